@@ -1,0 +1,47 @@
+"""One error tree. Above `net/` none of these escapes: there they become the `OSError` family, chained."""
+
+from __future__ import annotations
+
+
+class Error(Exception):
+    """Base of everything esp32sock raises of its own."""
+
+
+class ProtocolError(Error):
+    """Somebody broke the rules of the AT language; abstract, see its two children."""
+
+
+class LocalProtocolError(ProtocolError):
+    """We broke them: a call that the current state does not allow. A bug on this side."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The module broke them: bytes that cannot be what an AT firmware sends."""
+
+
+class CommandError(Error):
+    """The module refused a command or failed at it."""
+
+    def __init__(self, command: str, result: str, error_code: int | None = None, hint: str = "") -> None:
+        code = "" if error_code is None else f" (code 0x{error_code:08x})"
+        advice = f"; {hint}" if hint else ""
+        super().__init__(f"{command}: the module answered {result}{code}{advice}")
+        self.command = command
+        self.result = result
+        self.error_code = error_code
+
+
+class CommandTimeout(CommandError):
+    """The module did not answer a command in time."""
+
+
+class CommandBusy(CommandError):
+    """The module kept answering `busy p...` for longer than the command may wait."""
+
+
+class ModuleReset(Error):
+    """The module restarted, on request or by itself; every link is gone."""
+
+
+class PortError(Error):
+    """The serial port cannot be opened, or was lost."""
