@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+from typing import Self
+
 
 class Error(Exception):
-    """Base of everything esp32sock raises of its own."""
+    """Base of everything esp32sock raises of its own.
+
+    `errno` is what Linux says in the same case; whoever raises may know better than the class.
+    """
+
+    errno: int = errno.EIO
+
+    def means(self, code: int) -> Self:
+        """The same error, known to stand for this errno."""
+        self.errno = code
+        return self
 
 
 class ProtocolError(Error):
@@ -17,6 +30,8 @@ class LocalProtocolError(ProtocolError):
 
 class RemoteProtocolError(ProtocolError):
     """The module broke them: bytes that cannot be what an AT firmware sends."""
+
+    errno = errno.ECONNRESET
 
 
 class CommandError(Error):
@@ -34,14 +49,22 @@ class CommandError(Error):
 class CommandTimeout(CommandError):
     """The module did not answer a command in time."""
 
+    errno = errno.ETIMEDOUT
+
 
 class CommandBusy(CommandError):
     """The module kept answering `busy p...` for longer than the command may wait."""
+
+    errno = errno.ETIMEDOUT
 
 
 class ModuleReset(Error):
     """The module restarted, on request or by itself; every link is gone."""
 
+    errno = errno.ECONNRESET
+
 
 class PortError(Error):
     """The serial port cannot be opened, or was lost."""
+
+    errno = errno.ENETDOWN

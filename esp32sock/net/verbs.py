@@ -1,0 +1,178 @@
+"""The narrow door between the sockets and whatever runs the module.
+
+Everything above this file knows only these verbs, so that one day they can cross a Unix socket to a
+process that owns the port. All of them may be called from any thread. What takes time answers through a
+`concurrent.futures.Future` or through the events object given; events are called in the engine's thread,
+must return at once, and are always called *before* the descriptor shows the same fact.
+
+Errors in futures and events are `esp32sock.errors.Error`; their `errno` says what Linux would have said.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import socket as stdlib_socket
+    from collections.abc import Mapping
+    from concurrent.futures import Future
+
+    from esp32sock.at.commands import Command
+    from esp32sock.errors import Error
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """What a TCP link may be asked for; None leaves the firmware's own default.
+
+    Seconds as the AT commands take them: keep-alive 0 to 7200, linger -1 (off) upwards, send timeout
+    in milliseconds. `half_close_s` bounds the wait for the peer after `shutdown(SHUT_WR)`.
+    """
+
+    keepalive_s: int | None = None
+    nodelay: bool | None = None
+    linger_s: int | None = None
+    send_timeout_ms: int | None = None
+    half_close_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOpened:
+    """A link is up; the addresses are those of the module's own stack."""
+
+    link_id: int
+    local: Address
+    remote: Address
+
+
+@dataclass(frozen=True, slots=True)
+class DatagramOpened:
+    """A UDP link is up on this local address."""
+
+    link_id: int
+    local: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The module's one server listens here."""
+
+    local: Address
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleStatus:
+    """What the interface knows of its module now; `station_ip` is None without Wi-Fi."""
+
+    port: str
+    firmware: str
+    build: str
+    station_ip: str | None
+    links: Mapping[int, str] = field(default_factory=dict)
+
+
+class StreamEvents(Protocol):
+    """What happens to a stream; `failed` excludes `opened`, `ended` comes once after `opened`."""
+
+    def opened(self, opened: StreamOpened) -> None: ...
+    def failed(self, error: Error) -> None: ...
+    def ended(self, error: Error | None) -> None: ...
+
+
+class DatagramEvents(Protocol):
+    """What happens to a UDP link; `doubtful` counts a datagram whose fate is not known."""
+
+    def opened(self, opened: DatagramOpened) -> None: ...
+    def failed(self, error: Error) -> None: ...
+    def ended(self, error: Error | None) -> None: ...
+
+
+class ListenEvents(Protocol):
+    """What happens to a listener; `accepted` hands over the user's end of a new pair, already connected."""
+
+    def listening(self, listening: Listening) -> None: ...
+    def failed(self, error: Error) -> None: ...
+    def accepted(self, user_end: stdlib_socket.socket, opened: StreamOpened, events_to: AcceptedStream) -> None: ...
+    def ended(self, error: Error | None) -> None: ...
+
+
+class AcceptedStream(Protocol):
+    """Where the listener's owner puts the events object of a stream it just accepted."""
+
+    def attach(self, events: StreamEvents) -> None: ...
+
+
+class Handle(Protocol):
+    """What an open call gives back at once: the way to give up on it."""
+
+    def abandon(self) -> None:
+        """Give up: if it is still opening, whatever opens late is closed; the engine's end is closed."""
+
+    def set_options(self, options: StreamOptions) -> Future[None]:
+        """Change what can be changed on an open link; fails with what the firmware said."""
+
+
+class Interface(ABC):
+    """One module as a network interface."""
+
+    @abstractmethod
+    def open_stream(
+        self,
+        end: stdlib_socket.socket,
+        remote: Address,
+        events: StreamEvents,
+        *,
+        options: StreamOptions = StreamOptions(),
+        filler_bytes: int = 0,
+        timeout_s: float | None = None,
+        wait_for_link_s: float | None = 0.0,
+    ) -> Handle:
+        """Open a TCP link and pump it to and from `end`, whose ownership passes to the engine.
+
+        `filler_bytes` bytes already waiting in `end` are dropped once the outcome is known (that is what
+        keeps the user's end unwritable until then). `timeout_s` bounds the connecting; `wait_for_link_s`
+        how long to wait when all links are taken (None for ever).
+        """
+
+    @abstractmethod
+    def open_datagram(
+        self, end: stdlib_socket.socket, local_port: int, remote: Address | None, events: DatagramEvents
+    ) -> Handle:
+        """Open a UDP link over a SOCK_SEQPACKET `end`; each message is an 8-byte address header and a payload.
+
+        With `remote` only that peer is heard; without it, anyone (mode 2 of CIPSTART).
+        """
+
+    @abstractmethod
+    def listen(
+        self, end: stdlib_socket.socket, port: int, backlog: int, events: ListenEvents
+    ) -> Handle:
+        """Start the module's server on `port`; `end` becomes readable by one byte a waiting connection."""
+
+    @abstractmethod
+    def resolve(self, host: str) -> Future[list[str]]:
+        """IPv4 addresses of a name, asked of the module (CIPDOMAIN)."""
+
+    @abstractmethod
+    def execute(self, command: Command[Any], *, timeout_s: float | None = None) -> Any:
+        """Run one command and block for its typed result; raises `esp32sock.errors.Error`."""
+
+    @abstractmethod
+    def status(self) -> ModuleStatus:
+        """What is known now, without asking the module."""
+
+    @abstractmethod
+    def stats(self) -> dict[str, int]:
+        """Counters since attach: `links_opened`, `bytes_sent`, `bytes_received` and more."""
+
+    @abstractmethod
+    def routes_to_host(self, host: str) -> bool:
+        """Whether the routing table gives this numeric address or name to the host's own stack."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Deliver what was sent, close every link, end the engine. Idempotent; bounded in time."""
