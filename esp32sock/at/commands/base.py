@@ -1,0 +1,108 @@
+"""What a command is: data that knows its line, which response lines are its own, and what they mean.
+
+A command has no behaviour beyond that; sending it, waiting and failing are the session's. To add one,
+write a frozen dataclass here beside its chapter: `line`, and if it answers with more than OK, `prefixes`
+and `result`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+from esp32sock.at.framing import STREAM
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from esp32sock.at.firmware import Firmware
+
+R = TypeVar("R", covariant=True)
+
+USUAL_TIMEOUT_S = 5.0
+"""For what the module answers out of its own memory; chosen by taste, generous beside the milliseconds seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command(Generic[R]):
+    """One AT command with its arguments; executing it gives an `R`."""
+
+    name: ClassVar[str] = ""
+    """As on the wire without `AT`: `+CIPMUX`, `E0`. Never holds an argument, so it may be logged."""
+    prefixes: ClassVar[tuple[bytes, ...]] = ()
+    """How the response lines that belong to it begin."""
+    timeout_s: ClassVar[float] = USUAL_TIMEOUT_S
+    """How long its final result may take before the caller is told."""
+    secret: ClassVar[bool] = False
+    """Whether its line holds something that no log and no error may show."""
+
+    @abstractmethod
+    def line(self, firmware: Firmware) -> bytes:
+        """The command line without CR LF; ValueError when an argument cannot be sent."""
+
+    def takes(self, text: bytes) -> bool:
+        """Whether this response line belongs to the command."""
+        return text.startswith(self.prefixes) if self.prefixes else False
+
+    @abstractmethod
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> R:
+        """The typed result, from the response lines before OK."""
+
+    @property
+    def opens(self) -> int | None:
+        """The link id this command opens when it succeeds."""
+        return None
+
+    @property
+    def closes(self) -> int | None:
+        """The link id this command closes, whatever it answers."""
+        return None
+
+    @property
+    def sink(self) -> int:
+        """What becomes of the payload that the opened link receives: STREAM or DATAGRAM of framing."""
+        return STREAM
+
+    @property
+    def payload(self) -> memoryview | None:
+        """The bytes that follow the prompt; None for a command without a prompt."""
+        return None
+
+    @property
+    def label(self) -> str:
+        """The name as people write it."""
+        return f"AT{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plain(Command[None]):
+    """A command whose only answer is its final result."""
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Raw(Command["list[bytes]"]):
+    """Any command line at all, for consoles and tests; the result is its response lines.
+
+    `text` is the line without CR LF; it is sent as it is, so it must hold no CR, LF or NUL (ValueError).
+    """
+
+    name: ClassVar[str] = " (raw)"
+    timeout_s: ClassVar[float] = 30.0
+
+    text: bytes
+
+    def line(self, firmware: Firmware) -> bytes:
+        if not self.text or any(byte in self.text for byte in b"\r\n\0"):
+            raise ValueError("a raw command is one line, without CR, LF or NUL")
+        return self.text
+
+    def takes(self, text: bytes) -> bool:
+        """Everything that is not known to be unsolicited."""
+        return True
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> list[bytes]:
+        return list(lines)

@@ -1,0 +1,142 @@
+"""Basic commands (chapter 3 of the 2017 document)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, ClassVar
+
+from esp32sock.at.commands.base import Command, Plain
+from esp32sock.at.firmware import Firmware, parse_gmr
+from esp32sock.at.params import after_colon, command_line, fields
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Parity(IntEnum):
+    """As AT+UART counts it (V1.0, 3.2.7)."""
+
+    NONE = 0
+    ODD = 1
+    EVEN = 2
+
+
+class FlowControl(IntEnum):
+    """Which of the module's lines are wired and used (V1.0, 3.2.7); RTS is the module's output."""
+
+    NONE = 0
+    RTS = 1
+    CTS = 2
+    RTS_CTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Test(Plain):
+    """Does anything answer? Source: V1.0, 3.2.1."""
+
+    name: ClassVar[str] = ""
+    timeout_s: ClassVar[float] = 1.0
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("")
+
+
+@dataclass(frozen=True, slots=True)
+class Echo(Plain):
+    """Turn the echo of command lines on or off; on after every boot. Source: V1.0, 3.2.5, at-dialects 3.2."""
+
+    name: ClassVar[str] = "E"
+
+    on: bool
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("E1" if self.on else "E0")
+
+
+@dataclass(frozen=True, slots=True)
+class Version(Command[Firmware]):
+    """Which firmware this is. Source: V1.0, 3.2.3, at-dialects 5.2."""
+
+    name: ClassVar[str] = "+GMR"
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+GMR")
+
+    def takes(self, text: bytes) -> bool:
+        """All text is taken: vendors add lines of their own."""
+        return b":" in text
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> Firmware:
+        return parse_gmr(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Restart(Plain):
+    """Restart the module; every link is gone, most settings too. Source: V1.0, 3.2.2, at-dialects 5."""
+
+    name: ClassVar[str] = "+RST"
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+RST")
+
+
+@dataclass(frozen=True, slots=True)
+class UartSettings:
+    """The serial line as the module sees it; `baud` read back may be off by one (at-dialects 5.1)."""
+
+    baud: int
+    databits: int = 8
+    stopbits: int = 1
+    parity: Parity = Parity.NONE
+    flow: FlowControl = FlowControl.RTS
+
+
+@dataclass(frozen=True, slots=True)
+class Uart(Command[UartSettings]):
+    """The serial settings in force. Source: V1.0, 3.2.8."""
+
+    name: ClassVar[str] = "+UART_CUR"
+    prefixes: ClassVar[tuple[bytes, ...]] = (b"+UART_CUR:", b"+UART:")
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+UART_CUR?")
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> UartSettings:
+        baud, databits, stopbits, parity, flow = (int(value) for value in fields(after_colon(lines[0])))
+        return UartSettings(baud, databits, stopbits, Parity(parity), FlowControl(flow))
+
+
+@dataclass(frozen=True, slots=True)
+class SetUart(Plain):
+    """Change the serial settings until the next restart; OK comes at the old rate, then they apply.
+
+    Baud 80 to 5,000,000, data bits 5 to 8, stop bits 1, 2 (meaning 1.5) or 3 (meaning 2).
+    Source: V1.0, 3.2.8, at-dialects 5.1.
+    """
+
+    name: ClassVar[str] = "+UART_CUR"
+
+    settings: UartSettings
+
+    def line(self, firmware: Firmware) -> bytes:
+        wanted = self.settings
+        if not 80 <= wanted.baud <= 5_000_000:
+            raise ValueError(f"baud {wanted.baud} is outside 80 to 5000000")
+        if not 5 <= wanted.databits <= 8 or not 1 <= wanted.stopbits <= 3:
+            raise ValueError(f"data bits {wanted.databits} or stop bits {wanted.stopbits} do not exist")
+        return command_line(
+            "+UART_CUR", wanted.baud, wanted.databits, wanted.stopbits, int(wanted.parity), int(wanted.flow)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings(Plain):
+    """Whether later settings go into the flash. Source: at-dialects 5, from 2.1 on."""
+
+    name: ClassVar[str] = "+SYSSTORE"
+
+    on: bool
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+SYSSTORE", int(self.on))

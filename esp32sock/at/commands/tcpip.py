@@ -1,0 +1,216 @@
+"""TCP/IP commands (chapter 5 of the 2017 document)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from esp32sock.at.commands.base import Command, Plain
+from esp32sock.at.params import MAX_LINE_BYTES, after_colon, command_line, fields
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from esp32sock.at.firmware import Firmware
+    from esp32sock.at.framing import Chunk
+
+ALL_LINKS = 5
+"""As link id in CIPCLOSE: every one (at-dialects 7.8)."""
+
+MAX_HOST_BYTES = 64
+"""What the documents allow in CIPSTART from 3.x on (at-dialects 4.1); earlier ones take more (observed)."""
+
+
+def _checked_port(port: int) -> int:
+    if not 1 <= port <= 65535:
+        raise ValueError(f"port {port} is outside 1 to 65535")
+    return port
+
+
+def _checked_host(host: str, limit: int) -> str:
+    """An empty name resets firmware 1.0 and 2.0 (observed), so it is never sent."""
+    if not host:
+        raise ValueError("an empty host name cannot be sent: it restarts the module")
+    if len(host.encode()) > limit:
+        raise ValueError(f"a host name of {len(host.encode())} bytes is longer than the {limit} a command carries")
+    return host
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatus:
+    """One open link as the module lists it."""
+
+    link_id: int
+    kind: str
+    remote: tuple[str, int]
+    local_port: int
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Links(Command["list[LinkStatus]"]):
+    """The open links; the STATUS number is not to be trusted and not used. Source: at-dialects 7.1."""
+
+    name: ClassVar[str] = "+CIPSTATUS"
+    prefixes: ClassVar[tuple[bytes, ...]] = (b"STATUS:", b"+CIPSTATUS:")
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CIPSTATUS")
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> list[LinkStatus]:
+        return [_link_status(line) for line in lines if line.startswith(b"+CIPSTATUS:")]
+
+
+def _link_status(line: bytes) -> LinkStatus:
+    link_id, kind, host, port, local_port, accepted = fields(after_colon(line))[:6]
+    return LinkStatus(int(link_id), kind, (host, int(port)), int(local_port), accepted == "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve(Command["list[str]"]):
+    """The addresses of a host name. Source: V1.0, 5.2.2, at-dialects 7.2."""
+
+    name: ClassVar[str] = "+CIPDOMAIN"
+    prefixes: ClassVar[tuple[bytes, ...]] = (b"+CIPDOMAIN:",)
+    timeout_s: ClassVar[float] = 35.0
+    """A failing name took 20 to 30 s on 4.1 (observed), about 15 s by at-dialects 7.2."""
+
+    host: str
+
+    def line(self, firmware: Firmware) -> bytes:
+        room = MAX_LINE_BYTES - len('AT+CIPDOMAIN=""')
+        return command_line("+CIPDOMAIN", _checked_host(self.host, room))
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> list[str]:
+        return [after_colon(line).strip(b'"').decode("ascii", "replace") for line in lines]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTcp(Plain):
+    """Open a TCP link with this id (None in single-link mode); keep-alive 0 (off) to 7200 s.
+
+    Source: V1.0, 5.2.3, at-dialects 7.4.
+    """
+
+    name: ClassVar[str] = "+CIPSTART"
+    timeout_s: ClassVar[float] = 130.0
+    """An unreachable host takes 10 to 75 s and more on default settings (at-dialects 7.4)."""
+
+    link_id: int | None
+    host: str
+    port: int
+    keepalive_s: int | None = None
+
+    @property
+    def opens(self) -> int | None:
+        return self.link_id or 0
+
+    def line(self, firmware: Firmware) -> bytes:
+        if self.keepalive_s is not None and not 0 <= self.keepalive_s <= 7200:
+            raise ValueError(f"keep-alive {self.keepalive_s} s is outside 0 to 7200")
+        return command_line(
+            "+CIPSTART",
+            *(() if self.link_id is None else (self.link_id,)),
+            "TCP",
+            _checked_host(self.host, MAX_HOST_BYTES),
+            _checked_port(self.port),
+            self.keepalive_s,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Send(Plain):
+    """Send one chunk over a link: header, prompt, payload, SEND OK. Source: V1.0, 5.2.4, at-dialects 7.5."""
+
+    name: ClassVar[str] = "+CIPSEND"
+    timeout_s: ClassVar[float] = 120.0
+    """SEND OK waits for room in the module's send buffer, minutes for a dead peer (at-dialects 7.5)."""
+
+    link_id: int
+    chunk: Chunk
+
+    @property
+    def payload(self) -> memoryview | None:
+        return self.chunk.payload
+
+    def line(self, firmware: Firmware) -> bytes:
+        return self.chunk.header.removesuffix(b"\r\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Close(Plain):
+    """Close a link, or every one with `ALL_LINKS`; None in single-link mode. Source: at-dialects 7.8."""
+
+    name: ClassVar[str] = "+CIPCLOSE"
+    timeout_s: ClassVar[float] = 15.0
+
+    link_id: int | None = None
+
+    @property
+    def closes(self) -> int | None:
+        return self.link_id or 0
+
+    def line(self, firmware: Firmware) -> bytes:
+        if self.link_id is not None and not 0 <= self.link_id <= ALL_LINKS:
+            raise ValueError(f"link id {self.link_id} is outside 0 to {ALL_LINKS}")  # -1 resets 1.0 (observed)
+        return command_line("+CIPCLOSE", self.link_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Multiplexed(Command[bool]):
+    """Whether several links are allowed. Source: V1.0, 5.2.8."""
+
+    name: ClassVar[str] = "+CIPMUX"
+    prefixes: ClassVar[tuple[bytes, ...]] = (b"+CIPMUX:",)
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CIPMUX?")
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> bool:
+        return after_colon(lines[0]) == b"1"
+
+
+@dataclass(frozen=True, slots=True)
+class SetMultiplexed(Plain):
+    """Allow several links; refused while one is open. Source: V1.0, 5.2.8, at-dialects 7.3."""
+
+    name: ClassVar[str] = "+CIPMUX"
+
+    on: bool
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CIPMUX", int(self.on))
+
+
+@dataclass(frozen=True, slots=True)
+class ShowPeer(Plain):
+    """Whether `+IPD` names the sender. Source: V1.0, 5.2.16, at-dialects 7.3."""
+
+    name: ClassVar[str] = "+CIPDINFO"
+
+    on: bool
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CIPDINFO", int(self.on))
+
+
+@dataclass(frozen=True, slots=True)
+class SetPassthrough(Plain):
+    """Normal or passthrough sending. Source: V1.0, 5.2.10, at-dialects 7.3."""
+
+    name: ClassVar[str] = "+CIPMODE"
+
+    on: bool
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CIPMODE", int(self.on))
+
+
+@dataclass(frozen=True, slots=True)
+class StopServer(Plain):
+    """Stop listening; accepted links stay open. Source: V1.0, 5.2.9, at-dialects 7.9."""
+
+    name: ClassVar[str] = "+CIPSERVER"
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CIPSERVER", 0)

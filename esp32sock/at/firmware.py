@@ -1,0 +1,72 @@
+"""What each firmware generation speaks and allows, read off `AT+GMR`.
+
+Numbers are from at-dialects 1.2, 7.5 and 9. What is not known is taken at its most careful.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from esp32sock.at.framing import CIPSEND_MAX, CIPSEND_MAX_V1
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Version = tuple[int, int, int, int]
+
+_AT_VERSION = re.compile(r"^AT version:(\d+)\.(\d+)(?:\.(\w+))?(?:\.(\d+))?(-[\w.]+)?\s*(?:\((.*)\))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Firmware:
+    """One firmware, by the version of its AT core; (0, 0, 0, 0) when it would not say."""
+
+    version: Version = (0, 0, 0, 0)
+    chip: str = "ESP32"
+    text: str = "unknown"
+
+    def at_least(self, major: int, minor: int = 0) -> bool:
+        """Whether this is that release or a later one."""
+        return self.version[:2] >= (major, minor)
+
+    @property
+    def cipsend_max(self) -> int:
+        """The most bytes one CIPSEND takes: 8192 from 2.4 on, 2048 before (at-dialects 7.5)."""
+        return CIPSEND_MAX if self.at_least(2, 4) else CIPSEND_MAX_V1
+
+    @property
+    def has_sysstore(self) -> bool:
+        """AT+SYSSTORE keeps settings out of the flash, from 2.1 on (at-dialects 5)."""
+        return self.at_least(2, 1)
+
+    @property
+    def stalls_on_receive_while_sending(self) -> bool:
+        """2.0 stops receiving on a link when a `+IPD` falls between its prompt and payload (observed 2.0)."""
+        return self.version[:2] == (2, 0)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def parse_gmr(lines: Iterable[bytes]) -> Firmware:
+    """The firmware that printed these lines; an unknown one when none of them says (at-dialects 5.2)."""
+    for line in lines:
+        text = line.decode("utf-8", "replace").strip()
+        match = _AT_VERSION.match(text)
+        if match:
+            return Firmware(_version(match), _chip(match[6] or ""), text)
+    return Firmware()
+
+
+def _version(match: re.Match[str]) -> Version:
+    """The four numbers; a beta such as `1.0.b1.0` counts as its release."""
+    parts = [int(re.sub(r"\D", "", part or "") or 0) for part in match.groups()[:4]]
+    return (parts[0], parts[1], parts[2], parts[3])
+
+
+def _chip(details: str) -> str:
+    """The second field of `(ca41ec4 - ESP32 - Sep 16 2020 11:28:17)`, if it names a chip."""
+    fields = [field.strip() for field in details.split(" - ")]
+    return fields[1] if len(fields) > 1 and fields[1].startswith("ESP") else "ESP32"

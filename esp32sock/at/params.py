@@ -1,0 +1,77 @@
+"""Quoting and escaping, both ways: the only place where text becomes part of a command.
+
+Source: at-dialects 4.1 (syntax), 4.1 and the 2.0 sweep for the line limit.
+"""
+
+from __future__ import annotations
+
+import re
+
+MAX_LINE_BYTES = 254
+"""Without its CR LF. The firmware's limit is 256 in all from 2.1 on; a client stays below it everywhere
+(at-dialects 4.1)."""
+
+Param = str | bytes | int | None
+"""Text is quoted and escaped, numbers are decimal, None leaves the field empty."""
+
+_SPECIAL = re.compile(rb'[\\",]')
+_ENDS_A_COMMAND = re.compile(rb"[\r\n\0]")
+_FIELD = re.compile(rb'"(?P<quoted>.*?)"(?=,|$)|(?P<bare>[^,]*)', re.DOTALL)
+
+
+def quote(text: str | bytes) -> bytes:
+    r"""One string parameter: `ab\,c` becomes `"ab\\\,c"`.
+
+    Raises ValueError for CR, LF and NUL, which no command line can carry (a NUL makes firmware 1.0 deaf
+    until reset, observed).
+    """
+    raw = text.encode() if isinstance(text, str) else bytes(text)
+    if _ENDS_A_COMMAND.search(raw):
+        raise ValueError(f"{text!r} holds a CR, LF or NUL, which an AT command cannot carry")
+    return b'"' + _SPECIAL.sub(rb"\\\g<0>", raw) + b'"'
+
+
+def _field(value: Param) -> bytes:
+    if value is None:
+        return b""
+    if isinstance(value, int):
+        return b"%d" % value
+    return quote(value)
+
+
+def command_line(name: str, *values: Param) -> bytes:
+    """`AT+NAME=value,...` without CR LF; trailing None fields are left out, inner ones keep their comma.
+
+    Raises ValueError when a text cannot be carried or the line would be too long for any firmware.
+    """
+    fields = list(values)
+    while fields and fields[-1] is None:
+        fields.pop()
+    line = b"AT" + name.encode("ascii")
+    if fields:
+        line += b"=" + b",".join(map(_field, fields))
+    if len(line) > MAX_LINE_BYTES:
+        raise ValueError(f"AT{name}: {len(line)} bytes, more than the {MAX_LINE_BYTES} a command line may have")
+    return line
+
+
+def fields(text: bytes) -> list[str]:
+    """The values of a response, quotes taken off: `0,"TCP",80` gives `["0", "TCP", "80"]`.
+
+    The firmware prints strings as they are, without escapes, so a quote only ends its field in front of
+    a comma or at the end.
+    """
+    values: list[str] = []
+    position = 0
+    while position <= len(text):
+        match = _FIELD.match(text, position)
+        assert match is not None  # the bare alternative matches the empty string
+        raw = match["quoted"] if match["quoted"] is not None else match["bare"]
+        values.append(raw.decode("utf-8", "replace"))
+        position = match.end() + 1
+    return values
+
+
+def after_colon(line: bytes) -> bytes:
+    """What stands behind the first colon of `+NAME:values`."""
+    return line.partition(b":")[2]

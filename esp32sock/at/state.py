@@ -1,0 +1,251 @@
+"""The three state machines, as tables.
+
+Theory of operation
+-------------------
+Three machines run side by side and know nothing of bytes, clocks or each other:
+
+* the **module** machine says whether there is somebody to talk to;
+* the **command** machine follows the one command in flight, through prompt and payload, to its final
+  result; a caller who gives up leaves a command ABANDONED, and nothing is sent until its old result came;
+* five **link** machines follow the numbered channels.
+
+Everything that changes a state is in this file; who sends which input, and what else happens then, is
+`session.py`. Read a table as `state -> input -> new state`. A missing entry is an illegal input: a bug on
+our side, raised as LocalProtocolError, and the state stays. What the *module* may say at any time (a late
+CLOSED, a second CONNECT) therefore has an entry in every state in which it can come.
+
+One rule couples them: when the module restarts or its port is lost, the command machine gets RESET and
+every link that is not FREE gets RESET.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from esp32sock.errors import LocalProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class ModuleState(Enum):
+    OFFLINE = auto()  # no port
+    SYNCING = auto()  # a port; who listens and in which state is being found out, or set up
+    READY = auto()
+    RESETTING = auto()  # it was told to restart, or says that it does
+    PASSTHROUGH = auto()
+    FAILED = auto()  # it does not answer as it should; only a new start helps
+
+
+class ModuleInput(Enum):
+    PORT_OPENED = auto()
+    PORT_LOST = auto()
+    SET_UP = auto()
+    RESTART_BEGUN = auto()
+    BOOTED = auto()
+    GAVE_UP = auto()
+    PASSTHROUGH_ENTERED = auto()
+    PASSTHROUGH_LEFT = auto()
+
+
+class CommandState(Enum):
+    IDLE = auto()
+    AWAIT_RESULT = auto()
+    AWAIT_PROMPT = auto()
+    SENDING_PAYLOAD = auto()
+    AWAIT_SEND_RESULT = auto()
+    CANCELLING = auto()  # a data phase went wrong: `+++` stands alone, SEND Canceled is awaited
+    REFILLING = auto()  # it did not come: the missing bytes are fed until the module is content
+    ABANDONED = auto()  # nobody waits any more, but the module still owes a result
+
+
+class CommandInput(Enum):
+    SEND = auto()
+    SEND_WITH_PAYLOAD = auto()
+    PROMPT = auto()
+    PAYLOAD_WRITTEN = auto()
+    RESULT = auto()  # a final result of any kind
+    ACCEPTED = auto()  # the OK before a prompt
+    DISTURBED = auto()  # the data phase did not end as it should
+    NOT_CANCELLED = auto()
+    ABANDON = auto()
+    RESET = auto()
+
+
+class LinkState(Enum):
+    FREE = auto()
+    CONNECTING = auto()
+    OPEN = auto()
+    PEER_CLOSED = auto()  # gone on the module, not yet given back by its user
+    CLOSING = auto()
+    LATE_CONNECT = auto()  # nobody waits for it any more; if it opens it must be closed
+
+
+class LinkInput(Enum):
+    START = auto()
+    UP = auto()
+    DOWN = auto()
+    CONFIRMED = auto()  # the module lists it though it never said CONNECT
+    REFUSED = auto()
+    ABANDON = auto()
+    CLOSE = auto()
+    CLOSED = auto()  # the result of CIPCLOSE, whatever it was
+    RELEASE = auto()
+    RESET = auto()
+
+
+_M, _MI = ModuleState, ModuleInput
+_C, _CI = CommandState, CommandInput
+_L, _LI = LinkState, LinkInput
+
+MODULE_TABLE: Mapping[ModuleState, Mapping[ModuleInput, ModuleState]] = {
+    _M.OFFLINE: {_MI.PORT_OPENED: _M.SYNCING, _MI.PORT_LOST: _M.OFFLINE},
+    _M.SYNCING: {
+        _MI.SET_UP: _M.READY,
+        _MI.RESTART_BEGUN: _M.RESETTING,
+        _MI.BOOTED: _M.SYNCING,
+        _MI.GAVE_UP: _M.FAILED,
+        _MI.PORT_LOST: _M.OFFLINE,
+    },
+    _M.READY: {
+        _MI.RESTART_BEGUN: _M.RESETTING,
+        _MI.BOOTED: _M.SYNCING,
+        _MI.GAVE_UP: _M.FAILED,
+        _MI.PASSTHROUGH_ENTERED: _M.PASSTHROUGH,
+        _MI.PORT_LOST: _M.OFFLINE,
+    },
+    _M.RESETTING: {
+        _MI.RESTART_BEGUN: _M.RESETTING,
+        _MI.BOOTED: _M.SYNCING,
+        _MI.GAVE_UP: _M.FAILED,
+        _MI.PORT_LOST: _M.OFFLINE,
+    },
+    _M.PASSTHROUGH: {
+        _MI.PASSTHROUGH_LEFT: _M.READY,
+        _MI.RESTART_BEGUN: _M.RESETTING,
+        _MI.BOOTED: _M.SYNCING,
+        _MI.GAVE_UP: _M.FAILED,
+        _MI.PORT_LOST: _M.OFFLINE,
+    },
+    _M.FAILED: {
+        _MI.RESTART_BEGUN: _M.RESETTING,
+        _MI.BOOTED: _M.SYNCING,
+        _MI.GAVE_UP: _M.FAILED,
+        _MI.PORT_LOST: _M.OFFLINE,
+    },
+}
+
+COMMAND_TABLE: Mapping[CommandState, Mapping[CommandInput, CommandState]] = {
+    _C.IDLE: {_CI.SEND: _C.AWAIT_RESULT, _CI.SEND_WITH_PAYLOAD: _C.AWAIT_PROMPT, _CI.RESET: _C.IDLE},
+    _C.AWAIT_RESULT: {_CI.RESULT: _C.IDLE, _CI.ABANDON: _C.ABANDONED, _CI.RESET: _C.IDLE},
+    _C.AWAIT_PROMPT: {
+        _CI.ACCEPTED: _C.AWAIT_PROMPT,
+        _CI.PROMPT: _C.SENDING_PAYLOAD,
+        _CI.RESULT: _C.IDLE,
+        _CI.DISTURBED: _C.CANCELLING,
+        _CI.RESET: _C.IDLE,
+    },
+    _C.SENDING_PAYLOAD: {
+        _CI.PAYLOAD_WRITTEN: _C.AWAIT_SEND_RESULT,
+        _CI.RESULT: _C.IDLE,
+        _CI.RESET: _C.IDLE,
+    },
+    _C.AWAIT_SEND_RESULT: {
+        _CI.RESULT: _C.IDLE,
+        _CI.DISTURBED: _C.CANCELLING,
+        _CI.ABANDON: _C.ABANDONED,
+        _CI.RESET: _C.IDLE,
+    },
+    _C.CANCELLING: {_CI.RESULT: _C.IDLE, _CI.NOT_CANCELLED: _C.REFILLING, _CI.RESET: _C.IDLE},
+    _C.REFILLING: {_CI.RESULT: _C.IDLE, _CI.ABANDON: _C.ABANDONED, _CI.RESET: _C.IDLE},
+    _C.ABANDONED: {_CI.RESULT: _C.IDLE, _CI.ABANDON: _C.ABANDONED, _CI.RESET: _C.IDLE},
+}
+
+LINK_TABLE: Mapping[LinkState, Mapping[LinkInput, LinkState]] = {
+    _L.FREE: {
+        _LI.START: _L.CONNECTING,
+        _LI.UP: _L.OPEN,  # the server accepted somebody
+        _LI.DOWN: _L.FREE,  # a CLOSED for a link that never opened (known-bugs 6)
+        _LI.RELEASE: _L.FREE,
+        _LI.CLOSE: _L.CLOSING,  # the module has a link that we never saw open
+    },
+    _L.CONNECTING: {
+        _LI.UP: _L.OPEN,
+        _LI.DOWN: _L.CONNECTING,  # the late CLOSED of an attempt before this one
+        _LI.CONFIRMED: _L.OPEN,
+        _LI.REFUSED: _L.FREE,
+        _LI.ABANDON: _L.LATE_CONNECT,
+        _LI.RESET: _L.FREE,
+    },
+    _L.OPEN: {
+        _LI.UP: _L.OPEN,
+        _LI.DOWN: _L.PEER_CLOSED,
+        _LI.CONFIRMED: _L.OPEN,
+        _LI.ABANDON: _L.OPEN,
+        _LI.CLOSE: _L.CLOSING,
+        _LI.RESET: _L.PEER_CLOSED,
+    },
+    _L.PEER_CLOSED: {
+        _LI.UP: _L.OPEN,  # the server gave the id to the next one before we gave it back
+        _LI.DOWN: _L.PEER_CLOSED,
+        _LI.REFUSED: _L.PEER_CLOSED,
+        _LI.CONFIRMED: _L.PEER_CLOSED,
+        _LI.ABANDON: _L.PEER_CLOSED,
+        _LI.RELEASE: _L.FREE,
+        _LI.RESET: _L.PEER_CLOSED,
+    },
+    _L.CLOSING: {
+        _LI.UP: _L.CLOSING,
+        _LI.DOWN: _L.CLOSING,
+        _LI.CLOSED: _L.FREE,
+        _LI.RESET: _L.FREE,
+    },
+    _L.LATE_CONNECT: {
+        _LI.UP: _L.LATE_CONNECT,
+        _LI.DOWN: _L.LATE_CONNECT,
+        _LI.CONFIRMED: _L.OPEN,
+        _LI.REFUSED: _L.FREE,
+        _LI.RESET: _L.FREE,
+    },
+}
+
+S = TypeVar("S", bound=Enum)
+I = TypeVar("I", bound=Enum)  # noqa: E741  the input of a machine
+
+
+class Machine(Generic[S, I]):
+    """One table and where it stands."""
+
+    __slots__ = ("_table", "name", "state")
+
+    def __init__(self, name: str, table: Mapping[S, Mapping[I, S]], start: S) -> None:
+        self.name = name
+        self._table = table
+        self.state = start
+
+    def allows(self, what: I) -> bool:
+        """Whether this input has an entry now."""
+        return what in self._table[self.state]
+
+    def feed(self, what: I) -> S:
+        """Take one input and return the new state; LocalProtocolError if it has no entry."""
+        try:
+            self.state = self._table[self.state][what]
+        except KeyError:
+            raise LocalProtocolError(
+                f"{self.name} is {self.state.name}, where {what.name} has no meaning"
+            ) from None
+        return self.state
+
+
+def module_machine() -> Machine[ModuleState, ModuleInput]:
+    return Machine("the module", MODULE_TABLE, ModuleState.OFFLINE)
+
+
+def command_machine() -> Machine[CommandState, CommandInput]:
+    return Machine("the command in flight", COMMAND_TABLE, CommandState.IDLE)
+
+
+def link_machine(link_id: int) -> Machine[LinkState, LinkInput]:
+    return Machine(f"link {link_id}", LINK_TABLE, LinkState.FREE)

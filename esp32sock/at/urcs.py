@@ -1,0 +1,118 @@
+"""What the module says unasked: one table from line to meaning.
+
+Source: at-dialects 3.4. Lines stand alone, without their CR LF; framing has taken payload out already.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Wifi(Enum):
+    """What a WIFI line says of the station."""
+
+    CONNECTED = auto()
+    GOT_IP = auto()
+    DISCONNECTED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The AT task is up after a boot."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """A link opened; `accepted` is None when the line does not say who opened it."""
+
+    link_id: int
+    accepted: bool | None = None
+    remote: tuple[str, int] | None = None
+    local_port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown:
+    """A link closed."""
+
+    link_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Passive receive: this much is unread in the module."""
+
+    link_id: int
+    unread_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class WifiLine:
+    """The station's state changed."""
+
+    state: Wifi
+
+
+@dataclass(frozen=True, slots=True)
+class Restarting:
+    """The module obeys an AT+RST that came while a command was running."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A known line that concerns nobody here."""
+
+    text: bytes
+
+
+Urc = Ready | LinkUp | LinkDown | Waiting | WifiLine | Restarting | Aside
+
+
+def _number(raw: bytes | None) -> int:
+    """A link id; without one the module is in single-link mode, where the link is 0 (at-dialects 7.1)."""
+    return int(raw) if raw else 0
+
+
+def _link_conn(match: re.Match[bytes]) -> Urc:
+    link_id, accepted = int(match[2]), match[4] == b"1"
+    if match[1] != b"0":
+        return LinkDown(link_id)
+    return LinkUp(link_id, accepted, (match[5].decode(), int(match[6])), int(match[7]))
+
+
+_TABLE: tuple[tuple[re.Pattern[bytes], Callable[[re.Match[bytes]], Urc]], ...] = tuple(
+    (re.compile(pattern, re.DOTALL), meaning)
+    for pattern, meaning in (
+        (rb"ready", lambda _: Ready()),
+        (rb"(?:(\d),)?CONNECT", lambda m: LinkUp(_number(m[1]))),
+        (rb"(?:(\d),)?CLOSED", lambda m: LinkDown(_number(m[1]))),
+        (rb"(\d),CONNECT FAIL", lambda m: LinkDown(int(m[1]))),
+        (rb'\+LINK_CONN:(\d),(\d),"(\w+)",(\d),"([^"]*)",(\d+),(\d+)', _link_conn),
+        (rb"\+IPD,(?:(\d),)?(\d+)", lambda m: Waiting(_number(m[1]), int(m[2]))),
+        (rb"WIFI CONNECTED", lambda _: WifiLine(Wifi.CONNECTED)),
+        (rb"WIFI GOT IP", lambda _: WifiLine(Wifi.GOT_IP)),
+        (rb"WIFI DISCONNECT", lambda _: WifiLine(Wifi.DISCONNECTED)),
+        (rb"Will force to restart!!!", lambda _: Restarting()),
+        (
+            rb"WIFI GOT IPv6 [LG]L|\+QUITT|\+TIME_UPDATED|Have \d+ Connections|NO (?:CERT|PRVT_KEY|CA) FOUND"
+            rb"|\+(?:STA_CONNECTED|STA_DISCONNECTED|DIST_STA_IP|ETH_\w+|SCRD|CIPSENDL)\b.*"
+            rb"|smartconfig .*|Smart get wifi info|ssid:.*|password:.*",
+            lambda m: Aside(m[0]),
+        ),
+    )
+)
+
+
+def parse_urc(text: bytes) -> Urc | None:
+    """What this line says unasked, None when it is not known to say anything."""
+    for pattern, meaning in _TABLE:
+        match = pattern.fullmatch(text)
+        if match:
+            return meaning(match)
+    return None
