@@ -61,7 +61,6 @@ LINKS: Final = 5
 DISCARD: Final = 0
 STREAM: Final = 1
 DATAGRAM: Final = 2
-_SINKS: Final = ("DISCARD", "STREAM", "DATAGRAM")
 
 MAX_BLOCK_BYTES: Final = 64 * 1024
 """Longest block we believe in. Real ones reach 2920 bytes pushed and about 5.7 kB pulled (at-dialects 9,
@@ -89,7 +88,8 @@ CIPSEND_MAX: Final = 8192
 MAX_DATAGRAM_BYTES: Final = 1460
 """Largest datagram that is safe both ways (at-dialects 7.5, 9)."""
 
-_LIMIT_CEILING: Final = 2**31 - 1
+LIMIT_CEILING: Final = 2**31 - 1
+"""No limit may exceed this, so that sums of two fit the machine words of the compiled twin."""
 
 _CR: Final = 0x0D
 _LF: Final = 0x0A
@@ -742,8 +742,8 @@ def _address(match: re.Match[bytes]) -> tuple[str | None, int | None]:
 
 
 def _checked_limit(name: str, value: int) -> int:
-    if not 1 <= value <= _LIMIT_CEILING:
-        raise ValueError(f"{name} must be 1 to {_LIMIT_CEILING}, not {value!r}")
+    if not 1 <= value <= LIMIT_CEILING:
+        raise ValueError(f"{name} must be 1 to {LIMIT_CEILING}, not {value!r}")
     return value
 
 
@@ -755,7 +755,7 @@ def _checked_link(link_id: int) -> int:
 
 # Sending
 
-_PLAIN_HOST: Final = re.compile(r"[0-9A-Za-z.:_%-]{1,64}")
+PLAIN_HOST: Final = re.compile(r"[0-9A-Za-z.:_%-]{1,64}")
 
 
 def stream_chunk(link_id: int | None, data: memoryview, limit: int) -> Chunk:
@@ -788,7 +788,7 @@ def datagram_chunk(
     header = _cipsend(link_id, length)
     if peer is not None:
         host, port = peer
-        if not _PLAIN_HOST.fullmatch(host) or not 1 <= port <= 65535:
+        if not PLAIN_HOST.fullmatch(host) or not 1 <= port <= 65535:
             raise LocalProtocolError(f"cannot send a datagram to {peer!r}")
         header += f',"{host}",{port}'.encode("ascii")
     return Chunk(header + b"\r\n", data[:length])

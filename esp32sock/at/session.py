@@ -393,6 +393,10 @@ class Session:
             self._events.append(CommandFailed(flight.command, error, tuple(flight.lines)))
             flight.wanted = False
             self.links.command_abandoned(flight.command)
+        if self.module.state is ModuleState.SYNCING:  # nobody knows yet whether anybody listens: owe nothing
+            self._flight = None
+            self.command.feed(CommandInput.RESET)
+            return
         self.command.feed(CommandInput.ABANDON)
         flight.retry_at = NEVER
         flight.deadline = now + OWED_S

@@ -1,0 +1,424 @@
+"""One module, running: opened, probed, set up, used, and recovered when it restarts or its port is lost.
+
+Theory of operation: `run` is a loop around one dialogue after another. Inside a dialogue, an unexpected
+`ready` means that everything set up is gone: every socket has heard of it from the session already, and
+the settings are made again while the turn is held, so that nobody's command meets a half set-up module. A
+lost port ends the dialogue; the port is then opened again until it is back. Whoever needs the module
+meanwhile waits in `ready`, bounded.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import trio
+
+from esp32sock.at.commands import tcpip, wifi
+from esp32sock.at.events import (
+    Event,
+    LinkClosed,
+    LinkFault,
+    ModuleRestarted,
+    ModuleStuck,
+    OrphanLink,
+    WifiChanged,
+)
+from esp32sock.at.firmware import Firmware
+from esp32sock.at.state import ModuleState
+from esp32sock.at.urcs import Wifi
+from esp32sock.errors import CommandError, Error, ModuleReset, PortError, RemoteProtocolError
+from esp32sock.module import startup
+from esp32sock.module.dialogue import Dialogue
+from esp32sock.module.pool import LinkPool
+from esp32sock.module.ports import Port, open_port
+from esp32sock.module.streams import StreamRequest, run_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from esp32sock.at.commands import Command
+    from esp32sock.module.options import ModuleOptions
+    from esp32sock.module.pumps import StreamPump
+
+R = TypeVar("R")
+
+REOPEN_S = 0.5
+"""Between two tries to get a lost port back."""
+RESTART_S = 30.0
+"""A restart takes 2 s on hardware, 18 to 25 s in an emulator (real-firmware/README)."""
+READY_S = 10.0
+"""How long a request waits for a module that is being set up."""
+NETWORK_S = 5.0
+"""How long a connection waits for an address while the station is joining; by taste."""
+WIFI_LOST_S = 0.8
+"""The module closes its links itself when the station is lost (2.0 on); after this they are checked."""
+
+log = logging.getLogger("esp32sock")
+
+
+@dataclass(slots=True)
+class Counters:
+    """What was carried since the module was attached."""
+
+    links_opened: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    restarts: int = 0
+    unknown_lines: int = 0
+
+    def add(self, pump: StreamPump) -> None:
+        self.bytes_sent += pump.sent_bytes
+        self.bytes_received += pump.received_bytes
+
+
+class Module:
+    """A running module; everything in it happens in one trio nursery."""
+
+    def __init__(
+        self, options: ModuleOptions, opener: Callable[[str, int], Awaitable[Port]] = open_port
+    ) -> None:
+        self.options = options
+        self.counters = Counters()
+        self.addresses = wifi.Addresses()
+        self._opener = opener
+        self._dialogue: Dialogue | None = None
+        self._pool: LinkPool | None = None
+        self._is_ready = trio.Event()
+        self._has_network = trio.Event()
+        self._to_do = trio.Event()
+        self._restarted = False
+        self._stuck = False
+        self._unread_bytes = 0
+        self._nursery: trio.Nursery | None = None
+        self._streams = 0
+        self._all_ended = trio.Event()
+        self._failure: Error | None = None
+
+    # -- what others ask ------------------------------------------------------------------------------
+
+    @property
+    def firmware(self) -> Firmware:
+        return self._dialogue.session.firmware if self._dialogue else Firmware()
+
+    @property
+    def station_ip(self) -> str | None:
+        return self.addresses.station_ip
+
+    @property
+    def dialogue(self) -> Dialogue:
+        """The dialogue of now; PortError while there is none."""
+        if self._dialogue is None:
+            raise self._failure or PortError(f"the port {self.options.url} is not open")
+        return self._dialogue
+
+    @property
+    def is_open(self) -> bool:
+        return self._pool is not None
+
+    @property
+    def pool(self) -> LinkPool:
+        if self._pool is None:
+            raise PortError(f"the port {self.options.url} is not open")
+        return self._pool
+
+    async def ready(self) -> Dialogue:
+        """The dialogue, once the module is set up; the reason as an Error if that takes too long."""
+        with trio.move_on_after(READY_S):
+            await self._is_ready.wait()
+            return self.dialogue
+        raise self._failure or PortError(f"the module on {self.options.url} is not ready")
+
+    async def wait_for_network(self) -> None:
+        """Until the module has an address, bounded; Error(ENETUNREACH) without."""
+        with trio.move_on_after(NETWORK_S):
+            await self._has_network.wait()
+            return
+        raise Error(
+            f"the module on {self.options.url} has no Wi-Fi: join an access point first, with ssid= and "
+            "password= (or ESP32SOCK_SSID and ESP32SOCK_PASSWORD)"
+        ).means(errno.ENETUNREACH)
+
+    async def execute(self, command: Command[R], *, timeout_s: float | None = None) -> R:
+        """Run one command; see `Dialogue.execute_in_turn` for what it raises."""
+        dialogue = await self.ready()
+        return await dialogue.execute(command, timeout_s=timeout_s)
+
+    async def resolve(self, host: str) -> list[str]:
+        """The addresses of a name; CommandError when the module does not find any."""
+        await self.wait_for_network()
+        return await self.execute(tcpip.Resolve(host))
+
+    def open_stream(self, request: StreamRequest) -> None:
+        """Begin a stream; its listener hears how it goes."""
+        assert self._nursery is not None, "the module runs before it is used"
+        self._streams += 1
+        self._nursery.start_soon(self._run_stream, request)
+
+    async def _run_stream(self, request: StreamRequest) -> None:
+        try:
+            await run_stream(self, request)
+        finally:
+            self._streams -= 1
+            if not self._streams:
+                self._all_ended.set()
+
+    async def drain(self) -> None:
+        """Wait until every stream has ended and what was sent is delivered; at most `close_s`."""
+        with trio.move_on_after(self.options.close_s):
+            while self._streams:
+                self._all_ended = trio.Event()
+                await self._all_ended.wait()
+
+    def stats(self) -> dict[str, int]:
+        """The counters, with what open links have carried so far."""
+        pumps = list(self._pool.pumps.values()) if self._pool else []
+        return {
+            "links_opened": self.counters.links_opened,
+            "links_open": len(pumps),
+            "bytes_sent": self.counters.bytes_sent + sum(pump.sent_bytes for pump in pumps if pump.running),
+            "bytes_received": self.counters.bytes_received
+            + sum(pump.received_bytes for pump in pumps if pump.running),
+            "unread_bytes": self._unread_bytes,
+            "restarts": self.counters.restarts,
+            "unknown_lines": self.counters.unknown_lines,
+        }
+
+    def account(self, change_bytes: int) -> None:
+        """A pump keeps more or less than before."""
+        self._unread_bytes += change_bytes
+
+    # -- running --------------------------------------------------------------------------------------
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run until cancelled; started once the module is set up, PortError or CommandError if it cannot be.
+
+        A port that is lost later is opened again; `ready` raises the reason meanwhile.
+        """
+        started = False
+
+        def begun() -> None:
+            nonlocal started
+            if not started:
+                started = True
+                task_status.started()
+
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            while True:
+                try:
+                    await self._one_dialogue(begun)
+                except Error as error:
+                    if not started:
+                        raise
+                    self._failure = error
+                    log.warning("%s", error)
+                await trio.sleep(REOPEN_S)
+
+    async def _one_dialogue(self, begun: Callable[[], None]) -> None:
+        """From opening the port to losing it; always ends in an Error."""
+        port = await self._opener(self.options.url, self.options.baud)
+        dialogue = Dialogue(port, self)
+        failure: Error | None = None
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(dialogue.run)
+                self._dialogue, self._pool = dialogue, LinkPool(dialogue.session)
+                try:
+                    await self._start(dialogue)
+                    begun()
+                    await self._mind(dialogue)
+                except Error as error:
+                    failure = error
+                nursery.cancel_scope.cancel()
+        finally:
+            self._is_ready, self._has_network = trio.Event(), trio.Event()
+            self._end_pumps(failure or PortError("the port was closed"))
+            self._dialogue = self._pool = None
+            with trio.CancelScope(shield=True):
+                await port.aclose()
+        if failure is not None:
+            raise failure
+
+    async def _start(self, dialogue: Dialogue) -> None:
+        async with dialogue.turn():
+            await startup.probe(dialogue)
+            try:
+                await self._set_up(dialogue)
+                return
+            except ModuleReset:
+                log.warning("the module on %s restarted while it was set up", self.options.url)
+        await self._bring_back(dialogue)
+
+    async def _set_up(self, dialogue: Dialogue) -> None:
+        """The settings, and what they make true."""
+        self._restarted = False
+        await startup.set_up(dialogue)
+        if self.options.rtscts:
+            await startup.use_flow_control(dialogue)
+        if self.options.ssid is not None:
+            credentials = startup.Credentials(self.options.ssid, self.options.password)
+            await startup.join(dialogue, credentials)
+        await self._read_addresses(dialogue)
+        if dialogue.state is ModuleState.SYNCING and not self._restarted:
+            dialogue.session.set_up()
+            self._is_ready.set()
+
+    async def _read_addresses(self, dialogue: Dialogue) -> None:
+        self.addresses = await dialogue.execute_in_turn(wifi.OwnAddresses())
+        if self.addresses.station_ip or self.addresses.softap_ip:
+            self._has_network.set()
+
+    async def _mind(self, dialogue: Dialogue) -> None:
+        """Do what events ask for; raises when the port is lost or the module cannot be brought back."""
+        while True:
+            if dialogue.error is not None:
+                raise dialogue.error
+            if self._stuck:
+                self._stuck = False
+                dialogue.force_restart()
+            if dialogue.state is not ModuleState.READY:
+                await self._bring_back(dialogue)
+            self._to_do = trio.Event()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_first, self._to_do.wait, nursery.cancel_scope)
+                nursery.start_soon(_first, dialogue.lost.wait, nursery.cancel_scope)
+
+    async def _bring_back(self, dialogue: Dialogue) -> None:
+        """After a restart: wait until it is up again, and set it up again."""
+        self.counters.restarts += 1
+        with trio.move_on_after(RESTART_S):
+            while dialogue.state is not ModuleState.READY:
+                while dialogue.state is ModuleState.RESETTING:
+                    await trio.sleep(startup.SILENCE_S)
+                if dialogue.error is not None:
+                    raise dialogue.error
+                try:
+                    async with dialogue.turn():
+                        await self._set_up(dialogue)
+                except (CommandError, ModuleReset) as error:
+                    log.warning("setting up again: %s", error)
+                    await trio.sleep(REOPEN_S)
+            return
+        raise PortError(f"the module on {self.options.url} restarted and did not come back").means(
+            errno.ENETDOWN
+        )
+
+    def _end_pumps(self, error: Error) -> None:
+        for pump in list(self._pool.pumps.values()) if self._pool else []:
+            pump.fail(error)
+
+    # -- events (called in the dialogue's reading task) -----------------------------------------------
+
+    def payload(self, link_id: int) -> None:
+        """Payload of a link lies in the demultiplexer: on to its pump, within the limits."""
+        data = self.dialogue.session.demux.take(link_id)
+        pump = self.pool.pumps.get(link_id)
+        if pump is None:
+            return
+        pump.feed(data)
+        limit = self.options.unread_link_bytes
+        if pump.unread_bytes > limit or self._unread_bytes > self.options.unread_bytes:
+            which = "unread_link_bytes" if pump.unread_bytes > limit else "unread_bytes"
+            pump.fail(
+                Error(
+                    f"link {link_id}: {pump.unread_bytes} received bytes were not read, more than {which} allows"
+                ).means(errno.ECONNRESET)
+            )
+
+    def event(self, event: Event) -> None:
+        """Anything the module says that is not the result of a command."""
+        match event:
+            case LinkClosed():
+                self._link_closed(event)
+            case LinkFault():
+                self._link_faulty(event)
+            case OrphanLink():
+                self._spawn(self._close_orphan, event.link_id)
+            case WifiChanged():
+                self._wifi_changed(event.state)
+            case ModuleRestarted():
+                self._restarted = True
+                self._not_ready()
+            case ModuleStuck():
+                log.warning("%s never ended; the module is restarted", event.label)
+                self._stuck = True
+                self._to_do.set()
+            case _:
+                self.counters.unknown_lines += 1
+                log.debug("the module said %r", event)
+        if self._pool is not None:
+            self._pool.changed()
+
+    def _not_ready(self) -> None:
+        self._is_ready = trio.Event()
+        self._has_network = trio.Event()
+        self.addresses = wifi.Addresses()
+        self._to_do.set()
+
+    def _link_closed(self, event: LinkClosed) -> None:
+        self.dialogue.session.links.release(event.link_id)
+        pump = self.pool.pumps.get(event.link_id)
+        if pump is None:
+            return
+        self.pool.give_back(pump)
+        error = event.error
+        if error is None and not self._has_network.is_set():
+            error = Error(f"link {event.link_id} was closed because the Wi-Fi was lost").means(errno.ECONNRESET)
+        if error is None:
+            pump.peer_closed()
+        else:
+            pump.fail(error)
+
+    def _link_faulty(self, event: LinkFault) -> None:
+        pump = self.pool.pumps.get(event.link_id)
+        if pump is None:
+            self._spawn(self._close_orphan, event.link_id)
+        else:
+            pump.fail(RemoteProtocolError(f"link {event.link_id}: {event.reason}"))
+
+    def _wifi_changed(self, state: Wifi) -> None:
+        if state is Wifi.DISCONNECTED:
+            self.addresses = wifi.Addresses()
+            self._has_network = trio.Event()
+            self._spawn(self._check_links)
+        elif state is Wifi.GOT_IP:
+            self._spawn(self._refresh_addresses)
+
+    def _spawn(self, job: Callable[..., Awaitable[Any]], *args: Any) -> None:
+        assert self._nursery is not None, "the module runs before it is used"
+        self._nursery.start_soon(self._tolerant, job, *args)
+
+    @staticmethod
+    async def _tolerant(job: Callable[..., Awaitable[Any]], *args: Any) -> None:
+        """A chore that fails because the module is gone needs no second report."""
+        try:
+            await job(*args)
+        except Error as error:
+            log.debug("%s", error)
+
+    async def _close_orphan(self, link_id: int) -> None:
+        await self.execute(tcpip.Close(link_id))
+
+    async def _refresh_addresses(self) -> None:
+        dialogue = await self.ready()
+        async with dialogue.turn():
+            await self._read_addresses(dialogue)
+
+    async def _check_links(self) -> None:
+        """The Wi-Fi was lost: whoever's link the module does not list any more hears of it."""
+        await trio.sleep(WIFI_LOST_S)
+        if self._has_network.is_set():
+            return
+        listed = {link.link_id for link in await self.execute(tcpip.Links())}
+        for link_id, pump in list(self.pool.pumps.items()):
+            if link_id not in listed:
+                pump.fail(Error(f"link {link_id} was lost with the Wi-Fi").means(errno.ENETDOWN))
+
+
+async def _first(wait: Callable[[], Awaitable[None]], scope: trio.CancelScope) -> None:
+    await wait()
+    scope.cancel()
+

@@ -1,0 +1,38 @@
+"""What a module may be told when it is attached; frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+DEFAULT_BAUD = 115200
+"""What every release starts with (at-dialects 2)."""
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleOptions:
+    """How to reach a module and how to treat it.
+
+    `baud` is the rate the module is at now; it is never changed unasked. `rtscts` turns hardware flow
+    control on, on both sides. `ssid` and `password` join at start-up and after every restart.
+    `unread_link_bytes` and `unread_bytes` bound what is kept for sockets that nobody reads, per link and
+    in all; beyond, that socket gets ECONNRESET. `close_s` bounds the delivery at the very end.
+    """
+
+    url: str
+    baud: int = DEFAULT_BAUD
+    rtscts: bool = False
+    ssid: str | None = None
+    password: str = field(default="", repr=False)
+    unread_link_bytes: int = 8 * MIB
+    unread_bytes: int = 32 * MIB
+    close_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not 80 <= self.baud <= 5_000_000:
+            raise ValueError(f"baud {self.baud} is outside 80 to 5000000")
+        if self.password and self.ssid is None:
+            raise ValueError("a password without an ssid joins nothing")
+        if self.unread_link_bytes < 1 or self.unread_bytes < 1 or self.close_s < 0:
+            raise ValueError("limits must be positive")

@@ -1,0 +1,210 @@
+"""One stream link joined to one end of a socket pair: bytes up, bytes down, and every way to end.
+
+Theory of operation
+-------------------
+*Down*: payload goes straight into the pair from the reading task; what the pair does not take is kept in
+order and written by a task that waits until it does. *Up*: when the pair has bytes, the link takes its
+turn in the dialogue and only then reads them, as many as one chunk carries, so small writes that had to
+wait are merged and nothing lies between the socket and the wire.
+
+How it ends:
+* the application closes: what it had sent is delivered, then the link is closed;
+* the application shuts its writing half: the module cannot, so the link stays until the peer or the
+  application closes, or nothing was received for `half_close_s`;
+* the peer closes: what it had sent goes to the application, then the pair is closed; bytes that can no
+  longer be sent stay unread in it, which makes the kernel say ECONNRESET behind the last received byte;
+* anything doubtful: the events object is told the error, then the pair is closed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+import trio
+
+from esp32sock.at.commands import tcpip
+from esp32sock.at.framing import stream_chunk
+from esp32sock.errors import CommandError, Error
+from esp32sock.module.hangup import HangupWatch
+
+if TYPE_CHECKING:
+    import _socket
+    from collections.abc import Callable
+
+    from esp32sock.module.dialogue import Dialogue
+
+CHUNK_BYTES = 5760
+"""Four full segments, the module's TCP send buffer: more makes SEND OK wait for the peer (performance-facts 2.6)."""
+SHARED_CHUNK_BYTES = 1440
+"""One segment, while others wait for their turn."""
+
+
+class StreamPump:
+    """The life of one open stream link."""
+
+    def __init__(
+        self,
+        dialogue: Dialogue,
+        link_id: int,
+        end: _socket.socket,
+        *,
+        half_close_s: float,
+        account: Callable[[int], None],
+    ) -> None:
+        self.link_id = link_id
+        self.unread_bytes = 0
+        self.sent_bytes = 0
+        self.received_bytes = 0
+        self._dialogue = dialogue
+        self._end = end
+        self._half_close_s = half_close_s
+        self._account = account
+        self._unread: deque[memoryview] = deque()
+        self._more = trio.Event()
+        self._heard_at = trio.current_time()
+        self._peer_closed = False
+        self._error: Error | None = None
+        self._scope = trio.CancelScope()
+        self._running = False
+        self._buffer = bytearray(min(CHUNK_BYTES, dialogue.session.firmware.cipsend_max))
+
+    @property
+    def running(self) -> bool:
+        """Whether its link is open and its bytes are counted here, not yet by the module."""
+        return self._running
+
+    # -- told from outside ----------------------------------------------------------------------------
+
+    def feed(self, data: bytes) -> None:
+        """Payload of the link, in order; never waits."""
+        if self._scope.cancel_called:
+            return
+        self.received_bytes += len(data)
+        self._heard_at = trio.current_time()
+        rest = memoryview(data)
+        if self._running and not self._unread:
+            rest = rest[self._write(rest) :]
+        if rest:
+            self._unread.append(rest)
+            self._count(len(rest))
+            self._more.set()
+
+    def peer_closed(self) -> None:
+        """The module closed the link after everything that was fed."""
+        self._peer_closed = True
+        self._more.set()
+
+    def fail(self, error: Error) -> None:
+        """Nothing more can be trusted: end now."""
+        if self._error is None and not self._scope.cancel_called:
+            self._error = error
+            self._scope.cancel()
+
+    # -- running --------------------------------------------------------------------------------------
+
+    async def run(self, filler_bytes: int = 0) -> Error | None:
+        """Pump until the link has ended, and close the pair; the error if it did not end well."""
+        self.drop(filler_bytes)
+        self._running = True
+        with self._scope, HangupWatch(self._end.fileno()) as hangup:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._down, nursery.cancel_scope)
+                nursery.start_soon(self._up, hangup, nursery.cancel_scope)
+        self._running = False
+        self._count(-self.unread_bytes)
+        self._unread.clear()
+        return self._error
+
+    def close_end(self) -> None:
+        """The application sees the end now."""
+        trio.lowlevel.notify_closing(self._end)
+        self._end.close()
+
+    def drop(self, filler_bytes: int) -> None:
+        """Take out exactly what kept the application's end unwritable while it was connecting."""
+        while filler_bytes:
+            filler_bytes -= len(self._end.recv(filler_bytes))
+
+    def _count(self, change_bytes: int) -> None:
+        self.unread_bytes += change_bytes
+        self._account(change_bytes)
+
+    # -- down -----------------------------------------------------------------------------------------
+
+    def _write(self, data: memoryview) -> int:
+        """What the pair takes now; everything, if nobody is there to read it any more."""
+        try:
+            return self._end.send(data)
+        except BlockingIOError:
+            return 0
+        except (BrokenPipeError, ConnectionResetError):
+            return len(data)
+
+    async def _down(self, both: trio.CancelScope) -> None:
+        """Write what is kept; once the peer is gone and everything is written, the link is over."""
+        while True:
+            while self._unread:
+                written = self._write(self._unread[0])
+                self._count(-written)
+                if written == len(self._unread[0]):
+                    self._unread.popleft()
+                else:
+                    self._unread[0] = self._unread[0][written:]
+                    await trio.lowlevel.wait_writable(self._end)
+            if self._peer_closed:
+                both.cancel()
+                return
+            self._more = trio.Event()
+            await self._more.wait()
+
+    # -- up -------------------------------------------------------------------------------------------
+
+    async def _up(self, hangup: HangupWatch, both: trio.CancelScope) -> None:
+        try:
+            while await self._send_what_is_there():
+                await trio.lowlevel.wait_readable(self._end)
+        except CommandError as error:
+            if not self._peer_closed:
+                self.fail(error)
+                return
+            await trio.sleep_forever()  # the rest of what was received is still on its way to the reader
+        except Error as error:
+            self.fail(error)
+            return
+        if not hangup.hung_up:
+            await self._wait_half_closed(hangup)
+        both.cancel()
+
+    async def _send_what_is_there(self) -> bool:
+        """One turn's worth; False at the end of the application's stream."""
+        async with self._dialogue.turn():
+            if not self._peer_closed:
+                return await self._use_turn()
+        await trio.sleep_forever()  # nothing can be sent any more; `_down` ends both
+        raise AssertionError("unreachable")
+
+    async def _use_turn(self) -> bool:
+        limit = SHARED_CHUNK_BYTES if self._dialogue.others_wait else len(self._buffer)
+        try:
+            count = self._end.recv_into(self._buffer, limit)
+        except BlockingIOError:
+            return True
+        except ConnectionResetError:  # closed without reading everything
+            return False
+        data = memoryview(self._buffer)[:count]
+        while data:
+            chunk = stream_chunk(self.link_id, data, limit)
+            await self._dialogue.execute_in_turn(tcpip.Send(self.link_id, chunk))
+            self.sent_bytes += len(chunk.payload)
+            data = data[len(chunk.payload) :]
+        return count > 0
+
+    async def _wait_half_closed(self, hangup: HangupWatch) -> None:
+        """Until the application closes, or nothing has come from the peer for long enough."""
+        while True:
+            with trio.move_on_at(self._heard_at + self._half_close_s):
+                await hangup.wait()
+                return
+            if trio.current_time() >= self._heard_at + self._half_close_s:
+                return

@@ -1,0 +1,189 @@
+"""From an open port to a module in a known state: the safe probe, and the settings everything rests on.
+
+Theory of operation (at-dialects 4.2): the module may be fresh, in passthrough, inside a data phase, at
+another baud rate, or booting. So nothing that could be taken for payload is written before `+++` has ended
+both; only then is it asked for a sign of life. A module that says `busy p...` or boots is alive and is
+waited for. Another baud rate is only looked for to name it, never changed.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import trio
+
+from esp32sock.at.commands import Plain, basic, tcpip, wifi
+from esp32sock.errors import CommandError, Error, PortError
+
+if TYPE_CHECKING:
+    from esp32sock.module.dialogue import Dialogue
+
+SILENCE_S = 0.1
+DRAIN_S = 1.0
+"""A module that talks on and on is not waited for longer than this."""
+PLUS_S = 1.1
+TRIES = 3
+OTHER_RATE_S = 0.3
+OTHER_RATES_BAUD = (115200, 921600, 460800, 230400, 57600, 38400, 9600)
+ALIVE_S = 30.0
+"""How long a module that boots or is busy is waited for."""
+
+log = logging.getLogger("esp32sock")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What to join at start-up; never shown."""
+
+    ssid: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.ssid!r}, ...)"
+
+
+async def probe(dialogue: Dialogue) -> None:
+    """Leave whatever mode the module is in and hear it say OK; PortError that says what is wrong if not.
+
+    At most about 10 s, up to 30 s more for a module that shows that it is alive.
+    """
+    await _until_silent(dialogue)
+    dialogue.write_raw(b"+++")
+    await trio.sleep(PLUS_S)
+    dialogue.write_raw(b"\r\n")
+    await _until_silent(dialogue)
+    tries, waiting = 0, False
+    with trio.CancelScope() as patience:
+        while tries < TRIES or waiting:
+            if await _says_ok(dialogue):
+                return
+            if dialogue.is_alive and not waiting:
+                waiting = True
+                patience.deadline = trio.current_time() + ALIVE_S
+                log.warning("the module on %s boots or is busy; waiting up to %d s", dialogue.port.name, ALIVE_S)
+            tries += 1
+    if waiting:
+        raise PortError(
+            f"the module on {dialogue.port.name} shows signs of life but has not said OK for {ALIVE_S:.0f} s"
+        ).means(errno.ETIMEDOUT)
+    raise await _diagnosis(dialogue)
+
+
+async def _until_silent(dialogue: Dialogue) -> None:
+    with trio.move_on_after(DRAIN_S):
+        heard = -1
+        while heard != dialogue.heard_bytes:
+            heard = dialogue.heard_bytes
+            await trio.sleep(SILENCE_S)
+
+
+async def _says_ok(dialogue: Dialogue) -> bool:
+    try:
+        await dialogue.execute_in_turn(basic.Test())
+    except PortError:
+        raise
+    except Error:
+        return False
+    return True
+
+
+async def _diagnosis(dialogue: Dialogue) -> PortError:
+    """Why nobody says OK, as an error that says what to do."""
+    port = dialogue.port
+    sample = dialogue.sample
+    given = port.baud
+    if given is not None and not (sample and sample.isascii()):
+        found = await _other_rate(dialogue)
+        if found is not None:
+            return PortError(
+                f"the module on {port.name} answers at {found} baud, not at {given}: attach with baud={found}"
+            ).means(errno.EPROTO)
+    if not dialogue.heard_bytes:
+        return PortError(
+            f"nothing answers on {port.name} at {given} baud or any other usual rate: is the module powered, "
+            "are TX and RX crossed, is this its AT port (GPIO16 and 17 on a WROOM-32)?"
+        ).means(errno.ENODEV)
+    return PortError(
+        f"what answers on {port.name} is not an ESP-AT module: it said {sample!r} and never OK"
+    ).means(errno.EPROTO)
+
+
+async def _other_rate(dialogue: Dialogue) -> int | None:
+    """The usual rate at which an AT is answered; the port is put back afterwards."""
+    port = dialogue.port
+    given = port.baud
+    if given is None:
+        return None
+    try:
+        for baud in OTHER_RATES_BAUD:
+            if baud == given or not port.set_baud(baud):
+                continue
+            dialogue.sample = b""
+            dialogue.write_raw(b"AT\r\n")
+            await trio.sleep(OTHER_RATE_S)
+            if b"OK\r\n" in dialogue.sample:
+                return baud
+    finally:
+        port.set_baud(given)
+    return None
+
+
+async def set_up(dialogue: Dialogue) -> None:
+    """Echo off, firmware known, several links allowed, nothing left open; CommandError if it will not."""
+    run = dialogue.execute_in_turn
+    await run(basic.Echo(on=False))
+    dialogue.session.firmware = await run(basic.Version())
+    if dialogue.session.firmware.has_sysstore:
+        await _allowed_to_fail(dialogue, basic.StoreSettings(on=False))
+    await _allowed_to_fail(dialogue, tcpip.SetPassthrough(on=False))
+    if await run(tcpip.Multiplexed()):
+        await _allowed_to_fail(dialogue, tcpip.Close(tcpip.ALL_LINKS))
+        await _allowed_to_fail(dialogue, tcpip.StopServer())
+    else:
+        await _multiplex(dialogue)
+    await run(tcpip.ShowPeer(on=False))
+
+
+async def use_flow_control(dialogue: Dialogue) -> None:
+    """RTS and CTS on both sides; PortError or CommandError where either has none."""
+    settings = await dialogue.execute_in_turn(basic.Uart())
+    wanted = replace(settings, baud=dialogue.port.baud or settings.baud, flow=basic.FlowControl.RTS_CTS)
+    await dialogue.execute_in_turn(basic.SetUart(wanted))
+    dialogue.port.set_rtscts(True)
+    await dialogue.execute_in_turn(basic.Test())
+
+
+async def _multiplex(dialogue: Dialogue) -> None:
+    """CIPMUX=1 is refused while a link of single-link mode is open (at-dialects 7.3): then that is closed."""
+    try:
+        await dialogue.execute_in_turn(tcpip.SetMultiplexed(on=True))
+    except CommandError:
+        await _allowed_to_fail(dialogue, tcpip.Close(None))
+        await dialogue.execute_in_turn(tcpip.SetMultiplexed(on=True))
+
+
+async def _allowed_to_fail(dialogue: Dialogue, command: Plain) -> None:
+    """What brings a known state about and is refused where that is the state already."""
+    try:
+        await dialogue.execute_in_turn(command)
+    except CommandError as error:
+        log.debug("set-up goes on without %s", error)
+
+
+async def join(dialogue: Dialogue, credentials: Credentials) -> None:
+    """Be joined to this access point; CommandError with the reason when it fails.
+
+    Nothing is sent to a module that is joined to it already: a join ends every link.
+    """
+    run = dialogue.execute_in_turn
+    mode = await run(wifi.Mode())
+    if mode not in (wifi.WifiMode.STATION, wifi.WifiMode.STATION_AND_SOFTAP):
+        both = mode is wifi.WifiMode.SOFTAP
+        await run(wifi.SetMode(wifi.WifiMode.STATION_AND_SOFTAP if both else wifi.WifiMode.STATION))
+    joined = await run(wifi.Joined())
+    if joined is not None and joined.ssid == credentials.ssid:
+        return
+    await run(wifi.Join(credentials.ssid, credentials.password))

@@ -1,0 +1,147 @@
+"""Opening a TCP link, running it, and closing it: the life of one stream from request to end."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import trio
+
+from esp32sock.at.commands import tcpip
+from esp32sock.at.state import LinkState
+from esp32sock.errors import CommandError, Error
+from esp32sock.module.pumps import StreamPump
+
+if TYPE_CHECKING:
+    import _socket
+
+    from esp32sock.module.module import Module
+
+Address = tuple[str, int]
+
+REFUSED_WITHIN_S = 8.0
+"""A refused connection fails at once, an unreachable one after about 9 s (observed 2.0) or more."""
+
+
+class StreamListener(Protocol):
+    """Who is told how a stream fares; called before its descriptor shows the same."""
+
+    def opened(self, link_id: int, local: Address, remote: Address) -> None: ...
+    def failed(self, error: Error) -> None: ...
+    def ended(self, error: Error | None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRequest:
+    """A TCP connection somebody wants, and the end of the pair it is to be joined to."""
+
+    end: _socket.socket
+    remote: Address
+    listener: StreamListener
+    filler_bytes: int = 0
+    timeout_s: float | None = None
+    wait_for_link_s: float | None = 0.0
+    keepalive_s: int | None = None
+    half_close_s: float = 30.0
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    """Cancelled by whoever does not want the connection any more while it is opening."""
+
+
+async def run_stream(module: Module, request: StreamRequest) -> None:
+    """The whole life of one stream; every outcome is told to its listener, none is raised."""
+    pump: StreamPump | None = None
+    error: Error | None = Error("nobody waits for this connection any more").means(errno.ECONNABORTED)
+    with request.scope:
+        try:
+            with trio.fail_after(float("inf") if request.timeout_s is None else request.timeout_s):
+                pump, local = await _open(module, request)
+            error = None
+        except Error as caught:
+            error = caught
+        except ValueError as caught:
+            error = Error(str(caught)).means(errno.EINVAL)
+        except trio.TooSlowError:
+            error = Error(f"connecting to {_text(request.remote)} took longer than {request.timeout_s} s")
+            error.means(errno.ETIMEDOUT)
+    if pump is None or error is not None:
+        _failed(request, error)
+        return
+    request.listener.opened(pump.link_id, local, request.remote)
+    try:
+        await _pump(module, pump, request)
+    finally:
+        if not request.end.fileno() < 0:
+            pump.close_end()
+
+
+def _failed(request: StreamRequest, error: Error | None) -> None:
+    assert error is not None
+    request.listener.failed(error)
+    request.end.close()
+
+
+async def _open(module: Module, request: StreamRequest) -> tuple[StreamPump, Address]:
+    """A link that is open, with a pump on it that keeps what arrives; the local address."""
+    dialogue = await module.ready()
+    pool = module.pool
+    await module.wait_for_network()
+    link_id = await pool.take(request.wait_for_link_s)
+    pump = StreamPump(
+        dialogue, link_id, request.end, half_close_s=request.half_close_s, account=module.account
+    )
+    pool.pumps[link_id] = pump
+    try:
+        local_port = await _connect(module, link_id, request)
+        return pump, (module.station_ip or "0.0.0.0", local_port)
+    except BaseException:
+        pool.give_back(pump)
+        raise
+
+
+async def _connect(module: Module, link_id: int, request: StreamRequest) -> int:
+    """CIPSTART, and what the module lists then: the local port, 0 if the link is gone already."""
+    host, port = request.remote
+    started = trio.current_time()
+    dialogue = module.dialogue
+    links = dialogue.session.links
+    try:
+        await dialogue.execute(tcpip.OpenTcp(link_id, host, port, request.keepalive_s))
+        listed = {link.link_id: link for link in await dialogue.execute(tcpip.Links())}
+        if links.needs_confirmation(link_id):
+            links.confirm(link_id, listed=link_id in listed)
+            if links[link_id].state is LinkState.FREE:
+                raise CommandError("AT+CIPSTART", "OK, but it lists no such link")
+        return listed[link_id].local_port if link_id in listed else 0
+    except CommandError as error:
+        if error.errno == errno.EIO:
+            quick = trio.current_time() - started < REFUSED_WITHIN_S
+            error.means(errno.ECONNREFUSED if quick else errno.ETIMEDOUT)
+        error.add_note(f"while connecting link {link_id} to {_text(request.remote)}")
+        raise
+
+
+async def _pump(module: Module, pump: StreamPump, request: StreamRequest) -> None:
+    module.counters.links_opened += 1
+    error = await pump.run(request.filler_bytes)
+    module.counters.add(pump)
+    request.listener.ended(error)
+    pump.close_end()
+    await close_link(module, pump)
+
+
+async def close_link(module: Module, pump: StreamPump) -> None:
+    """Close the link on the module, if it is still this pump's, and give the id back."""
+    if not module.is_open or module.pool.pumps.get(pump.link_id) is not pump:
+        return
+    try:
+        if module.dialogue.session.links[pump.link_id].state is LinkState.OPEN:
+            await module.dialogue.execute(tcpip.Close(pump.link_id))
+    except Error:
+        pass  # it was closed by the peer meanwhile, or the module is gone: both are what was wanted
+    finally:
+        module.pool.give_back(pump)
+
+
+def _text(address: Address) -> str:
+    return f"{address[0]}:{address[1]}"

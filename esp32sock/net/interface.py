@@ -1,0 +1,251 @@
+"""Attaching and detaching a module, and the verbs of `net/verbs.py` over an engine in this process."""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import os
+import threading
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import fields as dataclass_fields
+from typing import TYPE_CHECKING, Any
+
+from esp32sock.errors import Error
+from esp32sock.module.module import Module
+from esp32sock.module.options import ModuleOptions
+from esp32sock.module.ports import open_port
+from esp32sock.module.streams import StreamRequest
+from esp32sock.module.thread import EngineThread
+from esp32sock.net.oserrors import translated
+from esp32sock.net.routes import Routes
+from esp32sock.net.verbs import (
+    Address,
+    DatagramEvents,
+    Handle,
+    Interface,
+    ListenEvents,
+    ModuleStatus,
+    StreamEvents,
+    StreamOpened,
+    StreamOptions,
+)
+
+if TYPE_CHECKING:
+    import _socket
+    from collections.abc import Iterator
+    from concurrent.futures import Future
+
+    from esp32sock.at.commands import Command
+    from esp32sock.net.routes import Direct
+
+PORT_VARIABLE = "ESP32SOCK_PORT"
+SSID_VARIABLE = "ESP32SOCK_SSID"
+PASSWORD_VARIABLE = "ESP32SOCK_PASSWORD"  # noqa: S105  the name of a variable
+
+ANSWER_S = 1.0
+"""How much longer than a command may take its answer is waited for across the threads."""
+
+
+class _Listener:
+    """Hands what the engine tells about a stream to the socket's own events object."""
+
+    def __init__(self, events: StreamEvents) -> None:
+        self._events = events
+
+    def opened(self, link_id: int, local: Address, remote: Address) -> None:
+        self._events.opened(StreamOpened(link_id, local, remote))
+
+    def failed(self, error: Error) -> None:
+        self._events.failed(error)
+
+    def ended(self, error: Error | None) -> None:
+        self._events.ended(error)
+
+
+class _StreamHandle:
+    """The way to give up on a stream that is still opening."""
+
+    def __init__(self, thread: EngineThread, request: StreamRequest) -> None:
+        self._thread = thread
+        self._request = request
+
+    def abandon(self) -> None:
+        self._thread.post(self._request.scope.cancel)
+
+    def set_options(self, options: StreamOptions) -> Future[None]:
+        raise Error("options of an open link cannot be changed").means(errno.ENOPROTOOPT)
+
+
+class LocalInterface(Interface):
+    """A module whose engine runs in a background thread of this process."""
+
+    def __init__(self, options: ModuleOptions, routes: Routes) -> None:
+        self._routes = routes
+        self._options = options
+        self._thread = EngineThread(lambda: Module(options, open_port))
+        self._module = self._thread.start()
+
+    def may_block(self) -> bool:
+        return not self._thread.is_current
+
+    def open_stream(
+        self,
+        end: _socket.socket,
+        remote: Address,
+        events: StreamEvents,
+        *,
+        options: StreamOptions = StreamOptions(),
+        filler_bytes: int = 0,
+        timeout_s: float | None = None,
+        wait_for_link_s: float | None = 0.0,
+    ) -> Handle:
+        request = StreamRequest(
+            end,
+            remote,
+            _Listener(events),
+            filler_bytes,
+            timeout_s,
+            wait_for_link_s,
+            options.keepalive_s,
+            options.half_close_s,
+        )
+        if not self._thread.post(self._module.open_stream, request):
+            raise Error("the interface was detached").means(errno.ENETDOWN)
+        return _StreamHandle(self._thread, request)
+
+    def open_datagram(
+        self, end: _socket.socket, local_port: int, remote: Address | None, events: DatagramEvents
+    ) -> Handle:
+        raise Error("UDP over the module is not available in this version").means(errno.EPROTONOSUPPORT)
+
+    def listen(self, end: _socket.socket, port: int, backlog: int, events: ListenEvents) -> Handle:
+        raise Error("servers on the module are not available in this version").means(errno.EOPNOTSUPP)
+
+    def resolve(self, host: str) -> Future[list[str]]:
+        return self._thread.call(self._module.resolve, host)
+
+    def execute(self, command: Command[Any], *, timeout_s: float | None = None) -> Any:
+        if not self.may_block():
+            raise RuntimeError("execute would block the engine's own thread; await Module.execute there")
+
+        async def run() -> Any:
+            return await self._module.execute(command, timeout_s=timeout_s)
+
+        return self._thread.call(run).result()
+
+    def status(self) -> ModuleStatus:
+        module = self._module
+        links = {
+            link_id: "TCP" for link_id in (list(module.pool.pumps) if module.is_open else [])
+        }
+        return ModuleStatus(
+            self._options.url, str(module.firmware), _build(), module.addresses.station_ip, links
+        )
+
+    def stats(self) -> dict[str, int]:
+        return self._module.stats()
+
+    def routes_to_host(self, host: str) -> bool:
+        return self._routes.to_host(host)
+
+    def close(self) -> None:
+        self._thread.stop()
+
+
+def _build() -> str:
+    from esp32sock._build import BUILD
+
+    return BUILD
+
+
+# -- the default interface ----------------------------------------------------------------------------
+
+_lock = threading.RLock()
+_default: Interface | None = None
+_override: ContextVar[Interface | None] = ContextVar("esp32sock_interface", default=None)
+
+
+def attach(url: str | None = None, *, direct: Direct | None = None, **options: Any) -> Interface:
+    """Make a module the network interface of this process.
+
+    `url` is a serial device, any pyserial URL or `sim://`; without it, ESP32SOCK_PORT. `direct` says what
+    the host's own stack serves (loopback by default; `()`: nothing; else ESP32SOCK_DIRECT). The other
+    options are those of `ModuleOptions`: `baud`, `rtscts`, `ssid`, `password` (or ESP32SOCK_SSID and
+    ESP32SOCK_PASSWORD) and limits.
+
+    Blocks for the probe and the set-up, at most about 10 s, with a join or a booting module longer. Raises
+    OSError that says what is wrong and what to do, ValueError for options that make no sense,
+    RuntimeError if an interface is attached already. The interface closes at interpreter exit, after what
+    was sent is delivered, or with `detach()`.
+    """
+    global _default
+    with _lock:
+        if _default is not None:
+            raise RuntimeError("an interface is attached already; detach() it first")
+        _default = _open(url, direct, options)
+        return _default
+
+
+def detach() -> None:
+    """Deliver what was sent, close every link and the port. Without an interface: nothing."""
+    global _default
+    with _lock:
+        interface, _default = _default, None
+    if interface is not None:
+        interface.close()
+
+
+def default() -> Interface:
+    """The interface to use here: that of `using`, else the attached one, else ESP32SOCK_PORT is attached.
+
+    OSError(ENETDOWN) if there is none.
+    """
+    chosen = _override.get()
+    if chosen is not None:
+        return chosen
+    with _lock:
+        if _default is None:
+            if not os.environ.get(PORT_VARIABLE):
+                raise OSError(
+                    errno.ENETDOWN,
+                    f"no module is attached: call esp32sock.attach(port), or set {PORT_VARIABLE}",
+                )
+            return attach()
+        return _default
+
+
+@contextmanager
+def using(interface: Interface) -> Iterator[Interface]:
+    """Use this interface in the present thread or task, whatever is attached."""
+    token = _override.set(interface)
+    try:
+        yield interface
+    finally:
+        _override.reset(token)
+
+
+def _open(url: str | None, direct: Direct | None, options: dict[str, Any]) -> Interface:
+    known = {field.name for field in dataclass_fields(ModuleOptions)}
+    unknown = set(options) - known
+    if unknown:
+        raise TypeError(f"attach() has no option {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
+    chosen = url if url is not None else os.environ.get(PORT_VARIABLE)
+    if not chosen:
+        raise ValueError(f"attach() needs a port: give one, or set {PORT_VARIABLE}")
+    if "ssid" not in options and os.environ.get(SSID_VARIABLE):
+        options["ssid"] = os.environ[SSID_VARIABLE]
+        options.setdefault("password", os.environ.get(PASSWORD_VARIABLE, ""))
+    routes = Routes.from_environment() if direct is None else Routes(direct)
+    with translated(f"attaching {chosen}"):
+        return LocalInterface(ModuleOptions(chosen, **options), routes)
+
+
+def _forget_in_child() -> None:
+    """The engine's thread stayed in the parent; the child has no interface of its own."""
+    global _default, _lock
+    _default, _lock = None, threading.RLock()
+
+
+atexit.register(detach)
+os.register_at_fork(after_in_child=_forget_in_child)
