@@ -18,7 +18,7 @@ def extensions() -> list[Extension]:
         print("esp32sock: pure Python build, as asked")
         return []
     try:
-        from Cython.Build import cythonize
+        from Cython.Build import cythonize  # noqa: PLC0415 (may be missing, and then it is not needed)
     except ImportError:
         if REQUIRE:
             raise

@@ -376,7 +376,7 @@ class Demux:
             piece = bytes(view)
         if not piece:
             return
-        if self._pos < len(self._piece):
+        if self._pos < len(self._piece) or self._queue:
             self._queue.append(piece)
         else:
             self._piece, self._pos = piece, 0

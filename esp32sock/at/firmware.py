@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 Version = tuple[int, int, int, int]
 
-_AT_VERSION = re.compile(r"^AT version:(\d+)\.(\d+)(?:\.(\w+))?(?:\.(\d+))?(-[\w.]+)?\s*(?:\((.*)\))?")
+_AT_VERSION = re.compile(
+    r"AT version:([0-9]{1,4})\.([0-9]{1,4})(?:\.(b?[0-9]{1,4}))?(?:\.([0-9]{1,4}))?"
+    r"(-[\w.]+)?\s*(?:\((.*)\))?"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from esp32sock.at.results import Result
 from esp32sock.errors import CommandBusy, CommandError, CommandTimeout
 
 if TYPE_CHECKING:
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
 
     from esp32sock.at.commands import Command
     from esp32sock.at.recovery import Step
+    from esp32sock.at.results import Result
 
 NEVER = float("inf")
 
@@ -22,51 +22,80 @@ class Flight:
     """One command between its line and its final result."""
 
     command: Command[Any]
-    line: bytes
+    line: bytes = field(repr=False)
     deadline: float
     """When the caller is told that it took too long."""
-    echo: bytes = b""
-    """What of the line the module has not repeated yet, while echo is on."""
+    echo: bytes = field(default=b"", repr=False)
+    """What the module repeats of each line, with echo on."""
     lines: list[bytes] = field(default_factory=list)
     reason: str = ""
     error_code: int | None = None
-    retry_at: float = NEVER
-    """Set by `busy p...`: when to send the line again, if no real answer came."""
-    was_busy: bool = False
     wanted: bool = True
     """Whether somebody still waits for the result."""
+
+    # How far it has come
+    is_out: bool = False
+    """Whether the line was handed out; before that, nothing the module says can be about it."""
+    answered: bool = False
+    """Whether part of its answer came: a `busy p...` is about something else then."""
+    payload_is_out: bool = False
+    taken: bool = False
+    """Whether the module said that it has the whole payload."""
+
+    # `busy p...`
+    retry_at: float = NEVER
+    """When to send the line again at the latest, if no real answer came."""
+    grace_s: float = 0.0
+    """How long a silence shows that none will come."""
+    was_busy: bool = False
+
+    # A data phase that went wrong
     recovery: Iterator[Step] | None = None
-    """Set once the data phase went wrong; from then on the result can only be a failure."""
-    flushing: bool = False
-    """An empty line was sent to clear the module's line buffer; its ERROR may or may not come."""
+    spoiled: bool = False
+    """Whether bytes were written that belong to no command: the result can only be a failure."""
+    line_ended: bool = False
+    """Whether the last of them were an empty line, which the module answers if it is in no data phase."""
+
+    _echo_left: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._echo_left = self.echo
 
     @property
-    def next_deadline(self) -> float:
-        return min(self.deadline, self.retry_at)
+    def payload_bytes(self) -> int:
+        return len(self.command.payload or b"")
+
+    def got_answer(self) -> None:
+        """The module is at this command: its line must not be sent again."""
+        self.answered = True
+        self.retry_at = NEVER
+
+    def sent_again(self) -> None:
+        """The line goes out once more, and is repeated once more."""
+        self.retry_at = NEVER
+        self._echo_left = self.echo
 
     def repeats(self, text: bytes) -> bool:
         """Whether this text is echo, whole or a piece; a piece is taken off what is still to come."""
-        if not self.echo or not text or not self.echo.startswith(text):
+        if not text or not self._echo_left.startswith(text):
             return False
-        self.echo = self.echo[len(text) :]
+        self._echo_left = self._echo_left[len(text) :]
         return True
 
     def error(self, result: Result) -> CommandError:
         """The failure this final result means."""
-        if self.recovery is not None:
+        if self.spoiled:
             return CommandError(
                 self.command.label,
                 "nothing in its data phase",
                 hint="how much of the chunk was sent is not known, so the link is reset",
             )
-        return CommandError(self.command.label, result.name.replace("_", " "), self.error_code, self.reason)
+        reason = self.reason or self.command.advice(self.lines)
+        return CommandError(self.command.label, result.name.replace("_", " "), self.error_code, reason)
 
-    def timeout(self) -> CommandTimeout:
+    def too_late(self) -> CommandError:
         """The failure of having waited too long."""
+        if self.was_busy and not self.answered:
+            hint = "another command is still running"
+            return CommandBusy(self.command.label, "busy p... to every try", self.error_code, hint)
         return CommandTimeout(self.command.label, "nothing in time", self.error_code)
-
-    def busy(self) -> CommandBusy:
-        """The failure of having heard nothing but busy."""
-        return CommandBusy(
-            self.command.label, "busy p... to every try", self.error_code, "another command is still running"
-        )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from esp32sock.at.events import LinkClosed, LinkFault, LinkOpened, OrphanLink
 from esp32sock.at.framing import DISCARD, LINKS, STREAM
 from esp32sock.at.state import LinkInput, LinkState, link_machine
+from esp32sock.errors import LocalProtocolError
 
 if TYPE_CHECKING:
     from collections import deque
@@ -21,15 +22,19 @@ if TYPE_CHECKING:
 class LinkRecord:
     """One link id: where its machine stands and how often it was given out."""
 
-    __slots__ = ("blocks_at_prompt", "confirming", "discarded_bytes", "generation", "machine", "taken")
+    __slots__ = (
+        "blocks_at_prompt", "confirming", "discarded_bytes", "generation", "is_known_orphan", "machine",
+        "received_while_sending",
+    )  # fmt: skip
 
     def __init__(self, link_id: int) -> None:
         self.machine = link_machine(link_id)
         self.generation = 0
         self.confirming = False  # the module said OK without CONNECT
         self.discarded_bytes = 0  # as last seen
-        self.blocks_at_prompt = 0
-        self.taken = False  # the chunk in flight was counted whole by the module
+        self.is_known_orphan = False  # it was reported, and nothing has happened to it since
+        self.blocks_at_prompt: int | None = None  # None: not between a prompt and `Recv`
+        self.received_while_sending = False
 
     @property
     def state(self) -> LinkState:
@@ -50,31 +55,49 @@ class Links:
     def __len__(self) -> int:
         return LINKS
 
+    def _set_sink(self, link_id: int, kind: int) -> None:
+        """From now on the payload of this link is for somebody else; what this drops is no news."""
+        self._demux.set_sink(link_id, kind)
+        self.records[link_id].discarded_bytes = self._demux.discarded_bytes(link_id)
+
     # -- commands about a link ------------------------------------------------------------------------
 
     def command_sent(self, command: Command[Any]) -> None:
-        """A command goes out; LocalProtocolError if the link it opens or closes is in no state for it."""
+        """A command goes out; LocalProtocolError if the link it is about is in no state for it."""
         if command.opens is not None:
-            record = self.records[command.opens]
+            record = self._checked(command.opens)
             record.machine.feed(LinkInput.START)
             record.generation += 1
             record.confirming = False
-            self._demux.set_sink(command.opens, command.sink)
+            record.is_known_orphan = False
+            self._set_sink(command.opens, command.sink)
         elif command.closes is not None and command.closes < LINKS:
-            self.records[command.closes].machine.feed(LinkInput.CLOSE)
-            self._demux.set_sink(command.closes, DISCARD)
-        if command.payload is not None:
-            self._of(command).taken = False
+            record = self._checked(command.closes)
+            record.machine.feed(LinkInput.CLOSE)
+            record.is_known_orphan = False
+            self._set_sink(command.closes, DISCARD)
+        elif command.payload is not None:
+            record = self._checked(self._id(command))
+            record.blocks_at_prompt = None
+            record.received_while_sending = False
+
+    def _checked(self, link_id: int) -> LinkRecord:
+        if not 0 <= link_id < LINKS:
+            raise LocalProtocolError(f"there is no link {link_id}")
+        return self.records[link_id]
 
     def command_abandoned(self, command: Command[Any]) -> None:
-        """Its caller is gone: what it opens late is an orphan."""
+        """Its caller is gone: what it opens late is an orphan, and its payload nobody's."""
         if command.opens is not None:
             self.records[command.opens].machine.feed(LinkInput.ABANDON)
+            self._set_sink(command.opens, DISCARD)
 
     def command_ended(self, command: Command[Any], good: bool, *, wanted: bool) -> None:
         """The final result of a command came."""
         if command.closes is not None and command.closes < LINKS:
             self.records[command.closes].machine.feed(LinkInput.CLOSED)
+        if command.payload is not None:
+            self._data_phase_over(command)
         if command.opens is None:
             return
         record = self.records[command.opens]
@@ -84,7 +107,7 @@ class Links:
             if record.state is LinkState.LATE_CONNECT:
                 record.machine.feed(LinkInput.CONFIRMED)
             if record.state is LinkState.OPEN:
-                self._events.append(OrphanLink(command.opens, "it opened after nobody waited for it any more"))
+                self._orphan(command.opens, record, "it opened after nobody waited for it any more")
         elif record.state is LinkState.CONNECTING:
             record.confirming = True
 
@@ -94,7 +117,7 @@ class Links:
         else:
             record.machine.feed(LinkInput.REFUSED)
         if record.state is LinkState.FREE:
-            self._demux.set_sink(link_id, DISCARD)
+            self._set_sink(link_id, DISCARD)
 
     def needs_confirmation(self, link_id: int) -> bool:
         """Whether the module said OK to CIPSTART but never CONNECT: it must be asked what it lists."""
@@ -116,7 +139,7 @@ class Links:
         """Its user is done with a link that is gone; the id may be given out again."""
         record = self.records[link_id]
         record.machine.feed(LinkInput.RELEASE)
-        self._demux.set_sink(link_id, DISCARD)
+        self._set_sink(link_id, DISCARD)
 
     # -- what the module says -------------------------------------------------------------------------
 
@@ -126,12 +149,14 @@ class Links:
         record = self.records[urc.link_id]
         before = record.state
         record.machine.feed(LinkInput.UP)
+        record.confirming = False
         if record.state is not LinkState.OPEN or before is LinkState.OPEN:
             return
+        record.is_known_orphan = False
         accepted = before is not LinkState.CONNECTING
         if accepted:
             record.generation += 1
-            self._demux.set_sink(urc.link_id, STREAM)
+            self._set_sink(urc.link_id, STREAM)
         self._events.append(
             LinkOpened(urc.link_id, record.generation, accepted, urc.remote, urc.local_port)
         )
@@ -148,7 +173,7 @@ class Links:
             self._closed(link_id, record, error)
 
     def _closed(self, link_id: int, record: LinkRecord, error: Error | None) -> None:
-        self._demux.set_sink(link_id, DISCARD)
+        self._set_sink(link_id, DISCARD)
         self._events.append(LinkClosed(link_id, record.generation, error))
 
     def reset(self, error: Error) -> None:
@@ -156,6 +181,8 @@ class Links:
         for link_id, record in enumerate(self.records):
             before = record.state
             record.confirming = False
+            record.is_known_orphan = False
+            self._set_sink(link_id, DISCARD)
             if before is LinkState.FREE:
                 continue
             record.machine.feed(LinkInput.RESET)
@@ -164,48 +191,60 @@ class Links:
 
     # -- bytes that are not what they should be -------------------------------------------------------
 
-    def faulty(self, link_id: int, reason: str) -> None:
-        """The payload of a link is not what the peer sent."""
+    def faulty(self, link_id: int, reason: str) -> bool:
+        """The payload of a link is not what the peer sent; False if nobody here has that link."""
         if link_id >= LINKS:
-            return
+            return False
         record = self.records[link_id]
-        if record.state in (LinkState.OPEN, LinkState.CONNECTING):
-            self._events.append(LinkFault(link_id, record.generation, reason))
+        if record.state not in (LinkState.OPEN, LinkState.CONNECTING):
+            return False
+        self._events.append(LinkFault(link_id, record.generation, reason))
+        return True
 
-    def all_faulty(self, reason: str) -> None:
-        """Nobody knows whose payload it was."""
-        for link_id in range(LINKS):
-            self.faulty(link_id, reason)
+    def all_faulty(self, reason: str) -> bool:
+        """Nobody knows whose payload it was; False if nobody here has any link."""
+        return sum(self.faulty(link_id, reason) for link_id in range(LINKS)) > 0
 
     def check_counters(self) -> None:
         """Buffers that overflowed, and payload for links that nobody here knows."""
         overflowed = self._demux.overflowed
         for link_id, record in enumerate(self.records):
             if overflowed >> link_id & 1:
-                self._demux.set_sink(link_id, DISCARD)
+                self._set_sink(link_id, DISCARD)
                 self.faulty(link_id, "its receive buffer is full")
             discarded = self._demux.discarded_bytes(link_id)
             if discarded != record.discarded_bytes:
                 record.discarded_bytes = discarded
                 if record.state is LinkState.FREE:
-                    self._events.append(OrphanLink(link_id, "payload came for a link that is not open here"))
+                    self._orphan(link_id, record, "payload came for a link that is not open here")
+
+    def _orphan(self, link_id: int, record: LinkRecord, reason: str) -> None:
+        """Report it, once until something is done about it."""
+        if not record.is_known_orphan:
+            record.is_known_orphan = True
+            self._events.append(OrphanLink(link_id, reason))
 
     # -- the data phase -------------------------------------------------------------------------------
 
     def prompt_seen(self, command: Command[Any]) -> None:
-        record = self._of(command)
-        record.blocks_at_prompt = self._demux.blocks(self._id(command))
+        self._of(command).blocks_at_prompt = self._demux.blocks(self._id(command))
 
     def payload_taken(self, command: Command[Any]) -> None:
-        """The module said `Recv`."""
-        self._of(command).taken = True
+        """The module said `Recv`: what comes from here on did not come while it waited for payload."""
+        self._data_phase_over(command)
 
-    def payload_was_taken(self, command: Command[Any]) -> bool:
-        return self._of(command).taken
+    def _data_phase_over(self, command: Command[Any]) -> None:
+        record = self._of(command)
+        before, record.blocks_at_prompt = record.blocks_at_prompt, None
+        if before is not None:
+            record.received_while_sending = self._demux.blocks(self._id(command)) != before
 
     def received_while_sending(self, command: Command[Any]) -> bool:
-        """Whether a block of this very link came between its prompt and `Recv` (known-bugs 12, 15)."""
-        return self._demux.blocks(self._id(command)) != self._of(command).blocks_at_prompt
+        """Whether a block of this very link came between its prompt and `Recv` (known-bugs 12, 15).
+
+        True of a command that has ended, until the next one goes out on its link.
+        """
+        return self._of(command).received_while_sending
 
     @staticmethod
     def _id(command: Command[Any]) -> int:

@@ -51,7 +51,7 @@ def command_line(name: str, *values: Param) -> bytes:
     if fields:
         line += b"=" + b",".join(map(_field, fields))
     if len(line) > MAX_LINE_BYTES:
-        raise ValueError(f"AT{name}: {len(line)} bytes, more than the {MAX_LINE_BYTES} a command line may have")
+        raise ValueError(f"AT{name}: {len(line)} bytes, a command line may have {MAX_LINE_BYTES}")
     return line
 
 

@@ -2,7 +2,7 @@
 
 Theory of operation: inside a data phase the module waits for the announced bytes for ever and takes every
 command as payload. Three bytes `+++` standing alone after 50 ms of silence end it (`SEND Canceled`,
-observed 1.0, 2.0, 4.1, 4.2). If they do not, either the module is in no data phase at all (the command or
+observed 2.0, 4.1, 4.2). If they do not, either the module is in no data phase at all (the command or
 the prompt was lost; an empty line then answers ERROR, observed) or it took them as data: then the rest is
 fed in small steps until it is content. The link is reset by its owner in every case.
 Source: at-dialects 7.5, known-bugs 1.
@@ -20,10 +20,16 @@ SILENCE_S = 0.05
 """Before `+++`; the firmware wants more than 20 ms (at-dialects 7.10)."""
 CANCEL_WAIT_S = 1.0
 FLUSH_WAIT_S = 0.3
+SETTLE_S = 0.05
 REFILL_BYTES = 256
 REFILL_WAIT_S = 0.05
 LAST_WAIT_S = 2.0
-"""These four are chosen by taste, from answers seen within milliseconds."""
+"""These are chosen by taste, from answers seen within milliseconds."""
+
+CANCEL = b"+++"
+EMPTY_LINE = b"\r\n"
+FILLER = b"0"
+"""No NUL, which at-dialects 8.4 suggests: one that ends up in a command line makes 1.0 deaf (observed)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +41,15 @@ class Step:
     refills: bool = False
 
 
-def steps(payload_bytes: int, s_per_byte: float) -> Iterator[Step]:
-    """Everything that can be tried for a data phase of this many bytes, in order."""
+def steps(payload_bytes: int, s_per_byte: float, queued_s: float) -> Iterator[Step]:
+    """Everything that can be tried for a data phase of this many bytes, in order.
+
+    `queued_s` is how much older than its writing an answer may be that we read.
+    """
     yield Step(b"", SILENCE_S)
-    yield Step(b"+++", CANCEL_WAIT_S)
-    yield Step(b"\r\n", FLUSH_WAIT_S)
+    yield Step(CANCEL, CANCEL_WAIT_S + queued_s)
+    yield Step(EMPTY_LINE, FLUSH_WAIT_S + queued_s)
     for start in range(0, payload_bytes, REFILL_BYTES):
         count = min(REFILL_BYTES, payload_bytes - start)
-        yield Step(bytes(count), REFILL_WAIT_S + count * s_per_byte, refills=True)
-    yield Step(b"", LAST_WAIT_S, refills=True)
+        yield Step(FILLER * count, REFILL_WAIT_S + count * s_per_byte, refills=True)
+    yield Step(b"", LAST_WAIT_S + queued_s, refills=True)

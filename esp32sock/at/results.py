@@ -31,9 +31,9 @@ RESULTS = {
 
 BUSY = frozenset({b"busy p...", b"busy s..."})
 
-RECEIVED = re.compile(rb"Recv (\d+) bytes")
+RECEIVED = re.compile(rb"Recv (\d{1,9}) bytes")
 
-ERROR_CODE = re.compile(rb"(?:ERR CODE:|\+ERRNO:)0x([0-9a-fA-F]+)")
+ERROR_CODE = re.compile(rb"(?:ERR CODE:|\+ERRNO:)0x([0-9a-fA-F]{1,8})")
 
 REASONS = frozenset(
     {
@@ -58,5 +58,7 @@ REASONS = frozenset(
         b"CIPMUX must be 0",
         b"CIPSERVER must be 0",
         b"IPMODE must be 0",
+        b"flag error",
+        b"mode:null",
     }
 )

@@ -11,12 +11,14 @@ supplied by the caller.
 Invariants
 ----------
 * One command is in flight, or none; a payload is handed out only after its prompt, and nothing after a
-  payload until the module has answered it (at-dialects 7.5: what comes early is lost or counted).
+  payload until the module has answered it (at-dialects 7.5: what comes early is lost or counted). This
+  part is `exchange.py`; what becomes of the links is `links.py`.
 * What the module says about a link reaches only the generation of the link that it is about: payload is
   handed over (`DataReceived`) before the line behind it is looked at.
 * A line that is nobody's is reported and otherwise ignored, unless it stands where payload must have
   ended: then the bytes of that link are not to be trusted.
 * Everything the module prints gives events; nothing it prints raises.
+* What is not understood while a command with a secret is in flight is reported, but not shown.
 """
 
 from __future__ import annotations
@@ -24,55 +26,33 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from esp32sock.at import recovery
 from esp32sock.at.events import (
-    CommandDone,
-    CommandFailed,
     DataReceived,
     Event,
-    ModuleBusy,
     ModuleRestarted,
-    ModuleStuck,
     UnknownText,
     UnreadWaiting,
     WifiChanged,
 )
+from esp32sock.at.exchange import Exchange
 from esp32sock.at.firmware import Firmware
-from esp32sock.at.flight import NEVER, Flight
+from esp32sock.at.flight import NEVER
 from esp32sock.at.framing import NEED_DATA, PROMPT, Demux, Line
 from esp32sock.at.links import Links
-from esp32sock.at.results import BUSY, ERROR_CODE, REASONS, RECEIVED, RESULTS, Result
-from esp32sock.at.state import (
-    CommandInput,
-    CommandState,
-    ModuleInput,
-    ModuleState,
-    command_machine,
-    module_machine,
-)
+from esp32sock.at.results import BUSY, RECEIVED, RESULTS
+from esp32sock.at.state import CommandState, Machine, ModuleInput, ModuleState, module_machine
 from esp32sock.at.urcs import Aside, LinkDown, LinkUp, Ready, Restarting, Urc, Waiting, WifiLine, parse_urc
 from esp32sock.errors import Error, LocalProtocolError, ModuleReset, PortError, RemoteProtocolError
 
 if TYPE_CHECKING:
     from esp32sock.at.commands import Command
+    from esp32sock.at.state import CommandInput
 
-BUSY_GRACE_S = 0.2
-"""After `busy p...` the command may be running all the same: wait so long for its answer (known-bugs 5)."""
-PROMPT_S = 5.0
-"""The prompt comes within milliseconds; by taste."""
-RECEIVED_S = 2.0
-"""From the last payload byte to `Recv`, beyond the time on the wire; by taste, milliseconds seen."""
-UNANNOUNCED_S = 10.0
-"""From the last payload byte to SEND OK on a module that never said `Recv`."""
-OWED_S = 10.0
-"""How long a command nobody waits for may still take after its own time; then the module is stuck."""
 PAYLOAD_SILENCE_S = 1.0
 """No byte for so long inside a block: some were lost on the wire (at-dialects 8.4)."""
-BUSY_S = 30.0
-"""A module that answers busy is alive: a command is tried so much longer than its own time; by taste."""
 
-_GOOD = frozenset({Result.OK, Result.SEND_OK})
-_ENDS_SEND = frozenset({Result.ERROR, Result.SEND_OK, Result.SEND_FAIL, Result.SEND_CANCELED})
+SHOWN_BYTES = 40
+"""How much of a line stands in the reason of a fault; by taste."""
 
 
 class Session:
@@ -82,69 +62,69 @@ class Session:
         self.demux = Demux(mux=mux)
         self.firmware = Firmware()
         self.module = module_machine()
-        self.command = command_machine()
-        self.s_per_byte = 0.0
-        """Time one byte takes on the wire, for the waits that depend on it."""
         self._events: deque[Event] = deque()
         self.links = Links(self.demux, self._events)
-        self._outgoing: list[bytes | memoryview] = []
-        self._flight: Flight | None = None
+        self._exchange = Exchange(self.module, self.demux, self.links, self._events, self._obeyed)
         self._held: Line | object | None = None
         self._echo = True
-        self._says_received = False
         self._heard_at = 0.0
 
     # -- what goes in ---------------------------------------------------------------------------------
 
     def receive_data(self, data: bytes | memoryview, now: float) -> None:
-        """What the port read; the bytes must not change until `next_event` says NEED_DATA."""
-        self._heard_at = now
+        """What the port read; the bytes must not change until `next_event` says NEED_DATA.
+
+        Without a port it is nobody's and is dropped.
+        """
+        if self.module.state is ModuleState.OFFLINE:
+            return
+        self._heard_at = self._exchange.heard_at = now
         self.demux.receive_data(data)
 
     def port_opened(self) -> None:
         """A port is there; the module behind it is unknown."""
+        self.module.feed(ModuleInput.PORT_OPENED)
         self.demux.reset()
         self._echo = True
-        self.module.feed(ModuleInput.PORT_OPENED)
 
     def connection_lost(self, error: Error | None = None) -> None:
         """The port is gone: everything that was in flight or open fails with `error`."""
         self.module.feed(ModuleInput.PORT_LOST)
         self._drop_everything(error or PortError("the serial port was lost"))
+        self._forget_input()
+
+    def _forget_input(self) -> None:
+        """What was read and not worked off came from a port that is gone."""
+        self._held = None
+        frame: object = None
+        while frame is not NEED_DATA:
+            try:
+                frame = self.demux.next_frame()
+            except RemoteProtocolError:
+                self.demux.reset()
+        self.demux.reset()
 
     def send(self, command: Command[Any], now: float) -> None:
         """Put a command in flight; its outcome is a CommandDone or CommandFailed event.
 
-        Raises ValueError for an argument that cannot be sent and LocalProtocolError when a command is
-        in flight already or its link is in no state for it; nothing is sent or changed then.
+        The payload of a command must not change before that. Raises ValueError for an argument that
+        cannot be sent and LocalProtocolError when a command is in flight already or its link is in no
+        state for it; nothing is sent or changed then.
         """
         line = command.line(self.firmware)
-        payload = command.payload
-        start = CommandInput.SEND if payload is None else CommandInput.SEND_WITH_PAYLOAD
-        if not self.command.allows(start):
-            raise LocalProtocolError(f"{command.label}: {self.command.name} has no result yet")
-        self.links.command_sent(command)
-        self.command.feed(start)
-        self._flight = Flight(
-            command,
-            line + b"\r\n",
-            now + (command.timeout_s if payload is None else PROMPT_S),
-            echo=line if self._echo else b"",
-        )
-        self._outgoing.append(self._flight.line)
-        if payload is not None:
-            self.demux.expect_prompt()
+        self._exchange.begin(command, line, now, echo=self._echo)
 
     def force_restart(self) -> None:
         """Send AT+RST whatever else is going on: as a whole line it gets through (at-dialects 3.4)."""
-        self._outgoing.append(b"AT+RST\r\n")
-        self._restart_begun()
+        self.module.feed(ModuleInput.RESTART_BEGUN)
+        self._drop_everything(_restarts())
+        self._exchange.outgoing.append(b"AT+RST\r\n")
 
     def write_raw(self, data: bytes) -> None:
         """Bytes outside any command, for the start-up probe only."""
-        if self.module.state is not ModuleState.SYNCING or self._flight is not None:
+        if self.module.state is not ModuleState.SYNCING or self._exchange.flight is not None:
             raise LocalProtocolError("raw bytes belong to the probe, with no command in flight")
-        self._outgoing.append(data)
+        self._exchange.outgoing.append(data)
 
     def set_up(self) -> None:
         """The driver has made its settings; the module is READY."""
@@ -152,31 +132,46 @@ class Session:
 
     def abandon(self) -> None:
         """Nobody waits for the command in flight any more; what it opens late is reported as an orphan."""
-        if self._flight is None or not self._flight.wanted:
-            return
-        self._flight.wanted = False
-        self.links.command_abandoned(self._flight.command)
-        if self.command.allows(CommandInput.ABANDON):
-            self.command.feed(CommandInput.ABANDON)
+        self._exchange.abandon()
 
     # -- what comes out -------------------------------------------------------------------------------
 
     def data_to_send(self, now: float) -> list[bytes | memoryview]:
         """What must be written now; each piece in one write, as far as the port takes it."""
-        outgoing, self._outgoing = self._outgoing, []
-        if outgoing and self.command.state is CommandState.SENDING_PAYLOAD:
-            self._payload_written(now)
-        return outgoing
+        return self._exchange.data_to_send(now)
+
+    @property
+    def command(self) -> Machine[CommandState, CommandInput]:
+        """The machine of the command in flight."""
+        return self._exchange.machine
 
     @property
     def idle(self) -> bool:
         """Whether a command may be sent."""
         return self.command.state is CommandState.IDLE
 
+    @property
+    def s_per_byte(self) -> float:
+        """Time one byte takes on the wire, for the waits that depend on it."""
+        return self._exchange.s_per_byte
+
+    @s_per_byte.setter
+    def s_per_byte(self, value: float) -> None:
+        self._exchange.s_per_byte = value
+
     def next_deadline(self) -> float:
         """When `handle_deadline` must be called; infinity for never."""
         silence = self._heard_at + PAYLOAD_SILENCE_S if self.demux.missing_bytes else NEVER
-        return min(silence, self._flight.next_deadline if self._flight else NEVER)
+        return min(silence, self._exchange.next_deadline)
+
+    def handle_deadline(self, now: float) -> None:
+        """Time has passed `next_deadline`; afterwards ask for events and for data to send."""
+        if self.demux.missing_bytes and now >= self._heard_at + PAYLOAD_SILENCE_S:
+            missing = self.demux.missing_bytes
+            link_id = self.demux.abandon_block()
+            if link_id is not None:
+                self.links.faulty(link_id, f"{missing} bytes of its payload never came")
+        self._exchange.handle_deadline(now)
 
     def next_event(self) -> Event | object:
         """The next event, or NEED_DATA."""
@@ -190,7 +185,8 @@ class Session:
                     self._held = frame
                     return DataReceived(ready)
             if frame is PROMPT:
-                self._prompt()
+                if not self._exchange.prompt(self._heard_at):
+                    self._unknown(b">")
             elif isinstance(frame, Line):
                 self._line(frame)
             elif not self._events:
@@ -202,7 +198,10 @@ class Session:
             frame = self.demux.next_frame()
         except RemoteProtocolError as error:
             self.demux.reset()
-            self.links.all_faulty(str(error))
+            if self.command.state is CommandState.AWAIT_PROMPT:
+                self.demux.expect_prompt()
+            if not self.links.all_faulty(str(error)):
+                self._unknown(str(error).encode())
             return NEED_DATA
         self.links.check_counters()
         return frame
@@ -211,41 +210,29 @@ class Session:
 
     def _line(self, line: Line) -> None:
         text = line.text
-        flight = self._flight
-        if text in RESULTS:
-            self._result(RESULTS[text])
-        elif text in BUSY:
-            self._busy()
-        elif flight is not None and RECEIVED.fullmatch(text):
-            self._received()
-        elif (urc := parse_urc(text)) is not None:
-            self._urc(urc)
-        elif flight is not None and self._belongs(flight, text):
-            pass
-        elif line.follows is not None:
-            self.links.faulty(line.follows, f"{text[:40]!r} stands where its payload should have ended")
-        else:
-            self._events.append(UnknownText(text))
+        if not (self._answer(text) or self._unsolicited(text) or self._exchange.line(text)):
+            self._not_understood(line)
 
-    def _belongs(self, flight: Flight, text: bytes) -> bool:
-        """Whether this line is part of what the command in flight makes the module print."""
-        if flight.repeats(text):
-            return True
-        code = ERROR_CODE.fullmatch(text)
-        if code is not None:
-            flight.error_code = int(code[1], 16)
-        elif text in REASONS:
-            flight.reason = text.decode()
-        elif flight.command.takes(text):
-            flight.lines.append(text)
-            flight.retry_at = NEVER
-        else:
-            return False
-        return True
+    def _answer(self, text: bytes) -> bool:
+        """The words that end a command, or say how far it is."""
+        now = self._heard_at
+        if text in RESULTS:
+            return self._exchange.result(RESULTS[text], now) or self.module.state is ModuleState.RESETTING
+        if text in BUSY:
+            return self._exchange.busy(now)
+        received = RECEIVED.fullmatch(text)
+        return received is not None and self._exchange.received(int(received[1]), now)
+
+    def _unsolicited(self, text: bytes) -> bool:
+        urc = parse_urc(text)
+        if urc is not None:
+            self._urc(urc)
+        return urc is not None
 
     def _urc(self, urc: Urc) -> None:
         match urc:
             case LinkUp():
+                self._exchange.link_came_up(urc.link_id)
                 self.links.up(urc)
             case LinkDown():
                 self.links.down(urc.link_id)
@@ -258,178 +245,40 @@ class Session:
             case Restarting():
                 self._restart_begun()
             case Aside():
-                self._events.append(UnknownText(urc.text))
+                self._unknown(urc.text)
 
-    # -- the command in flight ------------------------------------------------------------------------
-
-    def _busy(self) -> None:
-        """Not necessarily a refusal: the answer may still come. The line is sent again if it does not."""
-        flight = self._flight
-        if flight is not None and self.command.state in (CommandState.AWAIT_RESULT, CommandState.AWAIT_PROMPT):
-            flight.retry_at = self._heard_at + BUSY_GRACE_S
-            if not flight.was_busy:
-                flight.was_busy = True
-                flight.deadline += BUSY_S
-            self._events.append(ModuleBusy(flight.command.label))
-
-    def _prompt(self) -> None:
-        flight = self._flight
-        assert flight is not None, "the prompt is armed by a command in flight"
-        payload = flight.command.payload
-        assert payload is not None, "the prompt is armed by a command with a payload"
-        flight.retry_at = NEVER
-        self.command.feed(CommandInput.PROMPT)
-        self.links.prompt_seen(flight.command)
-        self._outgoing.append(payload)
-
-    def _payload_written(self, now: float) -> None:
-        flight = self._flight
-        assert flight is not None
-        self.command.feed(CommandInput.PAYLOAD_WRITTEN)
-        payload = flight.command.payload
-        on_the_wire_s = len(payload or b"") * self.s_per_byte
-        flight.deadline = now + on_the_wire_s + (RECEIVED_S if self._says_received else UNANNOUNCED_S)
-
-    def _received(self) -> None:
-        """`Recv n bytes`: the data phase is over; SEND OK may take as long as the peer is slow."""
-        self._says_received = True
-        flight = self._flight
-        assert flight is not None
-        if self.command.state is CommandState.AWAIT_SEND_RESULT:
-            self.links.payload_taken(flight.command)
-            flight.deadline = self._heard_at + flight.command.timeout_s
-
-    def _result(self, result: Result) -> None:
-        state = self.command.state
-        if state is CommandState.AWAIT_PROMPT and result is Result.OK:
-            self.command.feed(CommandInput.ACCEPTED)
-            return
-        sending = state in (CommandState.SENDING_PAYLOAD, CommandState.AWAIT_SEND_RESULT)
-        if (sending and result not in _ENDS_SEND) or (
-            state is CommandState.AWAIT_RESULT and result not in (Result.OK, Result.ERROR)
+    def _not_understood(self, line: Line) -> None:
+        shown = self._shown(line.text)
+        if line.follows is not None and self.links.faulty(
+            line.follows, f"{shown[:SHOWN_BYTES]!r} stands where its payload should have ended"
         ):
-            self._events.append(UnknownText(result.name.encode()))  # the late result of a command before
             return
-        flight = self._flight
-        if flight is None:
-            self._events.append(UnknownText(result.name.encode()))
-            return
-        if state is CommandState.REFILLING:
-            self._flush_line_buffer(flight)
-            return
-        self._finish(flight, result)
+        self._events.append(UnknownText(shown))
 
-    def _finish(self, flight: Flight, result: Result) -> None:
-        """The command is over; tell whoever waits, and the link it was about."""
-        good = result in _GOOD and flight.recovery is None
-        self._flight = None
-        self.demux.cancel_prompt()
-        self.command.feed(CommandInput.RESULT)
-        self.links.command_ended(flight.command, good, wanted=flight.wanted)
-        if good and flight.command.name == "E":
-            self._echo = flight.line.startswith(b"ATE1")
-        if good and flight.command.name == "+RST":
-            self._restart_begun()
-        if not flight.wanted:
-            return
-        lines = tuple(flight.lines)
-        if good:
-            self._events.append(CommandDone(flight.command, lines))
-        else:
-            self._events.append(CommandFailed(flight.command, flight.error(result), lines))
+    def _unknown(self, text: bytes) -> None:
+        self._events.append(UnknownText(self._shown(text)))
 
-    # -- deadlines ------------------------------------------------------------------------------------
-
-    def handle_deadline(self, now: float) -> None:
-        """Time has passed `next_deadline`; afterwards ask for events and for data to send."""
-        if self.demux.missing_bytes and now >= self._heard_at + PAYLOAD_SILENCE_S:
-            missing = self.demux.missing_bytes
-            link_id = self.demux.abandon_block()
-            if link_id is not None:
-                self.links.faulty(link_id, f"{missing} bytes of its payload never came")
-        flight = self._flight
-        if flight is None or now < flight.next_deadline:
-            return
-        if now >= flight.deadline:
-            self._too_late(flight, now)
-        else:
-            flight.retry_at = NEVER
-            self._outgoing.append(flight.line)
-
-    def _too_late(self, flight: Flight, now: float) -> None:
-        state = self.command.state
-        if flight.flushing:
-            self._flight = None
-            self.command.feed(CommandInput.RESULT)
-        elif state in (CommandState.CANCELLING, CommandState.REFILLING):
-            self._recover(flight, now)
-        elif self._in_data_phase(flight):
-            self._disturbed(flight, now)
-        elif state is CommandState.ABANDONED:
-            flight.deadline = NEVER
-            self._events.append(ModuleStuck(flight.command.label))
-        else:
-            self._give_up(flight, flight.busy() if flight.was_busy else flight.timeout(), now)
-
-    def _in_data_phase(self, flight: Flight) -> bool:
-        """Whether the module may be waiting for bytes: not once it has counted them."""
-        if self.command.state is CommandState.AWAIT_PROMPT:
-            return True
-        return self.command.state is CommandState.AWAIT_SEND_RESULT and not self.links.payload_was_taken(
-            flight.command
-        )
-
-    def _disturbed(self, flight: Flight, now: float) -> None:
-        """No prompt, or not all of the payload arrived: end the data phase, if there is one."""
-        self.command.feed(CommandInput.DISTURBED)
-        self.demux.cancel_prompt()
-        flight.retry_at = NEVER
-        flight.recovery = recovery.steps(len(flight.command.payload or b""), self.s_per_byte)
-        self._recover(flight, now)
-
-    def _give_up(self, flight: Flight, error: Error, now: float) -> None:
-        """Tell the caller; the module still owes a result, and nothing is sent before it came."""
-        if flight.wanted:
-            self._events.append(CommandFailed(flight.command, error, tuple(flight.lines)))
-            flight.wanted = False
-            self.links.command_abandoned(flight.command)
-        if self.module.state is ModuleState.SYNCING:  # nobody knows yet whether anybody listens: owe nothing
-            self._flight = None
-            self.command.feed(CommandInput.RESET)
-            return
-        self.command.feed(CommandInput.ABANDON)
-        flight.retry_at = NEVER
-        flight.deadline = now + OWED_S
-
-    def _recover(self, flight: Flight, now: float) -> None:
-        """The next thing to try against a data phase that does not end."""
-        assert flight.recovery is not None
-        step = next(flight.recovery, None)
-        if step is None:
-            self._give_up(flight, flight.error(Result.ERROR), now)
-            return
-        if step.refills and self.command.state is CommandState.CANCELLING:
-            self.command.feed(CommandInput.NOT_CANCELLED)
-        if step.write:
-            self._outgoing.append(step.write)
-        flight.deadline = now + step.wait_s
-
-    def _flush_line_buffer(self, flight: Flight) -> None:
-        """The refill may have been too long by a few bytes, which now stand where a command should start."""
-        if flight.wanted:
-            self._events.append(CommandFailed(flight.command, flight.error(Result.ERROR), tuple(flight.lines)))
-            flight.wanted = False
-        self.links.command_ended(flight.command, good=False, wanted=False)
-        self.command.feed(CommandInput.ABANDON)
-        flight.flushing = True
-        flight.deadline = self._heard_at + recovery.FLUSH_WAIT_S
-        self._outgoing.append(b"\r\n")
+    def _shown(self, text: bytes) -> bytes:
+        """The text, unless it may be a mangled echo of something secret."""
+        flight = self._exchange.flight
+        if flight is None or not flight.command.secret:
+            return text
+        return b"(%d bytes, not shown while %s runs)" % (len(text), flight.command.label.encode())
 
     # -- restarts -------------------------------------------------------------------------------------
 
+    def _obeyed(self, line: bytes) -> None:
+        """A command ended well; some change what the module does from then on, typed or raw."""
+        name = line.strip().upper()
+        if name in (b"ATE0", b"ATE1"):
+            self._echo = name == b"ATE1"
+        elif name in (b"AT+RST", b"AT+RESTORE"):
+            self._restart_begun()
+
     def _restart_begun(self) -> None:
-        self.module.feed(ModuleInput.RESTART_BEGUN)
-        self._drop_everything(ModuleReset("the module restarts; every link on it is gone"))
+        if self.module.allows(ModuleInput.RESTART_BEGUN):
+            self.module.feed(ModuleInput.RESTART_BEGUN)
+            self._drop_everything(_restarts())
 
     def _restarted(self) -> None:
         expected = self.module.state in (ModuleState.RESETTING, ModuleState.SYNCING)
@@ -442,10 +291,9 @@ class Session:
         self._events.append(ModuleRestarted(expected))
 
     def _drop_everything(self, error: Error) -> None:
-        flight, self._flight = self._flight, None
-        self._outgoing.clear()
-        self.demux.cancel_prompt()
-        self.command.feed(CommandInput.RESET)
-        if flight is not None and flight.wanted:
-            self._events.append(CommandFailed(flight.command, error, tuple(flight.lines)))
+        self._exchange.drop(error)
         self.links.reset(error)
+
+
+def _restarts() -> ModuleReset:
+    return ModuleReset("the module restarts; every link on it is gone")

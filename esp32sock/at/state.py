@@ -6,7 +6,9 @@ Three machines run side by side and know nothing of bytes, clocks or each other:
 
 * the **module** machine says whether there is somebody to talk to;
 * the **command** machine follows the one command in flight, through prompt and payload, to its final
-  result; a caller who gives up leaves a command ABANDONED, and nothing is sent until its old result came;
+  result; a caller who gives up leaves a command ABANDONED, and nothing is sent until its old result came.
+  A data phase that does not end by itself is cancelled, or filled up, and what that may have left in the
+  module's line buffer is flushed, before anything else goes out;
 * five **link** machines follow the numbered channels.
 
 Everything that changes a state is in this file; who sends which input, and what else happens then, is
@@ -57,6 +59,7 @@ class CommandState(Enum):
     AWAIT_SEND_RESULT = auto()
     CANCELLING = auto()  # a data phase went wrong: `+++` stands alone, SEND Canceled is awaited
     REFILLING = auto()  # it did not come: the missing bytes are fed until the module is content
+    FLUSHING = auto()  # over, but an empty line must clear what may stand in the module's line buffer
     ABANDONED = auto()  # nobody waits any more, but the module still owes a result
 
 
@@ -67,8 +70,10 @@ class CommandInput(Enum):
     PAYLOAD_WRITTEN = auto()
     RESULT = auto()  # a final result of any kind
     ACCEPTED = auto()  # the OK before a prompt
+    TAKEN = auto()  # `Recv`: the module has counted every byte of the payload
     DISTURBED = auto()  # the data phase did not end as it should
     NOT_CANCELLED = auto()
+    FLUSH = auto()  # a final result that may have left bytes of ours in the line buffer
     ABANDON = auto()
     RESET = auto()
 
@@ -146,20 +151,33 @@ COMMAND_TABLE: Mapping[CommandState, Mapping[CommandInput, CommandState]] = {
         _CI.DISTURBED: _C.CANCELLING,
         _CI.RESET: _C.IDLE,
     },
-    _C.SENDING_PAYLOAD: {
-        _CI.PAYLOAD_WRITTEN: _C.AWAIT_SEND_RESULT,
-        _CI.RESULT: _C.IDLE,
-        _CI.RESET: _C.IDLE,
-    },
+    # What the module says before it has the payload cannot be the result of sending it.
+    _C.SENDING_PAYLOAD: {_CI.PAYLOAD_WRITTEN: _C.AWAIT_SEND_RESULT, _CI.RESET: _C.IDLE},
     _C.AWAIT_SEND_RESULT: {
+        _CI.TAKEN: _C.AWAIT_SEND_RESULT,
         _CI.RESULT: _C.IDLE,
+        _CI.FLUSH: _C.FLUSHING,
         _CI.DISTURBED: _C.CANCELLING,
         _CI.ABANDON: _C.ABANDONED,
         _CI.RESET: _C.IDLE,
     },
-    _C.CANCELLING: {_CI.RESULT: _C.IDLE, _CI.NOT_CANCELLED: _C.REFILLING, _CI.RESET: _C.IDLE},
-    _C.REFILLING: {_CI.RESULT: _C.IDLE, _CI.ABANDON: _C.ABANDONED, _CI.RESET: _C.IDLE},
-    _C.ABANDONED: {_CI.RESULT: _C.IDLE, _CI.ABANDON: _C.ABANDONED, _CI.RESET: _C.IDLE},
+    _C.CANCELLING: {
+        _CI.PROMPT: _C.CANCELLING,  # very late: the data phase begins only now
+        _CI.TAKEN: _C.AWAIT_SEND_RESULT,
+        _CI.RESULT: _C.IDLE,
+        _CI.FLUSH: _C.FLUSHING,
+        _CI.NOT_CANCELLED: _C.REFILLING,
+        _CI.RESET: _C.IDLE,
+    },
+    _C.REFILLING: {
+        _CI.PROMPT: _C.CANCELLING,
+        _CI.TAKEN: _C.AWAIT_SEND_RESULT,
+        _CI.FLUSH: _C.FLUSHING,
+        _CI.ABANDON: _C.ABANDONED,
+        _CI.RESET: _C.IDLE,
+    },
+    _C.FLUSHING: {_CI.RESULT: _C.IDLE, _CI.RESET: _C.IDLE},
+    _C.ABANDONED: {_CI.RESULT: _C.IDLE, _CI.FLUSH: _C.FLUSHING, _CI.RESET: _C.IDLE},
 }
 
 LINK_TABLE: Mapping[LinkState, Mapping[LinkInput, LinkState]] = {
@@ -167,6 +185,8 @@ LINK_TABLE: Mapping[LinkState, Mapping[LinkInput, LinkState]] = {
         _LI.START: _L.CONNECTING,
         _LI.UP: _L.OPEN,  # the server accepted somebody
         _LI.DOWN: _L.FREE,  # a CLOSED for a link that never opened (known-bugs 6)
+        _LI.REFUSED: _L.FREE,  # it opened, closed and was given back before its CIPSTART had a result
+        _LI.ABANDON: _L.FREE,
         _LI.RELEASE: _L.FREE,
         _LI.CLOSE: _L.CLOSING,  # the module has a link that we never saw open
     },

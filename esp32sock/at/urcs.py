@@ -93,8 +93,8 @@ _TABLE: tuple[tuple[re.Pattern[bytes], Callable[[re.Match[bytes]], Urc]], ...] =
         (rb"(?:(\d),)?CONNECT", lambda m: LinkUp(_number(m[1]))),
         (rb"(?:(\d),)?CLOSED", lambda m: LinkDown(_number(m[1]))),
         (rb"(\d),CONNECT FAIL", lambda m: LinkDown(int(m[1]))),
-        (rb'\+LINK_CONN:(\d),(\d),"(\w+)",(\d),"([^"]*)",(\d+),(\d+)', _link_conn),
-        (rb"\+IPD,(?:(\d),)?(\d+)", lambda m: Waiting(_number(m[1]), int(m[2]))),
+        (rb'\+LINK_CONN:(\d),(\d),"(\w+)",(\d),"([0-9A-Fa-f.:]*)",(\d{1,5}),(\d{1,5})', _link_conn),
+        (rb"\+IPD,(?:(\d),)?(\d{1,9})", lambda m: Waiting(_number(m[1]), int(m[2]))),
         (rb"WIFI CONNECTED", lambda _: WifiLine(Wifi.CONNECTED)),
         (rb"WIFI GOT IP", lambda _: WifiLine(Wifi.GOT_IP)),
         (rb"WIFI DISCONNECT", lambda _: WifiLine(Wifi.DISCONNECTED)),
@@ -102,7 +102,8 @@ _TABLE: tuple[tuple[re.Pattern[bytes], Callable[[re.Match[bytes]], Urc]], ...] =
         (
             rb"WIFI GOT IPv6 [LG]L|\+QUITT|\+TIME_UPDATED|Have \d+ Connections|NO (?:CERT|PRVT_KEY|CA) FOUND"
             rb"|\+(?:STA_CONNECTED|STA_DISCONNECTED|DIST_STA_IP|ETH_\w+|SCRD|CIPSENDL)\b.*"
-            rb"|smartconfig .*|Smart get wifi info|ssid:.*|password:.*",
+            rb"|smartconfig .*|Smart get wifi info|ssid:.*|password:.*"
+            rb"|(?:\x1b\[[0-9;]*m)?[EWIDV] \(\d+\) .*",  # the log of a board whose AT and log share a port
             lambda m: Aside(m[0]),
         ),
     )

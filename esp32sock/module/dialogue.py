@@ -48,6 +48,9 @@ class Listener(Protocol):
     def event(self, event: Event) -> None:
         """Anything that is not the result of a command."""
 
+    def port_lost(self, error: PortError) -> None:
+        """The dialogue is over."""
+
 
 class Dialogue:
     """One port with a session on it."""
@@ -57,7 +60,6 @@ class Dialogue:
         self.session = Session()
         self.session.s_per_byte = BITS_A_BYTE / port.baud if port.baud else 0.0
         self.session.port_opened()
-        self.lost = trio.Event()
         self.error: PortError | None = None
         self.heard_bytes = 0
         self.sample = b""
@@ -76,7 +78,7 @@ class Dialogue:
     # -- the three tasks ------------------------------------------------------------------------------
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Carry bytes until the port is lost (then `lost` is set and `error` says why) or cancelled."""
+        """Carry bytes until the port is lost (then `error` says why) or cancelled."""
         with self._scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._guarded, self._read)
@@ -96,8 +98,8 @@ class Dialogue:
         self.error = error
         self.session.connection_lost(error)
         self._dispatch()
-        self.lost.set()
         self._scope.cancel()
+        self._listener.port_lost(error)
 
     async def _read(self) -> None:
         while True:
@@ -204,7 +206,6 @@ class Dialogue:
             raise CommandTimeout(command.label, f"nothing within {timeout_s} s")
         outcome, self._outcome = self._outcome, None
         if isinstance(outcome, CommandFailed):
-            outcome.error.add_note(f"response lines: {outcome.lines!r}") if outcome.lines else None
             raise outcome.error
         return self._understood(command, outcome)
 

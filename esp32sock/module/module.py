@@ -86,9 +86,7 @@ class Module:
         self._opener = opener
         self._dialogue: Dialogue | None = None
         self._pool: LinkPool | None = None
-        self._is_ready = trio.Event()
-        self._has_network = trio.Event()
-        self._to_do = trio.Event()
+        self._changed = trio.Event()
         self._restarted = False
         self._stuck = False
         self._unread_bytes = 0
@@ -127,19 +125,40 @@ class Module:
     async def ready(self) -> Dialogue:
         """The dialogue, once the module is set up; the reason as an Error if that takes too long."""
         with trio.move_on_after(READY_S):
-            await self._is_ready.wait()
+            await self._until(lambda: self._is_ready)
             return self.dialogue
         raise self._failure or PortError(f"the module on {self.options.url} is not ready")
 
-    async def wait_for_network(self) -> None:
-        """Until the module has an address, bounded; Error(ENETUNREACH) without."""
+    async def wait_for_network(self, host: str | None = None) -> None:
+        """Until the module can reach this address, or names if None, bounded; Error(ENETUNREACH) without."""
+        if host is not None and self._is_softap_client(host):
+            return
         with trio.move_on_after(NETWORK_S):
-            await self._has_network.wait()
+            await self._until(lambda: self.station_ip is not None)
             return
         raise Error(
             f"the module on {self.options.url} has no Wi-Fi: join an access point first, with ssid= and "
             "password= (or ESP32SOCK_SSID and ESP32SOCK_PASSWORD)"
         ).means(errno.ENETUNREACH)
+
+    @property
+    def _is_ready(self) -> bool:
+        return self._dialogue is not None and self._dialogue.state is ModuleState.READY
+
+    async def _until(self, holds: Callable[[], bool]) -> None:
+        """Wait until this holds; looked at again whenever anything changes."""
+        while not holds():
+            await self._changed.wait()
+
+    def _notify(self) -> None:
+        """Something changed."""
+        self._changed.set()
+        self._changed = trio.Event()
+
+    def _is_softap_client(self, host: str) -> bool:
+        """Whether the address is in the module's own network (a /24, at-dialects 6), which needs no Wi-Fi."""
+        own = self.addresses.softap_ip
+        return own is not None and host.rpartition(".")[0] == own.rpartition(".")[0]
 
     async def execute(self, command: Command[R], *, timeout_s: float | None = None) -> R:
         """Run one command; see `Dialogue.execute_in_turn` for what it raises."""
@@ -234,7 +253,7 @@ class Module:
                     failure = error
                 nursery.cancel_scope.cancel()
         finally:
-            self._is_ready, self._has_network = trio.Event(), trio.Event()
+            self.addresses = wifi.Addresses()
             self._end_pumps(failure or PortError("the port was closed"))
             self._dialogue = self._pool = None
             with trio.CancelScope(shield=True):
@@ -264,12 +283,11 @@ class Module:
         await self._read_addresses(dialogue)
         if dialogue.state is ModuleState.SYNCING and not self._restarted:
             dialogue.session.set_up()
-            self._is_ready.set()
+            self._notify()
 
     async def _read_addresses(self, dialogue: Dialogue) -> None:
         self.addresses = await dialogue.execute_in_turn(wifi.OwnAddresses())
-        if self.addresses.station_ip or self.addresses.softap_ip:
-            self._has_network.set()
+        self._notify()
 
     async def _mind(self, dialogue: Dialogue) -> None:
         """Do what events ask for; raises when the port is lost or the module cannot be brought back."""
@@ -281,18 +299,14 @@ class Module:
                 dialogue.force_restart()
             if dialogue.state is not ModuleState.READY:
                 await self._bring_back(dialogue)
-            self._to_do = trio.Event()
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_first, self._to_do.wait, nursery.cancel_scope)
-                nursery.start_soon(_first, dialogue.lost.wait, nursery.cancel_scope)
+            await self._until(lambda: dialogue.error is not None or self._stuck or not self._is_ready)
 
     async def _bring_back(self, dialogue: Dialogue) -> None:
         """After a restart: wait until it is up again, and set it up again."""
         self.counters.restarts += 1
         with trio.move_on_after(RESTART_S):
             while dialogue.state is not ModuleState.READY:
-                while dialogue.state is ModuleState.RESETTING:
-                    await trio.sleep(startup.SILENCE_S)
+                await self._until(lambda: dialogue.state is not ModuleState.RESETTING)
                 if dialogue.error is not None:
                     raise dialogue.error
                 try:
@@ -341,22 +355,20 @@ class Module:
                 self._wifi_changed(event.state)
             case ModuleRestarted():
                 self._restarted = True
-                self._not_ready()
+                self.addresses = wifi.Addresses()
             case ModuleStuck():
                 log.warning("%s never ended; the module is restarted", event.label)
                 self._stuck = True
-                self._to_do.set()
             case _:
                 self.counters.unknown_lines += 1
                 log.debug("the module said %r", event)
         if self._pool is not None:
             self._pool.changed()
+        self._notify()
 
-    def _not_ready(self) -> None:
-        self._is_ready = trio.Event()
-        self._has_network = trio.Event()
-        self.addresses = wifi.Addresses()
-        self._to_do.set()
+    def port_lost(self, error: PortError) -> None:
+        """The dialogue is over; `_mind` sees to it."""
+        self._notify()
 
     def _link_closed(self, event: LinkClosed) -> None:
         self.dialogue.session.links.release(event.link_id)
@@ -365,7 +377,7 @@ class Module:
             return
         self.pool.give_back(pump)
         error = event.error
-        if error is None and not self._has_network.is_set():
+        if error is None and self.station_ip is None:
             error = Error(f"link {event.link_id} was closed because the Wi-Fi was lost").means(errno.ECONNRESET)
         if error is None:
             pump.peer_closed()
@@ -382,7 +394,6 @@ class Module:
     def _wifi_changed(self, state: Wifi) -> None:
         if state is Wifi.DISCONNECTED:
             self.addresses = wifi.Addresses()
-            self._has_network = trio.Event()
             self._spawn(self._check_links)
         elif state is Wifi.GOT_IP:
             self._spawn(self._refresh_addresses)
@@ -410,15 +421,10 @@ class Module:
     async def _check_links(self) -> None:
         """The Wi-Fi was lost: whoever's link the module does not list any more hears of it."""
         await trio.sleep(WIFI_LOST_S)
-        if self._has_network.is_set():
+        if self.station_ip is not None:
             return
         listed = {link.link_id for link in await self.execute(tcpip.Links())}
         for link_id, pump in list(self.pool.pumps.items()):
             if link_id not in listed:
                 pump.fail(Error(f"link {link_id} was lost with the Wi-Fi").means(errno.ENETDOWN))
-
-
-async def _first(wait: Callable[[], Awaitable[None]], scope: trio.CancelScope) -> None:
-    await wait()
-    scope.cancel()
 

@@ -56,13 +56,14 @@ async def probe(dialogue: Dialogue) -> None:
     dialogue.write_raw(b"\r\n")
     await _until_silent(dialogue)
     tries, waiting = 0, False
+    asked_at = trio.current_time()
     with trio.CancelScope() as patience:
         while tries < TRIES or waiting:
             if await _says_ok(dialogue):
                 return
             if dialogue.is_alive and not waiting:
                 waiting = True
-                patience.deadline = trio.current_time() + ALIVE_S
+                patience.deadline = asked_at + ALIVE_S
                 log.warning("the module on %s boots or is busy; waiting up to %d s", dialogue.port.name, ALIVE_S)
             tries += 1
     if waiting:

@@ -85,7 +85,7 @@ async def _open(module: Module, request: StreamRequest) -> tuple[StreamPump, Add
     """A link that is open, with a pump on it that keeps what arrives; the local address."""
     dialogue = await module.ready()
     pool = module.pool
-    await module.wait_for_network()
+    await module.wait_for_network(request.remote[0])
     link_id = await pool.take(request.wait_for_link_s)
     pump = StreamPump(
         dialogue, link_id, request.end, half_close_s=request.half_close_s, account=module.account

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    import socket as stdlib_socket
+    import _socket
     from collections.abc import Mapping
     from concurrent.futures import Future
 
@@ -84,10 +84,11 @@ class StreamEvents(Protocol):
 
 
 class DatagramEvents(Protocol):
-    """What happens to a UDP link; `doubtful` counts a datagram whose fate is not known."""
+    """What happens to a UDP link; `doubtful` reports a datagram whose fate is not known."""
 
     def opened(self, opened: DatagramOpened) -> None: ...
     def failed(self, error: Error) -> None: ...
+    def doubtful(self, error: Error) -> None: ...
     def ended(self, error: Error | None) -> None: ...
 
 
@@ -96,14 +97,10 @@ class ListenEvents(Protocol):
 
     def listening(self, listening: Listening) -> None: ...
     def failed(self, error: Error) -> None: ...
-    def accepted(self, user_end: stdlib_socket.socket, opened: StreamOpened, events_to: AcceptedStream) -> None: ...
+    def accepted(
+        self, user_end: _socket.socket, opened: StreamOpened, events_to: AcceptedStream
+    ) -> None: ...
     def ended(self, error: Error | None) -> None: ...
-
-
-class AcceptedStream(Protocol):
-    """Where the listener's owner puts the events object of a stream it just accepted."""
-
-    def attach(self, events: StreamEvents) -> None: ...
 
 
 class Handle(Protocol):
@@ -116,13 +113,30 @@ class Handle(Protocol):
         """Change what can be changed on an open link; fails with what the firmware said."""
 
 
+class AcceptedStream(Handle, Protocol):
+    """The handle of a stream that was accepted, and where its owner puts the events object."""
+
+    def attach(self, events: StreamEvents) -> None:
+        """Report to `events` from now on; what happened before is reported at once."""
+
+
 class Interface(ABC):
-    """One module as a network interface."""
+    """One module as a network interface.
+
+    `wait_for_link_s` is what a socket that does not say otherwise passes to `open_stream`: its own timeout
+    if that is shorter.
+    """
+
+    wait_for_link_s: float | None = 5.0  # picked arbitrarily: long enough for a link that is just closing
+
+    def may_block(self) -> bool:
+        """Whether this thread may wait for an answer; False in the thread that runs the engine."""
+        return True
 
     @abstractmethod
     def open_stream(
         self,
-        end: stdlib_socket.socket,
+        end: _socket.socket,
         remote: Address,
         events: StreamEvents,
         *,
@@ -140,16 +154,17 @@ class Interface(ABC):
 
     @abstractmethod
     def open_datagram(
-        self, end: stdlib_socket.socket, local_port: int, remote: Address | None, events: DatagramEvents
+        self, end: _socket.socket, local_port: int, remote: Address | None, events: DatagramEvents
     ) -> Handle:
-        """Open a UDP link over a SOCK_SEQPACKET `end`; each message is an 8-byte address header and a payload.
+        """Open a UDP link over a SOCK_SEQPACKET `end`; each message is an 8-byte header and a payload.
 
-        With `remote` only that peer is heard; without it, anyone (mode 2 of CIPSTART).
+        The header is `ends.DATAGRAM_HEADER`. With `remote` only that peer is heard; without it, anyone
+        (mode 2 of CIPSTART). `local_port` 0 lets the module choose.
         """
 
     @abstractmethod
     def listen(
-        self, end: stdlib_socket.socket, port: int, backlog: int, events: ListenEvents
+        self, end: _socket.socket, port: int, backlog: int, events: ListenEvents
     ) -> Handle:
         """Start the module's server on `port`; `end` becomes readable by one byte a waiting connection."""
 

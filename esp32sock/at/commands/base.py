@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 R = TypeVar("R", covariant=True)
 
 USUAL_TIMEOUT_S = 5.0
-"""For what the module answers out of its own memory; chosen by taste, generous beside the milliseconds seen."""
+"""For what the module answers out of its own memory; by taste, generous beside the milliseconds seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,10 @@ class Command(Generic[R]):
     @abstractmethod
     def result(self, lines: Sequence[bytes], firmware: Firmware) -> R:
         """The typed result, from the response lines before OK."""
+
+    def advice(self, lines: Sequence[bytes]) -> str:
+        """Why it failed or what to do, from the response lines before its ERROR; "" when they do not say."""
+        return ""
 
     @property
     def opens(self) -> int | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock.at.commands.base import Command, Plain
+from esp32sock.at.framing import LINKS
 from esp32sock.at.params import MAX_LINE_BYTES, after_colon, command_line, fields
 
 if TYPE_CHECKING:
@@ -21,6 +22,12 @@ MAX_HOST_BYTES = 64
 """What the documents allow in CIPSTART from 3.x on (at-dialects 4.1); earlier ones take more (observed)."""
 
 
+def _checked_link(link_id: int) -> int:
+    if not 0 <= link_id < LINKS:
+        raise ValueError(f"link id {link_id} is outside 0 to {LINKS - 1}")
+    return link_id
+
+
 def _checked_port(port: int) -> int:
     if not 1 <= port <= 65535:
         raise ValueError(f"port {port} is outside 1 to 65535")
@@ -32,7 +39,7 @@ def _checked_host(host: str, limit: int) -> str:
     if not host:
         raise ValueError("an empty host name cannot be sent: it restarts the module")
     if len(host.encode()) > limit:
-        raise ValueError(f"a host name of {len(host.encode())} bytes is longer than the {limit} a command carries")
+        raise ValueError(f"a host name of {len(host.encode())} bytes: a command carries at most {limit}")
     return host
 
 
@@ -110,7 +117,7 @@ class OpenTcp(Plain):
             raise ValueError(f"keep-alive {self.keepalive_s} s is outside 0 to 7200")
         return command_line(
             "+CIPSTART",
-            *(() if self.link_id is None else (self.link_id,)),
+            *(() if self.link_id is None else (_checked_link(self.link_id),)),
             "TCP",
             _checked_host(self.host, MAX_HOST_BYTES),
             _checked_port(self.port),
@@ -134,6 +141,7 @@ class Send(Plain):
         return self.chunk.payload
 
     def line(self, firmware: Firmware) -> bytes:
+        _checked_link(self.link_id)
         return self.chunk.header.removesuffix(b"\r\n")
 
 
@@ -152,7 +160,8 @@ class Close(Plain):
 
     def line(self, firmware: Firmware) -> bytes:
         if self.link_id is not None and not 0 <= self.link_id <= ALL_LINKS:
-            raise ValueError(f"link id {self.link_id} is outside 0 to {ALL_LINKS}")  # -1 resets 1.0 (observed)
+            # -1 resets 1.0 (observed)
+            raise ValueError(f"link id {self.link_id} is outside 0 to {ALL_LINKS}")
         return command_line("+CIPCLOSE", self.link_id)
 
 

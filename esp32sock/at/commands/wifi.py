@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock.at.commands.base import Command, Plain
-from esp32sock.at.params import after_colon, command_line, fields
+from esp32sock.at.params import after_colon, command_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,6 +81,10 @@ class JoinedTo:
     rssi_dbm: int
 
 
+_JOINED = re.compile(rb'\+CWJAP:"(.*)","([0-9a-fA-F:]{17})",([0-9]{1,3}),(-?[0-9]{1,4})(?:,.*)?', re.DOTALL)
+"""An SSID is printed as it is, commas and quotes included, so what stands behind it must find its end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Joined(Command["JoinedTo | None"]):
     """Which access point the station is joined to, None without. Source: V1.0, 4.2.2, at-dialects 6."""
@@ -92,9 +97,10 @@ class Joined(Command["JoinedTo | None"]):
 
     def result(self, lines: Sequence[bytes], firmware: Firmware) -> JoinedTo | None:
         for line in lines:
-            values = fields(after_colon(line))
-            if len(values) >= 4:
-                return JoinedTo(values[0], values[1], int(values[2]), int(values[3]))
+            match = _JOINED.fullmatch(line)
+            if match:
+                ssid = match[1].decode("utf-8", "replace")
+                return JoinedTo(ssid, match[2].decode(), int(match[3]), int(match[4]))
         return None
 
 
@@ -118,14 +124,12 @@ class Join(Plain):
             raise ValueError(f"a password has at most {MAX_PASSWORD_BYTES} bytes")
         return command_line("+CWJAP", self.ssid, self.password)
 
-
-def join_failure(lines: Sequence[bytes]) -> str:
-    """Why a join failed, in words, from the lines before its ERROR; "" when they do not say."""
-    for line in lines:
-        code = after_colon(line)
-        if code.isdigit() and int(code) in set(JoinFailure):
-            return JOIN_ADVICE[JoinFailure(int(code))]
-    return ""
+    def advice(self, lines: Sequence[bytes]) -> str:
+        for line in lines:
+            code = after_colon(line)
+            if code.isdigit() and int(code) in set(JoinFailure):
+                return JOIN_ADVICE[JoinFailure(int(code))]
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,130 @@
+# Every target sets up what it needs in $(VENV), once, and again only when what it was made from changed: the
+# names of the stamps in $(VENV)/.stamps hold checksums of that, so no clock and no copying can mislead them.
+#
+#   make demo      unmodified programs over a simulated module
+#   make test      the whole test suite
+#   make bench     every bench of bench/
+#   make lint      style; `make format` repairs what can be repaired
+#   make types     strict type check
+#   make ready     only the set-up for the tests
+#   make clean     removes what was built, keeps the downloads; `make distclean` removes $(VENV) too
+#
+# Variables: PYTHON (3.11 or newer), VENV, ARGS (more words for pytest, the demo or the benches).
+# The compiled part lies in the tree, one for each Python version: two venvs of one version share it.
+
+VENV ?= .venv
+PY := $(VENV)/bin/python
+STAMPS := $(VENV)/.stamps
+
+# A venv is good if it was made for this very place, runs, and is what PYTHON asks for.
+PLACE := $(abspath $(VENV))
+VERSION := import sys; print(*sys.version_info[:2])
+define VENV_CHECK
+case "$$(sed -n 's/^command = //p' $(VENV)/pyvenv.cfg 2>/dev/null)" in *" $(PLACE)") ;; *) exit ;; esac; \
+$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || exit; \
+if test -n '$(PYTHON)'; then test "$$('$(PYTHON)' -c '$(VERSION)' 2>&1)" = "$$($(PY) -c '$(VERSION)')" || exit; fi; \
+echo good
+endef
+VENV_GOOD := $(shell $(VENV_CHECK))
+
+BENCHES := $(filter-out _% conftest,$(basename $(notdir $(wildcard bench/*.py))))
+
+# What was installed is told by pyproject.toml; what was built, also by the sources, by the switches and by the
+# compiler asked for (`make CC=...` and `CC=... make` both count).
+SUM := cksum | cut -d' ' -f1
+LISTED := $(shell cat pyproject.toml | $(SUM))
+SWITCHES := $(if $(filter-out default,$(origin CC)),$(CC)) $(CFLAGS) \
+  pure=$(ESP32SOCK_PUREPYTHON) require=$(ESP32SOCK_REQUIRE_EXT) trace=$(ESP32SOCK_LINETRACE)
+BUILT := $(STAMPS)/built-$(shell { echo '$(SWITCHES)'; cat pyproject.toml setup.py $(wildcard _speedups/*.pyx _speedups/*.pxd); } | $(SUM))
+needs = $(STAMPS)/needs-$(1)-$(LISTED)
+
+# The packages of an extra, or of the build itself, out of the one place that lists them.
+define NEEDS
+import sys, tomllib; \
+p = tomllib.load(open("pyproject.toml", "rb")); \
+print(*(p["project"]["optional-dependencies"] | {"build": p["build-system"]["requires"] + p["project"]["dependencies"]})[sys.argv[1]], sep="\n", end="")
+endef
+# The compiled files of this Python version; a stale one would go on being used if its successor fails to build.
+define COMPILED
+import pathlib, sysconfig; found = list(pathlib.Path("_speedups").glob("*" + sysconfig.get_config_var("EXT_SUFFIX")))
+endef
+PIP := $(PY) -m pip --disable-pip-version-check --no-input install --progress-bar off
+
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: ready demo test bench lint format types clean distclean which-build FORCE
+
+demo: $(call needs,demo) which-build
+	@$(PY) -m esp32sock demo $(ARGS)
+
+ready: $(call needs,test) which-build
+
+test: $(call needs,test) which-build
+	@$(PY) -m pytest $(ARGS)
+
+bench: $(call needs,bench) which-build
+	@failed=; for name in $(BENCHES); do \
+	  echo "== bench $$name"; $(PY) -m bench $$name $(ARGS) || failed="$$failed $$name"; \
+	done; test -z "$$failed" || { echo "benches with a bound that does not hold:$$failed" >&2; exit 1; }
+
+lint: $(call needs,test)
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+format: $(call needs,test)
+	@$(PY) -m ruff check --fix-only --quiet .
+	@$(PY) -m ruff format .
+
+# The outer folders are parts of the package only once installed: mypy sees them in a copy made of links.
+TYPES := build/types
+types: $(call needs,test)
+	@rm -rf $(TYPES) && mkdir -p $(TYPES)/esp32sock
+	@ln -s "$(CURDIR)"/esp32sock/* "$(CURDIR)/_speedups" "$(CURDIR)/shims" $(TYPES)/esp32sock/
+	@cd $(TYPES) && "$(CURDIR)/$(PY)" -m mypy --config-file "$(CURDIR)/pyproject.toml" \
+	  --cache-dir "$(CURDIR)/.mypy_cache" $(ARGS)
+
+which-build: $(BUILT)
+	@$(PY) -c 'from esp32sock._build import BUILD; print(f"esp32sock: {BUILD} build")'
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis docs/_build $(STAMPS)/built-*
+	rm -f _speedups/*.so _speedups/*.c _speedups/*.html
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
+
+distclean: clean
+	test ! -e $(VENV) || { test -e $(VENV)/pyvenv.cfg && rm -rf $(VENV); }
+
+# ---- set-up
+
+CANDIDATES := $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11)
+
+$(VENV)/pyvenv.cfg: $(if $(VENV_GOOD),,FORCE)
+	@test ! -e $(VENV) || test -e $@ || { echo "$(VENV) is there and is no venv; not touched" >&2; exit 1; }
+	@for python in $(CANDIDATES); do \
+	  if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "== $(VENV): a venv of $$("$$python" --version)"; \
+	    exec "$$python" -m venv --clear "$(PLACE)"; \
+	  fi; \
+	done; \
+	echo "esp32sock needs Python 3.11 or newer with the modules venv and ensurepip. Looked at:" >&2; \
+	for python in $(CANDIDATES); do \
+	  echo "  $$python: $$("$$python" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3]); import venv, ensurepip' 2>&1 | tail -n 2 | tr '\n' ' ')" >&2; \
+	done; \
+	echo "Name another one with: make PYTHON=/path/to/python3" >&2; exit 1
+
+$(call needs,%): $(VENV)/pyvenv.cfg
+	@mkdir -p $(STAMPS) && rm -f $(STAMPS)/needs-$*-*
+	@$(PY) -c '$(NEEDS)' $* > $(STAMPS)/$*.txt
+	@test ! -s $(STAMPS)/$*.txt || { echo "== $(VENV): the packages of '$*' (log: $(STAMPS)/$*.log)"; \
+	  $(PIP) -r $(STAMPS)/$*.txt > $(STAMPS)/$*.log 2>&1; } || { tail -n 30 $(STAMPS)/$*.log >&2; exit 1; }
+	@touch $@
+
+$(BUILT): $(VENV)/pyvenv.cfg $(call needs,build)
+	@echo "== $(VENV): esp32sock itself, editable (log: $(STAMPS)/built.log)"
+	@rm -f $(STAMPS)/built-*
+	@test '$(ESP32SOCK_PUREPYTHON)' = 1 || $(PY) -c '$(COMPILED); [file.unlink() for file in found]'
+	@$(PIP) --verbose --no-build-isolation --no-deps -e . > $(STAMPS)/built.log 2>&1 \
+	  || { tail -n 40 $(STAMPS)/built.log; sed -n '/^ *esp32sock: /{s/^ *//p;q}' $(STAMPS)/built.log; exit 1; } >&2
+	@test '$(ESP32SOCK_PUREPYTHON)' = 1 || $(PY) -c '$(COMPILED); raise SystemExit(not found)' \
+	  || echo "esp32sock: the C compiler failed or is missing: a pure Python build, which does the same, slower"
+	@touch $@

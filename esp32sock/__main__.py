@@ -1,0 +1,3 @@
+from esp32sock.cli import main
+
+raise SystemExit(main())

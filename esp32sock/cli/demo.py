@@ -1,0 +1,163 @@
+"""`esp32sock demo`: unmodified programs over a simulated module at 115200 baud, and what that looked like."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from esp32sock._build import BUILD
+
+if TYPE_CHECKING:
+    import argparse
+    from argparse import _SubParsersAction
+    from collections.abc import Iterator
+
+BAUD = 115200
+LINE_BYTES_PER_S = BAUD / 10
+SIMULATOR_START_S = 20.0
+PROGRAM_S = 80.0
+EXCERPT_LINES = 16
+
+HOST = "10.0.2.2"
+"""What the simulated module calls this machine's 127.0.0.1."""
+
+PROGRAMS = ("with_urllib.py", "with_requests.py", "with_threads.py")
+
+
+def add_to(words: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = words.add_parser(
+        "demo",
+        help="show it without hardware",
+        description="Run unmodified programs over a simulated module on a pty at 115200 baud.",
+    )
+    parser.set_defaults(go=go)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing a program did."""
+
+    what: str
+    bytes: int
+    seconds: float
+    right: bool
+
+    @property
+    def line_share(self) -> float:
+        return self.bytes / self.seconds / LINE_BYTES_PER_S
+
+
+class _Server(BaseHTTPRequestHandler):
+    """Serves bytes that can be checked, and answers an upload with its checksum."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        count = int(self.path.rpartition("/")[2]) if self.path.startswith("/bytes/") else 2000
+        self._answer(bytes(i * 7 & 255 for i in range(count)))
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(hashlib.sha256(body).hexdigest().encode())
+
+    def _answer(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-SHA256", hashlib.sha256(body).hexdigest())
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        """The table says it all."""
+
+
+def go(arguments: argparse.Namespace) -> int:
+    """0 when everything arrived as it was sent."""
+    print(f"esp32sock demo: {BUILD} build; a simulated ESP32 (firmware 2.4) on a pty at {BAUD} baud")
+    with tempfile.TemporaryDirectory(prefix="esp32sock-demo-") as folder:
+        trace = Path(folder, "trace")
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _Server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        link = str(Path(folder, "esp32"))
+        simulator = _start_simulator(link, trace)
+        try:
+            base = f"http://{HOST}:{server.server_port}"
+            rows, failures = _run_programs(link, base)
+        finally:
+            simulator.terminate()
+            simulator.wait()
+            server.shutdown()
+            server.server_close()
+        _show(rows, failures, trace.read_text(errors="replace"))
+    wrong = failures or len(rows) != 6 or not all(row.right for row in rows)
+    print("something differs: see above" if wrong else "everything arrived as it was sent")
+    return 1 if wrong else 0
+
+
+def _start_simulator(link: str, trace: Path) -> subprocess.Popen[bytes]:
+    with trace.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "esp32sock", "simulate", "--paced", "--trace", "--pty", link], stdout=output
+        )
+    give_up = time.monotonic() + SIMULATOR_START_S
+    while not os.path.lexists(link):
+        if process.poll() is not None or time.monotonic() > give_up:
+            raise SystemExit("the simulated module did not start")
+        time.sleep(0.05)
+    return process
+
+
+def _run_programs(link: str, base: str) -> tuple[list[Row], list[str]]:
+    rows: list[Row] = []
+    failures: list[str] = []
+    folder = Path(__file__).parent / "programs"
+    for program in PROGRAMS:
+        command = [sys.executable, "-m", "esp32sock", "run", "--port", link, str(folder / program), base]
+        print(f"  $ esp32sock run --port {Path(link).name} {program} {base}", flush=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PROGRAM_S, check=False)
+        rows += _rows(done.stdout)
+        if done.returncode:
+            failures.append(f"{program} ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
+    return rows, failures
+
+
+def _rows(output: str) -> Iterator[Row]:
+    for line in output.splitlines():
+        fields = line.split("\t")
+        if len(fields) == 5:
+            what, count, seconds, sha256, wanted = fields
+            yield Row(what, int(count), float(seconds), sha256 == wanted)
+
+
+def _show(rows: list[Row], failures: list[str], trace: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"Over the module (line rate {LINE_BYTES_PER_S:.0f} bytes/s each way)")
+    for heading in ("what", "bytes", "seconds", "of the line", ""):
+        table.add_column(heading, justify="left" if heading in ("what", "") else "right")
+    for row in rows:
+        mark = "" if row.right else "WRONG"
+        table.add_row(row.what, f"{row.bytes}", f"{row.seconds:.2f}", f"{row.line_share:.0%}", mark)
+    console = Console()
+    console.print(table)
+    print("What was said on the serial line (excerpt):")
+    for line in _excerpt(trace.splitlines()):
+        print(f"  {line[:110]}")
+    for failure in failures:
+        print(failure)
+
+
+def _excerpt(lines: list[str]) -> list[str]:
+    """From the first connection on."""
+    start = next((i for i, line in enumerate(lines) if "AT+CIPSTART" in line), 0)
+    return lines[start : start + EXCERPT_LINES]

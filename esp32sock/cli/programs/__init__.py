@@ -1,0 +1,1 @@
+"""Programs of the demonstration. None of them knows esp32sock."""

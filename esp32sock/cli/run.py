@@ -1,0 +1,76 @@
+"""`esp32sock run`: a program that was not changed, over the module."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import runpy
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from esp32sock.module.options import DEFAULT_BAUD
+from esp32sock.net.interface import PORT_VARIABLE, attach, detach
+from esp32sock.shims.monkey import patched
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+
+def add_to(words: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = words.add_parser(
+        "run",
+        help="run a program over the module",
+        description="Run a Python program with its sockets on the module: `esp32sock run script.py ...` or "
+        "`esp32sock run -m package ...`. Everything behind the script or module is the program's own.",
+    )
+    parser.add_argument("--port", help=f"serial device, pyserial URL or sim:// (default: {PORT_VARIABLE})")
+    parser.add_argument("--baud", type=int, default=DEFAULT_BAUD, help="the module's rate (%(default)s)")
+    parser.add_argument("--rtscts", action="store_true", help="use hardware flow control on both sides")
+    parser.add_argument("--direct", help="what the host's own stack serves: networks, names, or none")
+    parser.add_argument("--ssid", help="join this access point (default: ESP32SOCK_SSID)")
+    parser.add_argument("--password", help="its password (default, and better: ESP32SOCK_PASSWORD)")
+    parser.add_argument("-m", dest="module", action="store_true", help="the program is a module's name")
+    parser.add_argument("program", help="a script, or with -m a module")
+    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="the program's own arguments")
+    parser.set_defaults(go=go)
+
+
+def go(arguments: argparse.Namespace) -> int:
+    port = arguments.port or os.environ.get(PORT_VARIABLE)
+    if not port:
+        print(f"esp32sock run: name a port with --port, or set {PORT_VARIABLE}", file=sys.stderr)
+        return 2
+    if not arguments.module and not Path(arguments.program).exists():
+        print(f"esp32sock run: there is no {arguments.program!r}", file=sys.stderr)
+        return 2
+    try:
+        attach(port, direct=arguments.direct, **_options(arguments))
+    except (OSError, ValueError) as error:
+        print(f"esp32sock run: {error}", file=sys.stderr)
+        return os.EX_UNAVAILABLE
+    try:
+        with patched():
+            _run(arguments)
+    finally:
+        detach()
+    return 0
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+    options: dict[str, Any] = {"baud": arguments.baud, "rtscts": arguments.rtscts}
+    if arguments.ssid is not None:
+        options["ssid"] = arguments.ssid
+        options["password"] = arguments.password or os.environ.get("ESP32SOCK_PASSWORD", "")
+    return options
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    """As the interpreter itself would run it; SystemExit of the program passes through."""
+    sys.argv = [arguments.program, *arguments.rest]
+    if arguments.module:
+        sys.path.insert(0, os.getcwd())
+        runpy.run_module(arguments.program, run_name="__main__", alter_sys=True)
+    else:
+        sys.path.insert(0, str(Path(arguments.program).resolve().parent))
+        runpy.run_path(arguments.program, run_name="__main__")

@@ -1,0 +1,75 @@
+"""Which interface the sockets of this thread or task use. Only this file asks, so tests can answer."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+from typing import TYPE_CHECKING
+
+from esp32sock.net.routes import Routes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from esp32sock.net.verbs import Interface
+
+    Provider = Callable[[], Interface]
+
+_forks = 0
+
+
+def interface() -> Interface:
+    """The interface to use now; OSError(ENETDOWN) if there is none."""
+    return _provider()
+
+
+def to_host(host: str) -> bool:
+    """Whether the host's own stack serves this numeric address or name; OSError without an interface.
+
+    Before an interface is attached the default routes hold, so that programs can talk to themselves.
+    """
+    try:
+        using = interface()
+    except OSError:
+        if Routes.from_environment().to_host(host):
+            return True
+        raise
+    return using.routes_to_host(host)
+
+
+def provide(provider: Provider) -> Provider:
+    """Ask `provider` from now on; returns the one that was asked before."""
+    global _provider
+    before, _provider = _provider, provider
+    return before
+
+
+def forks() -> int:
+    """How many forks lie between the first process and this one; what belongs to an older one is a copy."""
+    return _forks
+
+
+def refuse_after_fork(born: int) -> None:
+    """OSError if something made at fork count `born` belongs to the process this one was forked from."""
+    if born != _forks:
+        raise OSError(
+            errno.EOPNOTSUPP,
+            "this socket was made before a fork and the module belongs to the parent process: reading and "
+            "writing work here, connecting, binding, listening and accepting do not",
+        )
+
+
+def _attached() -> Interface:
+    # Imported late: the engine's package is needed only when somebody goes to the network.
+    found: Interface = importlib.import_module("esp32sock.net.interface").default()
+    return found
+
+
+def _note_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+_provider: Provider = _attached
+os.register_at_fork(after_in_child=_note_fork)

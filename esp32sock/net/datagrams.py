@@ -1,0 +1,365 @@
+"""UDP: one message of the descriptor is one datagram behind an address header.
+
+Theory of operation. The descriptor is one end of a SOCK_SEQPACKET pair from the start; the other end goes to
+the engine at the first bind, connect or sendto. Every data method adds or strips the header with one more
+buffer in a native `sendmsg` or `recvmsg_into`, so flags, timeouts and readiness stay the kernel's.
+
+Connecting after bind leaves the link open to anyone, and what comes from others is dropped here: a
+program may then find a readable socket empty, as Linux says a program must expect of UDP anyway.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from esp32sock.net import ends, registry
+from esp32sock.net.addresses import ANY, BROADCAST, parse
+from esp32sock.net.oserrors import failure, translated
+from esp32sock.net.resolver import destination
+from esp32sock.net.virtual import (
+    Virtual,
+    bytes_like,
+    refuse_ancillary,
+    refuse_out_of_band,
+    sendto_arguments,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from esp32sock.errors import Error
+    from esp32sock.net.verbs import Address, DatagramOpened
+
+C = _socket.socket
+
+# What fits one Ethernet frame; the module cuts or merges what is longer (AT+CIPSEND, UDP).
+LARGEST_DATAGRAM_BYTES = 1460
+
+HEADER_BYTES = ends.DATAGRAM_HEADER.size
+
+
+class _Link:
+    """The events object of one UDP link."""
+
+    def __init__(self, datagram: VirtualDatagram) -> None:
+        self._datagram = datagram
+        self.decided = threading.Event()
+
+    def opened(self, opened: DatagramOpened) -> None:
+        self._datagram.note_opened(self, opened)
+        self.decided.set()
+
+    def failed(self, error: Error) -> None:
+        self._datagram.note_ended(self, error)
+        self.decided.set()
+
+    def doubtful(self, error: Error) -> None:
+        self._datagram.note_doubtful(self, error)
+
+    def ended(self, error: Error | None) -> None:
+        self._datagram.note_ended(self, error)
+
+
+class VirtualDatagram(Virtual):
+    """State of one UDP socket."""
+
+    kind = _socket.SOCK_DGRAM
+
+    def __init__(self, proto: int, key: ends.Key, end: ends.OwnEnd) -> None:
+        super().__init__(proto, key)
+        self._end: ends.OwnEnd | None = end  # until the engine gets it
+        self._link: _Link | None = None
+        self._only: Address | None = None  # the one peer that the open link hears
+        self._over = False
+        self._shut_read = False
+        self._shut_write = False
+
+    # What the engine reports, in its own thread.
+
+    def note_opened(self, link: _Link, opened: DatagramOpened) -> None:
+        if link is self._link:
+            self.local = (self.bound[0] if self.bound else ANY), opened.local[1]
+
+    def note_doubtful(self, link: _Link, error: Error) -> None:
+        if link is self._link:
+            self.error = error
+
+    def note_ended(self, link: _Link, error: Error | None) -> None:
+        if link is self._link:
+            self.error = error
+            self._over = True
+
+    # Opening.
+
+    def unused(self) -> bool:
+        return self._link is None
+
+    def bind(self, sock: C, address: Any, /) -> None:
+        super().bind(sock, address)
+        if self.bound is None:  # the host has it now
+            return
+        try:
+            self._open(sock, None)
+        except BaseException:
+            self.give_back_port()
+            self.bound = None
+            raise
+
+    def connect(self, sock: C, address: Any, /) -> None:
+        host, port = parse("connect", address)
+        sys.audit("socket.connect", sock, address)
+        self.check(sock)
+        dotted, direct = destination(host)
+        if direct and self.unused():
+            self.move_to_host(sock)
+            C.connect(sock, (dotted, port))
+            return
+        remote = dotted, port
+        if self._only is not None and self._only != remote:
+            self._close_link()
+            self.renew(sock)
+        if self.unused():
+            self._open(sock, remote)
+        self.remote = remote
+
+    def _open(self, sock: C, remote: Address | None) -> None:
+        """Hand our end to the engine; waits for the link where this thread may."""
+        interface = self.use()
+        link = self._link = _Link(self)
+        end, self._end = self._end, None
+        assert end is not None
+        doing = "opening a UDP link"
+        try:
+            with translated(doing):
+                self.handle = interface.open_datagram(end, self.bound[1] if self.bound else 0, remote, link)
+            if interface.may_block():
+                link.decided.wait()
+            if self._over:
+                self.raise_error(doing)
+        except BaseException:
+            self._close_link()
+            self.renew(sock)
+            raise
+        self._only = remote
+
+    def _close_link(self) -> None:
+        handle = self.handle
+        self._link = self.handle = self._only = self.local = None
+        self._over = False
+        if handle is not None:
+            handle.abandon()
+
+    def fresh_descriptor(self) -> int:
+        self._end, user_end = ends.datagram_pair()
+        return ends.release(user_end)
+
+    def held(self, fd: int) -> bool:
+        return super().held(fd) if self._end is None else not ends.hung_up(self._end)
+
+    def let_go(self) -> None:
+        if self._end is not None:
+            if not ends.hung_up(self._end):
+                registry.park(-1, self)  # a duplicate that we know nothing of is still open
+                return
+            self._end.close()
+            self._end = None
+        self.give_back_port()
+
+    # Names.
+
+    def getpeername(self, sock: C, /) -> Address:
+        self._check_open(sock)
+        if self.remote is None:
+            raise failure(errno.ENOTCONN, "this UDP socket is not connected")
+        return self.remote
+
+    def listen(self, sock: C, backlog: int = 0, /) -> None:
+        raise failure(errno.EOPNOTSUPP, "a UDP socket cannot listen")
+
+    def accept_descriptor(self, sock: C, /) -> tuple[int, Address]:
+        raise failure(errno.EOPNOTSUPP, "a UDP socket cannot accept")
+
+    def shutdown(self, sock: C, how: int, /) -> None:
+        """The link stays open until close: UDP has nothing to tell the peer."""
+        self._check_open(sock)
+        if how not in (_socket.SHUT_RD, _socket.SHUT_WR, _socket.SHUT_RDWR):
+            raise failure(errno.EINVAL, f"shutdown: {how} is none of SHUT_RD, SHUT_WR, SHUT_RDWR")
+        if self.remote is None:
+            raise failure(errno.ENOTCONN, "shutdown: this UDP socket is not connected")
+        if how != _socket.SHUT_RD:
+            self._shut_write = True
+        if how != _socket.SHUT_WR:
+            self._shut_read = True
+            C.shutdown(sock, _socket.SHUT_RD)  # wakes who is waiting to receive
+
+    # Sending.
+
+    def send(self, sock: C, data: Any, flags: int = 0, /) -> int:
+        return self._send(sock, [bytes_like(data)], flags, None)
+
+    def sendall(self, sock: C, data: Any, flags: int = 0, /) -> None:
+        self._send(sock, [bytes_like(data)], flags, None)
+
+    def sendto(self, sock: C, /, *arguments: Any) -> int:
+        data, flags, address = sendto_arguments(arguments)
+        return self._send(sock, [data], flags, parse("sendto", address), address)
+
+    def sendmsg(
+        self, sock: C, buffers: Iterable[Any], ancdata: Any = (), flags: int = 0, address: Any = None, /
+    ) -> int:
+        where = None if address is None else parse("sendmsg", address)
+        views = [bytes_like(buffer) for buffer in buffers]
+        refuse_ancillary(ancdata)
+        return self._send(sock, views, flags, where, address)
+
+    def _send(
+        self, sock: C, views: list[memoryview], flags: int, where: Address | None, address: Any = None
+    ) -> int:
+        refuse_out_of_band(flags)
+        if where is not None:
+            sys.audit("socket.sendto", sock, address)
+        self.raise_error("send")
+        if self._shut_write:
+            raise failure(errno.EPIPE, "send: this socket was shut down")
+        remote = self.remote
+        if where is not None:
+            dotted, direct = destination(where[0])
+            remote = dotted, where[1]
+            if direct and self.unused():
+                self.move_to_host(sock)
+                return C.sendmsg(sock, views, (), flags, remote)
+            if direct:
+                raise failure(errno.ENETUNREACH, f"this socket is the module's, {dotted} is the host's own")
+        if remote is None:
+            raise failure(errno.EDESTADDRREQ, "send: no address, and this UDP socket is not connected")
+        self._refuse(remote, sum(len(view) for view in views))
+        if self.unused():
+            self.check(sock)
+            self._open(sock, None)
+        try:
+            return C.sendmsg(sock, [ends.datagram_header(remote), *views], (), flags) - HEADER_BYTES
+        except (BrokenPipeError, ConnectionResetError) as error:
+            self.raise_error("send")
+            raise _link_gone() from error
+
+    def _refuse(self, remote: Address, size_bytes: int) -> None:
+        dotted, port = remote
+        if size_bytes > LARGEST_DATAGRAM_BYTES:
+            raise failure(
+                errno.EMSGSIZE, f"{size_bytes} bytes in a datagram; the module sends {LARGEST_DATAGRAM_BYTES}"
+            )
+        if port == 0:
+            raise failure(errno.EINVAL, "send: nobody has port 0")
+        if dotted == BROADCAST and not self.options.broadcast():
+            raise failure(errno.EACCES, "set SO_BROADCAST to send to everybody")
+
+    # Receiving.
+
+    def recv(self, sock: C, bufsize: int, flags: int = 0, /) -> bytes:
+        if bufsize == 0:
+            return b""  # the C module does not even ask the kernel
+        return self._receive(sock, bufsize, flags)[0]
+
+    def recvfrom(self, sock: C, bufsize: int, flags: int = 0, /) -> tuple[bytes, Address | None]:
+        data, _, peer = self._receive(sock, bufsize, flags)
+        return data, peer
+
+    def recvmsg(
+        self, sock: C, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
+    ) -> tuple[bytes, list[Any], int, Address | None]:
+        data, msg_flags, peer = self._receive(sock, bufsize, flags, ancbufsize)
+        return data, [], msg_flags, peer
+
+    def recv_into(self, sock: C, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        view = _room(buffer, nbytes, "recv_into", "buffer too small for requested bytes")
+        return self._receive_into(sock, [view], flags)[0] if view else 0
+
+    def recvfrom_into(
+        self, sock: C, buffer: Any, nbytes: int = 0, flags: int = 0
+    ) -> tuple[int, Address | None]:
+        view = _room(buffer, nbytes, "recvfrom_into", "nbytes is greater than the length of the buffer")
+        count, _, peer = self._receive_into(sock, [view], flags)
+        return count, peer
+
+    def recvmsg_into(
+        self, sock: C, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0, /
+    ) -> tuple[int, list[Any], int, Address | None]:
+        count, msg_flags, peer = self._receive_into(sock, buffers, flags, ancbufsize)
+        return count, [], msg_flags, peer
+
+    def _receive(
+        self, sock: C, bufsize: int, flags: int, ancbufsize: int = 0
+    ) -> tuple[bytes, int, Address | None]:
+        if bufsize < 0:
+            raise ValueError("negative buffersize in recv")
+        while True:
+            self._before_receiving(flags)
+            try:
+                message, _, msg_flags, _ = C.recvmsg(sock, bufsize + HEADER_BYTES, ancbufsize, flags)
+            except ConnectionResetError as error:
+                raise self._link_lost() from error
+            if len(message) < HEADER_BYTES:
+                self._end_of_link()
+                return b"", msg_flags, None
+            peer = ends.datagram_address(message[:HEADER_BYTES])
+            if self._hears(sock, peer, flags):
+                return message[HEADER_BYTES:], msg_flags, peer
+
+    def _receive_into(
+        self, sock: C, buffers: Iterable[Any], flags: int, ancbufsize: int = 0
+    ) -> tuple[int, int, Address | None]:
+        header = bytearray(HEADER_BYTES)
+        into = [header, *buffers]
+        while True:
+            self._before_receiving(flags)
+            try:
+                count, _, msg_flags, _ = C.recvmsg_into(sock, into, ancbufsize, flags)
+            except ConnectionResetError as error:
+                raise self._link_lost() from error
+            if count < HEADER_BYTES:
+                self._end_of_link()
+                return 0, msg_flags, None
+            peer = ends.datagram_address(bytes(header))
+            if self._hears(sock, peer, flags):
+                return count - HEADER_BYTES, msg_flags, peer
+
+    def _before_receiving(self, flags: int) -> None:
+        refuse_out_of_band(flags)
+        if not self._over:
+            self.raise_error("receive")
+
+    def _hears(self, sock: C, peer: Address, flags: int) -> bool:
+        """Whether a datagram from `peer` is for us; one that was only looked at and is not is dropped."""
+        if self.remote is None or peer == self.remote:
+            return True
+        if flags & _socket.MSG_PEEK:
+            C.recv(sock, HEADER_BYTES, _socket.MSG_DONTWAIT)
+        return False
+
+    def _end_of_link(self) -> None:
+        """The kernel has no more for us: fine after shutdown, an error otherwise."""
+        self.raise_error("receive")
+        if not self._shut_read:
+            raise _link_gone()
+
+    def _link_lost(self) -> OSError:
+        self.raise_error("receive")
+        return _link_gone()
+
+
+def _link_gone() -> OSError:
+    return failure(errno.ENETDOWN, "the module's UDP link is gone; close this socket and open another")
+
+
+def _room(buffer: Any, nbytes: int, caller: str, too_small: str) -> memoryview:
+    """The part of a caller's buffer to fill, checked as the C module does."""
+    view = memoryview(buffer).cast("B")
+    if nbytes < 0:
+        raise ValueError(f"negative buffersize in {caller}")
+    if nbytes > len(view):
+        raise ValueError(too_small)
+    return view[: nbytes or len(view)]

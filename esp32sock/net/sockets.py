@@ -1,0 +1,154 @@
+"""The methods that make sockets virtual: one set, for the explicit class and for `patch()`.
+
+Each method looks whether the object is ours (one dictionary look-up) and if not does what the standard
+library does. `METHODS` is what is set on a class; whatever it does not name works natively on the descriptor.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import functools
+import os
+import socket as stdlib
+from typing import TYPE_CHECKING, Any
+
+from esp32sock.net import ends, registry
+from esp32sock.net.datagrams import VirtualDatagram
+from esp32sock.net.oserrors import failure
+from esp32sock.net.streams import VirtualStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from esp32sock.net.virtual import Virtual
+
+_FLAGS = _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC
+_PROTOS = {_socket.SOCK_STREAM: (0, _socket.IPPROTO_TCP), _socket.SOCK_DGRAM: (0, _socket.IPPROTO_UDP)}
+
+# The standard library's own, as they were before any patch.
+_stdlib_init = stdlib.socket.__init__
+_stdlib_real_close = stdlib.socket._real_close  # type: ignore[attr-defined]
+_stdlib_detach = stdlib.socket.detach
+
+_state_by_id = registry.state_by_id
+
+
+def _init(self: Any, family: int = -1, type: int = -1, proto: int = -1, fileno: Any = None) -> None:  # noqa: A002
+    if fileno is not None:
+        _init_over(self, family, type, proto, fileno)
+    elif family in (-1, _socket.AF_INET):
+        _init_virtual(self, _socket.SOCK_STREAM if type == -1 else type, 0 if proto == -1 else proto)
+    elif family == _socket.AF_INET6:
+        raise failure(errno.EAFNOSUPPORT, "the module is IPv4 only; use AF_INET")
+    else:
+        _stdlib_init(self, family, type, proto, fileno)
+
+
+def _init_virtual(self: Any, flagged: int, proto: int) -> None:
+    kind = flagged & ~_FLAGS
+    if kind not in _PROTOS or proto not in _PROTOS[kind]:
+        raise failure(
+            errno.EPROTONOSUPPORT, f"type {kind} with protocol {proto}: the module has TCP and UDP only"
+        )
+    state: Virtual
+    if kind == _socket.SOCK_STREAM:
+        fd = ends.fresh_stream()
+        state = VirtualStream(proto, ends.key_of(fd))
+    else:
+        end, user_end = ends.datagram_pair()
+        fd = ends.release(user_end)
+        state = VirtualDatagram(proto, ends.key_of(fd), end)
+    if flagged & _socket.SOCK_NONBLOCK:
+        os.set_blocking(fd, False)
+    try:
+        _stdlib_init(self, _socket.AF_INET, flagged, proto, fd)
+    except BaseException:
+        os.close(fd)
+        raise
+    registry.adopt(self, state)
+
+
+def _init_over(self: Any, family: int, type: int, proto: int, fileno: Any) -> None:  # noqa: A002
+    state = registry.find(fileno) if isinstance(fileno, int) and fileno >= 0 else None
+    if state is None:
+        _stdlib_init(self, family, type, proto, fileno)
+        return
+    _stdlib_init(
+        self,
+        _socket.AF_INET if family == -1 else family,
+        state.kind if type == -1 else type,
+        state.proto if proto == -1 else proto,
+        fileno,
+    )
+    registry.adopt(self, state)
+
+
+def _real_close(self: Any, *args: Any) -> None:
+    state = registry.forget(self)
+    try:
+        _stdlib_real_close(self, *args)
+    finally:
+        if state is not None:
+            registry.let_go_if_unused(state)
+
+
+def _detach(self: Any) -> int:
+    state = registry.forget(self)
+    fd = _stdlib_detach(self)
+    if state is not None:
+        registry.park(fd, state)
+    return fd
+
+
+def _accept(self: Any) -> tuple[int, Any]:
+    state = _state_by_id(id(self))
+    if state is None:
+        native: tuple[int, Any] = _socket.socket._accept(self)  # type: ignore[attr-defined]
+        return native
+    return state.accept_descriptor(self)
+
+
+def _dispatching(name: str) -> Callable[..., Any]:
+    native = getattr(_socket.socket, name)
+
+    @functools.wraps(native)
+    def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        state = _state_by_id(id(self))
+        if state is None:
+            return native(self, *args, **kwargs)
+        return getattr(state, name)(self, *args, **kwargs)
+
+    return method
+
+
+_DISPATCHED = (
+    "bind",
+    "connect",
+    "connect_ex",
+    "getpeername",
+    "getsockname",
+    "getsockopt",
+    "listen",
+    "recv",
+    "recv_into",
+    "recvfrom",
+    "recvfrom_into",
+    "recvmsg",
+    "recvmsg_into",
+    "send",
+    "sendall",
+    "sendmsg",
+    "sendmsg_afalg",
+    "sendto",
+    "setsockopt",
+    "shutdown",
+)
+
+METHODS: dict[str, Callable[..., Any]] = {
+    "__init__": functools.update_wrapper(_init, _stdlib_init),
+    "_accept": _accept,
+    "_real_close": functools.update_wrapper(_real_close, _stdlib_real_close),
+    "detach": functools.update_wrapper(_detach, _stdlib_detach),
+    **{name: _dispatching(name) for name in _DISPATCHED},
+}

@@ -1,0 +1,395 @@
+"""TCP: connecting, and the few things that the descriptor alone would get wrong.
+
+Theory of operation. FRESH: the descriptor is an unconnected AF_UNIX stream. `connect` joins it to an end
+that the engine gets, and is CONNECTING until the events object hears `opened` (then OPEN) or `failed` (then
+FRESH again, with a descriptor that is used up and is renewed by the next attempt). A non-blocking socket's
+descriptor is filled before, so that it becomes writable when there is an outcome, as select expects. `listen`
+makes it LISTENING (see listeners). What comes after OPEN is told by the descriptor itself, EOF and EPIPE;
+only a reset is an error that waits here and is raised once, by recv after all data is read, or by send.
+
+Invariant: events of an attempt that was given up change nothing (`_attempt` is compared by identity).
+"""
+
+from __future__ import annotations
+
+import _socket
+import enum
+import errno
+import operator
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from esp32sock.net import ends, registry
+from esp32sock.net.addresses import ANY, parse
+from esp32sock.net.listeners import Backlog
+from esp32sock.net.oserrors import failure, translated
+from esp32sock.net.resolver import destination
+from esp32sock.net.virtual import Virtual, refuse_ancillary, refuse_out_of_band, sendto_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from esp32sock.errors import Error
+    from esp32sock.net.verbs import AcceptedStream, Address, StreamOpened
+
+C = _socket.socket
+
+
+class Phase(enum.Enum):
+    FRESH = enum.auto()
+    CONNECTING = enum.auto()
+    OPEN = enum.auto()
+    LISTENING = enum.auto()
+
+
+class Attempt:
+    """One attempt to connect: the events object of its link, for as long as the link lives."""
+
+    def __init__(self, stream: VirtualStream) -> None:
+        self._stream = stream
+        self.decided = threading.Event()
+
+    def opened(self, opened: StreamOpened) -> None:
+        self._stream.note_opened(self, opened)
+        self.decided.set()
+
+    def failed(self, error: Error) -> None:
+        self._stream.note_failed(self, error)
+        self.decided.set()
+
+    def ended(self, error: Error | None) -> None:
+        self._stream.note_ended(self, error)
+
+
+class VirtualStream(Virtual):
+    """State of one TCP socket."""
+
+    kind = _socket.SOCK_STREAM
+
+    def __init__(self, proto: int, key: ends.Key) -> None:
+        super().__init__(proto, key)
+        self.phase = Phase.FRESH
+        self._attempt: Attempt | None = None
+        self._backlog: Backlog | None = None
+        self._used_up = False  # the descriptor belonged to an attempt that failed
+        self._any_port = True  # the program did not ask for a local port of its own
+        self._shrunk = False  # the send buffer is as small as the filling made it
+        self._told = False  # a connect call has already said that the connection is there
+        self._reset = False
+
+    @classmethod
+    def accepted(
+        cls, listener: VirtualStream, fd: int, opened: StreamOpened, handle: AcceptedStream
+    ) -> VirtualStream:
+        """The state of a stream that `listener` accepted; it inherits the options, as on Linux."""
+        stream = cls(listener.proto, ends.key_of(fd))
+        stream.interface = listener.interface
+        stream.options = listener.options.inherited()
+        stream.phase = Phase.OPEN
+        stream._told = True
+        stream.local, stream.remote = opened.local, opened.remote
+        stream.handle = handle
+        stream._attempt = Attempt(stream)
+        registry.park(fd, stream)
+        handle.attach(stream._attempt)
+        return stream
+
+    # What the engine reports, in its own thread.
+
+    def note_opened(self, attempt: Attempt, opened: StreamOpened) -> None:
+        if attempt is self._attempt:
+            self.local, self.remote = opened.local, opened.remote
+            self.phase = Phase.OPEN
+
+    def note_failed(self, attempt: Attempt, error: Error) -> None:
+        if attempt is self._attempt:
+            self.error = error  # first, or another thread would find a fresh socket and connect again
+            self._start_over()
+
+    def note_ended(self, attempt: Attempt, error: Error | None) -> None:
+        if attempt is self._attempt and error is not None:
+            self.error = error
+            self._reset = True
+
+    # Connecting.
+
+    def unused(self) -> bool:
+        return self.phase is Phase.FRESH
+
+    def connect(self, sock: C, address: Any, /) -> None:
+        host, port = parse("connect", address)
+        sys.audit("socket.connect", sock, address)
+        self.check(sock)
+        if self._goes_on(sock):
+            return
+        dotted, direct = destination(host)
+        if direct:
+            self.move_to_host(sock)
+            C.connect(sock, (dotted, port))
+            return
+        if port == 0:
+            raise failure(errno.ECONNREFUSED, "no host listens on port 0")
+        if self.bound is not None and not self._any_port:
+            raise failure(
+                errno.EADDRNOTAVAIL,
+                f"connect from port {self.bound[1]}: the module picks the local port itself; bind to port 0",
+            )
+        self._open(sock, (dotted, port))
+
+    def _goes_on(self, sock: C) -> bool:
+        """What a further connect call says of the first one: True if it succeeded just now."""
+        if self.phase is Phase.CONNECTING:
+            if sock.gettimeout() is not None:
+                raise failure(errno.EALREADY, "connect: an earlier attempt is still under way")
+            assert self._attempt is not None
+            self._wait(sock, self._attempt)
+            return True
+        if self.phase is Phase.OPEN and not self._told:
+            self._told = True
+            return True
+        if self.phase is not Phase.FRESH:
+            raise failure(errno.EISCONN, "connect: this socket is connected or listening already")
+        self.raise_error("connect")
+        return False
+
+    def _open(self, sock: C, remote: Address) -> None:
+        interface = self.use()
+        timeout = sock.gettimeout()
+        if timeout != 0 and not interface.may_block():
+            raise failure(
+                errno.EDEADLK, "connect: this thread runs the engine and may not block; set the socket non-blocking"
+            )
+        end = self._join(sock)
+        filler_bytes = 0
+        if timeout == 0:
+            filler_bytes = ends.fill(sock.fileno())
+            self._shrunk = True
+        attempt = self._attempt = Attempt(self)
+        self.phase = Phase.CONNECTING
+        self._told = False
+        self._doing = f"connecting to {remote[0]}:{remote[1]}"
+        try:
+            with translated(self._doing):
+                self.handle = interface.open_stream(
+                    end,
+                    remote,
+                    attempt,
+                    options=self.options.for_stream(),
+                    filler_bytes=filler_bytes,
+                    timeout_s=timeout or None,
+                    wait_for_link_s=_shorter(timeout or None, interface.wait_for_link_s),
+                )
+        except BaseException:
+            self._start_over()
+            raise
+        if timeout == 0:
+            raise BlockingIOError(errno.EINPROGRESS, os.strerror(errno.EINPROGRESS))
+        self._wait(sock, attempt)
+
+    def _wait(self, sock: C, attempt: Attempt) -> None:
+        """Wait until the attempt is decided; give it up if the timeout or a signal comes first."""
+        try:
+            if not attempt.decided.wait(sock.gettimeout()):
+                raise TimeoutError("timed out")
+        except BaseException:
+            self._give_up(attempt)
+            raise
+        self.raise_error(self._doing)
+        self._told = True
+
+    def _give_up(self, attempt: Attempt) -> None:
+        if attempt is self._attempt:
+            handle = self.handle
+            self._start_over()
+            if handle is not None:
+                handle.abandon()
+
+    def _start_over(self) -> None:
+        self.phase = Phase.FRESH
+        self.handle = None
+        self._attempt = None
+        self._used_up = True
+        self._shrunk = False
+
+    def _join(self, sock: C) -> ends.OwnEnd:
+        if self._used_up:
+            self.renew(sock)
+            self._used_up = False
+        end = ends.join(sock.fileno())
+        self._restore_sndbuf(sock)
+        return end
+
+    def _restore_sndbuf(self, sock: C) -> None:
+        """The send buffer that the program asked for, or ours: joining and filling have made it smaller."""
+        ends.limit_sending(sock.fileno(), self.options.sndbuf_bytes() or ends.SNDBUF_BYTES)
+        self._shrunk = False
+
+    def _settle(self, sock: C) -> None:
+        """To be called when the program may have learned that the connection is there."""
+        if self._shrunk and self.phase is Phase.OPEN:
+            self._restore_sndbuf(sock)
+
+    # Listening.
+
+    def bind(self, sock: C, address: Any, /) -> None:
+        super().bind(sock, address)
+        self._any_port = not address[1]
+
+    def listen(self, sock: C, backlog: int = 128, /) -> None:
+        waiting = min(max(operator.index(backlog), 0), _socket.SOMAXCONN)
+        if not -(2**31) <= backlog < 2**31:
+            raise OverflowError("signed integer is greater than maximum")
+        self.check(sock)
+        if self.phase is Phase.LISTENING:
+            return
+        if self.phase is not Phase.FRESH:
+            raise failure(errno.EINVAL, "listen: this socket is connected")
+        if self.bound is None:
+            self.bind(sock, (ANY, 0))
+        assert self.bound is not None
+        backlog_of_ours = Backlog(self.bound)
+        end = self._join(sock)
+        self.phase = Phase.LISTENING
+        try:
+            self.handle = backlog_of_ours.open(self.use(), end, waiting)
+        except BaseException:
+            self._start_over()
+            raise
+        self._backlog = backlog_of_ours
+        self.bound = backlog_of_ours.local
+
+    def accept_descriptor(self, sock: C, /) -> tuple[int, Address]:
+        """What `_accept` returns to `accept`: a new descriptor and the address of the peer."""
+        self.check(sock)
+        if self._backlog is None:
+            raise failure(errno.EINVAL, "accept: this socket does not listen")
+        user_end, opened, handle = self._backlog.next(sock)
+        fd = ends.release(user_end)
+        VirtualStream.accepted(self, fd, opened, handle)
+        return fd, opened.remote
+
+    def accepts(self) -> bool:
+        return self.phase is Phase.LISTENING
+
+    # Names, ends and errors.
+
+    def getsockname(self, sock: C, /) -> Address:
+        self._settle(sock)
+        return super().getsockname(sock)
+
+    def getpeername(self, sock: C, /) -> Address:
+        self._check_open(sock)
+        self._settle(sock)
+        if self.phase is not Phase.OPEN or self._reset or self.remote is None:
+            raise failure(errno.ENOTCONN, "this socket has no peer")
+        return self.remote
+
+    def take_error_number(self, sock: C) -> int:
+        self._settle(sock)
+        return super().take_error_number(sock) or C.getsockopt(sock, _socket.SOL_SOCKET, _socket.SO_ERROR)
+
+    def shutdown(self, sock: C, how: int, /) -> None:
+        self._check_open(sock)
+        if self.phase not in (Phase.OPEN, Phase.LISTENING) or self._reset:
+            raise failure(errno.ENOTCONN, "shutdown: this socket is not connected")
+        C.shutdown(sock, how)
+
+    def let_go(self) -> None:
+        if self._backlog is not None:
+            self._backlog.drop()
+        self.give_back_port()
+
+    def fresh_descriptor(self) -> int:
+        return ends.fresh_stream()
+
+    # Data: the descriptor does it. Around it, what AF_UNIX would answer differently.
+
+    def send(self, sock: C, data: Any, flags: int = 0, /) -> int:
+        return int(self._send(sock, flags, C.send, data, flags))
+
+    def sendall(self, sock: C, data: Any, flags: int = 0, /) -> None:
+        self._send(sock, flags, C.sendall, data, flags)
+
+    def sendto(self, sock: C, /, *arguments: Any) -> int:
+        data, flags, address = sendto_arguments(arguments)
+        if address is not None:
+            parse("sendto", address)
+        return int(self._send(sock, flags, C.send, data, flags))
+
+    def sendmsg(
+        self, sock: C, buffers: Iterable[Any], ancdata: Any = (), flags: int = 0, address: Any = None, /
+    ) -> int:
+        if address is not None:
+            parse("sendmsg", address)
+        refuse_ancillary(ancdata)
+        return int(self._send(sock, flags, C.sendmsg, buffers, (), flags))
+
+    def recv(self, sock: C, bufsize: int, flags: int = 0, /) -> bytes:
+        data: bytes = self._receive(sock, flags, C.recv, bufsize, flags)
+        if not data and bufsize:
+            self._end_of_stream()
+        return data
+
+    def recv_into(self, sock: C, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        count: int = self._receive(sock, flags, C.recv_into, buffer, nbytes, flags)
+        if not count and len(buffer):
+            self._end_of_stream()
+        return count
+
+    def recvfrom(self, sock: C, bufsize: int, flags: int = 0, /) -> tuple[bytes, None]:
+        return self.recv(sock, bufsize, flags), None
+
+    def recvfrom_into(self, sock: C, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, None]:
+        return self.recv_into(sock, buffer, nbytes, flags), None
+
+    def recvmsg(
+        self, sock: C, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
+    ) -> tuple[bytes, list[Any], int, None]:
+        data, anc, msg_flags, _ = self._receive(sock, flags, C.recvmsg, bufsize, ancbufsize, flags)
+        if not data and bufsize:
+            self._end_of_stream()
+        return data, anc, msg_flags, None
+
+    def recvmsg_into(
+        self, sock: C, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0, /
+    ) -> tuple[int, list[Any], int, None]:
+        count, anc, msg_flags, _ = self._receive(sock, flags, C.recvmsg_into, buffers, ancbufsize, flags)
+        if not count:
+            self._end_of_stream()
+        return count, anc, msg_flags, None
+
+    def _send(self, sock: C, flags: int, native: Callable[..., Any], /, *arguments: Any) -> Any:
+        refuse_out_of_band(flags)
+        if self._shrunk:
+            self._settle(sock)
+        if self.error is not None:
+            self.raise_error("send")
+        if self.phase not in (Phase.OPEN, Phase.CONNECTING):
+            raise failure(errno.EPIPE, "send: this socket is not connected")
+        try:
+            return native(sock, *arguments)
+        except (BrokenPipeError, ConnectionResetError):
+            self.raise_error("send")  # the engine had more to say than the kernel
+            raise
+
+    def _receive(self, sock: C, flags: int, native: Callable[..., Any], /, *arguments: Any) -> Any:
+        refuse_out_of_band(flags)
+        if self.phase not in (Phase.OPEN, Phase.CONNECTING):
+            self.raise_error("receive")
+            raise failure(errno.ENOTCONN, "receive: this socket is not connected")
+        try:
+            return native(sock, *arguments)
+        except ConnectionResetError:
+            self.raise_error("receive")
+            raise
+
+    def _end_of_stream(self) -> None:
+        if self.error is not None:
+            self.raise_error("receive")
+
+
+def _shorter(one: float | None, other: float | None) -> float | None:
+    given = [seconds for seconds in (one, other) if seconds is not None]
+    return min(given) if given else None

@@ -1,0 +1,264 @@
+"""What a virtual socket is beside its descriptor: addresses, options, the error that waits to be told.
+
+One state serves all objects and descriptors of a socket. Its methods take the Python object as their first
+argument and do what they can natively, on the descriptor, through the C class `_socket.socket`.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import os
+import sys
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from esp32sock.errors import Error
+from esp32sock.net import current, ends, options, ports, registry
+from esp32sock.net.addresses import ANY, parse
+from esp32sock.net.options import Options
+from esp32sock.net.oserrors import failure, raise_from
+from esp32sock.net.resolver import address_of
+
+if TYPE_CHECKING:
+    from esp32sock.net.verbs import Address, Handle, Interface
+
+
+class Virtual(ABC):
+    """State of one virtual socket; see VirtualStream and VirtualDatagram."""
+
+    kind: int
+
+    def __init__(self, proto: int, key: ends.Key) -> None:
+        self.proto = proto
+        self.key = key
+        self.born = current.forks()
+        self.options = Options()
+        self.interface: Interface | None = None
+        self.handle: Handle | None = None
+        self.bound: Address | None = None
+        self.local: Address | None = None
+        self.remote: Address | None = None
+        self.error: Error | None = None
+
+    # What the two kinds do differently.
+
+    @abstractmethod
+    def connect(self, sock: _socket.socket, address: Any, /) -> None:
+        """As `socket.connect`."""
+
+    @abstractmethod
+    def getpeername(self, sock: _socket.socket, /) -> Address:
+        """As `socket.getpeername`."""
+
+    @abstractmethod
+    def let_go(self) -> None:
+        """No object of this process is left: give back what only this state holds."""
+
+    @abstractmethod
+    def fresh_descriptor(self) -> int:
+        """A descriptor as a new socket of this kind has."""
+
+    def unused(self) -> bool:
+        """Whether nothing was asked of the module yet, so that the host can still take over."""
+        return self.handle is None
+
+    def accepts(self) -> bool:
+        """Whether this is a listener."""
+        return False
+
+    # What they have in common.
+
+    def check(self, sock: _socket.socket) -> None:
+        """OSError if this process may not ask the module, or the descriptor was closed behind our back."""
+        current.refuse_after_fork(self.born)
+        if ends.key_of(sock.fileno()) != self.key:
+            raise failure(errno.EBADF, f"descriptor {sock.fileno()} now belongs to something else")
+
+    @abstractmethod
+    def listen(self, sock: _socket.socket, backlog: int = 128, /) -> None:
+        """As `socket.listen`."""
+
+    @abstractmethod
+    def accept_descriptor(self, sock: _socket.socket, /) -> tuple[int, Address]:
+        """As `socket._accept`: what `accept` makes a socket of, and the peer's address."""
+
+    def held(self, fd: int) -> bool:
+        """Whether a descriptor that has no object is still open."""
+        try:
+            return ends.key_of(fd) == self.key
+        except OSError:
+            return False
+
+    def use(self) -> Interface:
+        """The interface of this socket, chosen when it is first needed."""
+        if self.interface is None:
+            self.interface = current.interface()
+        return self.interface
+
+    def connect_ex(self, sock: _socket.socket, address: Any, /) -> int:
+        try:
+            self.connect(sock, address)
+        except (_socket.gaierror, _socket.herror):
+            raise
+        except OSError as error:
+            # A timeout of ours has no errno; the C module says EAGAIN then.
+            return errno.EAGAIN if error.errno is None else error.errno
+        return 0
+
+    def bind(self, sock: _socket.socket, address: Any, /) -> None:
+        host, port = parse("bind", address)
+        sys.audit("socket.bind", sock, address)
+        self.check(sock)
+        if self.bound is not None or not self.unused():
+            raise failure(errno.EINVAL, "bind: this socket has its local address already")
+        dotted = address_of(host)
+        if dotted != ANY and current.to_host(dotted):
+            self.move_to_host(sock)
+            _socket.socket.bind(sock, (dotted, port))
+            return
+        interface = self.use()
+        _refuse_foreign(interface, dotted)
+        self.bound = dotted, ports.claim(interface, self, port)
+
+    def getsockname(self, sock: _socket.socket, /) -> Address:
+        self._check_open(sock)
+        return self.local or self.bound or (ANY, 0)
+
+    def getsockopt(self, sock: _socket.socket, level: int, optname: int, buflen: int = 0, /) -> int | bytes:
+        self._check_open(sock)
+        option = (level, optname)
+        if option in options.NATIVE:
+            return _socket.socket.getsockopt(sock, level, optname, *([buflen] if buflen else []))
+        facts = {
+            _socket.SO_TYPE: self.kind,
+            _socket.SO_DOMAIN: _socket.AF_INET,
+            _socket.SO_PROTOCOL: self.proto or _DEFAULT_PROTO[self.kind],
+            _socket.SO_ACCEPTCONN: int(self.accepts()),
+        }
+        if option == (_socket.SOL_SOCKET, _socket.SO_ERROR):
+            value = options.int_bytes(self.take_error_number(sock))
+        elif level == _socket.SOL_SOCKET and optname in facts:
+            value = options.int_bytes(facts[optname])
+        else:
+            value = self.options.read(option)
+        return options.decoded(value, buflen)
+
+    def setsockopt(
+        self, sock: _socket.socket, level: int, optname: int, value: Any, optlen: int | None = None, /
+    ) -> None:
+        self._check_open(sock)
+        option = (level, optname)
+        encoded = options.encoded(value, optlen)
+        if option in options.NATIVE:
+            _socket.socket.setsockopt(sock, level, optname, encoded)
+        self.options.store(option, encoded)
+        if option in options.HONOURED and self.handle is not None and self.born == current.forks():
+            # Best effort: whether the firmware has it is not worth failing for, and nobody can wait here.
+            with suppress(Error):
+                self.handle.set_options(self.options.for_stream()).add_done_callback(_seen)
+
+    def take_error_number(self, sock: _socket.socket) -> int:
+        """SO_ERROR: the errno of what went wrong, told once."""
+        error, self.error = self.error, None
+        return 0 if error is None else error.errno
+
+    def raise_error(self, doing: str) -> None:
+        """Raise what the engine reported and nobody was told yet, once."""
+        error, self.error = self.error, None
+        if error is not None:
+            raise_from(error, doing)
+
+    def move_to_host(self, sock: _socket.socket) -> None:
+        """Become a socket of the host, under the same descriptor numbers; nothing virtual is left."""
+        host_socket = _socket.socket(_socket.AF_INET, self.kind, self.proto)
+        try:
+            self.options.copy_to(host_socket)
+            if self.bound is not None:
+                host_socket.bind(self.bound)
+            for each in registry.objects_of(self):
+                ends.replace(each.fileno(), os.dup(host_socket.fileno()))
+                registry.forget(each)
+        finally:
+            host_socket.close()
+        self.let_go()
+
+    def renew(self, sock: _socket.socket) -> None:
+        """Give the descriptors a new file, after a failed attempt has used up the old one."""
+        fd = self.fresh_descriptor()
+        try:
+            for each in registry.objects_of(self):
+                ends.replace(each.fileno(), os.dup(fd))
+        finally:
+            os.close(fd)
+        registry.rekey(self, ends.key_of(sock.fileno()))
+
+    def give_back_port(self) -> None:
+        """Let others bind our port."""
+        if self.bound is not None and self.interface is not None:
+            ports.release(self.interface, self, self.bound[1])
+
+    def sendmsg_afalg(self, sock: _socket.socket, /, *args: Any, **kwargs: Any) -> int:
+        raise failure(errno.EOPNOTSUPP, "sendmsg_afalg works on AF_ALG sockets only")
+
+    def _check_open(self, sock: _socket.socket) -> None:
+        ends.key_of(sock.fileno())
+
+
+_DEFAULT_PROTO = {_socket.SOCK_STREAM: _socket.IPPROTO_TCP, _socket.SOCK_DGRAM: _socket.IPPROTO_UDP}
+
+
+def refuse_out_of_band(flags: int) -> None:
+    """OSError(EOPNOTSUPP) for MSG_OOB, which AF_UNIX would take in silence."""
+    if flags & _socket.MSG_OOB:
+        raise failure(errno.EOPNOTSUPP, "an ESP32 with AT firmware has no out-of-band data")
+
+
+def refuse_ancillary(ancdata: Any) -> None:
+    """Check ancillary data as the C module does; OSError(EOPNOTSUPP) if there is any."""
+    try:
+        items = list(ancdata)
+    except TypeError:
+        raise TypeError("sendmsg() argument 2 must be iterable") from None
+    for item in items:
+        if not isinstance(item, tuple) or len(item) != 3:
+            raise TypeError("sendmsg() ancillary data items are 3-tuples (level, type, data)")
+        level, kind, data = item
+        if not isinstance(level, int) or not isinstance(kind, int):
+            raise TypeError("an integer is required for cmsg_level and cmsg_type")
+        memoryview(data)
+    if items:
+        raise failure(errno.EOPNOTSUPP, "an ESP32 with AT firmware carries no ancillary data")
+
+
+def bytes_like(data: Any) -> memoryview:
+    """The bytes of an argument that must be bytes-like."""
+    try:
+        return memoryview(data).cast("B")
+    except TypeError:
+        raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}") from None
+
+
+def sendto_arguments(arguments: tuple[Any, ...]) -> tuple[memoryview, int, Any]:
+    """(data, flags, address) of `sendto(data[, flags], address)`."""
+    if not 2 <= len(arguments) <= 3:
+        raise TypeError(f"sendto() takes 2 or 3 arguments ({len(arguments)} given)")
+    data = bytes_like(arguments[0])
+    flags = arguments[1] if len(arguments) == 3 else 0
+    if not isinstance(flags, int):
+        raise TypeError(f"{type(flags).__name__!r} object cannot be interpreted as an integer")
+    return data, flags, arguments[-1]
+
+
+def _refuse_foreign(interface: Interface, dotted: str) -> None:
+    station = interface.status().station_ip
+    if dotted in (ANY, station) or dotted.startswith("127."):
+        return
+    has = "no address yet" if station is None else f"the address {station}"
+    raise failure(errno.EADDRNOTAVAIL, f"bind to {dotted}: the module has {has}; bind to '' for any")
+
+
+def _seen(answer: Any) -> None:
+    if not answer.cancelled():
+        answer.exception()

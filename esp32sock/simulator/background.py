@@ -1,0 +1,108 @@
+"""A module in a thread of its own, behind a pseudo-terminal: for programs that know nothing of trio."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import trio
+
+from .faults import NO_FAULTS, Faults
+from .host_network import HostNetwork
+from .module import Module
+from .ports import PtyPort
+from .runner import Runner
+
+if TYPE_CHECKING:
+    from .module import Observer
+    from .network import Network
+    from .settings import Settings
+
+_running: list[BackgroundModule] = []
+_running_lock = threading.Lock()
+
+
+class BackgroundModule:
+    """One module in its own thread. `path` is a terminal to open; `module` may be looked at, not called, from
+    other threads.
+
+    Raises ValueError if the settings name a profile that does not exist.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        network: Network | None = None,
+        *,
+        faults: Faults = NO_FAULTS,
+        observers: tuple[Observer, ...] = (),
+    ) -> None:
+        self.module = Module(
+            settings,
+            network if network is not None else HostNetwork(),
+            faults=faults,
+            observers=observers,
+        )
+        self._port = PtyPort()
+        self.path = self._port.path
+        self._started = threading.Event()
+        self._scope = trio.CancelScope()
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._main, name=f"simulated ESP32 {self.path}", daemon=True)
+        self._thread.start()
+        self._started.wait()
+        with _running_lock:
+            _running.append(self)
+
+    def stop(self) -> None:
+        """End the thread and free every descriptor.
+
+        Idempotent. Raises what killed the module, if something did.
+        """
+        with _running_lock:
+            if self in _running:
+                _running.remove(self)
+        if self._token is not None and self._thread.is_alive():
+            with suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self._scope.cancel)
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise RuntimeError("the simulated module crashed") from error
+
+    def _main(self) -> None:
+        try:
+            trio.run(self._run)
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._port.close_descriptors()
+            self._started.set()
+
+    async def _run(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        runner = Runner(self.module, self._port)
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(runner.run)
+                self._started.set()
+
+
+def opened_modules() -> list[Module]:
+    """The modules that run in the background of this process now, oldest first."""
+    with _running_lock:
+        return [background.module for background in _running]
+
+
+@atexit.register
+def _stop_all() -> None:
+    while True:
+        with _running_lock:
+            if not _running:
+                return
+            background = _running[-1]
+        background.stop()

@@ -1,0 +1,58 @@
+"""Hooks at which faults act. A module without faults carries `NO_FAULTS`, whose hooks change nothing.
+
+A fault is a subclass of `Faults` that overrides the hooks it needs. All chance comes from the module's one
+seeded Random, so a seed names a whole run. Each hook says where it stands; the firmware calls it there and
+nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from .firmware.core import Firmware
+    from .network import Event
+
+Place: TypeAlias = Literal[
+    "before command", "before result", "after result", "ok and prompt", "prompt and recv", "recv and send ok"
+]
+"""Between which two writes of the firmware a `gap` is: something unsolicited may be printed there."""
+
+LineVerdict: TypeAlias = Literal["run", "busy", "busy and run"]
+
+
+class Faults:
+    """All hooks, doing nothing. `active` is asked first, so that a module without faults pays nothing."""
+
+    active = False
+
+    def start(self, firmware: Firmware) -> None:
+        """The module was powered on: the moment to schedule what happens by itself (a crash, a storm of
+        URCs).
+        """
+
+    def host_bytes(self, data: bytes) -> bytes:
+        """What arrives of the bytes that the host wrote."""
+        return data
+
+    def module_bytes(self, data: bytes) -> list[bytes]:
+        """What leaves of one write of the firmware, and in which pieces."""
+        return [data]
+
+    def line(self, line: bytes) -> LineVerdict:
+        """What happens to a complete command line that the module is free to run."""
+        return "run"
+
+    def gap(self, place: Place) -> None:
+        """The firmware stands between two writes."""
+
+    def accepted_bytes(self, count: int) -> int:
+        """How many of `count` payload bytes reach the network before SEND FAIL; all of them: no fault."""
+        return count
+
+    def network_event(self, event: Event) -> list[Event]:
+        """What the firmware gets to see of a network event."""
+        return [event]
+
+
+NO_FAULTS = Faults()

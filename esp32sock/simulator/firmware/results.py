@@ -1,0 +1,68 @@
+"""How a command ends: final results, and refusals with the code that goes with them."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Result(Enum):
+    """The bytes of a final result (at-dialects 3.1)."""
+
+    OK = b"\r\nOK\r\n"
+    ERROR = b"\r\nERROR\r\n"
+    SEND_OK = b"\r\nSEND OK\r\n"
+    SEND_FAIL = b"\r\nSEND FAIL\r\n"
+    SEND_CANCELED = b"\r\nSEND Canceled\r\n"
+
+
+BUSY = b"\r\nbusy p...\r\n"
+READY = b"\r\nready\r\n"
+FORCED_RESTART = b"\r\nWill force to restart!!!\r\n"
+
+
+class Refusal(Exception):
+    """The command ends in ERROR.
+
+    The code is printed where the firmware prints codes (at-dialects 3.3); None: never.
+    """
+
+    def __init__(self, code: int | None = None) -> None:
+        super().__init__(f"0x{code:08x}" if code is not None else "no code")
+        self.code = code
+
+
+def text_behind_command() -> Refusal:
+    return Refusal(0x01020000)
+
+
+def no_leading_at() -> Refusal:
+    return Refusal(0x01030000)
+
+
+def too_long(index: int) -> Refusal:
+    """Field `index`, counted from 0; this code counts from 1 (observed 1.0)."""
+    return Refusal(0x01040001 + index)
+
+
+def wrong_count(needed: int, given: int) -> Refusal:
+    return Refusal(0x01060000 | needed << 8 | given)
+
+
+def out_of_range(index: int) -> Refusal:
+    """Field `index`, counted from 0; this code counts from 1 (observed 1.0)."""
+    return Refusal(0x01070001 + index)
+
+
+def does_not_parse(index: int) -> Refusal:
+    return Refusal(0x01080000 + index)
+
+
+def unknown_command() -> Refusal:
+    return Refusal(0x01090000)
+
+
+def failed() -> Refusal:
+    return Refusal(0x010A0000)
+
+
+BUSY_CODE = 0x010B0000

@@ -1,0 +1,173 @@
+"""One simulated module, complete and sans-IO: bytes, network events and time in; bytes and network requests
+out.
+
+Theory of operation
+-------------------
+Whoever runs a module calls, with the present time in seconds since its power came on:
+
+    host_wrote(data, now)     the host has written to the serial line
+    post(event)               the network has something to say (`wake` then asks for `advance`)
+    advance(now)              a deadline has come
+    take_output(now, limit)   the bytes that have left towards the host by now
+
+and between calls sleeps no longer than `deadline()` says. Each call turns the crank until nothing is due:
+first what time has brought, then the new input, then the requests of the firmware go to the network, and so
+on. So at equal times the order is always: timers, then input. A network may post events from inside its
+`handle`; they queue up.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from .faults import NO_FAULTS, Faults
+from .firmware.core import Firmware
+from .journal import Journal
+from .kernel import Kernel
+from .nvs import Nvs
+from .profiles import profile_named
+from .radio import Radio
+from .uart import Uart
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .network import Event, Network, Request
+    from .settings import Settings
+
+
+class Observer:
+    """Sees everything that crosses the module's edges; the methods do nothing unless overridden."""
+
+    def host_bytes(self, now_s: float, data: bytes) -> None:
+        """The host wrote."""
+
+    def module_bytes(self, now_s: float, data: bytes) -> None:
+        """Bytes left for the host."""
+
+    def request(self, now_s: float, request: Request) -> None:
+        """The module asked something of the network."""
+
+    def event(self, now_s: float, event: Event) -> None:
+        """The network told the module something."""
+
+
+class Module:
+    """One module. Times are seconds since power-on and never go backwards."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        network: Network,
+        *,
+        faults: Faults = NO_FAULTS,
+        nvs: Nvs | None = None,
+        observers: tuple[Observer, ...] = (),
+        journal: Journal | None = None,
+    ) -> None:
+        self.settings = settings
+        self.profile = profile_named(settings.profile)
+        self.kernel = Kernel(settings.seed)
+        self.journal = journal if journal is not None else Journal()
+        self.network = network
+        self.observers = observers
+        self.nvs = nvs if nvs is not None else _flash(settings)
+        self.wake: Callable[[], None] | None = None
+        """Called when something was posted from outside a call."""
+        self._requests: deque[Request] = deque()
+        self._turning = False
+        self.uart = Uart(
+            self.kernel,
+            settings=settings.uart,
+            paced=settings.paced,
+            latency_s=settings.latency_s,
+            ring_bytes=settings.ring_bytes,
+            deliver=self._deliver,
+            drained=self._drained,
+        )
+        self.firmware = Firmware(
+            self.kernel,
+            profile=self.profile,
+            settings=settings,
+            uart=self.uart,
+            radio=Radio(settings.access_points, self.kernel.random),
+            nvs=self.nvs,
+            journal=self.journal,
+            faults=faults,
+            request=self._requests.append,
+        )
+        network.attach(self.post, self.kernel)
+        self.firmware.start(cold=settings.cold)
+
+    # What comes in
+
+    def host_wrote(self, data: bytes, now: float) -> None:
+        self._turn(now)
+        for observer in self.observers:
+            observer.host_bytes(now, data)
+        self.uart.host_wrote(data)
+        self._turn(now)
+
+    def post(self, event: Event) -> None:
+        """Take a network event; from outside, `wake` is then asked to call `advance`."""
+        for observer in self.observers:
+            observer.event(self.kernel.now, event)
+        self.kernel.call_soon(lambda: self.firmware.network_event(event))
+        if not self._turning and self.wake is not None:
+            self.wake()
+
+    def advance(self, now: float) -> None:
+        self._turn(now)
+
+    # What goes out
+
+    def take_output(self, now: float, limit: int) -> bytes:
+        """The bytes that have left for the host by now; call again until it is empty."""
+        self._turn(now)
+        data = self.uart.take(limit)
+        if data:
+            for observer in self.observers:
+                observer.module_bytes(now, data)
+            self._turn(now)
+        return data
+
+    def deadline(self) -> float | None:
+        """When `advance` is wanted next."""
+        return self.kernel.deadline()
+
+    def output_deadline(self) -> float | None:
+        """When `take_output` will have something again; None if nothing is queued."""
+        return self.uart.deadline()
+
+    # The crank
+
+    def _turn(self, now: float) -> None:
+        if self._turning:
+            raise RuntimeError("the module was called from inside itself")
+        self._turning = True
+        try:
+            self.kernel.run(now)
+            while self._requests:
+                request = self._requests.popleft()
+                for observer in self.observers:
+                    observer.request(self.kernel.now, request)
+                self.network.handle(request)
+                if not self._requests:
+                    self.kernel.run(now)
+        finally:
+            self._turning = False
+
+    def _deliver(self, data: bytes) -> None:
+        self.firmware.receive(data)
+
+    def _drained(self) -> None:
+        self.firmware.inbound.pump()
+
+
+def _flash(settings: Settings) -> Nvs:
+    """The flash of a module as it is handed over: joined to the first access point, or as shipped."""
+    if not settings.joined or not settings.access_points:
+        return Nvs()
+    access_point = settings.access_points[0]
+    return Nvs({"cwmode": 1, "ssid": access_point.ssid, "password": access_point.password})

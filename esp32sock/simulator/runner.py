@@ -1,0 +1,193 @@
+"""Runs one module under trio: a port on one side, a network on the other, trio's clock in between.
+
+Three small tasks and no queues of their own. Everything happens in `feed`, `_wake` and `_tick`, which call
+the sans-IO module and then push out what it has to say, without waiting for a task switch.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import trio
+
+from .faults import NO_FAULTS, Faults
+from .memory_network import MemoryNetwork
+from .module import Module
+from .ports import MemoryPort
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from .module import Observer
+    from .network import Network
+    from .ports import Port
+
+WRITE_BYTES = 65536
+
+_NEVER = float("inf")
+
+
+class Runner:
+    """Moves bytes and time between a module, its port and its network, until cancelled or the line ends."""
+
+    def __init__(self, module: Module, port: Port) -> None:
+        self.module = module
+        self.port = port
+        self._started_at = trio.current_time()
+        self._pending = b""
+        self._blocked = trio.Event()
+        self._unblocked = True
+        self._earlier = trio.Event()
+        self._sleeping_until = _NEVER
+        module.wake = self._tick
+
+    @property
+    def now(self) -> float:
+        """Seconds since power-on."""
+        return trio.current_time() - self._started_at
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self.module.network.run)
+                nursery.start_soon(self._write_when_possible)
+                nursery.start_soon(self._keep_time)
+                self._tick()
+                task_status.started()
+                while data := await self.port.read():
+                    self.feed(data)
+                nursery.cancel_scope.cancel()
+        finally:
+            self.module.wake = None
+            self.port.close()
+
+    def feed(self, data: bytes) -> None:
+        """The host has written."""
+        self.module.host_wrote(data, self.now)
+        self._flush()
+
+    def _tick(self) -> None:
+        self.module.advance(self.now)
+        self._flush()
+
+    # Output
+
+    def _flush(self) -> None:
+        """Write as much as the port takes, then see when there is more to do."""
+        module, port = self.module, self.port
+        while self._unblocked:
+            if not self._pending:
+                self._pending = module.take_output(self.now, WRITE_BYTES)
+                if not self._pending:
+                    break
+            count = port.write_some(self._pending)
+            if count == len(self._pending):
+                self._pending = b""
+            else:
+                self._pending = self._pending[count:]
+                self._unblocked = False
+                self._blocked.set()
+        if self._deadline() < self._sleeping_until:
+            self._earlier.set()
+
+    async def _write_when_possible(self) -> None:
+        while True:
+            await self._blocked.wait()
+            await self.port.wait_writable()
+            self._blocked = trio.Event()
+            self._unblocked = True
+            self._flush()
+
+    # Time
+
+    def _deadline(self) -> float:
+        deadline = self.module.deadline()
+        result = _NEVER if deadline is None else deadline
+        if self._unblocked and not self._pending:
+            output = self.module.output_deadline()
+            if output is not None:
+                result = min(result, output)
+        return result
+
+    async def _keep_time(self) -> None:
+        while True:
+            deadline = self._deadline()
+            self._sleeping_until = deadline
+            self._earlier = trio.Event()
+            with trio.move_on_at(self._started_at + deadline):
+                await self._earlier.wait()
+            self._sleeping_until = _NEVER
+            self._tick()
+
+
+class HostStream(trio.abc.Stream):
+    """The host's end of a memory port: what a program would have a serial port for. One `send_all` is one
+    read of the module's UART.
+    """
+
+    def __init__(self, runner: Runner, port: MemoryPort) -> None:
+        self._runner = runner
+        self._port = port
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await trio.lowlevel.checkpoint()
+        if self._port.closed:
+            raise trio.ClosedResourceError("the port is closed")
+        self._runner.feed(bytes(data))
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        await trio.lowlevel.checkpoint()
+        return await self._port.take(max_bytes)
+
+    async def aclose(self) -> None:
+        self._port.close()
+        await trio.lowlevel.checkpoint()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A module in memory: the stream a host would talk to, and the module itself to look into."""
+
+    stream: HostStream
+    module: Module
+    runner: Runner
+
+
+@asynccontextmanager
+async def open_module(
+    settings: Settings | None = None,
+    network: Network | None = None,
+    *,
+    faults: Faults = NO_FAULTS,
+    observers: tuple[Observer, ...] = (),
+) -> AsyncIterator[Opened]:
+    """A module on a line in memory, running inside the `async with`. Deterministic under trio's MockClock."""
+    module = Module(
+        settings if settings is not None else Settings(),
+        network if network is not None else MemoryNetwork(),
+        faults=faults,
+        observers=observers,
+    )
+    port = MemoryPort()
+    runner = Runner(module, port)
+    body_error: Exception | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(runner.run)
+            try:
+                yield Opened(HostStream(runner, port), module, runner)
+            except Exception as error:
+                body_error = error
+                raise
+            nursery.cancel_scope.cancel()
+    except ExceptionGroup as group:
+        # What failed in the block reaches the caller as itself: the nursery is none of his business.
+        if body_error is not None and group.exceptions == (body_error,):
+            raise body_error from None
+        raise

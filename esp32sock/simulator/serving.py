@@ -1,0 +1,90 @@
+"""A module for other programs: behind a pseudo-terminal or a TCP port, with the network of this machine."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import trio
+
+from .faults import NO_FAULTS, Faults
+from .host_network import HostNetwork
+from .journal import Journal
+from .module import Module
+from .ports import PtyPort, TcpPort
+from .runner import Runner
+from .settings import Settings
+from .trace import TextTrace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .network import Network
+    from .ports import Port
+
+
+@contextmanager
+def _link_to(path: str, target: str) -> Iterator[None]:
+    """A symbolic link for as long as the block runs.
+
+    A link that is in the way is replaced, anything else is not.
+    """
+    if os.path.islink(path):
+        os.unlink(path)
+    os.symlink(target, path)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            if os.readlink(path) == target:
+                os.unlink(path)
+
+
+async def serve(
+    settings: Settings | None = None,
+    *,
+    pty_link: str | None = None,
+    tcp: tuple[str, int] | None = None,
+    network: Network | None = None,
+    faults: Faults = NO_FAULTS,
+    trace: Callable[[str], object] | None = None,
+    journal: Callable[[str], object] | None = None,
+    task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run one module until cancelled.
+
+    Without `tcp` it is behind a new pseudo-terminal, to which `pty_link` then points. `task_status` is told
+    where: a path, or `socket://host:port`, which pyserial opens. `trace` gets the AT dialogue and `journal`
+    the links, a line at a time. Raises ValueError for a profile that does not exist, OSError if the place
+    cannot be had.
+    """
+    module = Module(
+        settings if settings is not None else Settings(),
+        network if network is not None else HostNetwork(),
+        faults=faults,
+        observers=(TextTrace(trace),) if trace is not None else (),
+        journal=Journal(sink=journal),
+    )
+    port: Port
+    if tcp is not None:
+        port = tcp_port = TcpPort(*tcp)
+        await _run(module, port, "socket://{}:{}".format(*tcp_port.address), task_status)
+        return
+    port = pty_port = PtyPort()
+    if pty_link is None:
+        await _run(module, port, pty_port.path, task_status)
+        return
+    try:
+        linked = _link_to(pty_link, pty_port.path)
+        with linked:
+            await _run(module, port, pty_link, task_status)
+    finally:
+        port.close()
+
+
+async def _run(module: Module, port: Port, place: str, task_status: trio.TaskStatus[str]) -> None:
+    runner = Runner(module, port)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(runner.run)
+        task_status.started(place)

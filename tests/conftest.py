@@ -1,0 +1,45 @@
+"""What all tests share: the framing in both builds, and a header that says which one the library takes."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import pytest
+
+from esp32sock._build import BUILD
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+MODULES = {"pure": "esp32sock.at._framing_py", "compiled": "esp32sock._speedups._framing_c"}
+BUILDS = ["pure"] if os.environ.get("ESP32SOCK_PUREPYTHON") == "1" else ["pure", "compiled"]
+
+
+def pytest_report_header() -> str:
+    return f"esp32sock: {BUILD} build; framing is tested {' and '.join(BUILDS)}"
+
+
+def framing_module(build: str) -> ModuleType:
+    """The framing of this build; skips where there is none, unless ESP32SOCK_REQUIRE_EXT=1 forbids it."""
+    try:
+        return import_module(MODULES[build])
+    except ImportError as error:
+        if os.environ.get("ESP32SOCK_REQUIRE_EXT") == "1":
+            raise
+        pytest.skip(f"no {build} framing here: {error}")
+
+
+@pytest.fixture(scope="session", params=BUILDS)
+def framing(request: pytest.FixtureRequest) -> ModuleType:
+    """The framing module, once in each build."""
+    return framing_module(request.param)
+
+
+@pytest.fixture(scope="session")
+def both_framings() -> tuple[ModuleType, ModuleType]:
+    """The pure and the compiled framing, for tests that compare them."""
+    if "compiled" not in BUILDS:
+        pytest.skip("ESP32SOCK_PUREPYTHON=1 leaves nothing to compare with")
+    return framing_module("pure"), framing_module("compiled")

@@ -1,0 +1,489 @@
+"""An Interface over this machine's real loopback and one thread: the sockets are tested without AT or a port.
+
+It keeps the promises of `verbs` and nothing more. Tests steer it: `hold()` keeps connections from being decided,
+`reset_all()` breaks every link as a module does that restarts, `names` is what it resolves, `asked` and
+`opened` what it was asked for.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import os
+import select
+import threading
+from collections import deque
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from esp32sock.errors import CommandError, Error, ModuleReset
+from esp32sock.net import ends
+from esp32sock.net.routes import Routes
+from esp32sock.net.verbs import (
+    DatagramOpened,
+    Interface,
+    Listening,
+    ModuleStatus,
+    StreamOpened,
+    StreamOptions,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from esp32sock.net.verbs import Address, DatagramEvents, ListenEvents, StreamEvents
+
+CHUNK = 2048
+
+IN, OUT = select.POLLIN, select.POLLOUT
+GONE = select.POLLHUP | select.POLLERR
+
+
+class Loop:
+    """One thread that polls descriptors and runs what other threads post."""
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        self._callbacks: dict[int, Callable[[int], None]] = {}
+        self._posted: deque[Callable[[], None]] = deque()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._running = True
+        self.failures: list[BaseException] = []
+        self.watch(self._wake, IN, self._woken)
+        self.thread = threading.Thread(target=self._run, name="fake interface", daemon=True)
+        self.thread.start()
+
+    def post(self, function: Callable[[], None]) -> None:
+        self._posted.append(function)
+        with suppress(OSError):
+            os.eventfd_write(self._wake, 1)
+
+    def watch(self, fd: int, mask: int, callback: Callable[[int], None]) -> None:
+        self._callbacks[fd] = callback
+        self._poll.register(fd, mask)
+
+    def forget(self, fd: int) -> None:
+        if self._callbacks.pop(fd, None) is not None:
+            self._poll.unregister(fd)
+
+    def stop(self) -> None:
+        def end() -> None:
+            self._running = False
+
+        self.post(end)
+        self.thread.join()
+        os.close(self._wake)
+
+    def _woken(self, _: int) -> None:
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._wake)
+
+    def _run(self) -> None:
+        while self._running:
+            for fd, what in self._poll.poll():
+                callback = self._callbacks.get(fd)
+                if callback is not None:
+                    self._call(lambda callback=callback, what=what: callback(what))
+            while self._posted:
+                self._call(self._posted.popleft())
+
+    def _call(self, function: Callable[[], None]) -> None:
+        try:
+            function()
+        except BaseException as error:
+            self.failures.append(error)
+
+
+class Link:
+    """A stream: user's data goes from `end` to `net`, the peer's from `net` to `end`."""
+
+    def __init__(self, fake: FakeInterface, end: _socket.socket, net: _socket.socket) -> None:
+        self.fake = fake
+        self.end = end
+        self.net = net
+        self.events: StreamEvents | None = None
+        self.outgoing = b""  # from the user
+        self.incoming = b""  # from the peer
+        self.user_eof = self.peer_eof = False
+        self.user_deaf = self.peer_deaf = False
+        self.user_gone = False
+        self.alive = True
+        self.options = StreamOptions()
+
+    # Handle, AcceptedStream.
+
+    def abandon(self) -> None:
+        self.fake.loop.post(self.close)
+
+    def set_options(self, options: StreamOptions) -> Future[None]:
+        self.options = options
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
+
+    def attach(self, events: StreamEvents) -> None:
+        def attach() -> None:
+            self.events = events
+            if not self.alive:
+                events.ended(None)
+
+        self.fake.loop.post(attach)
+
+    # Connecting.
+
+    def connect(self, remote: Address, filler_bytes: int) -> None:
+        self.net.setblocking(False)
+        code = self.net.connect_ex(remote)
+        if code not in (0, errno.EINPROGRESS):
+            self.fail(Error(f"CIPSTART to {remote}: {os.strerror(code)}").means(code))
+            return
+        self.fake.loop.watch(self.net.fileno(), OUT, lambda _: self.connected(remote, filler_bytes))
+
+    def connected(self, remote: Address, filler_bytes: int) -> None:
+        self.fake.loop.forget(self.net.fileno())
+        code = self.net.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR)
+        if code:
+            self.fail(Error(f"CIPSTART to {remote}: {os.strerror(code)}").means(code))
+            return
+        assert self.events is not None
+        self.events.opened(StreamOpened(0, self.net.getsockname(), self.net.getpeername()))
+        self.drop(filler_bytes)
+        self.pump()
+
+    def fail(self, error: Error) -> None:
+        events, self.events = self.events, None
+        if events is not None and self.alive:
+            events.failed(error)
+        with suppress(BlockingIOError):
+            while self.end.recv(65536):
+                pass
+        self.close()
+
+    def drop(self, count: int) -> None:
+        while count:
+            count -= len(self.end.recv(count))
+
+    # Pumping.
+
+    def pump(self, _: int = 0) -> None:
+        try:
+            self.move()
+        except OSError as error:
+            self.ended(Error(f"the peer: {error}").means(error.errno or errno.ECONNRESET))
+            return
+        if self.user_gone and not self.outgoing and (self.user_eof or self.peer_deaf):
+            self.ended(None)
+            return
+        if self.alive:
+            self.watch()
+
+    def watch(self) -> None:
+        want = 0 if self.user_eof or self.outgoing else IN
+        self.fake.loop.watch(
+            self.end.fileno(), want | (OUT if self.incoming and not self.user_deaf else 0), self.on_end
+        )
+        want = 0 if self.peer_eof or self.incoming else IN
+        self.fake.loop.watch(self.net.fileno(), want | (OUT if self.outgoing else 0), self.pump)
+        if self.peer_eof and not self.outgoing:
+            self.fake.loop.forget(self.net.fileno())  # HUP would come again and again
+
+    def on_end(self, what: int) -> None:
+        if what & select.POLLHUP:
+            self.user_gone = True
+        self.pump()
+
+    def move(self) -> None:
+        if not self.outgoing and not self.user_eof:
+            with suppress(BlockingIOError):
+                self.outgoing = self.end.recv(CHUNK)
+                if not self.outgoing:
+                    self.user_eof = True
+                    if not self.user_gone:
+                        with suppress(OSError):
+                            self.net.shutdown(_socket.SHUT_WR)
+        if self.outgoing:
+            with suppress(BlockingIOError):
+                try:
+                    self.outgoing = self.outgoing[self.net.send(self.outgoing) :]
+                except BrokenPipeError:
+                    self.outgoing, self.peer_deaf = b"", True
+                if not self.outgoing and self.user_eof:
+                    with suppress(OSError):
+                        self.net.shutdown(_socket.SHUT_WR)
+        if not self.incoming and not self.peer_eof:
+            with suppress(BlockingIOError):
+                self.incoming = self.net.recv(CHUNK)
+                self.peer_eof = not self.incoming
+                if self.peer_eof:
+                    with suppress(OSError):
+                        self.end.shutdown(_socket.SHUT_WR)
+        if self.incoming:
+            try:
+                with suppress(BlockingIOError):
+                    self.incoming = self.incoming[self.end.send(self.incoming) :]
+            except BrokenPipeError:
+                self.incoming, self.user_deaf = b"", True
+
+    def ended(self, error: Error | None) -> None:
+        if self.alive:
+            if self.events is not None:
+                self.events.ended(error)
+            self.close()
+
+    def close(self) -> None:
+        self.alive = False
+        for sock in (self.end, self.net):
+            if sock.fileno() >= 0:
+                self.fake.loop.forget(sock.fileno())
+                sock.close()
+        self.fake.links.discard(self)
+
+
+class DatagramLink:
+    """A UDP link: one message of `end` is one datagram of `net`."""
+
+    def __init__(self, fake: FakeInterface, end: _socket.socket, net: _socket.socket) -> None:
+        self.fake = fake
+        self.end = end
+        self.net = net
+        self.remote: Address | None = None
+        self.events: DatagramEvents | None = None
+
+    def abandon(self) -> None:
+        self.fake.loop.post(self.close)
+
+    def set_options(self, options: StreamOptions) -> Future[None]:
+        raise AssertionError("a UDP link has no stream options")
+
+    def start(self) -> None:
+        self.fake.loop.watch(self.end.fileno(), IN, self.from_user)
+        self.fake.loop.watch(self.net.fileno(), IN, self.from_net)
+
+    def from_user(self, _: int) -> None:
+        message = self.end.recv(65536)
+        if not message:
+            self.close()
+            return
+        with suppress(OSError):
+            self.net.sendto(message[8:], ends.datagram_address(message[:8]))
+
+    def from_net(self, _: int) -> None:
+        with suppress(BlockingIOError, BrokenPipeError):
+            data, peer = self.net.recvfrom(65536)
+            if self.remote in (None, peer):
+                self.end.send(ends.datagram_header(peer) + data)
+
+    def ended(self, error: Error | None) -> None:
+        if self.events is not None:
+            self.events.ended(error)
+        self.close()
+
+    def close(self) -> None:
+        for sock in (self.end, self.net):
+            if sock.fileno() >= 0:
+                self.fake.loop.forget(sock.fileno())
+                sock.close()
+        self.fake.links.discard(self)
+
+
+class Listener:
+    """A server: each connection becomes a pair, an `accepted` event and a byte."""
+
+    def __init__(self, fake: FakeInterface, end: _socket.socket, net: _socket.socket) -> None:
+        self.fake = fake
+        self.end = end
+        self.net = net
+        self.events: ListenEvents | None = None
+
+    def abandon(self) -> None:
+        self.fake.loop.post(self.close)
+
+    def set_options(self, options: StreamOptions) -> Future[None]:
+        raise AssertionError("a listener has no stream options")
+
+    def start(self) -> None:
+        self.fake.loop.watch(self.end.fileno(), 0, lambda _: self.close())
+        self.fake.loop.watch(self.net.fileno(), IN, self.accept)
+
+    def accept(self, _: int) -> None:
+        fd, peer = self.net._accept()  # type: ignore[attr-defined]
+        net = _socket.socket(fileno=fd)
+        net.setblocking(False)
+        end, user_end = ends.stream_pair()
+        link = Link(self.fake, end, net)
+        self.fake.links.add(link)
+        assert self.events is not None
+        self.events.accepted(user_end, StreamOpened(0, net.getsockname(), peer), link)
+        self.end.send(b"\1")
+        link.watch()
+
+    def ended(self, error: Error | None) -> None:
+        if self.events is not None:
+            self.events.ended(error)
+        self.close()
+
+    def close(self) -> None:
+        for sock in (self.end, self.net):
+            if sock.fileno() >= 0:
+                self.fake.loop.forget(sock.fileno())
+                sock.close()
+        self.fake.links.discard(self)
+
+
+class FakeInterface(Interface):
+    """The whole network of this machine as if it were a module's; `direct` says what is not."""
+
+    def __init__(self, *, direct: Any = (), station_ip: str | None = "127.0.0.1", links: int = 1000) -> None:
+        self.loop = Loop()
+        self.links: set[Any] = set()
+        self.names: dict[str, list[str]] = {}
+        self.asked: list[str] = []
+        self.opened: list[tuple[Address, StreamOptions, float | None]] = []
+        self.station_ip = station_ip
+        self.most_links = links
+        self.blocking = True
+        self._routes = Routes(direct)
+        self._held: list[Callable[[], None]] | None = None
+
+    def may_block(self) -> bool:
+        return self.blocking
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Nothing that is opened meanwhile is decided before the end."""
+        self._held = []
+        try:
+            yield
+        finally:
+            self.release()
+
+    def release(self) -> None:
+        held, self._held = self._held, None
+        for function in held or ():
+            self.loop.post(function)
+
+    def reset_all(self) -> None:
+        """What an unexpected `ready` does."""
+
+        def reset() -> None:
+            for link in list(self.links):
+                link.ended(ModuleReset("the module restarted"))
+
+        self.loop.post(reset)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until everything posted so far is done."""
+        done = threading.Event()
+        self.loop.post(done.set)
+        assert done.wait(10)
+
+    def _decide(self, function: Callable[[], None]) -> None:
+        if self._held is not None:
+            self._held.append(function)
+        else:
+            self.loop.post(function)
+
+    def open_stream(
+        self,
+        end: _socket.socket,
+        remote: Address,
+        events: StreamEvents,
+        *,
+        options: StreamOptions = StreamOptions(),  # noqa: B008  as in the ABC
+        filler_bytes: int = 0,
+        timeout_s: float | None = None,
+        wait_for_link_s: float | None = 0.0,
+    ) -> Link:
+        self.opened.append((remote, options, timeout_s))
+        link = Link(self, end, _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM))
+        link.events = events
+        link.options = options
+        taken = len(self.links)
+        self.links.add(link)
+        if taken >= self.most_links:
+            error = Error(f"all {taken} links of the module are taken").means(errno.EMFILE)
+            self._decide(lambda: link.fail(error))
+        else:
+            self._decide(lambda: link.connect(remote, filler_bytes) if link.alive else None)
+        return link
+
+    def open_datagram(
+        self, end: _socket.socket, local_port: int, remote: Address | None, events: DatagramEvents
+    ) -> DatagramLink:
+        net = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+        link = DatagramLink(self, end, net)
+        link.remote = remote
+        link.events = events
+        self.links.add(link)
+
+        def open_it() -> None:
+            try:
+                net.setblocking(False)
+                net.setsockopt(_socket.SOL_SOCKET, _socket.SO_BROADCAST, 1)
+                net.bind(("127.0.0.1", local_port))
+            except OSError as error:
+                events.failed(Error(f"CIPSTART UDP: {error}").means(error.errno or errno.EIO))
+                link.close()
+                return
+            if len(self.links) > self.most_links:
+                events.failed(Error("all links of the module are taken").means(errno.EMFILE))
+                link.close()
+                return
+            events.opened(DatagramOpened(0, net.getsockname()))
+            link.start()
+
+        self._decide(open_it)
+        return link
+
+    def listen(self, end: _socket.socket, port: int, backlog: int, events: ListenEvents) -> Listener:
+        net = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        listener = Listener(self, end, net)
+        listener.events = events
+        self.links.add(listener)
+
+        def listen() -> None:
+            try:
+                net.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+                net.bind(("127.0.0.1", port))
+                net.listen(backlog)
+                net.setblocking(False)
+            except OSError as error:
+                events.failed(Error(f"CIPSERVER: {error}").means(error.errno or errno.EIO))
+                listener.close()
+                return
+            events.listening(Listening(net.getsockname()))
+            listener.start()
+
+        self._decide(listen)
+        return listener
+
+    def resolve(self, host: str) -> Future[list[str]]:
+        self.asked.append(host)
+        answer: Future[list[str]] = Future()
+        if host in self.names:
+            answer.set_result(self.names[host])
+        else:
+            answer.set_exception(CommandError("AT+CIPDOMAIN", "ERROR"))
+        return answer
+
+    def execute(self, command: Any, *, timeout_s: float | None = None) -> Any:
+        raise AssertionError("the sockets execute no commands")
+
+    def status(self) -> ModuleStatus:
+        return ModuleStatus("fake", "2.4", "fake", self.station_ip)
+
+    def stats(self) -> dict[str, int]:
+        return {"links_opened": len(self.opened)}
+
+    def routes_to_host(self, host: str) -> bool:
+        return self._routes.to_host(host)
+
+    def close(self) -> None:
+        def close_all() -> None:
+            for link in list(self.links):
+                link.close()
+
+        self.loop.post(close_all)
+        self.loop.stop()

@@ -1,0 +1,128 @@
+"""What an sdist and a wheel hold: everything they should, and nothing else.
+
+By default both are built here, without a compiler's help, from a copy of the tree. With ESP32SOCK_DIST naming
+a folder, the sdist and the wheel in it are judged instead, and that wheel must hold the compiled part.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from dataclasses import dataclass
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PLACES = {"esp32sock": "esp32sock", "_speedups": "esp32sock/_speedups", "shims": "esp32sock/shims"}
+COMPILED = re.compile(r"esp32sock/_speedups/_framing_c\.[\w.-]+\.(so|pyd)")
+
+# In the repository for those who work on it there, and of no use in an sdist.
+REPOSITORY_ONLY = re.compile(r"\.ci/.*|\.[\w.-]+")
+NOT_COPIED = shutil.ignore_patterns(
+    ".*", "build", "dist", "*.egg-info", "__pycache__", "*.so", "*.c", "*.html", "PKG-INFO", "setup.cfg"
+)
+
+# Building takes seconds, more on a busy machine.
+pytestmark = pytest.mark.timeout(300)
+
+
+@dataclass(frozen=True)
+class Dist:
+    wheel: Path
+    sdist: Path
+    compiled: bool
+
+    def wheel_names(self) -> set[str]:
+        with zipfile.ZipFile(self.wheel) as archive:
+            return set(archive.namelist())
+
+    def sdist_names(self) -> set[str]:
+        with tarfile.open(self.sdist) as archive:
+            return {name.partition("/")[2] for name in archive.getnames()}
+
+    def wheel_text(self, name: str) -> str:
+        with zipfile.ZipFile(self.wheel) as archive:
+            return archive.read(next(one for one in archive.namelist() if one.endswith(name))).decode()
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Dist:
+    ready = os.environ.get("ESP32SOCK_DIST")
+    if ready:
+        folder = Path(ready)
+    else:
+        tree = tmp_path_factory.mktemp("tree") / "esp32sock"
+        shutil.copytree(ROOT, tree, ignore=NOT_COPIED)
+        folder = tmp_path_factory.mktemp("dist")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("ESP32SOCK_")}
+        done = subprocess.run(
+            [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(tree)],
+            env=environment | {"ESP32SOCK_PUREPYTHON": "1"},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
+    (wheel,) = folder.glob("*.whl")
+    (sdist,) = folder.glob("*.tar.gz")
+    return Dist(wheel, sdist, compiled=bool(ready))
+
+
+def product_files() -> set[str]:
+    """Every file of the product under the name it has once installed; sources of the compiled part apart."""
+    found = set()
+    for folder, place in PLACES.items():
+        for path in (ROOT / folder).rglob("*"):
+            generated = "__pycache__" in path.parts or path.suffix in (".so", ".pyd", ".c", ".html", ".pyc")
+            if path.is_file() and not generated and path.suffix not in (".pyx", ".pxd"):
+                found.add(f"{place}/{path.relative_to(ROOT / folder).as_posix()}")
+    return found
+
+
+def test_the_wheel_holds_the_product_and_nothing_else(dist: Dist) -> None:
+    held = {name for name in dist.wheel_names() if ".dist-info/" not in name}
+    compiled = {name for name in held if COMPILED.fullmatch(name)}
+    assert held - compiled == product_files()
+    assert len(compiled) == (1 if dist.compiled else 0)
+
+
+def test_the_wheel_says_what_it_is(dist: Dist) -> None:
+    assert ("-none-any." in dist.wheel.name) is not dist.compiled
+    names = {name.partition(".dist-info/")[2] for name in dist.wheel_names() if ".dist-info/" in name}
+    assert names == {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "top_level.txt", "licenses/LICENSE"}
+    assert dist.wheel_text("top_level.txt").split() == ["esp32sock"]
+    assert "esp32sock = esp32sock.cli:main" in dist.wheel_text("entry_points.txt")
+
+
+def test_the_metadata(dist: Dist) -> None:
+    version = re.search(r'"(.+)"', (ROOT / "esp32sock/_version.py").read_text("utf-8"))
+    metadata = Parser().parsestr(dist.wheel_text("METADATA"))
+    assert version is not None
+    assert metadata["Version"] == version[1]
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["License-Expression"] == "MIT"
+    needed = {
+        re.split(r"[<>=;]", line)[0] for line in metadata.get_all("Requires-Dist", []) if "extra" not in line
+    }
+    assert needed == {"pyserial", "trio", "rich"}
+
+
+def test_the_sdist_holds_what_git_tracks(dist: Dist) -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("no repository here: this is an unpacked sdist")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    tracked = {name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).exists()}
+    missing = {name for name in tracked - dist.sdist_names() if not REPOSITORY_ONLY.fullmatch(name)}
+    assert not missing
+
+
+def test_the_sdist_holds_the_source_of_the_compiled_part_and_nothing_built(dist: Dist) -> None:
+    names = dist.sdist_names()
+    assert {"pyproject.toml", "setup.py", "LICENSE", "README.md", "_speedups/_framing_c.pyx"} <= names
+    built = re.compile(r".*\.(so|pyd|c|pyc|html)|(.*/)?(__pycache__|build|dist|\..*)(/.*)?")
+    assert not {name for name in names if built.fullmatch(name)}

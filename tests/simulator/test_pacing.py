@@ -1,0 +1,104 @@
+"""The serial line in time. All of it on a clock that the test moves."""
+
+import pytest
+
+from esp32sock.simulator.memory_network import MemoryNetwork
+
+
+def pour(count):
+    async def peer(connection):
+        connection.send(b"x" * count)
+
+    return peer
+
+
+@pytest.mark.parametrize("baud", [9600, 115200, 921600, 5_000_000])
+def test_download_goes_at_line_rate(quiet, baud):
+    network = MemoryNetwork(latency_s=1e-5)
+    count = baud // 5  # two seconds of it
+    network.listen("10.0.2.2", 1, pour(count))
+    bench = quiet("2.4", network=network, paced=True, baud=baud)
+    bench.writes(b'AT+CIPSTART="TCP","10.0.2.2",1\r\n')
+    got, started, finished = 0, None, None
+    while got < count:
+        now = bench.now
+        data = bench.passes(0.001)
+        if data:
+            started = now if started is None else started
+            finished = bench.now
+        got += len(data)
+    rate = got / (finished - started)
+    assert rate == pytest.approx(baud / 10, rel=0.03)
+
+
+@pytest.mark.parametrize("latency_ms", [0, 1, 4, 16])
+@pytest.mark.parametrize("size", [64, 2048, 8192])
+def test_upload_costs_two_turn_arounds(quiet, size, latency_ms):
+    """Performance-facts 2.2: T = (N + 58)/R + 2 L, the bytes of command and answers included."""
+    rate = 92160.0
+    network = MemoryNetwork(latency_s=0)
+
+    async def sink(connection):
+        while await connection.receive():
+            pass
+
+    network.listen("10.0.2.2", 1, sink)
+    bench = quiet("2.4", network=network, paced=True, baud=921600, latency_s=latency_ms / 1000)
+    bench.do('AT+CIPSTART="TCP","10.0.2.2",1')
+
+    def until(end):
+        said = b""
+        while not said.endswith(end):
+            said += bench.passes(0.00005)
+        return said
+
+    started, rounds, wire = bench.now, 5, 0
+    for _ in range(rounds):
+        command = b"AT+CIPSEND=%d\r\n" % size
+        bench.writes(command)
+        wire += len(command) + len(until(b">"))
+        bench.writes(b"D" * size)
+        wire += size + len(until(b"SEND OK\r\n"))
+    expected = rounds * 2 * latency_ms / 1000 + wire / rate
+    assert bench.now - started == pytest.approx(expected, rel=0.02, abs=rounds * 0.0002)
+
+
+def test_latency_does_not_slow_a_stream(quiet):
+    """A download needs no answer of the host, so the adapter's delay costs it nothing."""
+    network = MemoryNetwork(latency_s=1e-5)
+    network.listen("10.0.2.2", 1, pour(92160))
+    bench = quiet("2.4", network=network, paced=True, baud=921600, latency_s=0.016)
+    bench.writes(b'AT+CIPSTART="TCP","10.0.2.2",1\r\n')
+    assert len(bench.passes(1.1)) > 92160
+
+
+def test_a_stall_is_not_caught_up_in_one_burst(quiet):
+    network = MemoryNetwork(latency_s=1e-5)
+    network.listen("10.0.2.2", 1, pour(50_000))
+    bench = quiet("2.4", network=network, paced=True, baud=921600)
+    bench.say(b'AT+CIPSTART="TCP","10.0.2.2",1\r\n', within=0.1)
+    bench.now += 1.0
+    bench.module.advance(bench.now)
+    assert 0 < len(bench.module.take_output(bench.now, 1 << 20)) <= 4096
+
+
+def test_new_baud_holds_after_ok(quiet):
+    """At-dialects 2: OK goes out at the old speed."""
+    bench = quiet("2.4", paced=True, baud=9600)
+    bench.writes(b"AT+UART_CUR=921600,8,1,0,0\r\n")
+    command_s = 28 / 960
+    assert bench.passes(command_s + 5.5 / 960) == b"\r\nOK\r"
+    assert bench.module.uart.settings.baud == 9600
+    assert bench.passes(1.0 / 960) == b"\n"
+    assert bench.module.uart.settings.baud == 921600
+
+
+def test_unpaced_line_takes_no_time(power_on):
+    bench = power_on("2.4")
+    assert bench.say(b"AT\r\n", within=0) == b"AT\r\n\r\nOK\r\n"
+
+
+def test_baud_reads_back_from_the_divider(quiet):
+    """115200 reads 115201 (observed 2.0, 4.1); a baud that divides evenly reads as set."""
+    bench = quiet("2.4", baud=2_000_000)
+    assert bench.say(b"AT+UART_CUR?\r\n").startswith(b"+UART_CUR:2000000,")
