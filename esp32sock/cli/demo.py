@@ -26,6 +26,7 @@ LINE_BYTES_PER_S = BAUD / 10
 SIMULATOR_START_S = 20.0
 PROGRAM_S = 80.0
 EXCERPT_LINES = 16
+LINE_WIDTH = 100
 
 HOST = "10.0.2.2"
 """What the simulated module calls this machine's 127.0.0.1."""
@@ -152,12 +153,21 @@ def _show(rows: list[Row], failures: list[str], trace: str) -> None:
     console.print(table)
     print("What was said on the serial line (excerpt):")
     for line in _excerpt(trace.splitlines()):
-        print(f"  {line[:110]}")
+        print(f"  {line[:LINE_WIDTH]}{' ...' if len(line) > LINE_WIDTH else ''}")
     for failure in failures:
         print(failure)
 
 
 def _excerpt(lines: list[str]) -> list[str]:
-    """From the first connection on."""
+    """From the first connection on; what the pacing cut up is put together again."""
     start = next((i for i, line in enumerate(lines) if "AT+CIPSTART" in line), 0)
-    return lines[start : start + EXCERPT_LINES]
+    said: list[tuple[str, str]] = []
+    for line in lines[start:]:
+        _, direction, _, text = line.split(None, 3)
+        if said and said[-1][0] == direction:
+            said[-1] = (direction, said[-1][1] + text)
+        else:
+            said.append((direction, text))
+        if len(said) > EXCERPT_LINES:
+            break
+    return [f"{direction}  {text}" for direction, text in said[:EXCERPT_LINES]]

@@ -270,6 +270,9 @@ class VirtualStream(Virtual):
         VirtualStream.accepted(self, fd, opened, handle)
         return fd, opened.remote
 
+    def has_stream_link(self) -> bool:
+        return self.handle is not None and self.phase in (Phase.CONNECTING, Phase.OPEN)
+
     def accepts(self) -> bool:
         return self.phase is Phase.LISTENING
 

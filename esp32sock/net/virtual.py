@@ -64,6 +64,10 @@ class Virtual(ABC):
         """Whether nothing was asked of the module yet, so that the host can still take over."""
         return self.handle is None
 
+    def has_stream_link(self) -> bool:
+        """Whether there is a link whose options can be changed."""
+        return False
+
     def accepts(self) -> bool:
         """Whether this is a listener."""
         return False
@@ -154,7 +158,8 @@ class Virtual(ABC):
         if option in options.NATIVE:
             _socket.socket.setsockopt(sock, level, optname, encoded)
         self.options.store(option, encoded)
-        if option in options.HONOURED and self.handle is not None and self.born == current.forks():
+        if option in options.HONOURED and self.has_stream_link() and self.born == current.forks():
+            assert self.handle is not None
             # Best effort: whether the firmware has it is not worth failing for, and nobody can wait here.
             with suppress(Error):
                 self.handle.set_options(self.options.for_stream()).add_done_callback(_seen)

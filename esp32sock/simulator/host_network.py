@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from .host_sockets import HostSocket, look_up
 from .network import (
     Close,
     Consumed,
@@ -109,9 +110,7 @@ class HostNetwork(Network):
         address = self._names.get(request.name)
         if address is None:
             try:
-                found = await trio.socket.getaddrinfo(
-                    request.name, None, family=socket.AF_INET, type=socket.SOCK_STREAM
-                )
+                found = await trio.to_thread.run_sync(look_up, request.name, abandon_on_cancel=True)
             except (OSError, UnicodeError):
                 found = []
             address = str(found[0][4][0]) if found else None
@@ -121,7 +120,7 @@ class HostNetwork(Network):
 
     async def _open_stream(self, request: OpenStream, scope: trio.CancelScope) -> None:
         handle = request.handle
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        sock = HostSocket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         opened = False
         try:
             with scope:
@@ -150,7 +149,7 @@ class HostNetwork(Network):
     # Datagrams
 
     def _open_datagram(self, request: OpenDatagram) -> None:
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        sock = HostSocket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
             sock.bind(("", request.local_port))
@@ -192,7 +191,7 @@ class HostNetwork(Network):
             self.post(event)
 
 
-async def _connect(sock: socket.socket, address: tuple[str, int]) -> None:
+async def _connect(sock: HostSocket, address: tuple[str, int]) -> None:
     try:
         sock.connect(address)
     except BlockingIOError:
@@ -205,7 +204,7 @@ async def _connect(sock: socket.socket, address: tuple[str, int]) -> None:
 class _Stream:
     """One connected socket: reads as far as the window allows, writes at once what the kernel takes."""
 
-    def __init__(self, network: HostNetwork, handle: int, sock: socket.socket, window_bytes: int) -> None:
+    def __init__(self, network: HostNetwork, handle: int, sock: HostSocket, window_bytes: int) -> None:
         self._network = network
         self.handle = handle
         self.sock = sock
@@ -288,7 +287,7 @@ class _Stream:
 class _Datagrams:
     """One datagram socket."""
 
-    def __init__(self, network: HostNetwork, handle: int, sock: socket.socket) -> None:
+    def __init__(self, network: HostNetwork, handle: int, sock: HostSocket) -> None:
         self._network = network
         self._handle = handle
         self.sock = sock

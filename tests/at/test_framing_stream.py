@@ -59,7 +59,7 @@ def listen(framing: ModuleType, pieces: Iterable[bytes], udp_links: set[int]) ->
         else:
             heard.connections[link_id].append(demux.take(link_id))
 
-    owned = set()
+    owned: set[int] = set()
     demux.expect_prompt()
     for piece in pieces:
         receive_data(piece)

@@ -11,6 +11,7 @@ import _socket
 import errno
 import os
 import select
+import struct
 import threading
 from collections import deque
 from concurrent.futures import Future
@@ -106,7 +107,7 @@ class Link:
         self.outgoing = b""  # from the user
         self.incoming = b""  # from the peer
         self.user_eof = self.peer_eof = False
-        self.user_deaf = self.peer_deaf = False
+        self.user_deaf = False
         self.user_gone = False
         self.alive = True
         self.options = StreamOptions()
@@ -118,9 +119,17 @@ class Link:
 
     def set_options(self, options: StreamOptions) -> Future[None]:
         self.options = options
+        self.fake.loop.post(self.set_linger)
         done: Future[None] = Future()
         done.set_result(None)
         return done
+
+    def set_linger(self) -> None:
+        seconds = self.options.linger_s
+        if seconds is not None and self.alive:
+            self.net.setsockopt(
+                _socket.SOL_SOCKET, _socket.SO_LINGER, struct.pack("ii", seconds >= 0, max(seconds, 0))
+            )
 
     def attach(self, events: StreamEvents) -> None:
         def attach() -> None:
@@ -147,6 +156,7 @@ class Link:
             self.fail(Error(f"CIPSTART to {remote}: {os.strerror(code)}").means(code))
             return
         assert self.events is not None
+        self.set_linger()
         self.events.opened(StreamOpened(0, self.net.getsockname(), self.net.getpeername()))
         self.drop(filler_bytes)
         self.pump()
@@ -169,10 +179,13 @@ class Link:
     def pump(self, _: int = 0) -> None:
         try:
             self.move()
+        except BrokenPipeError:
+            self.ended(None)  # the kernel tells the user the same of the pair
+            return
         except OSError as error:
             self.ended(Error(f"the peer: {error}").means(error.errno or errno.ECONNRESET))
             return
-        if self.user_gone and not self.outgoing and (self.user_eof or self.peer_deaf):
+        if self.user_gone and not self.outgoing and self.user_eof:
             self.ended(None)
             return
         if self.alive:
@@ -204,10 +217,7 @@ class Link:
                             self.net.shutdown(_socket.SHUT_WR)
         if self.outgoing:
             with suppress(BlockingIOError):
-                try:
-                    self.outgoing = self.outgoing[self.net.send(self.outgoing) :]
-                except BrokenPipeError:
-                    self.outgoing, self.peer_deaf = b"", True
+                self.outgoing = self.outgoing[self.net.send(self.outgoing) :]
                 if not self.outgoing and self.user_eof:
                     with suppress(OSError):
                         self.net.shutdown(_socket.SHUT_WR)

@@ -137,6 +137,7 @@ def run_once(seed):
                 ):
                     await opened.stream.send_all(line)
                     await trio.sleep(0.4)
+                await trio.sleep(3.21)  # nothing of the module is due when we leave
                 nursery.cancel_scope.cancel()
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))

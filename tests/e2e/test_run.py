@@ -1,0 +1,141 @@
+"""`esp32sock run`: programs that know nothing of the module, with the simulator as the witness."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.support import EXAMPLES, HOST, PAGE, http_server, run_esp32sock, run_python, simulated
+
+WITNESS = str(Path(__file__).with_name("witness.py"))
+WANTED = f"200 {len(PAGE)} {hashlib.sha256(PAGE).hexdigest()}"
+
+
+def witnessed(*words: str) -> tuple[str, dict[str, int]]:
+    """The output of `esp32sock run` on a simulated module, and what that module saw."""
+    done = run_python(WITNESS, "run", "--port", "sim://", "--direct", "none", *words)
+    assert done.returncode == 0, done.stderr
+    line = next(line for line in done.stderr.splitlines() if line.startswith("WITNESS "))
+    return done.stdout, json.loads(line.removeprefix("WITNESS "))
+
+
+def test_urllib_unchanged() -> None:
+    with http_server() as port:
+        output, seen = witnessed(str(EXAMPLES / "fetch.py"), f"http://{HOST}:{port}/")
+    assert WANTED in output
+    assert seen["links"] == 1
+    assert seen["open"] == 0
+    assert seen["received"] > len(PAGE)
+    assert 50 < seen["sent"] < 1000
+
+
+def test_a_server_on_localhost_is_reached_through_the_module_when_nothing_is_direct() -> None:
+    with http_server() as port:
+        output, seen = witnessed(str(EXAMPLES / "fetch.py"), f"http://localhost:{port}/")
+    assert WANTED in output
+    assert seen["links"] == 1
+
+
+def test_requests_unchanged_keeps_its_connection() -> None:
+    with http_server() as port:
+        url = f"http://{HOST}:{port}/"
+        output, seen = witnessed(str(EXAMPLES / "fetch_requests.py"), url, url, url)
+    assert output.count(WANTED) == 3
+    assert seen["links"] == 1
+    assert seen["received"] > 3 * len(PAGE)
+
+
+def test_httpie_as_a_module() -> None:
+    with http_server() as port:
+        url = f"http://{HOST}:{port}/"
+        output, seen = witnessed("-m", "httpie", "--ignore-stdin", "--body", "--pretty=none", url)
+    assert output.encode() == PAGE
+    assert seen["links"] == 1
+    assert seen["received"] > len(PAGE)
+
+
+def test_pip_downloads_from_a_local_index(tmp_path: Path) -> None:
+    """pip brings its own copy of requests and urllib3, which nobody here touched."""
+    archive = b"PK\x05\x06" + bytes(18)  # an empty zip: a wheel to download, not to install
+    name = "simple_thing-1.0-py3-none-any.whl"
+
+    from http.server import BaseHTTPRequestHandler
+
+    class Index(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            is_page = self.path.endswith("/")
+            body = f'<a href="/{name}">{name}</a>'.encode() if is_page else archive
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html" if is_page else "application/zip")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with http_server(Index) as port:
+        done = run_python(
+            WITNESS, "run", "--port", "sim://", "--direct", "none", "-m", "pip", "--isolated", "download",
+            "--no-deps", "--no-cache-dir", "--disable-pip-version-check", "--dest", str(tmp_path),
+            "--index-url", f"http://{HOST}:{port}/simple", "--trusted-host", HOST, "simple-thing",
+        )  # fmt: skip
+    seen = json.loads(done.stderr.rpartition("WITNESS ")[2])
+    assert seen["links"] >= 1, done.stderr
+    assert seen["received"] > 200
+    # pip takes the file apart, finds no metadata in it and says so: it has read every byte of it.
+    assert name in done.stdout + done.stderr
+
+
+def test_loopback_stays_on_the_host_unless_told_otherwise() -> None:
+    with http_server() as port:
+        done = run_python(
+            WITNESS, "run", "--port", "sim://", str(EXAMPLES / "fetch.py"), f"http://127.0.0.1:{port}/"
+        )
+    assert WANTED in done.stdout
+    assert '"links": 0' in done.stderr
+
+
+def test_the_port_may_come_from_the_environment() -> None:
+    with http_server() as port:
+        done = run_esp32sock(
+            "run", str(EXAMPLES / "fetch.py"), f"http://{HOST}:{port}/", ESP32SOCK_PORT="sim://2.1"
+        )
+    assert WANTED in done.stdout, done.stderr
+
+
+def test_a_program_that_only_changed_its_import(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys\n"
+        "from esp32sock import socket\n"
+        "with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=20) as s:\n"
+        "    s.sendall(b'GET / HTTP/1.0\\r\\n\\r\\n')\n"
+        "    print(len(s.makefile('rb').read()))\n"
+    )
+    with http_server() as port, simulated(tmp_path) as esp32:
+        done = run_python(str(program), HOST, str(port), ESP32SOCK_PORT=esp32.port)
+        assert done.returncode == 0, done.stderr
+        assert int(done.stdout) > len(PAGE)
+        assert len(esp32.opened()) == len(esp32.closed()) == 1
+        assert esp32.closed()[0]["bytes_received"] == int(done.stdout)
+
+
+@pytest.mark.parametrize("profile", ["2.0", "2.1", "2.4", "doc-v1"])
+def test_every_profile_through_a_pty(profile: str, tmp_path: Path) -> None:
+    with http_server() as port, simulated(tmp_path, "--profile", profile) as esp32:
+        url = f"http://{HOST}:{port}/"
+        done = run_esp32sock("run", "--port", esp32.port, str(EXAMPLES / "fetch.py"), url)
+        assert WANTED in done.stdout, done.stderr
+        assert len(esp32.opened()) == 1
+
+
+def test_the_exit_status_and_arguments_of_the_program_are_its_own(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("import sys\nprint(__name__, sys.argv[1:])\nsys.exit(7)\n")
+    done = run_esp32sock("run", "--port", "sim://", str(program), "--port", "x", "-m")
+    assert done.stdout == "__main__ ['--port', 'x', '-m']\n"
+    assert done.returncode == 7
