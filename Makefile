@@ -99,7 +99,8 @@ distclean: clean
 CANDIDATES := $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11)
 
 $(VENV)/pyvenv.cfg: $(if $(VENV_GOOD),,FORCE)
-	@test ! -e $(VENV) || test -e $@ || { echo "$(VENV) is there and is no venv; not touched" >&2; exit 1; }
+	@{ test ! -L $(VENV) && { test ! -e $(VENV) || test -e $@; }; } \
+	  || { echo "$(VENV) is a link, or is there and is no venv; not touched" >&2; exit 1; }
 	@for python in $(CANDIDATES); do \
 	  if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	    echo "== $(VENV): a venv of $$("$$python" --version)"; \

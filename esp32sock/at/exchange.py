@@ -7,9 +7,9 @@ each of `result`, `busy`, `received`, `line` and `prompt` says whether it was. W
 time alone: `handle_deadline`.
 
 * **busy p...** may be a refusal or mean nothing (known-bugs 5): the real answer is given a grace, then the
-  line is sent again, each time after a longer one, until the command's time is over. While the module
-  goes on talking the answer may stand behind what it says, so the grace counts from the last byte heard,
-  up to what the module's transmit ring can hold: a CIPSEND line that is sent again too early is payload.
+  line is sent again, until the command's time is over. While the module goes on talking the answer may
+  stand behind what it says, so the grace counts from the last byte heard, up to what the module's transmit
+  ring can hold: a CIPSEND line that is sent again too early is payload.
 * **No answer**: the caller is told, and the command stays ABANDONED until the module answers after all;
   if it never does, it is stuck.
 * **A data phase that does not end** is cancelled or filled up (`recovery.py`). How much of the payload
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
 
 BUSY_GRACE_S = 0.2
 """After `busy p...` the command may be running all the same: wait so long in silence (known-bugs 5)."""
-LONGEST_GRACE_S = 1.6
-"""Twice as long each time, up to this: a line that comes just as the first one ends runs twice. By taste."""
 PROMPT_S = 5.0
 """The prompt comes within milliseconds; by taste."""
 RECEIVED_S = 2.0
@@ -187,8 +185,7 @@ class Exchange:
         if flight is None or not flight.is_out:
             return False
         if not flight.answered and self._may_have_been_dropped(flight):
-            flight.grace_s = min(max(BUSY_GRACE_S, 2 * flight.grace_s), LONGEST_GRACE_S)
-            flight.retry_at = now + flight.grace_s + self._queued_s
+            flight.retry_at = now + BUSY_GRACE_S + self._queued_s
             flight.error_code = None
             if not flight.was_busy:
                 flight.was_busy = True
@@ -331,7 +328,7 @@ class Exchange:
             return NEVER
         retry_at = flight.retry_at
         if retry_at != NEVER:
-            retry_at = min(retry_at, self.heard_at + flight.grace_s)
+            retry_at = min(retry_at, self.heard_at + BUSY_GRACE_S)
         return min(flight.deadline, retry_at)
 
     def handle_deadline(self, now: float) -> None:

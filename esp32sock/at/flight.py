@@ -45,8 +45,6 @@ class Flight:
     # `busy p...`
     retry_at: float = NEVER
     """When to send the line again at the latest, if no real answer came."""
-    grace_s: float = 0.0
-    """How long a silence shows that none will come."""
     was_busy: bool = False
 
     # A data phase that went wrong

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from esp32sock._build import BUILD
 from esp32sock._version import __version__
+from esp32sock.cli import demo, run, simulate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +21,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    # Imported late: `esp32sock simulate` needs no sockets, `run` no simulator.
-    from esp32sock.cli import demo, run, simulate
-
     parser = argparse.ArgumentParser(
         prog="esp32sock", description="An ESP32 with AT firmware as the network interface of Python programs."
     )

@@ -14,6 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+from rich.table import Table
+
 from esp32sock._build import BUILD
 
 if TYPE_CHECKING:
@@ -107,7 +110,8 @@ def go(arguments: argparse.Namespace) -> int:
 def _start_simulator(link: str, trace: Path) -> subprocess.Popen[bytes]:
     with trace.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "esp32sock", "simulate", "--paced", "--trace", "--pty", link], stdout=output
+            [sys.executable, "-m", "esp32sock", "simulate", "--paced", "--trace", "--pty", link],
+            stdout=output,
         )
     give_up = time.monotonic() + SIMULATOR_START_S
     while not os.path.lexists(link):
@@ -140,9 +144,6 @@ def _rows(output: str) -> Iterator[Row]:
 
 
 def _show(rows: list[Row], failures: list[str], trace: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     table = Table(title=f"Over the module (line rate {LINE_BYTES_PER_S:.0f} bytes/s each way)")
     for heading in ("what", "bytes", "seconds", "of the line", ""):
         table.add_column(heading, justify="left" if heading in ("what", "") else "right")

@@ -22,13 +22,13 @@ from esp32sock.at.events import (
 )
 from esp32sock.at.framing import LINKS, NEED_DATA
 from esp32sock.at.session import Session
-from esp32sock.at.state import ModuleState
 from esp32sock.errors import CommandError, CommandTimeout, Error, PortError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from esp32sock.at.commands import Command
+    from esp32sock.at.state import ModuleState
     from esp32sock.module.ports import Port
 
 R = TypeVar("R")
@@ -218,9 +218,7 @@ class Dialogue:
         try:
             return command.result(outcome.lines, self.session.firmware)
         except (ValueError, IndexError, TypeError) as error:
-            raise CommandError(
-                command.label, f"something that makes no sense: {outcome.lines!r}"
-            ) from error
+            raise CommandError(command.label, f"something that makes no sense: {outcome.lines!r}") from error
 
     @staticmethod
     def _again(error: Error) -> Error:

@@ -338,7 +338,8 @@ class Module:
             which = "unread_link_bytes" if pump.unread_bytes > limit else "unread_bytes"
             pump.fail(
                 Error(
-                    f"link {link_id}: {pump.unread_bytes} received bytes were not read, more than {which} allows"
+                    f"link {link_id}: {pump.unread_bytes} received bytes were not read, "
+                    f"more than {which} allows"
                 ).means(errno.ECONNRESET)
             )
 
@@ -378,7 +379,9 @@ class Module:
         self.pool.give_back(pump)
         error = event.error
         if error is None and self.station_ip is None:
-            error = Error(f"link {event.link_id} was closed because the Wi-Fi was lost").means(errno.ECONNRESET)
+            error = Error(f"link {event.link_id} was closed because the Wi-Fi was lost").means(
+                errno.ECONNRESET
+            )
         if error is None:
             pump.peer_closed()
         else:
@@ -427,4 +430,3 @@ class Module:
         for link_id, pump in list(self.pool.pumps.items()):
             if link_id not in listed:
                 pump.fail(Error(f"link {link_id} was lost with the Wi-Fi").means(errno.ENETDOWN))
-

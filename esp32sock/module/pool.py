@@ -31,14 +31,10 @@ class LinkPool:
         self._changed = trio.Event()
         self.pumps: dict[int, StreamPump] = {}
 
-    async def take(self, wait_s: float | None) -> int:
-        """An id nobody has, waiting for one at most so long (None: for ever); Error(EMFILE) if there is none."""
-        with trio.move_on_after(float("inf") if wait_s is None else wait_s):
-            while True:
-                link_id = self._next_free()
-                if link_id is not None:
-                    self._taken.add(link_id)
-                    return link_id
+    async def take(self, wait_s: float) -> int:
+        """An id nobody has, waiting at most so long; Error(EMFILE) if there is none."""
+        with trio.move_on_after(wait_s):
+            while self._next_free() is None:
                 self._changed = trio.Event()
                 await self._changed.wait()
         link_id = self._next_free()

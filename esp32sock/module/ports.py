@@ -92,7 +92,7 @@ class DescriptorPort(Port):
         return data
 
     def _read(self) -> bytes:
-        """What is there; nothing when nothing is. Readable and yet nothing is how a terminal says it is gone."""
+        """What is there. Readable and yet nothing is how a terminal says that it is gone."""
         try:
             return os.read(self._fd, READ_BYTES)
         except BlockingIOError:
@@ -236,7 +236,7 @@ def _open_line(url: str, baud: int) -> serial.Serial:
         line.open()
     except (serial.SerialException, OSError, ValueError) as error:
         raise _cannot_open(url, error) from error
-    return cast("serial.Serial", line)
+    return line
 
 
 def _cannot_open(url: str, error: Exception) -> PortError:

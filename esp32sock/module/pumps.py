@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from esp32sock.module.dialogue import Dialogue
 
 CHUNK_BYTES = 5760
-"""Four full segments, the module's TCP send buffer: more makes SEND OK wait for the peer (performance-facts 2.6)."""
+"""Four full segments, the module's TCP send buffer: with more, SEND OK waits for the peer
+(performance-facts 2.6)."""
 SHARED_CHUNK_BYTES = 1440
 """One segment, while others wait for their turn."""
 

@@ -64,7 +64,9 @@ async def probe(dialogue: Dialogue) -> None:
             if dialogue.is_alive and not waiting:
                 waiting = True
                 patience.deadline = asked_at + ALIVE_S
-                log.warning("the module on %s boots or is busy; waiting up to %d s", dialogue.port.name, ALIVE_S)
+                log.warning(
+                    "the module on %s boots or is busy; waiting up to %d s", dialogue.port.name, ALIVE_S
+                )
             tries += 1
     if waiting:
         raise PortError(

@@ -54,8 +54,7 @@ async def run_stream(module: Module, request: StreamRequest) -> None:
     error: Error | None = Error("nobody waits for this connection any more").means(errno.ECONNABORTED)
     with request.scope:
         try:
-            with trio.fail_after(float("inf") if request.timeout_s is None else request.timeout_s):
-                pump, local = await _open(module, request)
+            pump, local = await _open(module, request)
             error = None
         except Error as caught:
             error = caught
@@ -65,7 +64,8 @@ async def run_stream(module: Module, request: StreamRequest) -> None:
             error = Error(f"connecting to {_text(request.remote)} took longer than {request.timeout_s} s")
             error.means(errno.ETIMEDOUT)
     if pump is None or error is not None:
-        _failed(request, error)
+        assert error is not None
+        request.listener.failed(error)  # the end is its again
         return
     request.listener.opened(pump.link_id, local, request.remote)
     try:
@@ -75,24 +75,23 @@ async def run_stream(module: Module, request: StreamRequest) -> None:
             pump.close_end()
 
 
-def _failed(request: StreamRequest, error: Error | None) -> None:
-    assert error is not None
-    request.listener.failed(error)
-    request.end.close()
-
-
 async def _open(module: Module, request: StreamRequest) -> tuple[StreamPump, Address]:
     """A link that is open, with a pump on it that keeps what arrives; the local address."""
-    dialogue = await module.ready()
+    timeout_s = float("inf") if request.timeout_s is None else request.timeout_s
+    deadline = trio.current_time() + timeout_s
+    with trio.fail_at(deadline):
+        dialogue = await module.ready()
+        await module.wait_for_network(request.remote[0])
     pool = module.pool
-    await module.wait_for_network(request.remote[0])
-    link_id = await pool.take(request.wait_for_link_s)
+    wait_s = float("inf") if request.wait_for_link_s is None else request.wait_for_link_s
+    link_id = await pool.take(min(wait_s, timeout_s))
     pump = StreamPump(
         dialogue, link_id, request.end, half_close_s=request.half_close_s, account=module.account
     )
     pool.pumps[link_id] = pump
     try:
-        local_port = await _connect(module, link_id, request)
+        with trio.fail_at(deadline):
+            local_port = await _connect(module, link_id, request)
         return pump, (module.station_ip or "0.0.0.0", local_port)
     except BaseException:
         pool.give_back(pump)

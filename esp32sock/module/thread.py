@@ -109,7 +109,11 @@ class EngineThread:
             nursery.cancel_scope.cancel()
 
     def _start_job(
-        self, future: Future[R], scope: trio.CancelScope, job: Callable[..., Awaitable[R]], args: tuple[Any, ...]
+        self,
+        future: Future[R],
+        scope: trio.CancelScope,
+        job: Callable[..., Awaitable[R]],
+        args: tuple[Any, ...],
     ) -> None:
         assert self._nursery is not None
         try:
@@ -118,7 +122,11 @@ class EngineThread:
             _settle(future, self._gone())
 
     async def _run_job(
-        self, future: Future[R], scope: trio.CancelScope, job: Callable[..., Awaitable[R]], args: tuple[Any, ...]
+        self,
+        future: Future[R],
+        scope: trio.CancelScope,
+        job: Callable[..., Awaitable[R]],
+        args: tuple[Any, ...],
     ) -> None:
         try:
             with scope:

@@ -16,7 +16,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from esp32sock.net import ends, registry
+from esp32sock.net import ends
 from esp32sock.net.addresses import ANY, BROADCAST, parse
 from esp32sock.net.oserrors import failure, translated
 from esp32sock.net.resolver import destination
@@ -71,7 +71,7 @@ class VirtualDatagram(Virtual):
 
     def __init__(self, proto: int, key: ends.Key, end: ends.OwnEnd) -> None:
         super().__init__(proto, key)
-        self._end: ends.OwnEnd | None = end  # until the engine gets it
+        self.end = end
         self._link: _Link | None = None
         self._only: Address | None = None  # the one peer that the open link hears
         self._over = False
@@ -130,7 +130,7 @@ class VirtualDatagram(Virtual):
         """Hand our end to the engine; waits for the link where this thread may."""
         interface = self.use()
         link = self._link = _Link(self)
-        end, self._end = self._end, None
+        end, self.end = self.end, None
         assert end is not None
         doing = "opening a UDP link"
         try:
@@ -154,20 +154,8 @@ class VirtualDatagram(Virtual):
             handle.abandon()
 
     def fresh_descriptor(self) -> int:
-        self._end, user_end = ends.datagram_pair()
+        self.end, user_end = ends.datagram_pair()
         return ends.release(user_end)
-
-    def held(self, fd: int) -> bool:
-        return super().held(fd) if self._end is None else not ends.hung_up(self._end)
-
-    def let_go(self) -> None:
-        if self._end is not None:
-            if not ends.hung_up(self._end):
-                registry.park(-1, self)  # a duplicate that we know nothing of is still open
-                return
-            self._end.close()
-            self._end = None
-        self.give_back_port()
 
     # Names.
 

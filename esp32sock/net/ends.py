@@ -14,7 +14,7 @@ import _socket
 import os
 import select
 import struct
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ _FILLING_SNDBUF_BYTES = 2304
 
 # Datagrams that came and were not read yet; picked arbitrarily, some 40 of full size.
 DATAGRAM_QUEUE_BYTES = 65536
+
+# A waiting connection is one byte in a listener, for which the kernel counts some 800: this is over 150.
+BACKLOG_BYTES = 65536
 
 # Each datagram in a SEQPACKET pair is this header and the payload: the address family (always AF_INET; there
 # so that bytes out of step are noticed), the port, the IPv4 address. Towards the engine it names where to
@@ -128,6 +131,13 @@ def fill(fd: int) -> int:
                 filled += user.send(filler, _socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return filled
+
+
+def drain(end: _socket.socket) -> None:
+    """Read away all that waits in an end of ours."""
+    with suppress(BlockingIOError):
+        while end.recv(65536):
+            pass
 
 
 def replace(fd: int, new: int) -> None:

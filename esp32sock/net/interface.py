@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import fields as dataclass_fields
 from typing import TYPE_CHECKING, Any
 
+from esp32sock._build import BUILD
 from esp32sock.errors import Error
 from esp32sock.module.module import Module
 from esp32sock.module.options import ModuleOptions
@@ -20,6 +21,7 @@ from esp32sock.module.thread import EngineThread
 from esp32sock.net.oserrors import translated
 from esp32sock.net.routes import Routes
 from esp32sock.net.verbs import (
+    DEFAULT_OPTIONS,
     Address,
     DatagramEvents,
     Handle,
@@ -41,10 +43,10 @@ if TYPE_CHECKING:
 
 PORT_VARIABLE = "ESP32SOCK_PORT"
 SSID_VARIABLE = "ESP32SOCK_SSID"
-PASSWORD_VARIABLE = "ESP32SOCK_PASSWORD"  # noqa: S105  the name of a variable
+PASSWORD_VARIABLE = "ESP32SOCK_PASSWORD"
 
-ANSWER_S = 1.0
-"""How much longer than a command may take its answer is waited for across the threads."""
+MARGIN_S = 0.2
+"""So much before a socket's own time-out it is told that no link became free, so that it hears the reason."""
 
 
 class _Listener:
@@ -95,11 +97,14 @@ class LocalInterface(Interface):
         remote: Address,
         events: StreamEvents,
         *,
-        options: StreamOptions = StreamOptions(),
+        options: StreamOptions = DEFAULT_OPTIONS,
         filler_bytes: int = 0,
         timeout_s: float | None = None,
         wait_for_link_s: float | None = 0.0,
     ) -> Handle:
+        if timeout_s is not None:
+            latest = max(0.0, timeout_s - MARGIN_S)
+            wait_for_link_s = latest if wait_for_link_s is None else min(wait_for_link_s, latest)
         request = StreamRequest(
             end,
             remote,
@@ -136,11 +141,9 @@ class LocalInterface(Interface):
 
     def status(self) -> ModuleStatus:
         module = self._module
-        links = {
-            link_id: "TCP" for link_id in (list(module.pool.pumps) if module.is_open else [])
-        }
+        links = dict.fromkeys(list(module.pool.pumps) if module.is_open else [], "TCP")
         return ModuleStatus(
-            self._options.url, str(module.firmware), _build(), module.addresses.station_ip, links
+            self._options.url, str(module.firmware), BUILD, module.addresses.station_ip, links
         )
 
     def stats(self) -> dict[str, int]:
@@ -151,12 +154,6 @@ class LocalInterface(Interface):
 
     def close(self) -> None:
         self._thread.stop()
-
-
-def _build() -> str:
-    from esp32sock._build import BUILD
-
-    return BUILD
 
 
 # -- the default interface ----------------------------------------------------------------------------
@@ -229,7 +226,9 @@ def _open(url: str | None, direct: Direct | None, options: dict[str, Any]) -> In
     known = {field.name for field in dataclass_fields(ModuleOptions)}
     unknown = set(options) - known
     if unknown:
-        raise TypeError(f"attach() has no option {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
+        raise TypeError(
+            f"attach() has no option {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
+        )
     chosen = url if url is not None else os.environ.get(PORT_VARIABLE)
     if not chosen:
         raise ValueError(f"attach() needs a port: give one, or set {PORT_VARIABLE}")

@@ -2,10 +2,10 @@
 
 Theory of operation. FRESH: the descriptor is an unconnected AF_UNIX stream. `connect` joins it to an end
 that the engine gets, and is CONNECTING until the events object hears `opened` (then OPEN) or `failed` (then
-FRESH again, with a descriptor that is used up and is renewed by the next attempt). A non-blocking socket's
-descriptor is filled before, so that it becomes writable when there is an outcome, as select expects. `listen`
-makes it LISTENING (see listeners). What comes after OPEN is told by the descriptor itself, EOF and EPIPE;
-only a reset is an error that waits here and is raised once, by recv after all data is read, or by send.
+FRESH again: the end is given back and waits here for another attempt). A non-blocking socket's descriptor is
+filled before, so that it becomes writable when there is an outcome, as select expects. `listen` makes it
+LISTENING (see listeners). What comes after OPEN is told by the descriptor itself, EOF and EPIPE; only a reset
+is an error that waits here and is raised once, by recv after all data is read, or by send.
 
 Invariant: events of an attempt that was given up change nothing (`_attempt` is compared by identity).
 """
@@ -47,8 +47,9 @@ class Phase(enum.Enum):
 class Attempt:
     """One attempt to connect: the events object of its link, for as long as the link lives."""
 
-    def __init__(self, stream: VirtualStream) -> None:
+    def __init__(self, stream: VirtualStream, end: ends.OwnEnd | None = None) -> None:
         self._stream = stream
+        self._end = end
         self.decided = threading.Event()
 
     def opened(self, opened: StreamOpened) -> None:
@@ -56,7 +57,7 @@ class Attempt:
         self.decided.set()
 
     def failed(self, error: Error) -> None:
-        self._stream.note_failed(self, error)
+        self._stream.note_failed(self, error, self._end)
         self.decided.set()
 
     def ended(self, error: Error | None) -> None:
@@ -73,7 +74,7 @@ class VirtualStream(Virtual):
         self.phase = Phase.FRESH
         self._attempt: Attempt | None = None
         self._backlog: Backlog | None = None
-        self._used_up = False  # the descriptor belonged to an attempt that failed
+        self._used_up = False  # the descriptor was joined already, so it needs its old end or a new file
         self._any_port = True  # the program did not ask for a local port of its own
         self._shrunk = False  # the send buffer is as small as the filling made it
         self._told = False  # a connect call has already said that the connection is there
@@ -103,10 +104,13 @@ class VirtualStream(Virtual):
             self.local, self.remote = opened.local, opened.remote
             self.phase = Phase.OPEN
 
-    def note_failed(self, attempt: Attempt, error: Error) -> None:
+    def note_failed(self, attempt: Attempt, error: Error, end: ends.OwnEnd | None) -> None:
         if attempt is self._attempt:
             self.error = error  # first, or another thread would find a fresh socket and connect again
             self._start_over()
+            self.end = end
+            if end is not None:
+                ends.drain(end)  # only now does the descriptor show that there is an outcome
 
     def note_ended(self, attempt: Attempt, error: Error | None) -> None:
         if attempt is self._attempt and error is not None:
@@ -159,14 +163,14 @@ class VirtualStream(Virtual):
         timeout = sock.gettimeout()
         if timeout != 0 and not interface.may_block():
             raise failure(
-                errno.EDEADLK, "connect: this thread runs the engine and may not block; set the socket non-blocking"
+                errno.EDEADLK, "connect: this thread runs the engine and may not block; use setblocking(False)"
             )
         end = self._join(sock)
         filler_bytes = 0
         if timeout == 0:
             filler_bytes = ends.fill(sock.fileno())
             self._shrunk = True
-        attempt = self._attempt = Attempt(self)
+        attempt = self._attempt = Attempt(self, end)
         self.phase = Phase.CONNECTING
         self._told = False
         self._doing = f"connecting to {remote[0]}:{remote[1]}"
@@ -214,10 +218,12 @@ class VirtualStream(Virtual):
         self._shrunk = False
 
     def _join(self, sock: C) -> ends.OwnEnd:
-        if self._used_up:
-            self.renew(sock)
-            self._used_up = False
-        end = ends.join(sock.fileno())
+        end, self.end = self.end, None
+        if end is None or end.fileno() < 0:
+            if self._used_up:
+                self.renew(sock)
+            end = ends.join(sock.fileno())
+        self._used_up = False
         self._restore_sndbuf(sock)
         return end
 
@@ -251,6 +257,7 @@ class VirtualStream(Virtual):
         assert self.bound is not None
         backlog_of_ours = Backlog(self.bound)
         end = self._join(sock)
+        ends.limit_sending(end.fileno(), ends.BACKLOG_BYTES)
         self.phase = Phase.LISTENING
         try:
             self.handle = backlog_of_ours.open(self.use(), end, waiting)
@@ -302,7 +309,7 @@ class VirtualStream(Virtual):
     def let_go(self) -> None:
         if self._backlog is not None:
             self._backlog.drop()
-        self.give_back_port()
+        super().let_go()
 
     def fresh_descriptor(self) -> int:
         return ends.fresh_stream()

@@ -40,6 +40,9 @@ class StreamOptions:
     half_close_s: float = 30.0
 
 
+DEFAULT_OPTIONS = StreamOptions()
+
+
 @dataclass(frozen=True, slots=True)
 class StreamOpened:
     """A link is up; the addresses are those of the module's own stack."""
@@ -140,12 +143,14 @@ class Interface(ABC):
         remote: Address,
         events: StreamEvents,
         *,
-        options: StreamOptions = StreamOptions(),
+        options: StreamOptions = DEFAULT_OPTIONS,
         filler_bytes: int = 0,
         timeout_s: float | None = None,
         wait_for_link_s: float | None = 0.0,
     ) -> Handle:
-        """Open a TCP link and pump it to and from `end`, whose ownership passes to the engine.
+        """Open a TCP link and pump it to and from `end`, which is the engine's until it says `failed`.
+
+        Then the socket takes `end` back, with what is in it: the engine must not touch or close it any more.
 
         `filler_bytes` bytes already waiting in `end` are dropped once the outcome is known (that is what
         keeps the user's end unwritable until then). `timeout_s` bounds the connecting; `wait_for_link_s`

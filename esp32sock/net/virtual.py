@@ -33,6 +33,7 @@ class Virtual(ABC):
     def __init__(self, proto: int, key: ends.Key) -> None:
         self.proto = proto
         self.key = key
+        self.end: ends.OwnEnd | None = None  # the other end, while the engine does not have it
         self.born = current.forks()
         self.options = Options()
         self.interface: Interface | None = None
@@ -51,10 +52,6 @@ class Virtual(ABC):
     @abstractmethod
     def getpeername(self, sock: _socket.socket, /) -> Address:
         """As `socket.getpeername`."""
-
-    @abstractmethod
-    def let_go(self) -> None:
-        """No object of this process is left: give back what only this state holds."""
 
     @abstractmethod
     def fresh_descriptor(self) -> int:
@@ -90,6 +87,8 @@ class Virtual(ABC):
 
     def held(self, fd: int) -> bool:
         """Whether a descriptor that has no object is still open."""
+        if self.end is not None:
+            return not ends.hung_up(self.end)
         try:
             return ends.key_of(fd) == self.key
         except OSError:
@@ -198,6 +197,16 @@ class Virtual(ABC):
         finally:
             os.close(fd)
         registry.rekey(self, ends.key_of(sock.fileno()))
+
+    def let_go(self) -> None:
+        """No object of this process is left: give back what only this state holds."""
+        if self.end is not None:
+            if not ends.hung_up(self.end):
+                registry.park(-1, self)  # a duplicate that we know nothing of is still open
+                return
+            self.end.close()
+            self.end = None
+        self.give_back_port()
 
     def give_back_port(self) -> None:
         """Let others bind our port."""

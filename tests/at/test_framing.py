@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -219,7 +220,7 @@ def play(framing: ModuleType, case: Case, pieces: Iterable[bytes]) -> Case:
         case.data,
         frames,
         {n: demux.take(n) for n in range(framing.LINKS) if n not in case.datagrams and demux.buffered(n)},
-        {n: list(iter(lambda n=n: demux.take_datagram(n), None)) for n in case.datagrams},  # type: ignore[misc]
+        {n: list(iter(partial(demux.take_datagram, n), None)) for n in case.datagrams},
         case.unowned,
         demux.stray_bytes,
         demux.pending_text(),

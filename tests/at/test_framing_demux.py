@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from functools import partial
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
@@ -210,7 +211,7 @@ def test_many_datagrams_keep_order_and_borders(framing: ModuleType, demux: Any) 
         feed(framing, demux, b"+IPD,4,%d,10.0.0.%d,%d:%s" % (len(payload), n % 256, n, payload))
         if n % 3:
             taken.append(demux.take_datagram(4))
-    taken += iter(lambda: demux.take_datagram(4), None)
+    taken += iter(partial(demux.take_datagram, 4), None)
     assert taken == sent
 
 
@@ -416,6 +417,14 @@ def test_reset_forgets_what_was_under_way(framing: ModuleType, demux: Any, data:
     assert (demux.take(1), demux.stray_bytes, demux.take_datagram(4)) == (b"ab", 2, None)
 
 
+def test_reset_drops_half_a_datagram(framing: ModuleType, demux: Any) -> None:
+    feed(framing, demux, b"+IPD,4,1:a+IPD,4,9:he")
+    demux.reset()
+    feed(framing, demux, b"+IPD,4,1:b")
+    assert [demux.take_datagram(4) for _ in range(3)] == [(None, 0, b"a"), (None, 0, b"b"), None]
+    assert (demux.received_bytes(4), demux.discarded_bytes(4)) == (4, 2)
+
+
 def test_reset_ends_passthrough(framing: ModuleType, demux: Any) -> None:
     demux.enter_passthrough(0)
     demux.reset()
@@ -489,6 +498,8 @@ def test_a_line_has_a_limit(framing: ModuleType, limit: int, tail: bytes, step: 
         shown = data[: min(limit, 32)]
         expected = f"a line is longer than {limit} bytes, it begins with {shown!r}" if too_long else ""
         assert error == expected
+        if error:
+            assert demux.pending_text() == b""
 
 
 # Memory

@@ -11,6 +11,7 @@ import random
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,7 @@ def listen(framing: ModuleType, pieces: Iterable[bytes], udp_links: set[int]) ->
 
     def take(link_id: int) -> None:
         if link_id in udp_links:
-            datagrams = iter(lambda: demux.take_datagram(link_id), None)
+            datagrams = iter(partial(demux.take_datagram, link_id), None)
             heard.connections[link_id].append([payload for _, _, payload in datagrams])
         else:
             heard.connections[link_id].append(demux.take(link_id))

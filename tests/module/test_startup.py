@@ -147,7 +147,11 @@ async def test_a_module_left_in_a_data_phase_is_freed_and_nothing_is_sent_for_it
     def left_over(simulated: object) -> Callable[[str, int], Awaitable[Port]]:
         async def opener(url: str, baud: int) -> Port:
             stream = simulated.stream  # type: ignore[attr-defined]
-            for line in (b"AT+CIPMUX=1\r\n", b'AT+CIPSTART=1,"TCP","10.0.2.2",7000\r\n', b"AT+CIPSEND=1,50\r\n"):
+            for line in (
+                b"AT+CIPMUX=1\r\n",
+                b'AT+CIPSTART=1,"TCP","10.0.2.2",7000\r\n',
+                b"AT+CIPSEND=1,50\r\n",
+            ):
                 await stream.send_all(line)
                 await trio.sleep(1)
             return StreamPort(stream)

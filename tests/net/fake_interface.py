@@ -1,8 +1,8 @@
-"""An Interface over this machine's real loopback and one thread: the sockets are tested without AT or a port.
+"""An Interface over this machine's real loopback and one thread: sockets are tested without AT or a port.
 
-It keeps the promises of `verbs` and nothing more. Tests steer it: `hold()` keeps connections from being decided,
-`reset_all()` breaks every link as a module does that restarts, `names` is what it resolves, `asked` and
-`opened` what it was asked for.
+It keeps the promises of `verbs` and nothing more. Tests steer it: `hold()` keeps connections from being
+decided, `reset_all()` breaks every link as a module does that restarts, `names` is what it resolves, `asked`
+and `opened` what it was asked for.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from esp32sock.net.verbs import Address, DatagramEvents, ListenEvents, StreamEvents
 
-CHUNK = 2048
+CHUNK = 16384
 
 IN, OUT = select.POLLIN, select.POLLOUT
 GONE = select.POLLHUP | select.POLLERR
@@ -164,10 +164,8 @@ class Link:
     def fail(self, error: Error) -> None:
         events, self.events = self.events, None
         if events is not None and self.alive:
+            self.end = _socket.socket()  # the socket has its end back
             events.failed(error)
-        with suppress(BlockingIOError):
-            while self.end.recv(65536):
-                pass
         self.close()
 
     def drop(self, count: int) -> None:

@@ -1,0 +1,36 @@
+"""`python -m bench NAME [--json]`: runs one bench; the exit status says whether its criteria hold.
+
+A bench is a module of this folder with `run() -> Report`; its docstring says what it measures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bench._report import Report
+
+
+def names() -> list[str]:
+    return sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures what esp32sock costs.")
+    parser.add_argument("name", choices=names(), help="what to measure")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args()
+    run = cast("Callable[[], Report]", import_module(f"bench.{arguments.name}").run)
+    report = run()
+    print(report.as_json() if arguments.json else report.as_text())
+    return 0 if report.holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
