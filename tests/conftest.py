@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from esp32sock._build import BUILD
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 MODULES = {"pure": "esp32sock.at._framing_py", "compiled": "esp32sock._speedups._framing_c"}
 BUILDS = ["pure"] if os.environ.get("ESP32SOCK_PUREPYTHON") == "1" else ["pure", "compiled"]
+
+# No deadlines: the machines are shared. In CI the examples are the same each time, and so are failures.
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
 def pytest_report_header() -> str:

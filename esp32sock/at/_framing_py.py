@@ -1,4 +1,4 @@
-"""Framing of the AT stream in pure Python; `_speedups/_framing_c.pyx` is the compiled twin.
+"""Framing of the AT stream in pure Python; `_speedups/_framing_c.pyx` is the compiled twin, part for part.
 
 Theory of operation
 ===================
@@ -29,7 +29,8 @@ Invariants
 - The frames, the buffers and the counters do not depend on how the input was cut.
 - Work is linear: a byte is looked at when it comes; the at most MAX_HEADER_BYTES of a cut header again with
   each piece that continues it. `examined_bytes` counts, and a test holds it to that.
-- Memory is bounded: a line by `max_line_bytes` + MAX_HEADER_BYTES, a link by `max_link_bytes`.
+- Memory is bounded: a line by `max_line_bytes` + MAX_HEADER_BYTES, a link by `max_link_bytes`. Input that is
+  stored and not read is the caller's to bound: read to NEED_DATA before storing more.
 - Any bytes give frames or RemoteProtocolError; any other exception is a bug here.
 - received_bytes(link) = bytes taken + buffered(link) + a partial datagram + discarded_bytes(link).
 
@@ -142,7 +143,7 @@ class _Header(NamedTuple):
 
 
 # The shapes of a header (at-dialects 7.6, 7.7). Up to 1.2 the address is bare, from 2.0 on quoted, and only
-# then can it be IPv6. Group names end in a letter because a name may occur only once in a pattern.
+# then can it be IPv6.
 _QUAD: Final = rb"[0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}"
 _ADDRESS: Final = rb'(?:"(?P<quoted>[0-9A-Fa-f.:]{1,45})"|(?P<bare>' + _QUAD + rb")),(?P<port>[0-9]{1,5})"
 _IPD_MUX: Final = rb"[+]IPD,(?P<link>[0-9]+),(?P<length>[0-9]+)(?:," + _ADDRESS + rb")?:"
@@ -151,6 +152,8 @@ _RECVDATA: Final = re.compile(rb"[+]CIPRECVDATA(?::(?P<length>[0-9]+),|,(?P<leng
 _RECVDATA_PEER: Final = re.compile(rb"[+]CIPRECVDATA:(?P<length>[0-9]+)," + _ADDRESS + rb",")
 
 _IPD: Final = (re.compile(_IPD_SINGLE), re.compile(_IPD_MUX))  # by mux
+# How blocks mostly begin, in one match. At most two blank lines: a thousand with no header behind them would
+# be looked at a thousand times.
 _BLANK_LINES_THEN_IPD: Final = tuple(
     re.compile(rb"(?:\r\n){0,2}(?P<header>" + shape + rb")") for shape in (_IPD_SINGLE, _IPD_MUX)
 )

@@ -36,6 +36,13 @@ class HangupWatch:
         """Whether it has happened."""
         return bool(self._epoll.poll(0, 1))
 
+    @staticmethod
+    def check(fd: int) -> bool:
+        """Whether it has happened to a descriptor that nobody watches."""
+        poll = select.poll()
+        poll.register(fd, 0)
+        return bool(poll.poll(0))
+
     async def wait(self) -> None:
         """Until it happens."""
         while not self.hung_up:

@@ -21,19 +21,24 @@ from esp32sock.at.events import (
     Event,
     LinkClosed,
     LinkFault,
+    LinkOpened,
     ModuleRestarted,
     ModuleStuck,
     OrphanLink,
+    UnknownText,
     WifiChanged,
 )
 from esp32sock.at.firmware import Firmware
+from esp32sock.at.framing import DISCARD
 from esp32sock.at.state import ModuleState
 from esp32sock.at.urcs import Wifi
 from esp32sock.errors import CommandError, Error, ModuleReset, PortError, RemoteProtocolError
 from esp32sock.module import startup
+from esp32sock.module.datagrams import DatagramRequest, run_datagram
 from esp32sock.module.dialogue import Dialogue
 from esp32sock.module.pool import LinkPool
 from esp32sock.module.ports import Port, open_port
+from esp32sock.module.server import ListenRequest, Server, run_server
 from esp32sock.module.streams import StreamRequest, run_stream
 
 if TYPE_CHECKING:
@@ -41,7 +46,7 @@ if TYPE_CHECKING:
 
     from esp32sock.at.commands import Command
     from esp32sock.module.options import ModuleOptions
-    from esp32sock.module.pumps import StreamPump
+    from esp32sock.module.pool import Pump
 
 R = TypeVar("R")
 
@@ -68,8 +73,10 @@ class Counters:
     bytes_received: int = 0
     restarts: int = 0
     unknown_lines: int = 0
+    datagrams_dropped: int = 0
+    datagrams_doubtful: int = 0
 
-    def add(self, pump: StreamPump) -> None:
+    def add(self, pump: Pump) -> None:
         self.bytes_sent += pump.sent_bytes
         self.bytes_received += pump.received_bytes
 
@@ -91,7 +98,11 @@ class Module:
         self._stuck = False
         self._unread_bytes = 0
         self._nursery: trio.Nursery | None = None
-        self._streams = 0
+        self._lives = 0
+        self.server: Server | None = None
+        """Who accepts what the module accepted; there is one at most."""
+        self.names_peers = False
+        """Whether `+IPD` names the sender: UDP that hears anyone needs it, else it is 24 bytes for nothing."""
         self._all_ended = trio.Event()
         self._failure: Error | None = None
 
@@ -155,6 +166,12 @@ class Module:
         self._changed.set()
         self._changed = trio.Event()
 
+    async def name_peers(self) -> None:
+        """From now on every `+IPD` says who sent it."""
+        if not self.names_peers:
+            await self.execute(tcpip.ShowPeer(on=True))
+            self.names_peers = True
+
     def _is_softap_client(self, host: str) -> bool:
         """Whether the address is in the module's own network (a /24, at-dialects 6), which needs no Wi-Fi."""
         own = self.addresses.softap_ip
@@ -172,22 +189,36 @@ class Module:
 
     def open_stream(self, request: StreamRequest) -> None:
         """Begin a stream; its listener hears how it goes."""
-        assert self._nursery is not None, "the module runs before it is used"
-        self._streams += 1
-        self._nursery.start_soon(self._run_stream, request)
+        self.begin(run_stream, self, request)
 
-    async def _run_stream(self, request: StreamRequest) -> None:
+    def open_datagram(self, request: DatagramRequest) -> None:
+        """Begin a UDP link; its listener hears how it goes."""
+        self.begin(run_datagram, self, request)
+
+    def listen(self, request: ListenRequest) -> None:
+        """Begin to listen; the request's listener hears how it goes."""
+        self.begin(run_server, self, request)
+
+    def begin(self, life: Callable[..., Awaitable[None]], *args: Any) -> None:
+        """Run the whole life of a socket's other half; `drain` waits for it."""
+        assert self._nursery is not None, "the module runs before it is used"
+        self._lives += 1
+        self._nursery.start_soon(self._live, life, *args)
+
+    async def _live(self, life: Callable[..., Awaitable[None]], *args: Any) -> None:
         try:
-            await run_stream(self, request)
+            await life(*args)
         finally:
-            self._streams -= 1
-            if not self._streams:
+            self._lives -= 1
+            if not self._lives:
                 self._all_ended.set()
 
     async def drain(self) -> None:
         """Wait until every stream has ended and what was sent is delivered; at most `close_s`."""
         with trio.move_on_after(self.options.close_s):
-            while self._streams:
+            if self.server is not None:
+                self.server.stop()
+            while self._lives:
                 self._all_ended = trio.Event()
                 await self._all_ended.wait()
 
@@ -203,6 +234,8 @@ class Module:
             "unread_bytes": self._unread_bytes,
             "restarts": self.counters.restarts,
             "unknown_lines": self.counters.unknown_lines,
+            "datagrams_dropped": self.counters.datagrams_dropped,
+            "datagrams_doubtful": self.counters.datagrams_doubtful,
         }
 
     def account(self, change_bytes: int) -> None:
@@ -275,6 +308,7 @@ class Module:
         """The settings, and what they make true."""
         self._restarted = False
         await startup.set_up(dialogue)
+        self.names_peers = False
         if self.options.rtscts:
             await startup.use_flow_control(dialogue)
         if self.options.ssid is not None:
@@ -323,16 +357,19 @@ class Module:
     def _end_pumps(self, error: Error) -> None:
         for pump in list(self._pool.pumps.values()) if self._pool else []:
             pump.fail(error)
+        if self.server is not None:
+            self.server.fail(error)
 
     # -- events (called in the dialogue's reading task) -----------------------------------------------
 
     def payload(self, link_id: int) -> None:
         """Payload of a link lies in the demultiplexer: on to its pump, within the limits."""
-        data = self.dialogue.session.demux.take(link_id)
+        demux = self.dialogue.session.demux
         pump = self.pool.pumps.get(link_id)
         if pump is None:
+            demux.set_sink(link_id, DISCARD)
             return
-        pump.feed(data)
+        pump.collect(demux)
         limit = self.options.unread_link_bytes
         if pump.unread_bytes > limit or self._unread_bytes > self.options.unread_bytes:
             which = "unread_link_bytes" if pump.unread_bytes > limit else "unread_bytes"
@@ -346,6 +383,10 @@ class Module:
     def event(self, event: Event) -> None:
         """Anything the module says that is not the result of a command."""
         match event:
+            case LinkOpened(accepted=True):
+                self._accepted(event)
+            case LinkOpened():
+                pass  # whoever opened it waits for the result of CIPSTART
             case LinkClosed():
                 self._link_closed(event)
             case LinkFault():
@@ -357,11 +398,15 @@ class Module:
             case ModuleRestarted():
                 self._restarted = True
                 self.addresses = wifi.Addresses()
+                if self.server is not None:
+                    self.server.fail(ModuleReset("the module restarted; it listens no more"))
             case ModuleStuck():
                 log.warning("%s never ended; the module is restarted", event.label)
                 self._stuck = True
-            case _:
+            case UnknownText():
                 self.counters.unknown_lines += 1
+                log.debug("the module said %r", event.text)
+            case _:
                 log.debug("the module said %r", event)
         if self._pool is not None:
             self._pool.changed()
@@ -370,6 +415,12 @@ class Module:
     def port_lost(self, error: PortError) -> None:
         """The dialogue is over; `_mind` sees to it."""
         self._notify()
+
+    def _accepted(self, event: LinkOpened) -> None:
+        if self.server is None:
+            self._spawn(self._close_orphan, event.link_id)
+        else:
+            self.server.accepted(event)
 
     def _link_closed(self, event: LinkClosed) -> None:
         self.dialogue.session.links.release(event.link_id)

@@ -18,6 +18,7 @@ class ModuleOptions:
     control on, on both sides. `ssid` and `password` join at start-up and after every restart.
     `unread_link_bytes` and `unread_bytes` bound what is kept for sockets that nobody reads, per link and
     in all; beyond, that socket gets ECONNRESET. `close_s` bounds the delivery at the very end.
+    `server_links` is how many connections the module's server may accept at a time, 1 to 5.
     """
 
     url: str
@@ -28,6 +29,7 @@ class ModuleOptions:
     unread_link_bytes: int = 8 * MIB
     unread_bytes: int = 32 * MIB
     close_s: float = 10.0
+    server_links: int = 3
 
     def __post_init__(self) -> None:
         if not 80 <= self.baud <= 5_000_000:
@@ -36,3 +38,5 @@ class ModuleOptions:
             raise ValueError("a password without an ssid joins nothing")
         if self.unread_link_bytes < 1 or self.unread_bytes < 1 or self.close_s < 0:
             raise ValueError("limits must be positive")
+        if not 1 <= self.server_links <= 5:
+            raise ValueError(f"server_links {self.server_links} is outside 1 to 5")

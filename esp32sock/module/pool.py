@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
@@ -17,8 +17,34 @@ from esp32sock.at.state import LinkState
 from esp32sock.errors import Error
 
 if TYPE_CHECKING:
+    from esp32sock.at.framing import Demux
     from esp32sock.at.session import Session
-    from esp32sock.module.pumps import StreamPump
+
+
+MIN_FREE_BESIDE_A_SERVER = 2
+"""Where the server may take any id, CIPSTART must not race it for the last one (known-bugs 13)."""
+
+
+class Pump(Protocol):
+    """What carries the bytes of one link; `pumps.py` has that of streams, `datagrams.py` that of UDP."""
+
+    @property
+    def link_id(self) -> int: ...
+    @property
+    def unread_bytes(self) -> int: ...
+    @property
+    def sent_bytes(self) -> int: ...
+    @property
+    def received_bytes(self) -> int: ...
+    @property
+    def running(self) -> bool:
+        """Whether its bytes are counted here, not yet by the module."""
+
+    def collect(self, demux: Demux) -> None:
+        """Take what lies in the demultiplexer for its link."""
+
+    def peer_closed(self) -> None: ...
+    def fail(self, error: Error) -> None: ...
 
 
 class LinkPool:
@@ -26,10 +52,11 @@ class LinkPool:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._server_links: int | None = 0
         self._order = deque(reversed(range(LINKS)))
         self._taken: set[int] = set()
         self._changed = trio.Event()
-        self.pumps: dict[int, StreamPump] = {}
+        self.pumps: dict[int, Pump] = {}
 
     async def take(self, wait_s: float) -> int:
         """An id nobody has, waiting at most so long; Error(EMFILE) if there is none."""
@@ -46,7 +73,17 @@ class LinkPool:
             "for one (wait_for_link)"
         ).means(errno.EMFILE)
 
-    def give_back(self, pump: StreamPump) -> None:
+    def adopt(self, pump: Pump) -> None:
+        """The module opened this link itself: an accepted connection."""
+        self._taken.add(pump.link_id)
+        self.pumps[pump.link_id] = pump
+
+    def reserve_for_server(self, links: int | None) -> None:
+        """Leave the ids below `links` to the module's server; None: it may take any, so be careful."""
+        self._server_links = links
+        self.changed()
+
+    def give_back(self, pump: Pump) -> None:
         """Its pump is done with it; it is given out again once the module is, too. Idempotent."""
         link_id = pump.link_id
         if self.pumps.get(link_id) is not pump:
@@ -62,7 +99,11 @@ class LinkPool:
         self._changed.set()
 
     def _next_free(self) -> int | None:
-        for link_id in self._order:
-            if link_id not in self._taken and self._session.links[link_id].state is LinkState.FREE:
-                return link_id
-        return None
+        free = [
+            link_id
+            for link_id in self._order
+            if link_id not in self._taken and self._session.links[link_id].state is LinkState.FREE
+        ]
+        if self._server_links is None:
+            return max(free) if len(free) >= MIN_FREE_BESIDE_A_SERVER else None
+        return next((link_id for link_id in free if link_id >= self._server_links), None)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import _socket
     from collections.abc import Callable
 
+    from esp32sock.at.framing import Demux
     from esp32sock.module.dialogue import Dialogue
 
 CHUNK_BYTES = 5760
@@ -76,6 +77,10 @@ class StreamPump:
         return self._running
 
     # -- told from outside ----------------------------------------------------------------------------
+
+    def collect(self, demux: Demux) -> None:
+        """Take what lies in the demultiplexer for this link."""
+        self.feed(demux.take(self.link_id))
 
     def feed(self, data: bytes) -> None:
         """Payload of the link, in order; never waits."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import trio
 
 from esp32sock.at.commands import tcpip
+from esp32sock.at.commands.tcpoptions import TcpOptions
 from esp32sock.at.state import LinkState
 from esp32sock.errors import CommandError, Error
 from esp32sock.module.pumps import StreamPump
@@ -17,8 +19,11 @@ if TYPE_CHECKING:
     import _socket
 
     from esp32sock.module.module import Module
+    from esp32sock.module.pool import Pump
 
 Address = tuple[str, int]
+
+log = logging.getLogger("esp32sock")
 
 REFUSED_WITHIN_S = 8.0
 """A refused connection fails at once, an unreachable one after about 9 s (observed 2.0) or more."""
@@ -33,6 +38,24 @@ class StreamListener(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class LinkOptions:
+    """What the module can be asked for on a TCP link; None leaves its own default."""
+
+    keepalive_s: int | None = None
+    nodelay: bool | None = None
+    linger_s: int | None = None
+    send_timeout_ms: int | None = None
+
+    @property
+    def need_a_command(self) -> bool:
+        """Whether CIPSTART alone does not say it: NODELAY off, no linger and no time-out are the defaults."""
+        return bool(self.nodelay) or self.linger_s not in (None, -1) or bool(self.send_timeout_ms)
+
+
+NO_OPTIONS = LinkOptions()
+
+
+@dataclass(frozen=True, slots=True)
 class StreamRequest:
     """A TCP connection somebody wants, and the end of the pair it is to be joined to."""
 
@@ -42,7 +65,7 @@ class StreamRequest:
     filler_bytes: int = 0
     timeout_s: float | None = None
     wait_for_link_s: float | None = 0.0
-    keepalive_s: int | None = None
+    options: LinkOptions = NO_OPTIONS
     half_close_s: float = 30.0
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     """Cancelled by whoever does not want the connection any more while it is opening."""
@@ -68,11 +91,7 @@ async def run_stream(module: Module, request: StreamRequest) -> None:
         request.listener.failed(error)  # the end is its again
         return
     request.listener.opened(pump.link_id, local, request.remote)
-    try:
-        await _pump(module, pump, request)
-    finally:
-        if not request.end.fileno() < 0:
-            pump.close_end()
+    await pump_to_the_end(module, pump, request.listener, request.filler_bytes)
 
 
 async def _open(module: Module, request: StreamRequest) -> tuple[StreamPump, Address]:
@@ -105,7 +124,8 @@ async def _connect(module: Module, link_id: int, request: StreamRequest) -> int:
     dialogue = module.dialogue
     links = dialogue.session.links
     try:
-        await dialogue.execute(tcpip.OpenTcp(link_id, host, port, request.keepalive_s))
+        await dialogue.execute(tcpip.OpenTcp(link_id, host, port, request.options.keepalive_s))
+        await set_link_options(module, link_id, request.options)
         listed = {link.link_id: link for link in await dialogue.execute(tcpip.Links())}
         if links.needs_confirmation(link_id):
             links.confirm(link_id, listed=link_id in listed)
@@ -120,16 +140,38 @@ async def _connect(module: Module, link_id: int, request: StreamRequest) -> int:
         raise
 
 
-async def _pump(module: Module, pump: StreamPump, request: StreamRequest) -> None:
+async def set_link_options(module: Module, link_id: int, options: LinkOptions) -> None:
+    """Ask for what the firmware can give; before 2.1 it has no such command, and the defaults stay."""
+    if not options.need_a_command or not module.firmware.at_least(2, 1):
+        return
+    command = TcpOptions(
+        link_id,
+        -1 if options.linger_s is None else options.linger_s,
+        bool(options.nodelay),
+        options.send_timeout_ms or 0,
+        options.keepalive_s,
+    )
+    try:
+        await module.dialogue.execute(command)
+    except CommandError as error:
+        log.debug("link %d keeps its defaults: %s", link_id, error)
+
+
+async def pump_to_the_end(
+    module: Module, pump: StreamPump, listener: StreamListener, filler_bytes: int = 0
+) -> None:
+    """Carry an open stream until it has ended, say so, and close both of its sides."""
     module.counters.links_opened += 1
-    error = await pump.run(request.filler_bytes)
-    module.counters.add(pump)
-    request.listener.ended(error)
-    pump.close_end()
+    try:
+        error = await pump.run(filler_bytes)
+        listener.ended(error)
+    finally:
+        module.counters.add(pump)
+        pump.close_end()
     await close_link(module, pump)
 
 
-async def close_link(module: Module, pump: StreamPump) -> None:
+async def close_link(module: Module, pump: Pump) -> None:
     """Close the link on the module, if it is still this pump's, and give the id back."""
     if not module.is_open or module.pool.pumps.get(pump.link_id) is not pump:
         return

@@ -18,15 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from esp32sock.net import ends
 from esp32sock.net.addresses import ANY, BROADCAST, parse
+from esp32sock.net.arguments import bytes_like, refuse_ancillary, refuse_out_of_band, sendto_arguments
 from esp32sock.net.oserrors import failure, translated
 from esp32sock.net.resolver import destination
-from esp32sock.net.virtual import (
-    Virtual,
-    bytes_like,
-    refuse_ancillary,
-    refuse_out_of_band,
-    sendto_arguments,
-)
+from esp32sock.net.virtual import Virtual
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,8 +40,9 @@ HEADER_BYTES = ends.DATAGRAM_HEADER.size
 class _Link:
     """The events object of one UDP link."""
 
-    def __init__(self, datagram: VirtualDatagram) -> None:
+    def __init__(self, datagram: VirtualDatagram, end: ends.OwnEnd) -> None:
         self._datagram = datagram
+        self.end = end  # to give back if it fails
         self.decided = threading.Event()
 
     def opened(self, opened: DatagramOpened) -> None:
@@ -54,7 +50,7 @@ class _Link:
         self.decided.set()
 
     def failed(self, error: Error) -> None:
-        self._datagram.note_ended(self, error)
+        self._datagram.note_failed(self, error)
         self.decided.set()
 
     def doubtful(self, error: Error) -> None:
@@ -83,6 +79,12 @@ class VirtualDatagram(Virtual):
     def note_opened(self, link: _Link, opened: DatagramOpened) -> None:
         if link is self._link:
             self.local = (self.bound[0] if self.bound else ANY), opened.local[1]
+
+    def note_failed(self, link: _Link, error: Error) -> None:
+        if link is self._link:
+            self._forget_link()
+            self.end = link.end
+            self.error = error
 
     def note_doubtful(self, link: _Link, error: Error) -> None:
         if link is self._link:
@@ -121,7 +123,6 @@ class VirtualDatagram(Virtual):
         remote = dotted, port
         if self._only is not None and self._only != remote:
             self._close_link()
-            self.renew(sock)
         if self.unused():
             self._open(sock, remote)
         self.remote = remote
@@ -129,29 +130,36 @@ class VirtualDatagram(Virtual):
     def _open(self, sock: C, remote: Address | None) -> None:
         """Hand our end to the engine; waits for the link where this thread may."""
         interface = self.use()
-        link = self._link = _Link(self)
+        if self.end is None or self.end.fileno() < 0:
+            self.renew(sock)
         end, self.end = self.end, None
         assert end is not None
+        link = self._link = _Link(self, end)
+        self._only = remote
         doing = "opening a UDP link"
         try:
             with translated(doing):
                 self.handle = interface.open_datagram(end, self.bound[1] if self.bound else 0, remote, link)
             if interface.may_block():
                 link.decided.wait()
-            if self._over:
-                self.raise_error(doing)
+        except OSError:  # the engine did not even take the end
+            self._forget_link()
+            self.end = end
+            raise
         except BaseException:
             self._close_link()
-            self.renew(sock)
             raise
-        self._only = remote
+        if self._link is None:
+            self.raise_error(doing)
 
     def _close_link(self) -> None:
         handle = self.handle
-        self._link = self.handle = self._only = self.local = None
-        self._over = False
+        self._forget_link()
         if handle is not None:
             handle.abandon()
+
+    def _forget_link(self) -> None:
+        self._link = self.handle = self._only = self.local = None
 
     def fresh_descriptor(self) -> int:
         self.end, user_end = ends.datagram_pair()

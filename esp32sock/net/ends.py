@@ -14,6 +14,7 @@ import _socket
 import os
 import select
 import struct
+import weakref
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -46,12 +47,26 @@ DATAGRAM_HEADER = struct.Struct("!HH4s")
 
 
 class OwnEnd(_socket.socket):
-    """An end that belongs to us: non-blocking, and closed without a warning when nobody holds it any more."""
+    """An end that belongs to us: non-blocking, and closed without a warning when nobody holds it any more.
 
-    __slots__ = ()
+    A forked child closes its copies: they would hide from the user that the engine has closed the link.
+    """
+
+    __slots__ = ("__weakref__",)
 
     def __del__(self) -> None:
         self.close()
+
+
+_living: weakref.WeakSet[OwnEnd] = weakref.WeakSet()
+
+
+def _close_in_child() -> None:
+    for end in list(_living):
+        end.close()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
 
 
 def key_of(fd: int) -> Key:
@@ -63,7 +78,9 @@ def key_of(fd: int) -> Key:
 def own(fd: int, kind: int = _socket.SOCK_STREAM) -> OwnEnd:
     """Take over a descriptor as an end of ours."""
     os.set_blocking(fd, False)
-    return OwnEnd(_socket.AF_UNIX, kind | _socket.SOCK_NONBLOCK, 0, fd)
+    end = OwnEnd(_socket.AF_UNIX, kind | _socket.SOCK_NONBLOCK, 0, fd)
+    _living.add(end)
+    return end
 
 
 def fresh_stream() -> int:

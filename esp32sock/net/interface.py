@@ -8,15 +8,20 @@ import os
 import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 from typing import TYPE_CHECKING, Any
 
+from trio import CancelScope
+
 from esp32sock._build import BUILD
 from esp32sock.errors import Error
+from esp32sock.module.datagrams import DatagramRequest
 from esp32sock.module.module import Module
 from esp32sock.module.options import ModuleOptions
 from esp32sock.module.ports import open_port
-from esp32sock.module.streams import StreamRequest
+from esp32sock.module.server import Accepted, ListenRequest
+from esp32sock.module.streams import LinkOptions, StreamRequest, set_link_options
 from esp32sock.module.thread import EngineThread
 from esp32sock.net.oserrors import translated
 from esp32sock.net.routes import Routes
@@ -24,9 +29,11 @@ from esp32sock.net.verbs import (
     DEFAULT_OPTIONS,
     Address,
     DatagramEvents,
+    DatagramOpened,
     Handle,
     Interface,
     ListenEvents,
+    Listening,
     ModuleStatus,
     StreamEvents,
     StreamOpened,
@@ -35,7 +42,7 @@ from esp32sock.net.verbs import (
 
 if TYPE_CHECKING:
     import _socket
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
     from esp32sock.at.commands import Command
@@ -49,34 +56,102 @@ MARGIN_S = 0.2
 """So much before a socket's own time-out it is told that no link became free, so that it hears the reason."""
 
 
-class _Listener:
+@dataclass(frozen=True, slots=True)
+class _StreamRelay:
     """Hands what the engine tells about a stream to the socket's own events object."""
 
-    def __init__(self, events: StreamEvents) -> None:
-        self._events = events
+    events: StreamEvents
+    handle: _Handle
 
     def opened(self, link_id: int, local: Address, remote: Address) -> None:
-        self._events.opened(StreamOpened(link_id, local, remote))
+        self.handle.link_id = link_id
+        self.events.opened(StreamOpened(link_id, local, remote))
 
     def failed(self, error: Error) -> None:
-        self._events.failed(error)
+        self.events.failed(error)
 
     def ended(self, error: Error | None) -> None:
-        self._events.ended(error)
+        self.handle.link_id = None
+        self.events.ended(error)
 
 
-class _StreamHandle:
-    """The way to give up on a stream that is still opening."""
+@dataclass(frozen=True, slots=True)
+class _DatagramRelay:
+    """The same for a UDP link."""
 
-    def __init__(self, thread: EngineThread, request: StreamRequest) -> None:
+    events: DatagramEvents
+
+    def opened(self, link_id: int, local: Address) -> None:
+        self.events.opened(DatagramOpened(link_id, local))
+
+    def failed(self, error: Error) -> None:
+        self.events.failed(error)
+
+    def doubtful(self, error: Error) -> None:
+        self.events.doubtful(error)
+
+    def ended(self, error: Error | None) -> None:
+        self.events.ended(error)
+
+
+@dataclass(frozen=True, slots=True)
+class _ServerRelay:
+    """The same for a listener and what it accepts."""
+
+    events: ListenEvents
+    thread: EngineThread
+    module: Module
+
+    def listening(self, local: Address) -> None:
+        self.events.listening(Listening(local))
+
+    def failed(self, error: Error) -> None:
+        self.events.failed(error)
+
+    def accepted(
+        self, user_end: _socket.socket, link_id: int, local: Address, remote: Address, stream: Accepted
+    ) -> None:
+        handle = _AcceptedHandle(self.thread, self.module, stream)
+        handle.link_id = link_id
+        self.events.accepted(user_end, StreamOpened(link_id, local, remote), handle)
+
+    def ended(self, error: Error | None) -> None:
+        self.events.ended(error)
+
+
+class _Handle:
+    """What an open call gives back: giving up while it opens, options once a TCP link is open."""
+
+    def __init__(self, thread: EngineThread, module: Module, give_up: Callable[[], object]) -> None:
         self._thread = thread
-        self._request = request
+        self._module = module
+        self._give_up = give_up
+        self.link_id: int | None = None
 
     def abandon(self) -> None:
-        self._thread.post(self._request.scope.cancel)
+        self._thread.post(self._give_up)
 
     def set_options(self, options: StreamOptions) -> Future[None]:
-        raise Error("options of an open link cannot be changed").means(errno.ENOPROTOOPT)
+        async def change() -> None:
+            if self.link_id is not None:
+                await set_link_options(self._module, self.link_id, _link_options(options))
+
+        return self._thread.call(change)
+
+
+class _AcceptedHandle(_Handle):
+    """The same for a stream that the module accepted."""
+
+    def __init__(self, thread: EngineThread, module: Module, stream: Accepted) -> None:
+        super().__init__(thread, module, lambda: None)  # it is open; closing its descriptor ends it
+        self._stream = stream
+
+    def attach(self, events: StreamEvents) -> None:
+        self._thread.post(self._stream.attach, events)
+
+
+def _link_options(options: StreamOptions) -> LinkOptions:
+    return LinkOptions(options.keepalive_s, options.nodelay, options.linger_s, options.send_timeout_ms)
 
 
 class LocalInterface(Interface):
@@ -105,27 +180,38 @@ class LocalInterface(Interface):
         if timeout_s is not None:
             latest = max(0.0, timeout_s - MARGIN_S)
             wait_for_link_s = latest if wait_for_link_s is None else min(wait_for_link_s, latest)
+        scope = CancelScope()
+        handle = _Handle(self._thread, self._module, scope.cancel)
         request = StreamRequest(
             end,
             remote,
-            _Listener(events),
+            _StreamRelay(events, handle),
             filler_bytes,
             timeout_s,
             wait_for_link_s,
-            options.keepalive_s,
+            _link_options(options),
             options.half_close_s,
+            scope,
         )
-        if not self._thread.post(self._module.open_stream, request):
-            raise Error("the interface was detached").means(errno.ENETDOWN)
-        return _StreamHandle(self._thread, request)
+        self._begin(self._module.open_stream, request)
+        return handle
 
     def open_datagram(
         self, end: _socket.socket, local_port: int, remote: Address | None, events: DatagramEvents
     ) -> Handle:
-        raise Error("UDP over the module is not available in this version").means(errno.EPROTONOSUPPORT)
+        request = DatagramRequest(end, local_port, remote, _DatagramRelay(events))
+        self._begin(self._module.open_datagram, request)
+        return _Handle(self._thread, self._module, request.scope.cancel)
 
     def listen(self, end: _socket.socket, port: int, backlog: int, events: ListenEvents) -> Handle:
-        raise Error("servers on the module are not available in this version").means(errno.EOPNOTSUPP)
+        relay = _ServerRelay(events, self._thread, self._module)
+        request = ListenRequest(end, port, relay, self._options.server_links)
+        self._begin(self._module.listen, request)
+        return _Handle(self._thread, self._module, request.scope.cancel)
+
+    def _begin(self, job: Callable[..., object], request: object) -> None:
+        if not self._thread.post(job, request):
+            raise Error("the interface was detached").means(errno.ENETDOWN)
 
     def resolve(self, host: str) -> Future[list[str]]:
         return self._thread.call(self._module.resolve, host)

@@ -33,6 +33,8 @@ state_by_id = _states.get
 
 def adopt(sock: _socket.socket, state: Virtual) -> None:
     """From now on `sock` is an object of this virtual socket."""
+    if _parked:
+        _sweep()
     number = id(sock)
     _objects[number] = weakref.ref(sock, partial(_collected, number))
     _states[number] = state
@@ -56,9 +58,13 @@ def find(fd: int) -> Virtual | None:
 
 def park(fd: int, state: Virtual) -> None:
     """Keep a state that has a descriptor but no object."""
-    _sweep()
     _by_key[state.key] = state
     _parked[state.key] = (fd, state)
+
+
+def has_objects(state: Virtual) -> bool:
+    """Whether any object stands for this virtual socket."""
+    return any(other is state for other in list(_states.values()))
 
 
 def objects_of(state: Virtual) -> list[_socket.socket]:
@@ -78,7 +84,7 @@ def rekey(state: Virtual, key: Key) -> None:
 
 def let_go_if_unused(state: Virtual) -> None:
     """To be called when an object of `state` is gone, after its descriptor was closed."""
-    if state not in _states.values() and state.key not in _parked:
+    if not has_objects(state) and state.key not in _parked:
         state.let_go()
 
 

@@ -96,7 +96,7 @@ def _real_close(self: Any, *args: Any) -> None:
 def _detach(self: Any) -> int:
     state = registry.forget(self)
     fd = _stdlib_detach(self)
-    if state is not None:
+    if state is not None and not registry.has_objects(state):
         registry.park(fd, state)
     return fd
 

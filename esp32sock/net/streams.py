@@ -26,11 +26,9 @@ from esp32sock.net.addresses import ANY, parse
 from esp32sock.net.listeners import Backlog
 from esp32sock.net.oserrors import failure, translated
 from esp32sock.net.resolver import destination
-from esp32sock.net.virtual import Virtual, refuse_ancillary, refuse_out_of_band, sendto_arguments
+from esp32sock.net.stream_data import StreamData
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from esp32sock.errors import Error
     from esp32sock.net.verbs import AcceptedStream, Address, StreamOpened
 
@@ -47,9 +45,9 @@ class Phase(enum.Enum):
 class Attempt:
     """One attempt to connect: the events object of its link, for as long as the link lives."""
 
-    def __init__(self, stream: VirtualStream, end: ends.OwnEnd | None = None) -> None:
+    def __init__(self, stream: VirtualStream, end: ends.OwnEnd | None) -> None:
         self._stream = stream
-        self._end = end
+        self._end = end  # to give back if it fails; None for an accepted stream, which cannot
         self.decided = threading.Event()
 
     def opened(self, opened: StreamOpened) -> None:
@@ -57,6 +55,7 @@ class Attempt:
         self.decided.set()
 
     def failed(self, error: Error) -> None:
+        assert self._end is not None
         self._stream.note_failed(self, error, self._end)
         self.decided.set()
 
@@ -64,10 +63,8 @@ class Attempt:
         self._stream.note_ended(self, error)
 
 
-class VirtualStream(Virtual):
+class VirtualStream(StreamData):
     """State of one TCP socket."""
-
-    kind = _socket.SOCK_STREAM
 
     def __init__(self, proto: int, key: ends.Key) -> None:
         super().__init__(proto, key)
@@ -92,7 +89,7 @@ class VirtualStream(Virtual):
         stream._told = True
         stream.local, stream.remote = opened.local, opened.remote
         stream.handle = handle
-        stream._attempt = Attempt(stream)
+        stream._attempt = Attempt(stream, None)
         registry.park(fd, stream)
         handle.attach(stream._attempt)
         return stream
@@ -104,13 +101,12 @@ class VirtualStream(Virtual):
             self.local, self.remote = opened.local, opened.remote
             self.phase = Phase.OPEN
 
-    def note_failed(self, attempt: Attempt, error: Error, end: ends.OwnEnd | None) -> None:
+    def note_failed(self, attempt: Attempt, error: Error, end: ends.OwnEnd) -> None:
         if attempt is self._attempt:
             self.error = error  # first, or another thread would find a fresh socket and connect again
-            self._start_over()
-            self.end = end
-            if end is not None:
-                ends.drain(end)  # only now does the descriptor show that there is an outcome
+            self._take_back(end)
+        else:  # given up long ago; nobody else needs it
+            end.close()
 
     def note_ended(self, attempt: Attempt, error: Error | None) -> None:
         if attempt is self._attempt and error is not None:
@@ -163,7 +159,7 @@ class VirtualStream(Virtual):
         timeout = sock.gettimeout()
         if timeout != 0 and not interface.may_block():
             raise failure(
-                errno.EDEADLK, "connect: this thread runs the engine and may not block; use setblocking(False)"
+                errno.EDEADLK, "connect: this thread runs the engine and may not block; setblocking(False)"
             )
         end = self._join(sock)
         filler_bytes = 0
@@ -186,7 +182,7 @@ class VirtualStream(Virtual):
                     wait_for_link_s=_shorter(timeout or None, interface.wait_for_link_s),
                 )
         except BaseException:
-            self._start_over()
+            self._take_back(end)
             raise
         if timeout == 0:
             raise BlockingIOError(errno.EINPROGRESS, os.strerror(errno.EINPROGRESS))
@@ -210,6 +206,12 @@ class VirtualStream(Virtual):
             if handle is not None:
                 handle.abandon()
 
+    def _take_back(self, end: ends.OwnEnd) -> None:
+        """The attempt failed; the descriptor shows it when the filler is gone."""
+        self._start_over()
+        self.end = end
+        ends.drain(end)
+
     def _start_over(self) -> None:
         self.phase = Phase.FRESH
         self.handle = None
@@ -232,10 +234,12 @@ class VirtualStream(Virtual):
         ends.limit_sending(sock.fileno(), self.options.sndbuf_bytes() or ends.SNDBUF_BYTES)
         self._shrunk = False
 
-    def _settle(self, sock: C) -> None:
-        """To be called when the program may have learned that the connection is there."""
+    def settle(self, sock: C) -> None:
         if self._shrunk and self.phase is Phase.OPEN:
             self._restore_sndbuf(sock)
+
+    def carries_data(self) -> bool:
+        return self.phase in (Phase.OPEN, Phase.CONNECTING)
 
     # Listening.
 
@@ -261,6 +265,9 @@ class VirtualStream(Virtual):
         self.phase = Phase.LISTENING
         try:
             self.handle = backlog_of_ours.open(self.use(), end, waiting)
+        except OSError:
+            self._take_back(end)
+            raise
         except BaseException:
             self._start_over()
             raise
@@ -286,18 +293,18 @@ class VirtualStream(Virtual):
     # Names, ends and errors.
 
     def getsockname(self, sock: C, /) -> Address:
-        self._settle(sock)
+        self.settle(sock)
         return super().getsockname(sock)
 
     def getpeername(self, sock: C, /) -> Address:
         self._check_open(sock)
-        self._settle(sock)
+        self.settle(sock)
         if self.phase is not Phase.OPEN or self._reset or self.remote is None:
             raise failure(errno.ENOTCONN, "this socket has no peer")
         return self.remote
 
     def take_error_number(self, sock: C) -> int:
-        self._settle(sock)
+        self.settle(sock)
         return super().take_error_number(sock) or C.getsockopt(sock, _socket.SOL_SOCKET, _socket.SO_ERROR)
 
     def shutdown(self, sock: C, how: int, /) -> None:
@@ -313,91 +320,6 @@ class VirtualStream(Virtual):
 
     def fresh_descriptor(self) -> int:
         return ends.fresh_stream()
-
-    # Data: the descriptor does it. Around it, what AF_UNIX would answer differently.
-
-    def send(self, sock: C, data: Any, flags: int = 0, /) -> int:
-        return int(self._send(sock, flags, C.send, data, flags))
-
-    def sendall(self, sock: C, data: Any, flags: int = 0, /) -> None:
-        self._send(sock, flags, C.sendall, data, flags)
-
-    def sendto(self, sock: C, /, *arguments: Any) -> int:
-        data, flags, address = sendto_arguments(arguments)
-        if address is not None:
-            parse("sendto", address)
-        return int(self._send(sock, flags, C.send, data, flags))
-
-    def sendmsg(
-        self, sock: C, buffers: Iterable[Any], ancdata: Any = (), flags: int = 0, address: Any = None, /
-    ) -> int:
-        if address is not None:
-            parse("sendmsg", address)
-        refuse_ancillary(ancdata)
-        return int(self._send(sock, flags, C.sendmsg, buffers, (), flags))
-
-    def recv(self, sock: C, bufsize: int, flags: int = 0, /) -> bytes:
-        data: bytes = self._receive(sock, flags, C.recv, bufsize, flags)
-        if not data and bufsize:
-            self._end_of_stream()
-        return data
-
-    def recv_into(self, sock: C, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        count: int = self._receive(sock, flags, C.recv_into, buffer, nbytes, flags)
-        if not count and len(buffer):
-            self._end_of_stream()
-        return count
-
-    def recvfrom(self, sock: C, bufsize: int, flags: int = 0, /) -> tuple[bytes, None]:
-        return self.recv(sock, bufsize, flags), None
-
-    def recvfrom_into(self, sock: C, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, None]:
-        return self.recv_into(sock, buffer, nbytes, flags), None
-
-    def recvmsg(
-        self, sock: C, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
-    ) -> tuple[bytes, list[Any], int, None]:
-        data, anc, msg_flags, _ = self._receive(sock, flags, C.recvmsg, bufsize, ancbufsize, flags)
-        if not data and bufsize:
-            self._end_of_stream()
-        return data, anc, msg_flags, None
-
-    def recvmsg_into(
-        self, sock: C, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0, /
-    ) -> tuple[int, list[Any], int, None]:
-        count, anc, msg_flags, _ = self._receive(sock, flags, C.recvmsg_into, buffers, ancbufsize, flags)
-        if not count:
-            self._end_of_stream()
-        return count, anc, msg_flags, None
-
-    def _send(self, sock: C, flags: int, native: Callable[..., Any], /, *arguments: Any) -> Any:
-        refuse_out_of_band(flags)
-        if self._shrunk:
-            self._settle(sock)
-        if self.error is not None:
-            self.raise_error("send")
-        if self.phase not in (Phase.OPEN, Phase.CONNECTING):
-            raise failure(errno.EPIPE, "send: this socket is not connected")
-        try:
-            return native(sock, *arguments)
-        except (BrokenPipeError, ConnectionResetError):
-            self.raise_error("send")  # the engine had more to say than the kernel
-            raise
-
-    def _receive(self, sock: C, flags: int, native: Callable[..., Any], /, *arguments: Any) -> Any:
-        refuse_out_of_band(flags)
-        if self.phase not in (Phase.OPEN, Phase.CONNECTING):
-            self.raise_error("receive")
-            raise failure(errno.ENOTCONN, "receive: this socket is not connected")
-        try:
-            return native(sock, *arguments)
-        except ConnectionResetError:
-            self.raise_error("receive")
-            raise
-
-    def _end_of_stream(self) -> None:
-        if self.error is not None:
-            self.raise_error("receive")
 
 
 def _shorter(one: float | None, other: float | None) -> float | None:

@@ -163,15 +163,19 @@ class Interface(ABC):
     ) -> Handle:
         """Open a UDP link over a SOCK_SEQPACKET `end`; each message is an 8-byte header and a payload.
 
-        The header is `ends.DATAGRAM_HEADER`. With `remote` only that peer is heard; without it, anyone
-        (mode 2 of CIPSTART). `local_port` 0 lets the module choose.
+        As with a stream, `end` is the engine's until `failed`. The header is `ends.DATAGRAM_HEADER`. With
+        `remote` only that peer is heard; without it, anyone (mode 2 of CIPSTART). `local_port` 0 lets the
+        module choose.
         """
 
     @abstractmethod
     def listen(
         self, end: _socket.socket, port: int, backlog: int, events: ListenEvents
     ) -> Handle:
-        """Start the module's server on `port`; `end` becomes readable by one byte a waiting connection."""
+        """Start the module's server on `port`; a byte is written to `end` for each waiting connection.
+
+        As with a stream, `end` is the engine's until `failed`.
+        """
 
     @abstractmethod
     def resolve(self, host: str) -> Future[list[str]]:

@@ -156,8 +156,10 @@ class Virtual(ABC):
         encoded = options.encoded(value, optlen)
         if option in options.NATIVE:
             _socket.socket.setsockopt(sock, level, optname, encoded)
+        before = self.options.for_stream()
         self.options.store(option, encoded)
-        if option in options.HONOURED and self.has_stream_link() and self.born == current.forks():
+        changed = option in options.HONOURED and self.options.for_stream() != before
+        if changed and self.has_stream_link() and self.born == current.forks():
             assert self.handle is not None
             # Best effort: whether the firmware has it is not worth failing for, and nobody can wait here.
             with suppress(Error):
@@ -221,48 +223,6 @@ class Virtual(ABC):
 
 
 _DEFAULT_PROTO = {_socket.SOCK_STREAM: _socket.IPPROTO_TCP, _socket.SOCK_DGRAM: _socket.IPPROTO_UDP}
-
-
-def refuse_out_of_band(flags: int) -> None:
-    """OSError(EOPNOTSUPP) for MSG_OOB, which AF_UNIX would take in silence."""
-    if flags & _socket.MSG_OOB:
-        raise failure(errno.EOPNOTSUPP, "an ESP32 with AT firmware has no out-of-band data")
-
-
-def refuse_ancillary(ancdata: Any) -> None:
-    """Check ancillary data as the C module does; OSError(EOPNOTSUPP) if there is any."""
-    try:
-        items = list(ancdata)
-    except TypeError:
-        raise TypeError("sendmsg() argument 2 must be iterable") from None
-    for item in items:
-        if not isinstance(item, tuple) or len(item) != 3:
-            raise TypeError("sendmsg() ancillary data items are 3-tuples (level, type, data)")
-        level, kind, data = item
-        if not isinstance(level, int) or not isinstance(kind, int):
-            raise TypeError("an integer is required for cmsg_level and cmsg_type")
-        memoryview(data)
-    if items:
-        raise failure(errno.EOPNOTSUPP, "an ESP32 with AT firmware carries no ancillary data")
-
-
-def bytes_like(data: Any) -> memoryview:
-    """The bytes of an argument that must be bytes-like."""
-    try:
-        return memoryview(data).cast("B")
-    except TypeError:
-        raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}") from None
-
-
-def sendto_arguments(arguments: tuple[Any, ...]) -> tuple[memoryview, int, Any]:
-    """(data, flags, address) of `sendto(data[, flags], address)`."""
-    if not 2 <= len(arguments) <= 3:
-        raise TypeError(f"sendto() takes 2 or 3 arguments ({len(arguments)} given)")
-    data = bytes_like(arguments[0])
-    flags = arguments[1] if len(arguments) == 3 else 0
-    if not isinstance(flags, int):
-        raise TypeError(f"{type(flags).__name__!r} object cannot be interpreted as an integer")
-    return data, flags, arguments[-1]
 
 
 def _refuse_foreign(interface: Interface, dotted: str) -> None:

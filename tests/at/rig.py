@@ -1,4 +1,4 @@
-"""A session on a wire that a test holds at the other end: time by hand, and a watchman over every byte written.
+"""A session on a wire that a test holds at the other end: time by hand, and a watchman over what is written.
 
 The watchman knows the rules of at-dialects 7.5 by itself and nothing of the library: it reads both directions
 of the wire with a tokenizer of its own, after the fact, whole.
@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.at.commands import basic
-from esp32sock.at.events import CommandDone, CommandFailed, DataReceived, LinkClosed, LinkFault, LinkOpened
+from esp32sock.at.events import (
+    CommandDone,
+    CommandFailed,
+    DataReceived,
+    LinkClosed,
+    LinkFault,
+    LinkOpened,
+    OrphanLink,
+)
 from esp32sock.at.framing import LINKS, NEED_DATA, Chunk
 from esp32sock.at.session import Session
 from esp32sock.at.state import CommandState, LinkState
@@ -93,7 +101,29 @@ def matches(expected: object, seen: object) -> bool:
             return seen == expected
 
 
+def normal(events: Sequence[object]) -> list[object]:
+    """The same with payload in the order of its links where no text lies between.
+
+    That is all that is promised: within a link, and between payload and text.
+    """
+    ordered: list[object] = []
+    run: dict[int, bytes] = {}
+    orphans: dict[int, OrphanLink] = {}
+    for event in [*events, None]:
+        if isinstance(event, Data):
+            run[event.link_id] = run.get(event.link_id, b"") + event.payload
+        elif isinstance(event, OrphanLink):
+            orphans[event.link_id] = event
+        else:
+            ordered += [Data(link_id, run[link_id]) for link_id in sorted(run)]
+            ordered += [orphans[link_id] for link_id in sorted(orphans)]
+            ordered.append(event)
+            run, orphans = {}, {}
+    return ordered[:-1]
+
+
 def assert_events(seen: Sequence[object], expected: Sequence[object]) -> None:
+    seen, expected = normal(seen), normal(expected)
     good = len(seen) == len(expected) and all(matches(e, s) for e, s in zip(expected, seen, strict=True))
     assert good, "saw\n  " + "\n  ".join(map(str, seen)) + "\nnot\n  " + "\n  ".join(map(str, expected))
 
@@ -156,7 +186,7 @@ class Rig:
             self.wire.append(("T", b""))
             self.session.handle_deadline(self.now)
             self.pump()
-            assert self.session.next_deadline() > self.now, "a deadline that stays due would be called for ever"
+            assert self.session.next_deadline() > self.now, "a deadline that stays due is called for ever"
         self.now = until
 
     def pump(self) -> None:
@@ -316,12 +346,13 @@ class Dialogue:
     own_link: bool = False
     """Whether payload may come for link 0, all the time."""
 
-    def groups(self) -> list[Host | Wait | Do | bytes]:
-        """The steps with tokens that stand together made one."""
-        joined: list[Host | Wait | Do | bytes] = []
+    def groups(self) -> list[Step]:
+        """The steps with tokens that can stand in one read made one: none is answered before it is asked."""
+        joined: list[Step] = []
         for step in self.steps:
-            if isinstance(step, bytes) and joined and isinstance(joined[-1], bytes):
-                joined[-1] += step
+            last = joined[-1] if joined else None
+            if isinstance(step, bytes) and isinstance(last, bytes) and not last.endswith((b">", b"> ")):
+                joined[-1] = last + step
             else:
                 joined.append(step)
         return joined

@@ -139,9 +139,10 @@ def test_cuts_make_no_difference(
     assert played([data[a:b] for a, b in pairwise(edges)]) == played([data])
 
 
-@pytest.mark.parametrize("seed", range(400))
-def test_the_fuzzer_finds_nothing_at_once(both_framings: object, fuzzer: Any, seed: int) -> None:
-    fuzzer["one_round"](seed)
+@pytest.mark.parametrize("first_seed", range(0, 400, 50))
+def test_the_fuzzer_finds_nothing_at_once(both_framings: object, fuzzer: Any, first_seed: int) -> None:
+    for seed in range(first_seed, first_seed + 50):
+        fuzzer["one_round"](seed)
 
 
 @pytest.fixture(scope="module")

@@ -207,7 +207,10 @@ class Link:
     def move(self) -> None:
         if not self.outgoing and not self.user_eof:
             with suppress(BlockingIOError):
-                self.outgoing = self.end.recv(CHUNK)
+                try:
+                    self.outgoing = self.end.recv(CHUNK)
+                except ConnectionResetError:  # the user closed it with data unread
+                    self.user_gone = True
                 if not self.outgoing:
                     self.user_eof = True
                     if not self.user_gone:
@@ -268,8 +271,17 @@ class DatagramLink:
         self.fake.loop.watch(self.end.fileno(), IN, self.from_user)
         self.fake.loop.watch(self.net.fileno(), IN, self.from_net)
 
+    def fail(self, error: Error) -> None:
+        self.end = _socket.socket()  # the socket has its end back
+        assert self.events is not None
+        self.events.failed(error)
+        self.close()
+
     def from_user(self, _: int) -> None:
-        message = self.end.recv(65536)
+        try:
+            message = self.end.recv(65536)
+        except ConnectionResetError:  # the user closed it with datagrams unread
+            message = b""
         if not message:
             self.close()
             return
@@ -313,6 +325,12 @@ class Listener:
     def start(self) -> None:
         self.fake.loop.watch(self.end.fileno(), 0, lambda _: self.close())
         self.fake.loop.watch(self.net.fileno(), IN, self.accept)
+
+    def fail(self, error: Error) -> None:
+        self.end = _socket.socket()  # the socket has its end back
+        assert self.events is not None
+        self.events.failed(error)
+        self.close()
 
     def accept(self, _: int) -> None:
         fd, peer = self.net._accept()  # type: ignore[attr-defined]
@@ -432,12 +450,10 @@ class FakeInterface(Interface):
                 net.setsockopt(_socket.SOL_SOCKET, _socket.SO_BROADCAST, 1)
                 net.bind(("127.0.0.1", local_port))
             except OSError as error:
-                events.failed(Error(f"CIPSTART UDP: {error}").means(error.errno or errno.EIO))
-                link.close()
+                link.fail(Error(f"CIPSTART UDP: {error}").means(error.errno or errno.EIO))
                 return
             if len(self.links) > self.most_links:
-                events.failed(Error("all links of the module are taken").means(errno.EMFILE))
-                link.close()
+                link.fail(Error("all links of the module are taken").means(errno.EMFILE))
                 return
             events.opened(DatagramOpened(0, net.getsockname()))
             link.start()
@@ -458,8 +474,7 @@ class FakeInterface(Interface):
                 net.listen(backlog)
                 net.setblocking(False)
             except OSError as error:
-                events.failed(Error(f"CIPSERVER: {error}").means(error.errno or errno.EIO))
-                listener.close()
+                listener.fail(Error(f"CIPSERVER: {error}").means(error.errno or errno.EIO))
                 return
             events.listening(Listening(net.getsockname()))
             listener.start()

@@ -1,0 +1,70 @@
+"""The module's one TCP server (CIPSERVER and its like, chapter 5 of the 2017 document)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from esp32sock.at.commands.base import Plain
+from esp32sock.at.params import command_line
+
+if TYPE_CHECKING:
+    from esp32sock.at.firmware import Firmware
+
+
+@dataclass(frozen=True, slots=True)
+class Listen(Plain):
+    """Start the server on a port. Source: V1.0, 5.2.9, at-dialects 7.9."""
+
+    name: ClassVar[str] = "+CIPSERVER"
+
+    port: int
+
+    def line(self, firmware: Firmware) -> bytes:
+        if not 1 <= self.port <= 65535:
+            raise ValueError(f"port {self.port} is outside 1 to 65535")
+        return command_line("+CIPSERVER", 1, self.port)
+
+
+@dataclass(frozen=True, slots=True)
+class StopListening(Plain):
+    """Stop the server; accepted links stay open. Source: V1.0, 5.2.9, at-dialects 7.9."""
+
+    name: ClassVar[str] = "+CIPSERVER"
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CIPSERVER", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLinks(Plain):
+    """How many links the server may accept, 1 to 5; before it starts.
+
+    Source: at-dialects 7.9, from 1.0 on.
+    """
+
+    name: ClassVar[str] = "+CIPSERVERMAXCONN"
+
+    count: int
+
+    def line(self, firmware: Firmware) -> bytes:
+        if not 1 <= self.count <= 5:
+            raise ValueError(f"{self.count} server links; the module has 1 to 5")
+        return command_line("+CIPSERVERMAXCONN", self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTimeout(Plain):
+    """Seconds after which an idle accepted link is closed, 0 (never) to 7200; needs a running server.
+
+    Source: V1.0, 5.2.12, real-firmware/README.
+    """
+
+    name: ClassVar[str] = "+CIPSTO"
+
+    seconds: int
+
+    def line(self, firmware: Firmware) -> bytes:
+        if not 0 <= self.seconds <= 7200:
+            raise ValueError(f"idle time {self.seconds} s is outside 0 to 7200")
+        return command_line("+CIPSTO", self.seconds)

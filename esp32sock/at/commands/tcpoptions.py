@@ -1,0 +1,34 @@
+"""Options of open TCP links."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from esp32sock.at.commands.base import Plain
+from esp32sock.at.params import command_line
+
+if TYPE_CHECKING:
+    from esp32sock.at.firmware import Firmware
+
+
+@dataclass(frozen=True, slots=True)
+class TcpOptions(Plain):
+    """Linger (-1: off), TCP_NODELAY, send timeout (0: none) and, from 2.4 on, keep-alive of a link.
+
+    Source: at-dialects 7.11 (AT+CIPTCPOPT, from 2.1 on).
+    """
+
+    name: ClassVar[str] = "+CIPTCPOPT"
+
+    link_id: int
+    linger_s: int = -1
+    nodelay: bool = False
+    send_timeout_ms: int = 0
+    keepalive_s: int | None = None
+
+    def line(self, firmware: Firmware) -> bytes:
+        keepalive = self.keepalive_s if firmware.at_least(2, 4) else None
+        return command_line(
+            "+CIPTCPOPT", self.link_id, self.linger_s, int(self.nodelay), self.send_timeout_ms, keepalive
+        )

@@ -1,0 +1,57 @@
+"""UDP links (the UDP part of CIPSTART, chapter 5 of the 2017 document)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, ClassVar
+
+from esp32sock.at.commands.base import Plain
+from esp32sock.at.framing import DATAGRAM
+from esp32sock.at.params import command_line
+
+if TYPE_CHECKING:
+    from esp32sock.at.firmware import Firmware
+
+
+class PeerMode(IntEnum):
+    """Whose datagrams are taken and where ours go (V1.0, 5.2.3)."""
+
+    FIXED = 0
+    CHANGES_ONCE = 1
+    FOLLOWS_LAST_SENDER = 2
+
+
+ANY_PEER = ("0.0.0.0", 1)
+"""As remote with `FOLLOWS_LAST_SENDER`: receives from anyone (at-dialects 7.4; the port must not be 0)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenUdp(Plain):
+    """Open a UDP link; `local_port` None lets the module choose. Source: V1.0, 5.2.3, at-dialects 7.4."""
+
+    name: ClassVar[str] = "+CIPSTART"
+    timeout_s: ClassVar[float] = 20.0
+
+    link_id: int
+    remote: tuple[str, int]
+    local_port: int | None = None
+    mode: PeerMode = PeerMode.FIXED
+
+    @property
+    def opens(self) -> int | None:
+        return self.link_id
+
+    @property
+    def sink(self) -> int:
+        return DATAGRAM
+
+    def line(self, firmware: Firmware) -> bytes:
+        host, port = self.remote
+        if not host:
+            raise ValueError("an empty host name cannot be sent: it restarts the module")
+        for number in (port, self.local_port):
+            if number is not None and not 1 <= number <= 65535:
+                raise ValueError(f"port {number} is outside 1 to 65535")
+        mode = None if self.local_port is None and self.mode is PeerMode.FIXED else int(self.mode)
+        return command_line("+CIPSTART", self.link_id, "UDP", host, port, self.local_port, mode)

@@ -1,0 +1,249 @@
+"""UDP: one link joined to one end of a SOCK_SEQPACKET pair, a message a datagram.
+
+Each message is an address header and a payload; towards the module the header says where to, from it where
+from. A link hears one peer (mode 0 of CIPSTART) or anyone (mode 2); the latter always sends with an explicit
+address, because the module would follow the last sender (known-bugs 15). Datagrams are never merged or cut;
+those for which neither the pair nor the queue has room are dropped and counted, as a kernel does.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket as addresses
+import struct
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import trio
+
+from esp32sock.at.commands import tcpip
+from esp32sock.at.commands.udp import ANY_PEER, OpenUdp, PeerMode
+from esp32sock.at.framing import MAX_DATAGRAM_BYTES, datagram_chunk
+from esp32sock.errors import CommandError, Error
+from esp32sock.module.hangup import HangupWatch
+from esp32sock.module.streams import close_link
+
+if TYPE_CHECKING:
+    import _socket
+
+    from esp32sock.at.framing import Demux
+    from esp32sock.module.dialogue import Dialogue
+    from esp32sock.module.module import Counters, Module
+
+Address = tuple[str, int]
+
+HEADER = struct.Struct("!HH4s")
+"""Family, port, IPv4 address; the sockets use the same."""
+QUEUE_BYTES = 212_992
+"""What waits for a slow reader; Linux has this much by default for a UDP socket."""
+WAIT_FOR_LINK_S = 5.0
+
+
+class DatagramListener(Protocol):
+    """Who is told how a UDP link fares; called before its descriptor shows the same."""
+
+    def opened(self, link_id: int, local: Address) -> None: ...
+    def failed(self, error: Error) -> None: ...
+    def doubtful(self, error: Error) -> None: ...
+    def ended(self, error: Error | None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DatagramRequest:
+    """A UDP link somebody wants; without `remote` it hears anyone."""
+
+    end: _socket.socket
+    local_port: int
+    remote: Address | None
+    listener: DatagramListener
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+
+
+class DatagramPump:
+    """The life of one open UDP link."""
+
+    def __init__(
+        self, dialogue: Dialogue, link_id: int, request: DatagramRequest, counters: Counters
+    ) -> None:
+        self.link_id = link_id
+        self.unread_bytes = 0
+        self.sent_bytes = 0
+        self.received_bytes = 0
+        self.running = False
+        self._dialogue = dialogue
+        self._end = request.end
+        self._remote = request.remote
+        self._listener = request.listener
+        self._counters = counters
+        self._unread: deque[bytes] = deque()
+        self._more = trio.Event()
+        self._error: Error | None = None
+        self._scope = trio.CancelScope()
+
+    def collect(self, demux: Demux) -> None:
+        """Every complete datagram that lies there; never waits."""
+        while (datagram := demux.take_datagram(self.link_id)) is not None:
+            host, port, payload = datagram
+            peer = (host, port) if host is not None else self._remote
+            if peer is not None:
+                self.received_bytes += len(payload)
+                self._put(HEADER.pack(addresses.AF_INET, peer[1], addresses.inet_aton(peer[0])) + payload)
+
+    def _put(self, message: bytes) -> None:
+        if self.unread_bytes + len(message) > QUEUE_BYTES:
+            self._counters.datagrams_dropped += 1
+            return
+        self._unread.append(message)
+        self.unread_bytes += len(message)
+        self._more.set()
+
+    def peer_closed(self) -> None:
+        """UDP has no end; the module closes such a link only when it loses its network."""
+        self.fail(Error(f"the module closed UDP link {self.link_id}").means(errno.ENETDOWN))
+
+    def fail(self, error: Error) -> None:
+        if self._error is None and not self._scope.cancel_called:
+            self._error = error
+            self._scope.cancel()
+
+    async def run(self) -> Error | None:
+        """Pump until the application closes its end; the error if it ended otherwise."""
+        self.running = True
+        with self._scope, HangupWatch(self._end.fileno()) as hangup:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._down)
+                nursery.start_soon(self._up)
+                await hangup.wait()
+                await self._send_the_rest()
+                nursery.cancel_scope.cancel()
+        self.running = False
+        self._unread.clear()
+        return self._error
+
+    def close_end(self) -> None:
+        trio.lowlevel.notify_closing(self._end)
+        self._end.close()
+
+    async def _down(self) -> None:
+        while True:
+            while self._unread:
+                try:
+                    self._end.send(self._unread[0])
+                except BlockingIOError:
+                    await trio.lowlevel.wait_writable(self._end)
+                    continue
+                except OSError:
+                    return  # nobody is there to read
+                self.unread_bytes -= len(self._unread.popleft())
+            self._more = trio.Event()
+            await self._more.wait()
+
+    async def _up(self) -> None:
+        while await self._send_one():
+            await trio.lowlevel.wait_readable(self._end)
+
+    async def _send_the_rest(self) -> None:
+        """What was sent before the close is still sent."""
+        while await self._send_one():
+            pass
+
+    async def _send_one(self) -> bool:
+        """One datagram in its turn; False at the end."""
+        async with self._dialogue.turn():
+            try:
+                message = self._end.recv(HEADER.size + MAX_DATAGRAM_BYTES)
+            except BlockingIOError:
+                return not HangupWatch.check(self._end.fileno())
+            except OSError:
+                return False
+            if len(message) < HEADER.size:
+                return False
+            await self._send(message)
+        return True
+
+    async def _send(self, message: bytes) -> None:
+        _, port, host = HEADER.unpack_from(message)
+        payload = memoryview(message)[HEADER.size :]
+        chunk = datagram_chunk(
+            self.link_id, payload, (addresses.inet_ntoa(host), port) if self._remote is None else None,
+            MAX_DATAGRAM_BYTES,
+        )  # fmt: skip
+        command = tcpip.Send(self.link_id, chunk)
+        try:
+            await self._dialogue.execute_in_turn(command)
+        except CommandError as error:
+            self._doubt(f"a datagram was not sent: {error}")
+            return
+        self.sent_bytes += len(payload)
+        session = self._dialogue.session
+        follows = self._remote is None and not session.firmware.at_least(2, 0)
+        if follows and session.links.received_while_sending(command):
+            self._doubt("a datagram may have gone to whoever sent one at that moment (firmware before 2.0)")
+
+    def _doubt(self, why: str) -> None:
+        self._counters.datagrams_doubtful += 1
+        self._listener.doubtful(Error(f"UDP link {self.link_id}: {why}"))
+
+
+async def run_datagram(module: Module, request: DatagramRequest) -> None:
+    """The whole life of a UDP link; every outcome is told to its listener, none is raised."""
+    pump: DatagramPump | None = None
+    error: Error | None = Error("nobody waits for this link any more").means(errno.ECONNABORTED)
+    with request.scope:
+        try:
+            pump, local = await _open(module, request)
+            error = None
+        except Error as caught:
+            error = caught
+        except ValueError as caught:
+            error = Error(str(caught)).means(errno.EINVAL)
+    if pump is None or error is not None:
+        assert error is not None
+        request.listener.failed(error)
+        return
+    request.listener.opened(pump.link_id, local)
+    module.counters.links_opened += 1
+    try:
+        request.listener.ended(await pump.run())
+    finally:
+        module.counters.add(pump)
+        pump.close_end()
+    await close_link(module, pump)
+
+
+async def _open(module: Module, request: DatagramRequest) -> tuple[DatagramPump, Address]:
+    dialogue = await module.ready()
+    await module.wait_for_network(request.remote[0] if request.remote else None)
+    pool = module.pool
+    link_id = await pool.take(WAIT_FOR_LINK_S)
+    pump = DatagramPump(dialogue, link_id, request, module.counters)
+    pool.pumps[link_id] = pump
+    try:
+        if request.remote is None:
+            await module.name_peers()
+        await dialogue.execute(_open_command(link_id, request))
+        listed = {link.link_id: link for link in await dialogue.execute(tcpip.Links())}
+        port = listed[link_id].local_port if link_id in listed else request.local_port
+        return pump, (module.station_ip or "0.0.0.0", port)
+    except BaseException:
+        pool.give_back(pump)
+        raise
+
+
+def _open_command(link_id: int, request: DatagramRequest) -> OpenUdp:
+    local_port = request.local_port or None
+    if request.remote is not None:
+        return OpenUdp(link_id, request.remote, local_port)
+    return OpenUdp(link_id, ANY_PEER, local_port or module_chosen_port(link_id), PeerMode.FOLLOWS_LAST_SENDER)
+
+
+FIRST_EPHEMERAL_PORT = 49152
+_next_port = FIRST_EPHEMERAL_PORT
+
+
+def module_chosen_port(link_id: int) -> int:
+    """A port for a socket that was bound to none: mode 2 cannot be asked for without naming one."""
+    global _next_port
+    _next_port = FIRST_EPHEMERAL_PORT + (_next_port - FIRST_EPHEMERAL_PORT + 1) % 16384
+    return _next_port

@@ -1,0 +1,214 @@
+"""Listening: the module's one server joined to one end of a pair, a byte in it for each connection.
+
+Accepted links get the ids 0 to n-1 (CIPSERVERMAXCONN=n), so that they and those we open cannot collide; where
+the firmware lacks that command, ours are taken from the top and never the last free one (architecture,
+known-bugs 13). The idle time-out is set to never.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import trio
+
+from esp32sock.at.commands import servers, tcpip
+from esp32sock.errors import CommandError, Error
+from esp32sock.module.hangup import HangupWatch
+from esp32sock.module.pumps import StreamPump
+from esp32sock.module.streams import pump_to_the_end
+
+if TYPE_CHECKING:
+    from esp32sock.at.events import LinkOpened
+    from esp32sock.module.dialogue import Dialogue
+    from esp32sock.module.module import Module
+
+Address = tuple[str, int]
+
+FIRST_EPHEMERAL_PORT = 49152
+LAST_PORT = 65535
+PAIR_BYTES = 4096
+"""Of send buffer, as for the sockets that connect."""
+
+
+class Accepted:
+    """How an accepted stream fares, kept until its owner asks."""
+
+    def __init__(self, pump: StreamPump, half_close_s: float) -> None:
+        self.pump = pump
+        self._listener: AcceptedListener | None = None
+        self._ended: tuple[Error | None] | None = None
+        self.half_close_s = half_close_s
+
+    def attach(self, listener: AcceptedListener) -> None:
+        """Tell this one from now on, and at once what happened before."""
+        self._listener = listener
+        if self._ended is not None:
+            listener.ended(*self._ended)
+
+    def opened(self, link_id: int, local: Address, remote: Address) -> None:
+        raise AssertionError("an accepted stream is open from the start")
+
+    def failed(self, error: Error) -> None:
+        raise AssertionError("an accepted stream is open from the start")
+
+    def ended(self, error: Error | None) -> None:
+        self._ended = (error,)
+        if self._listener is not None:
+            self._listener.ended(error)
+
+
+class AcceptedListener(Protocol):
+    def ended(self, error: Error | None) -> None: ...
+
+
+class ServerListener(Protocol):
+    """Who is told how a listener fares; `accepted` comes before the byte that announces it."""
+
+    def listening(self, local: Address) -> None: ...
+    def failed(self, error: Error) -> None: ...
+    def accepted(
+        self, user_end: _socket.socket, link_id: int, local: Address, remote: Address, stream: Accepted
+    ) -> None: ...
+    def ended(self, error: Error | None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ListenRequest:
+    """A listener somebody wants; `port` 0 lets us choose."""
+
+    end: _socket.socket
+    port: int
+    listener: ServerListener
+    links: int = 3
+    half_close_s: float = 30.0
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+
+
+class Server:
+    """The module's server while it listens."""
+
+    def __init__(self, module: Module, dialogue: Dialogue, request: ListenRequest, port: int) -> None:
+        self.port = port
+        self._module = module
+        self._dialogue = dialogue
+        self._request = request
+        self._error: Error | None = None
+        self._scope = trio.CancelScope()
+
+    async def run(self) -> Error | None:
+        """Until the application closes its listener, or the module is gone; the error then."""
+        with self._scope, HangupWatch(self._request.end.fileno()) as hangup:
+            await hangup.wait()
+        return self._error
+
+    def stop(self) -> None:
+        """Stop accepting."""
+        self._scope.cancel()
+
+    def fail(self, error: Error) -> None:
+        """The module restarted or is gone: nobody listens there any more."""
+        self._error = error
+        self._scope.cancel()
+
+    def accepted(self, event: LinkOpened) -> None:
+        """The module accepted somebody; called in the reading task, so that no byte is lost."""
+        engine_end, user_end = _pair()
+        pump = StreamPump(
+            self._dialogue,
+            event.link_id,
+            engine_end,
+            half_close_s=self._request.half_close_s,
+            account=self._module.account,
+        )
+        self._module.pool.adopt(pump)
+        self._module.begin(self._serve, event, pump, user_end)
+
+    async def _serve(self, event: LinkOpened, pump: StreamPump, user_end: _socket.socket) -> None:
+        stream = Accepted(pump, self._request.half_close_s)
+        remote = event.remote or await self._remote(event.link_id)
+        local = (self._module.station_ip or "0.0.0.0", self.port)
+        self._request.listener.accepted(user_end, event.link_id, local, remote, stream)
+        try:
+            self._request.end.send(b"\0")
+        except OSError:
+            user_end.close()  # the listener was closed meanwhile
+        await pump_to_the_end(self._module, pump, stream)
+
+    async def _remote(self, link_id: int) -> Address:
+        """Who it is; the module says so only when asked, and not any more once the link is gone."""
+        try:
+            listed = await self._dialogue.execute(tcpip.Links())
+        except Error:
+            listed = []
+        return next((link.remote for link in listed if link.link_id == link_id), ("0.0.0.0", 0))
+
+
+async def run_server(module: Module, request: ListenRequest) -> None:
+    """The whole life of a listener; every outcome is told to it, none is raised."""
+    server: Server | None = None
+    failure = Error("nobody waits for this listener any more").means(errno.ECONNABORTED)
+    with request.scope:
+        try:
+            server = await _start(module, request)
+        except Error as error:
+            failure = error
+    if server is None:
+        request.listener.failed(failure)
+        return
+    request.listener.listening((module.station_ip or "0.0.0.0", server.port))
+    ended_by = await server.run()
+    module.server = None
+    request.listener.ended(ended_by)
+    trio.lowlevel.notify_closing(request.end)
+    request.end.close()
+    if ended_by is None:
+        await _stop(module)
+
+
+async def _start(module: Module, request: ListenRequest) -> Server:
+    dialogue = await module.ready()
+    if module.server is not None:
+        same = module.server.port == request.port
+        raise Error(f"the module has one server, and it listens on port {module.server.port} already").means(
+            errno.EADDRINUSE if same else errno.EMFILE
+        )
+    port = request.port or random.randint(FIRST_EPHEMERAL_PORT, LAST_PORT)
+    server = module.server = Server(module, dialogue, request, port)
+    try:
+        async with dialogue.turn():
+            await _limit_links(module, dialogue, request.links)
+            await dialogue.execute_in_turn(servers.Listen(port))
+            await dialogue.execute_in_turn(servers.ServerTimeout(0))
+    except BaseException:
+        module.server = None
+        module.pool.reserve_for_server(0)
+        raise
+    return server
+
+
+async def _limit_links(module: Module, dialogue: Dialogue, links: int) -> None:
+    try:
+        await dialogue.execute_in_turn(servers.ServerLinks(links))
+        module.pool.reserve_for_server(links)
+    except CommandError:
+        module.pool.reserve_for_server(None)  # 0.10 has no such command: the server may take any id
+
+
+async def _stop(module: Module) -> None:
+    try:
+        await module.execute(servers.StopListening())
+        module.pool.reserve_for_server(0)
+    except Error:
+        pass  # the module is gone, and its server with it
+
+
+def _pair() -> tuple[_socket.socket, _socket.socket]:
+    engine, user = _socket.socketpair()
+    for end in (engine, user):
+        end.setblocking(False)
+        end.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, PAIR_BYTES)
+    return engine, user

@@ -1,0 +1,51 @@
+"""Arguments of the data methods, checked as the C module checks them; what a module cannot carry is refused."""
+
+from __future__ import annotations
+
+import _socket
+import errno
+from typing import Any
+
+from esp32sock.net.oserrors import failure
+
+
+def refuse_out_of_band(flags: int) -> None:
+    """OSError(EOPNOTSUPP) for MSG_OOB, which AF_UNIX would take in silence."""
+    if flags & _socket.MSG_OOB:
+        raise failure(errno.EOPNOTSUPP, "an ESP32 with AT firmware has no out-of-band data")
+
+
+def refuse_ancillary(ancdata: Any) -> None:
+    """Check ancillary data as the C module does; OSError(EOPNOTSUPP) if there is any."""
+    try:
+        items = list(ancdata)
+    except TypeError:
+        raise TypeError("sendmsg() argument 2 must be iterable") from None
+    for item in items:
+        if not isinstance(item, tuple) or len(item) != 3:
+            raise TypeError("sendmsg() ancillary data items are 3-tuples (level, type, data)")
+        level, kind, data = item
+        if not isinstance(level, int) or not isinstance(kind, int):
+            raise TypeError("an integer is required for cmsg_level and cmsg_type")
+        memoryview(data)
+    if items:
+        raise failure(errno.EOPNOTSUPP, "an ESP32 with AT firmware carries no ancillary data")
+
+
+def bytes_like(data: Any) -> memoryview:
+    """The bytes of an argument that must be bytes-like."""
+    try:
+        return memoryview(data).cast("B")
+    except TypeError:
+        raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}") from None
+
+
+def sendto_arguments(arguments: tuple[Any, ...]) -> tuple[memoryview, int, Any]:
+    """(data, flags, address) of `sendto(data[, flags], address)`."""
+    if not 2 <= len(arguments) <= 3:
+        raise TypeError(f"sendto() takes 2 or 3 arguments ({len(arguments)} given)")
+    data = bytes_like(arguments[0])
+    flags = arguments[1] if len(arguments) == 3 else 0
+    if not isinstance(flags, int):
+        raise TypeError(f"{type(flags).__name__!r} object cannot be interpreted as an integer")
+    return data, flags, arguments[-1]
