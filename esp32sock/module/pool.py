@@ -53,6 +53,7 @@ class LinkPool:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._server_links: int | None = 0
+        self.server_port: int | None = None
         self._order = deque(reversed(range(LINKS)))
         self._taken: set[int] = set()
         self._changed = trio.Event()
@@ -72,6 +73,15 @@ class LinkPool:
             f"all {LINKS} links of the module are in use; close a connection, or let the socket wait longer "
             "for one (wait_for_link)"
         ).means(errno.EMFILE)
+
+    @property
+    def spare(self) -> int | None:
+        """An id that nobody has now, for a moment's use within one turn; the highest, away from the server."""
+        free = [n for n in range(LINKS) if n not in self._taken and self._is_free(n)]
+        return max(free, default=None)
+
+    def _is_free(self, link_id: int) -> bool:
+        return self._session.links[link_id].state is LinkState.FREE
 
     def adopt(self, pump: Pump) -> None:
         """The module opened this link itself: an accepted connection."""
@@ -99,11 +109,7 @@ class LinkPool:
         self._changed.set()
 
     def _next_free(self) -> int | None:
-        free = [
-            link_id
-            for link_id in self._order
-            if link_id not in self._taken and self._session.links[link_id].state is LinkState.FREE
-        ]
+        free = [link_id for link_id in self._order if link_id not in self._taken and self._is_free(link_id)]
         if self._server_links is None:
             return max(free) if len(free) >= MIN_FREE_BESIDE_A_SERVER else None
         return next((link_id for link_id in free if link_id >= self._server_links), None)

@@ -27,6 +27,7 @@ from esp32sock.at.commands import tcpip
 from esp32sock.at.framing import stream_chunk
 from esp32sock.errors import CommandError, Error
 from esp32sock.module.hangup import HangupWatch
+from esp32sock.module.wake import wake_if_stalled
 
 if TYPE_CHECKING:
     import _socket
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from esp32sock.at.framing import Demux
     from esp32sock.module.dialogue import Dialogue
+    from esp32sock.module.pool import LinkPool
 
 CHUNK_BYTES = 5760
 """Four full segments, the module's TCP send buffer: with more, SEND OK waits for the peer
@@ -48,6 +50,7 @@ class StreamPump:
     def __init__(
         self,
         dialogue: Dialogue,
+        pool: LinkPool,
         link_id: int,
         end: _socket.socket,
         *,
@@ -59,6 +62,7 @@ class StreamPump:
         self.sent_bytes = 0
         self.received_bytes = 0
         self._dialogue = dialogue
+        self._pool = pool
         self._end = end
         self._half_close_s = half_close_s
         self._account = account
@@ -201,7 +205,9 @@ class StreamPump:
         data = memoryview(self._buffer)[:count]
         while data:
             chunk = stream_chunk(self.link_id, data, limit)
-            await self._dialogue.execute_in_turn(tcpip.Send(self.link_id, chunk))
+            send = tcpip.Send(self.link_id, chunk)
+            await self._dialogue.execute_in_turn(send)
+            await wake_if_stalled(self._dialogue, self._pool, send)
             self.sent_bytes += len(chunk.payload)
             data = data[len(chunk.payload) :]
         return count > 0

@@ -119,6 +119,7 @@ class Server:
         engine_end, user_end = _pair()
         pump = StreamPump(
             self._dialogue,
+            self._module.pool,
             event.link_id,
             engine_end,
             half_close_s=self._request.half_close_s,
@@ -182,6 +183,7 @@ async def _start(module: Module, request: ListenRequest) -> Server:
         async with dialogue.turn():
             await _limit_links(module, dialogue, request.links)
             await dialogue.execute_in_turn(servers.Listen(port))
+            module.pool.server_port = port
             await dialogue.execute_in_turn(servers.ServerTimeout(0))
     except BaseException:
         module.server = None
@@ -201,6 +203,7 @@ async def _limit_links(module: Module, dialogue: Dialogue, links: int) -> None:
 async def _stop(module: Module) -> None:
     try:
         await module.execute(servers.StopListening())
+        module.pool.server_port = None
         module.pool.reserve_for_server(0)
     except Error:
         pass  # the module is gone, and its server with it

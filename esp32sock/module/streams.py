@@ -105,7 +105,7 @@ async def _open(module: Module, request: StreamRequest) -> tuple[StreamPump, Add
     wait_s = float("inf") if request.wait_for_link_s is None else request.wait_for_link_s
     link_id = await pool.take(min(wait_s, timeout_s))
     pump = StreamPump(
-        dialogue, link_id, request.end, half_close_s=request.half_close_s, account=module.account
+        dialogue, pool, link_id, request.end, half_close_s=request.half_close_s, account=module.account
     )
     pool.pumps[link_id] = pump
     try:

@@ -1,4 +1,4 @@
-"""Arguments of the data methods, checked as the C module checks them; what a module cannot carry is refused."""
+"""Arguments of the data methods, checked as the C module does; what a module cannot carry is refused."""
 
 from __future__ import annotations
 

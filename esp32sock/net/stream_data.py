@@ -1,4 +1,4 @@
-"""The data methods of TCP sockets: the descriptor does it all, but AF_UNIX would answer some calls differently."""
+"""The data methods of TCP sockets: the descriptor does it all, but AF_UNIX answers some calls differently."""
 
 from __future__ import annotations
 

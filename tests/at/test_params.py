@@ -136,7 +136,7 @@ def test_a_line_is_one_line_and_holds_what_was_meant(values: list[str | bytes | 
         meant.pop()
     length = len("AT+X") + len(meant) + sum(map(bytes_on_the_wire, meant))
     if not all(map(can_be_carried, values)) or length > MAX_LINE_BYTES:
-        with pytest.raises(ValueError, match="CR, LF or NUL|254"):
+        with pytest.raises(ValueError, match=r"CR, LF or NUL|254"):
             command_line("+X", *values)
         return
     line = command_line("+X", *values)
