@@ -110,6 +110,8 @@ class Exchange:
             raise LocalProtocolError(f"{command.label}: {self.machine.name} has no result yet")
         self._links.command_sent(command)
         self.machine.feed(start)
+        if command.receives is not None:
+            self._demux.expect_recvdata(command.receives)
         allowed_s = (PROMPT_S if has_payload else command.timeout_s) + self._queued_s
         self.flight = Flight(command, line + b"\r\n", now + allowed_s, echo=line if echo else b"")
         self.outgoing.append(self.flight.line)
@@ -168,7 +170,8 @@ class Exchange:
         if text in REASONS:
             flight.reason = text.decode()
         elif flight.command.takes(text):
-            flight.lines.append(text)
+            if flight.wanted:
+                flight.lines.append(text)
         else:
             return False
         flight.got_answer()

@@ -224,7 +224,7 @@ class Session:
         return received is not None and self._exchange.received(int(received[1]), now)
 
     def _unsolicited(self, text: bytes) -> bool:
-        urc = parse_urc(text)
+        urc = parse_urc(text, mux=self.demux.mux)
         if urc is not None:
             self._urc(urc)
         return urc is not None
@@ -272,6 +272,8 @@ class Session:
         name = line.strip().upper()
         if name in (b"ATE0", b"ATE1"):
             self._echo = name == b"ATE1"
+        elif name in (b"AT+CIPMUX=0", b"AT+CIPMUX=1"):
+            self.demux.mux = name == b"AT+CIPMUX=1"
         elif name in (b"AT+RST", b"AT+RESTORE"):
             self._restart_begun()
 

@@ -6,12 +6,9 @@ Source: at-dialects 3.4. Lines stand alone, without their CR LF; framing has tak
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Wifi(Enum):
@@ -74,11 +71,6 @@ class Aside:
 Urc = Ready | LinkUp | LinkDown | Waiting | WifiLine | Restarting | Aside
 
 
-def _number(raw: bytes | None) -> int:
-    """A link id; without one the module is in single-link mode, where the link is 0 (at-dialects 7.1)."""
-    return int(raw) if raw else 0
-
-
 def _link_conn(match: re.Match[bytes]) -> Urc:
     link_id, accepted = int(match[2]), match[4] == b"1"
     if match[1] != b"0":
@@ -86,33 +78,46 @@ def _link_conn(match: re.Match[bytes]) -> Urc:
     return LinkUp(link_id, accepted, (match[5].decode(), int(match[6])), int(match[7]))
 
 
-_TABLE: tuple[tuple[re.Pattern[bytes], Callable[[re.Match[bytes]], Urc]], ...] = tuple(
-    (re.compile(pattern, re.DOTALL), meaning)
-    for pattern, meaning in (
-        (rb"ready", lambda _: Ready()),
-        (rb"(?:(\d),)?CONNECT", lambda m: LinkUp(_number(m[1]))),
-        (rb"(?:(\d),)?CLOSED", lambda m: LinkDown(_number(m[1]))),
-        (rb"(\d),CONNECT FAIL", lambda m: LinkDown(int(m[1]))),
-        (rb'\+LINK_CONN:(\d),(\d),"(\w+)",(\d),"([0-9A-Fa-f.:]*)",(\d{1,5}),(\d{1,5})', _link_conn),
-        (rb"\+IPD,(?:(\d),)?(\d{1,9})", lambda m: Waiting(_number(m[1]), int(m[2]))),
-        (rb"WIFI CONNECTED", lambda _: WifiLine(Wifi.CONNECTED)),
-        (rb"WIFI GOT IP", lambda _: WifiLine(Wifi.GOT_IP)),
-        (rb"WIFI DISCONNECT", lambda _: WifiLine(Wifi.DISCONNECTED)),
-        (rb"Will force to restart!!!", lambda _: Restarting()),
-        (
-            rb"WIFI GOT IPv6 [LG]L|\+QUITT|\+TIME_UPDATED|Have \d+ Connections|NO (?:CERT|PRVT_KEY|CA) FOUND"
-            rb"|\+(?:STA_CONNECTED|STA_DISCONNECTED|DIST_STA_IP|ETH_\w+|SCRD|CIPSENDL)\b.*"
-            rb"|smartconfig .*|Smart get wifi info|ssid:.*|password:.*"
-            rb"|(?:\x1b\[[0-9;]*m)?[EWIDV] \(\d+\) .*",  # the log of a board whose AT and log share a port
-            lambda m: Aside(m[0]),
-        ),
-    )
+Meaning = Callable[[re.Match[bytes]], Urc]
+
+_WITH_ID: tuple[tuple[bytes, Meaning], ...] = (
+    (rb"(\d),CONNECT", lambda m: LinkUp(int(m[1]))),
+    (rb"(\d),CLOSED", lambda m: LinkDown(int(m[1]))),
+    (rb"\+IPD,(\d),(\d{1,9})", lambda m: Waiting(int(m[1]), int(m[2]))),
+)
+_WITHOUT_ID: tuple[tuple[bytes, Meaning], ...] = (
+    (rb"CONNECT", lambda _: LinkUp(0)),
+    (rb"CLOSED", lambda _: LinkDown(0)),
+    (rb"\+IPD,(\d{1,9})", lambda m: Waiting(0, int(m[1]))),
+)
+"""In single-link mode the link is 0 (at-dialects 7.1); in the other these are what is left of a line."""
+
+_EITHER: tuple[tuple[bytes, Meaning], ...] = (
+    (rb"ready", lambda _: Ready()),
+    (rb"(\d),CONNECT FAIL", lambda m: LinkDown(int(m[1]))),
+    (rb'\+LINK_CONN:(\d),(\d),"(\w+)",(\d),"([0-9A-Fa-f.:]*)",(\d{1,5}),(\d{1,5})', _link_conn),
+    (rb"WIFI CONNECTED", lambda _: WifiLine(Wifi.CONNECTED)),
+    (rb"WIFI GOT IP", lambda _: WifiLine(Wifi.GOT_IP)),
+    (rb"WIFI DISCONNECT", lambda _: WifiLine(Wifi.DISCONNECTED)),
+    (rb"Will force to restart!!!", lambda _: Restarting()),
+    (
+        rb"WIFI GOT IPv6 [LG]L|\+QUITT|\+TIME_UPDATED|Have \d+ Connections|NO (?:CERT|PRVT_KEY|CA) FOUND"
+        rb"|\+(?:STA_CONNECTED|STA_DISCONNECTED|DIST_STA_IP|ETH_\w+|SCRD|CIPSENDL)\b.*"
+        rb"|smartconfig .*|Smart get wifi info|ssid:.*|password:.*"
+        rb"|(?:\x1b\[[0-9;]*m)?[EWIDV] \(\d+\) .*",  # the log of a board whose AT and log share a port
+        lambda m: Aside(m[0]),
+    ),
 )
 
+_TABLES = tuple(
+    tuple((re.compile(pattern, re.DOTALL), meaning) for pattern, meaning in (*links, *_EITHER))
+    for links in (_WITHOUT_ID, _WITH_ID)
+)  # by mux
 
-def parse_urc(text: bytes) -> Urc | None:
-    """What this line says unasked, None when it is not known to say anything."""
-    for pattern, meaning in _TABLE:
+
+def parse_urc(text: bytes, *, mux: bool) -> Urc | None:
+    """What this line says unasked, None when it is not known to say anything; `mux` as AT+CIPMUX."""
+    for pattern, meaning in _TABLES[mux]:
         match = pattern.fullmatch(text)
         if match:
             return meaning(match)

@@ -98,6 +98,9 @@ class DatagramPump:
         self.unread_bytes += len(message)
         self._more.set()
 
+    def announce(self) -> None:
+        """UDP is always received actively; whatever this was, it is not for us."""
+
     def peer_closed(self) -> None:
         """UDP has no end; the module closes such a link only when it loses its network."""
         self.fail(Error(f"the module closed UDP link {self.link_id}").means(errno.ENETDOWN))
@@ -220,6 +223,7 @@ async def _open(module: Module, request: DatagramRequest) -> tuple[DatagramPump,
     pump = DatagramPump(dialogue, link_id, request, module.counters)
     pool.pumps[link_id] = pump
     try:
+        await module.receiving.prepare(dialogue, link_id, stream=False)
         if request.remote is None:
             await module.name_peers()
         await dialogue.execute(_open_command(link_id, request))

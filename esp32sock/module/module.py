@@ -26,6 +26,7 @@ from esp32sock.at.events import (
     ModuleStuck,
     OrphanLink,
     UnknownText,
+    UnreadWaiting,
     WifiChanged,
 )
 from esp32sock.at.firmware import Firmware
@@ -38,6 +39,7 @@ from esp32sock.module.datagrams import DatagramRequest, run_datagram
 from esp32sock.module.dialogue import Dialogue
 from esp32sock.module.pool import LinkPool
 from esp32sock.module.ports import Port, open_port
+from esp32sock.module.receiving import Receiving
 from esp32sock.module.server import ListenRequest, Server, run_server
 from esp32sock.module.streams import StreamRequest, run_stream
 
@@ -98,11 +100,12 @@ class Module:
         self._stuck = False
         self._unread_bytes = 0
         self._nursery: trio.Nursery | None = None
+        self.receiving = Receiving(None, Firmware())
         self._lives = 0
         self.server: Server | None = None
         """Who accepts what the module accepted; there is one at most."""
         self.names_peers = False
-        """Whether `+IPD` names the sender: UDP that hears anyone needs it, else it is 24 bytes for nothing."""
+        """Whether `+IPD` names the sender: UDP that hears anyone needs it, to others it is a waste."""
         self._all_ended = trio.Event()
         self._failure: Error | None = None
 
@@ -170,7 +173,7 @@ class Module:
         """From now on every `+IPD` says who sent it."""
         if not self.names_peers:
             await self.execute(tcpip.ShowPeer(on=True))
-            self.names_peers = True
+            self.names_peers = self.dialogue.session.demux.recvdata_has_peer = True
 
     def _is_softap_client(self, host: str) -> bool:
         """Whether the address is in the module's own network (a /24, at-dialects 6), which needs no Wi-Fi."""
@@ -308,7 +311,9 @@ class Module:
         """The settings, and what they make true."""
         self._restarted = False
         await startup.set_up(dialogue)
-        self.names_peers = False
+        self.names_peers = dialogue.session.demux.recvdata_has_peer = False
+        self.receiving = Receiving(self.options.receive, dialogue.session.firmware)
+        await self.receiving.set_up(dialogue)
         if self.options.rtscts:
             await startup.use_flow_control(dialogue)
         if self.options.ssid is not None:
@@ -393,6 +398,10 @@ class Module:
                 self._link_faulty(event)
             case OrphanLink():
                 self._spawn(self._close_orphan, event.link_id)
+            case UnreadWaiting():
+                pump = self.pool.pumps.get(event.link_id)
+                if pump is not None:
+                    pump.announce()
             case WifiChanged():
                 self._wifi_changed(event.state)
             case ModuleRestarted():

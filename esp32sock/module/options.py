@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 DEFAULT_BAUD = 115200
 """What every release starts with (at-dialects 2)."""
 
 MIB = 1 << 20
+
+Receive = Literal["active", "passive"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,7 @@ class ModuleOptions:
     control on, on both sides. `ssid` and `password` join at start-up and after every restart.
     `unread_link_bytes` and `unread_bytes` bound what is kept for sockets that nobody reads, per link and
     in all; beyond, that socket gets ECONNRESET. `close_s` bounds the delivery at the very end.
+    `receive` forces active or passive receive; by itself it is passive for TCP from firmware 3.4 on.
     `server_links` is how many connections the module's server may accept at a time, 1 to 5.
     """
 
@@ -30,6 +34,7 @@ class ModuleOptions:
     unread_bytes: int = 32 * MIB
     close_s: float = 10.0
     server_links: int = 3
+    receive: Receive | None = None
 
     def __post_init__(self) -> None:
         if not 80 <= self.baud <= 5_000_000:
@@ -38,5 +43,7 @@ class ModuleOptions:
             raise ValueError("a password without an ssid joins nothing")
         if self.unread_link_bytes < 1 or self.unread_bytes < 1 or self.close_s < 0:
             raise ValueError("limits must be positive")
+        if self.receive not in (None, "active", "passive"):
+            raise ValueError(f"receive={self.receive!r} is neither 'active' nor 'passive'")
         if not 1 <= self.server_links <= 5:
             raise ValueError(f"server_links {self.server_links} is outside 1 to 5")

@@ -43,6 +43,9 @@ class Pump(Protocol):
     def collect(self, demux: Demux) -> None:
         """Take what lies in the demultiplexer for its link."""
 
+    def announce(self) -> None:
+        """Passive receive: the module holds something for its link."""
+
     def peer_closed(self) -> None: ...
     def fail(self, error: Error) -> None: ...
 
@@ -76,7 +79,7 @@ class LinkPool:
 
     @property
     def spare(self) -> int | None:
-        """An id that nobody has now, for a moment's use within one turn; the highest, away from the server."""
+        """An id that nobody has, for a moment's use within one turn; the highest, away from the server."""
         free = [n for n in range(LINKS) if n not in self._taken and self._is_free(n)]
         return max(free, default=None)
 

@@ -27,6 +27,7 @@ from esp32sock.at.commands import tcpip
 from esp32sock.at.framing import stream_chunk
 from esp32sock.errors import CommandError, Error
 from esp32sock.module.hangup import HangupWatch
+from esp32sock.module.receiving import Puller
 from esp32sock.module.wake import wake_if_stalled
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class StreamPump:
         *,
         half_close_s: float,
         account: Callable[[int], None],
+        passive: bool = False,
     ) -> None:
         self.link_id = link_id
         self.unread_bytes = 0
@@ -73,6 +75,8 @@ class StreamPump:
         self._error: Error | None = None
         self._scope = trio.CancelScope()
         self._running = False
+        self._puller = Puller(dialogue, link_id) if passive else None
+        self._emptied = trio.Event()
         self._buffer = bytearray(min(CHUNK_BYTES, dialogue.session.firmware.cipsend_max))
 
     @property
@@ -100,6 +104,11 @@ class StreamPump:
             self._count(len(rest))
             self._more.set()
 
+    def announce(self) -> None:
+        """Passive receive: the module holds something for this link."""
+        if self._puller is not None:
+            self._puller.announce()
+
     def peer_closed(self) -> None:
         """The module closed the link after everything that was fed."""
         self._peer_closed = True
@@ -121,6 +130,8 @@ class StreamPump:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._down, nursery.cancel_scope)
                 nursery.start_soon(self._up, hangup, nursery.cancel_scope)
+                if self._puller is not None:
+                    nursery.start_soon(self._pull, self._puller)
         self._running = False
         self._count(-self.unread_bytes)
         self._unread.clear()
@@ -162,11 +173,26 @@ class StreamPump:
                 else:
                     self._unread[0] = self._unread[0][written:]
                     await trio.lowlevel.wait_writable(self._end)
+            self._emptied.set()
             if self._peer_closed:
                 both.cancel()
                 return
             self._more = trio.Event()
             await self._more.wait()
+
+    async def _pull(self, puller: Puller) -> None:
+        """Passive receive: fetch a piece whenever the application has taken the one before."""
+        try:
+            while not self._peer_closed:
+                await puller.wait()
+                while self._unread:
+                    self._emptied = trio.Event()
+                    await self._emptied.wait()
+                if not self._peer_closed:
+                    await puller.pull()
+        except Error as error:
+            if not self._peer_closed:
+                self.fail(error)
 
     # -- up -------------------------------------------------------------------------------------------
 

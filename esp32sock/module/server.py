@@ -124,6 +124,7 @@ class Server:
             engine_end,
             half_close_s=self._request.half_close_s,
             account=self._module.account,
+            passive=self._module.receiving.passive,
         )
         self._module.pool.adopt(pump)
         self._module.begin(self._serve, event, pump, user_end)
@@ -182,6 +183,7 @@ async def _start(module: Module, request: ListenRequest) -> Server:
     try:
         async with dialogue.turn():
             await _limit_links(module, dialogue, request.links)
+            await module.receiving.prepare_server(dialogue, request.links)
             await dialogue.execute_in_turn(servers.Listen(port))
             module.pool.server_port = port
             await dialogue.execute_in_turn(servers.ServerTimeout(0))

@@ -105,11 +105,18 @@ async def _open(module: Module, request: StreamRequest) -> tuple[StreamPump, Add
     wait_s = float("inf") if request.wait_for_link_s is None else request.wait_for_link_s
     link_id = await pool.take(min(wait_s, timeout_s))
     pump = StreamPump(
-        dialogue, pool, link_id, request.end, half_close_s=request.half_close_s, account=module.account
+        dialogue,
+        pool,
+        link_id,
+        request.end,
+        half_close_s=request.half_close_s,
+        account=module.account,
+        passive=module.receiving.passive,
     )
     pool.pumps[link_id] = pump
     try:
         with trio.fail_at(deadline):
+            await module.receiving.prepare(dialogue, link_id, stream=True)
             local_port = await _connect(module, link_id, request)
         return pump, (module.station_ip or "0.0.0.0", local_port)
     except BaseException:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from esp32sock.net.routes import Routes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from esp32sock.net.verbs import Interface
 
     Provider = Callable[[], Interface]
 
 _forks = 0
+_found_by_host: weakref.WeakKeyDictionary[Interface, set[str]] = weakref.WeakKeyDictionary()
 
 
 def interface() -> Interface:
@@ -35,7 +38,13 @@ def to_host(host: str) -> bool:
         if Routes.from_environment().to_host(host):
             return True
         raise
-    return using.routes_to_host(host)
+    return using.routes_to_host(host) or host in _found_by_host.get(using, ())
+
+
+def found_by_host(addresses: Iterable[str]) -> None:
+    """The host looked up a name that is its own: so are the addresses, to which programs connect next."""
+    with suppress(OSError):
+        _found_by_host.setdefault(interface(), set()).update(addresses)
 
 
 def provide(provider: Provider) -> Provider:

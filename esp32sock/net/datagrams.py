@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import _socket
 import errno
+import operator
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -174,6 +175,7 @@ class VirtualDatagram(Virtual):
         return self.remote
 
     def listen(self, sock: C, backlog: int = 0, /) -> None:
+        operator.index(backlog)
         raise failure(errno.EOPNOTSUPP, "a UDP socket cannot listen")
 
     def accept_descriptor(self, sock: C, /) -> tuple[int, Address]:
@@ -182,7 +184,7 @@ class VirtualDatagram(Virtual):
     def shutdown(self, sock: C, how: int, /) -> None:
         """The link stays open until close: UDP has nothing to tell the peer."""
         self._check_open(sock)
-        if how not in (_socket.SHUT_RD, _socket.SHUT_WR, _socket.SHUT_RDWR):
+        if operator.index(how) not in (_socket.SHUT_RD, _socket.SHUT_WR, _socket.SHUT_RDWR):
             raise failure(errno.EINVAL, f"shutdown: {how} is none of SHUT_RD, SHUT_WR, SHUT_RDWR")
         if self.remote is None:
             raise failure(errno.ENOTCONN, "shutdown: this UDP socket is not connected")

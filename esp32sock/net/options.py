@@ -198,7 +198,7 @@ def encoded(value: object, length: int | None) -> bytes:
         raise TypeError(f"setsockopt() argument 3 must be None, not {type(value).__name__}")
     if isinstance(value, int):
         if not -(2**31) <= value < 2**31:
-            raise OverflowError("signed integer is out of range for an option")
+            raise TypeError(f"setsockopt() argument 3: {value} does not fit an int")
         return _INT.pack(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)

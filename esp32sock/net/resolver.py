@@ -58,7 +58,9 @@ def getaddrinfo(
             EAI_ADDRFAMILY, f"Address family for hostname not supported: {name!r}: the module is IPv4 only"
         )
     if not _is_own(name) and current.to_host(name):
-        return _host_getaddrinfo(host, port, family, type, proto, flags)
+        found = _host_getaddrinfo(host, port, family, type, proto, flags)
+        current.found_by_host({str(answer[4][0]) for answer in found})
+        return found
     answers: list[AddressInfo] = []
     for address in addresses_of(name):
         answers += _host_getaddrinfo(address, port, family, type, proto, numeric_only & ~_socket.AI_CANONNAME)
@@ -89,7 +91,9 @@ def gethostbyname_ex(hostname: str | bytes, /) -> tuple[str, list[str], list[str
     """(name, no aliases, its IPv4 addresses)."""
     name = _text(hostname, "gethostbyname_ex")
     if numeric(name) is None and not _is_own(_checked(name)) and current.to_host(name):
-        return _host_gethostbyname_ex(name)
+        found = _host_gethostbyname_ex(name)
+        current.found_by_host(found[2])
+        return found
     address = numeric(name)
     return name, [], addresses_of(name) if address is None else [address]
 
@@ -132,7 +136,9 @@ def address_of(host: str) -> str:
     name = _checked(host)
     if not _is_own(name) and current.to_host(name):
         answers = _host_getaddrinfo(name, None, _socket.AF_INET, _socket.SOCK_STREAM)
-        return str(answers[0][4][0])
+        found = [str(answer[4][0]) for answer in answers]
+        current.found_by_host(found)
+        return found[0]
     return addresses_of(name)[0]
 
 
@@ -144,7 +150,7 @@ def destination(host: str) -> tuple[str, bool]:
     dotted = address_of(host)
     if dotted == ANY:
         dotted = "127.0.0.1"
-    return dotted, current.to_host(dotted) or (dotted != host and host != "" and current.to_host(host))
+    return dotted, current.to_host(dotted)
 
 
 def addresses_of(name: str) -> list[str]:

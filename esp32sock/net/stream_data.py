@@ -5,10 +5,12 @@ from __future__ import annotations
 import _socket
 import errno
 from abc import abstractmethod
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.net.addresses import parse
 from esp32sock.net.arguments import refuse_ancillary, refuse_out_of_band, sendto_arguments
+from esp32sock.net.ends import OwnEnd
 from esp32sock.net.oserrors import failure
 from esp32sock.net.virtual import Virtual
 
@@ -91,7 +93,7 @@ class StreamData(Virtual):
         if self.error is not None:
             self.raise_error("send")
         if not self.carries_data():
-            raise failure(errno.EPIPE, "send: this socket is not connected")
+            return _not_connected(errno.EPIPE, "send", native, *arguments)
         try:
             return native(sock, *arguments)
         except (BrokenPipeError, ConnectionResetError):
@@ -102,7 +104,7 @@ class StreamData(Virtual):
         refuse_out_of_band(flags)
         if not self.carries_data():
             self.raise_error("receive")
-            raise failure(errno.ENOTCONN, "receive: this socket is not connected")
+            return _not_connected(errno.ENOTCONN, "receive", native, *arguments)
         try:
             return native(sock, *arguments)
         except ConnectionResetError:
@@ -112,3 +114,12 @@ class StreamData(Virtual):
     def _end_of_stream(self) -> None:
         if self.error is not None:
             self.raise_error("receive")
+
+
+def _not_connected(code: int, doing: str, native: Callable[..., Any], /, *arguments: Any) -> Any:
+    """What `native` says of its arguments first, as always; then that there is no connection."""
+    with closing(OwnEnd(_socket.AF_UNIX, _socket.SOCK_STREAM)) as nobody:
+        try:
+            return native(nobody, *arguments)
+        except OSError:
+            raise failure(code, f"{doing}: this socket is not connected") from None

@@ -308,6 +308,7 @@ class VirtualStream(StreamData):
         return super().take_error_number(sock) or C.getsockopt(sock, _socket.SOL_SOCKET, _socket.SO_ERROR)
 
     def shutdown(self, sock: C, how: int, /) -> None:
+        operator.index(how)
         self._check_open(sock)
         if self.phase not in (Phase.OPEN, Phase.LISTENING) or self._reset:
             raise failure(errno.ENOTCONN, "shutdown: this socket is not connected")

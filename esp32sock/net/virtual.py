@@ -101,6 +101,7 @@ class Virtual(ABC):
         return self.interface
 
     def connect_ex(self, sock: _socket.socket, address: Any, /) -> int:
+        parse("connect_ex", address)
         try:
             self.connect(sock, address)
         except (_socket.gaierror, _socket.herror):

@@ -168,10 +168,14 @@ class Rig:
         self.session.send(command, self.now)
         self.pump()
 
-    def feed(self, data: bytes) -> None:
-        """The module printed this; read in one piece."""
+    def hear(self, data: bytes) -> None:
+        """The module printed this and it was read, but the driver has not come round to it."""
         self.wire.append(("M", data))
         self.session.receive_data(data, self.now)
+
+    def feed(self, data: bytes) -> None:
+        """The module printed this; read in one piece."""
+        self.hear(data)
         self.pump()
 
     def feed_pieces(self, pieces: Iterable[bytes]) -> None:
@@ -241,13 +245,13 @@ def spoken(raw: bytes) -> list[bytes]:
     while at < len(raw):
         if raw.startswith(b"\r\n", at):
             at += 2
-        elif header := IPD.match(raw, at):
+        elif (header := IPD.match(raw, at)) and int(header[1]) <= 2920:
             at = header.end() + int(header[1])
         elif raw.startswith(b">", at):
             found.append(b">")
             at += 2 if raw.startswith(b"> ", at) else 1
         elif (end := raw.find(b"\r\n", at)) >= 0:
-            block = IPD.search(raw, at, end)
+            block = IPD.search(raw, at + 1, end)
             found.append(raw[at : block.start() if block else end])
             at = block.start() if block else end + 2
         else:

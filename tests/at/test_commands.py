@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esp32sock.at.commands import Raw, basic, tcpip, wifi
+from esp32sock.at.commands import Raw, basic, servers, tcpip, tcpoptions, udp, wifi
 from esp32sock.at.firmware import Firmware
-from esp32sock.at.framing import STREAM, stream_chunk
+from esp32sock.at.framing import DATAGRAM, STREAM, stream_chunk
 from esp32sock.at.urcs import parse_urc
 from tests.at.rig import chunk
 from tests.at.test_firmware import GMR
@@ -67,6 +68,23 @@ LINES: list[tuple[Command[Any], bytes]] = [
     (tcpip.ShowPeer(on=True), b"AT+CIPDINFO=1"),
     (tcpip.SetPassthrough(on=False), b"AT+CIPMODE=0"),
     (tcpip.StopServer(), b"AT+CIPSERVER=0"),
+    (servers.Listen(8080), b"AT+CIPSERVER=1,8080"),
+    (servers.StopListening(), b"AT+CIPSERVER=0"),
+    (servers.ServerLinks(5), b"AT+CIPSERVERMAXCONN=5"),
+    (servers.ServerTimeout(0), b"AT+CIPSTO=0"),
+    (servers.ServerTimeout(7200), b"AT+CIPSTO=7200"),
+    (udp.OpenUdp(0, ("10.0.2.2", 7005)), b'AT+CIPSTART=0,"UDP","10.0.2.2",7005'),
+    (udp.OpenUdp(1, ("10.0.2.2", 7005), 1112), b'AT+CIPSTART=1,"UDP","10.0.2.2",7005,1112,0'),
+    (
+        udp.OpenUdp(4, udp.ANY_PEER, 2390, udp.PeerMode.FOLLOWS_LAST_SENDER),
+        b'AT+CIPSTART=4,"UDP","0.0.0.0",1,2390,2',
+    ),
+    (
+        udp.OpenUdp(4, udp.ANY_PEER, None, udp.PeerMode.CHANGES_ONCE),
+        b'AT+CIPSTART=4,"UDP","0.0.0.0",1,,1',
+    ),
+    (tcpoptions.TcpOptions(0), b"AT+CIPTCPOPT=0,-1,0,0"),
+    (tcpoptions.TcpOptions(4, 10, True, 500), b"AT+CIPTCPOPT=4,10,1,500"),
     (Raw(b"AT+CMD?"), b"AT+CMD?"),
 ]
 
@@ -80,6 +98,12 @@ def test_line(command: Command[Any], line: bytes) -> None:
     assert command.line(FIRMWARE) == line
     assert command.line(Firmware()) == line
     assert len(line) <= 254
+
+
+def test_keep_alive_in_ciptcpopt_only_where_it_is_known() -> None:
+    command = tcpoptions.TcpOptions(0, keepalive_s=60)
+    assert command.line(Firmware((2, 4, 0, 0))) == b"AT+CIPTCPOPT=0,-1,0,0,60"
+    assert command.line(Firmware((2, 1, 0, 0))) == b"AT+CIPTCPOPT=0,-1,0,0"
 
 
 @pytest.mark.parametrize(
@@ -111,6 +135,22 @@ def test_line(command: Command[Any], line: bytes) -> None:
         (tcpip.Send(-1, chunk(4, b"x")), "link id -1"),
         (tcpip.Close(-1), "link id -1"),
         (tcpip.Close(6), "link id 6"),
+        (servers.Listen(0), "port 0"),
+        (servers.Listen(65536), "port 65536"),
+        (servers.ServerLinks(0), "0 server links"),
+        (servers.ServerLinks(6), "6 server links"),
+        (servers.ServerTimeout(-1), "idle time -1"),
+        (servers.ServerTimeout(7201), "idle time 7201"),
+        (udp.OpenUdp(5, ("h", 1)), "link id 5"),
+        (udp.OpenUdp(0, ("", 1)), "empty host name"),
+        (udp.OpenUdp(0, ("h" * 65, 1)), "65 bytes"),
+        (udp.OpenUdp(0, ("h", 0)), "port 0"),
+        (udp.OpenUdp(0, ("h", 1), 0), "port 0"),
+        (udp.OpenUdp(0, ("h", 1), 65536), "port 65536"),
+        (tcpoptions.TcpOptions(5), "link id 5"),
+        (tcpoptions.TcpOptions(0, -2), "linger -2"),
+        (tcpoptions.TcpOptions(0, send_timeout_ms=-1), "send timeout -1"),
+        (tcpoptions.TcpOptions(0, keepalive_s=7201), "keep-alive 7201"),
         (Raw(b""), "one line"),
         (Raw(b"AT\r\n"), "one line"),
         (Raw(b"AT\nAT"), "one line"),
@@ -243,7 +283,8 @@ def test_result(name: str, command: Command[Any], lines: list[bytes], result: ob
     found = command.result(lines, FIRMWARE)
     assert (found.version if isinstance(found, Firmware) else found) == result
     for line in lines:
-        assert parse_urc(line) is None
+        assert parse_urc(line, mux=True) is None
+        assert parse_urc(line, mux=False) is None
 
 
 @pytest.mark.parametrize(("name", "command", "lines", "result"), RESULTS, ids=[case[0] for case in RESULTS])
@@ -269,10 +310,9 @@ def test_what_is_said_unasked_is_nobodys_answer(command: Command[Any]) -> None:
 def test_lines_that_make_no_sense_raise_nothing_unexpected(lines: list[bytes]) -> None:
     """These are what `module/dialogue.py` turns into a CommandError."""
     for command, _ in LINES:
-        try:
+        command.advice(lines)
+        with contextlib.suppress(ValueError, IndexError, TypeError):
             command.result(lines, FIRMWARE)
-        except (ValueError, IndexError, TypeError):
-            pass
 
 
 # ---- what a command says of itself
@@ -282,11 +322,13 @@ def test_what_opens_and_closes() -> None:
     assert tcpip.OpenTcp(3, "h", 1).opens == 3
     assert tcpip.OpenTcp(None, "h", 1).opens == 0
     assert tcpip.OpenTcp(3, "h", 1).sink == STREAM
+    assert udp.OpenUdp(3, ("h", 1)).opens == 3
+    assert udp.OpenUdp(3, ("h", 1)).sink == DATAGRAM
     assert tcpip.Close(3).closes == 3
     assert tcpip.Close().closes == 0
     assert tcpip.Close(tcpip.ALL_LINKS).closes == 5
     for command, _ in LINES:
-        assert command.opens is None or isinstance(command, tcpip.OpenTcp)
+        assert command.opens is None or isinstance(command, tcpip.OpenTcp | udp.OpenUdp)
         assert command.closes is None or isinstance(command, tcpip.Close)
         assert (command.payload is None) != isinstance(command, tcpip.Send)
 
@@ -324,9 +366,12 @@ def test_a_label_is_the_name_without_arguments(command: Command[Any]) -> None:
         ([b"+CWJAP:0"], ""),
         ([b"+CWJAP:"], ""),
         ([b"+CWJAP:\xb2"], ""),
+        ([b"+CWJAP:" + b"3" * 5000], ""),
+        ([b"+CWJAP:x", b"+CWJAP:3"], "of that name"),
         ([], ""),
     ],
 )
 def test_why_a_join_failed(lines: list[bytes], words: str) -> None:
-    found = wifi.join_failure(lines)
+    found = wifi.Join("ssid").advice(lines)
     assert (words in found) if words else found == ""
+    assert basic.Test().advice(lines) == ""

@@ -20,13 +20,19 @@ from esp32sock.at.urcs import (
     parse_urc,
 )
 
-KNOWN: list[tuple[bytes, Urc]] = [
-    (b"ready", Ready()),
+SINGLE: list[tuple[bytes, Urc]] = [
     (b"CONNECT", LinkUp(0)),
+    (b"CLOSED", LinkDown(0)),
+    (b"+IPD,100", Waiting(0, 100)),
+]
+MUX: list[tuple[bytes, Urc]] = [
     (b"0,CONNECT", LinkUp(0)),
     (b"4,CONNECT", LinkUp(4)),
-    (b"CLOSED", LinkDown(0)),
     (b"3,CLOSED", LinkDown(3)),
+    (b"+IPD,1,444", Waiting(1, 444)),
+]
+EITHER: list[tuple[bytes, Urc]] = [
+    (b"ready", Ready()),
     (b"2,CONNECT FAIL", LinkDown(2)),
     (
         b'+LINK_CONN:0,0,"TCP",1,"192.168.4.2",49469,80',
@@ -35,8 +41,6 @@ KNOWN: list[tuple[bytes, Urc]] = [
     (b'+LINK_CONN:0,3,"TCP",0,"10.0.2.2",7000,52487', LinkUp(3, False, ("10.0.2.2", 7000), 52487)),
     (b'+LINK_CONN:0,1,"TCPv6",0,"fe80::1",7000,1', LinkUp(1, False, ("fe80::1", 7000), 1)),
     (b'+LINK_CONN:1,2,"TCP",0,"10.0.2.2",7000,0', LinkDown(2)),
-    (b"+IPD,100", Waiting(0, 100)),
-    (b"+IPD,1,444", Waiting(1, 444)),
     (b"WIFI CONNECTED", WifiLine(Wifi.CONNECTED)),
     (b"WIFI GOT IP", WifiLine(Wifi.GOT_IP)),
     (b"WIFI DISCONNECT", WifiLine(Wifi.DISCONNECTED)),
@@ -72,9 +76,17 @@ KNOWN: list[tuple[bytes, Urc]] = [
 ]
 
 
+KNOWN = [*SINGLE, *MUX, *EITHER]
+
+
 @pytest.mark.parametrize(("line", "meaning"), KNOWN, ids=[line.decode()[:24] for line, _ in KNOWN])
 def test_known(line: bytes, meaning: Urc) -> None:
-    assert parse_urc(line) == meaning
+    """A word of the other mode is the rest of a line that lost its beginning."""
+    single, mux = parse_urc(line, mux=False), parse_urc(line, mux=True)
+    assert (single, mux) == (
+        None if (line, meaning) in MUX else meaning,
+        None if (line, meaning) in SINGLE else meaning,
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,7 +122,8 @@ def test_known(line: bytes, meaning: Urc) -> None:
     ],
 )
 def test_look_alikes(line: bytes) -> None:
-    assert parse_urc(line) is None
+    assert parse_urc(line, mux=True) is None
+    assert parse_urc(line, mux=False) is None
 
 
 @given(
@@ -118,12 +131,14 @@ def test_look_alikes(line: bytes) -> None:
     | st.sampled_from([line for line, _ in KNOWN]).map(lambda line: line[:-1] + b"\xff")
 )
 def test_any_line_is_something_or_nothing(line: bytes) -> None:
-    parse_urc(line)
+    parse_urc(line, mux=True)
+    parse_urc(line, mux=False)
 
 
 def test_no_word_of_a_command_is_unsolicited_as_well() -> None:
     for text in (*RESULTS, *BUSY, *REASONS):
-        assert parse_urc(text) is None
+        assert parse_urc(text, mux=True) is None
+        assert parse_urc(text, mux=False) is None
     assert not set(RESULTS) & (BUSY | REASONS)
 
 

@@ -31,7 +31,7 @@ def using(interface: FakeInterface) -> Iterator[FakeInterface]:
     assert interface.loop.failures == []
 
 
-@pytest.fixture()
+@pytest.fixture
 def fake() -> Iterator[FakeInterface]:
     """All traffic goes through a fake interface, loopback too."""
     with using(FakeInterface()) as interface:

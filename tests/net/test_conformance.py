@@ -8,6 +8,7 @@ import select
 import socket as stdlib
 import struct
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,13 +33,13 @@ def net(request: pytest.FixtureRequest) -> Iterator[Any]:
         yield ours
 
 
-@pytest.fixture()
+@pytest.fixture
 def listener(net: Any) -> Iterator[Any]:
     with net.create_server(("127.0.0.1", 0)) as sock:
         yield sock
 
 
-@pytest.fixture()
+@pytest.fixture
 def pair(net: Any, listener: Any) -> Iterator[tuple[Any, Any]]:
     with net.create_connection(listener.getsockname(), timeout=TIMEOUT_S) as client:
         server, _ = listener.accept()
@@ -47,7 +48,7 @@ def pair(net: Any, listener: Any) -> Iterator[tuple[Any, Any]]:
             yield client, server
 
 
-@pytest.fixture()
+@pytest.fixture
 def datagrams(net: Any) -> Iterator[tuple[Any, Any]]:
     with net.socket(type=net.SOCK_DGRAM) as one, net.socket(type=net.SOCK_DGRAM) as other:
         for sock in (one, other):
@@ -152,6 +153,7 @@ def test_ways_to_send(pair: Any) -> None:
 
 def test_peeking_and_not_waiting(pair: Any, net: Any) -> None:
     client, server = pair
+    client.settimeout(None)
     assert errno_of(client.recv, 10, net.MSG_DONTWAIT) == errno.EAGAIN
     server.sendall(b"abc")
     wait_readable(client)
@@ -231,15 +233,15 @@ def test_refused_without_blocking(net: Any) -> None:
     address = ("127.0.0.1", unused_port())
     with net.socket() as sock:
         sock.setblocking(False)
-        assert errno_of(sock.connect, address) == errno.EINPROGRESS
-        wait_writable(sock)
-        assert sock.getsockopt(net.SOL_SOCKET, net.SO_ERROR) == errno.ECONNREFUSED
+        if errno_of(sock.connect, address) == errno.EINPROGRESS:  # over loopback Linux may know at once
+            wait_writable(sock)
+            assert sock.getsockopt(net.SOL_SOCKET, net.SO_ERROR) == errno.ECONNREFUSED
         assert sock.getsockopt(net.SOL_SOCKET, net.SO_ERROR) == 0
-        assert errno_of(sock.recv, 1) == errno.ENOTCONN
 
 
 def test_poll_of_a_fresh_socket(net: Any) -> None:
-    for kind, expected in ((net.SOCK_STREAM, select.POLLOUT | select.POLLHUP), (net.SOCK_DGRAM, select.POLLOUT)):
+    unconnected = {net.SOCK_STREAM: select.POLLOUT | select.POLLHUP, net.SOCK_DGRAM: select.POLLOUT}
+    for kind, expected in unconnected.items():
         with net.socket(type=kind) as sock:
             poll = select.poll()
             poll.register(sock, select.POLLIN | select.POLLOUT)
@@ -251,9 +253,9 @@ def test_a_descriptor_keeps_its_place_in_an_epoll(net: Any, listener: Any) -> No
         sock.setblocking(False)
         epoll.register(sock, select.EPOLLOUT | select.EPOLLET)
         epoll.poll(0)
-        assert sock.connect_ex(("127.0.0.1", unused_port())) == errno.EINPROGRESS
-        assert epoll.poll(10)
-        assert sock.getsockopt(net.SOL_SOCKET, net.SO_ERROR) == errno.ECONNREFUSED
+        if sock.connect_ex(("127.0.0.1", unused_port())) == errno.EINPROGRESS:
+            assert epoll.poll(10)
+            assert sock.getsockopt(net.SOL_SOCKET, net.SO_ERROR) == errno.ECONNREFUSED
         assert sock.connect_ex(listener.getsockname()) in (errno.EINPROGRESS, errno.ECONNABORTED)
 
 
@@ -315,10 +317,8 @@ def test_a_closed_listener_frees_its_port_and_refuses_who_waited(net: Any) -> No
     with net.create_connection(address, timeout=TIMEOUT_S) as client:
         wait_readable(listener)
         listener.close()
-        try:
+        with suppress(ConnectionResetError):
             assert client.recv(1) == b""
-        except ConnectionResetError:
-            pass
     with net.create_server(address) as again:
         assert again.getsockname() == address
 
@@ -385,6 +385,7 @@ def test_ways_to_receive_a_datagram(datagrams: Any, net: Any) -> None:
     assert other.recvfrom(3, net.MSG_PEEK) == (b"pee", peer)
     assert other.recv_into(bytearray(3), 3, net.MSG_PEEK | net.MSG_TRUNC) == 6
     assert other.recv(100) == b"peeked"
+    other.settimeout(None)
     assert errno_of(other.recv, 1, net.MSG_DONTWAIT) == errno.EAGAIN
 
 
@@ -417,6 +418,7 @@ def test_shutting_a_datagram_socket_down(datagrams: Any, net: Any) -> None:
     one.connect(other.getsockname())
     one.shutdown(net.SHUT_WR)
     assert errno_of(one.send, b"x") == errno.EPIPE
+    one.settimeout(None)
     one.shutdown(net.SHUT_RD)
     assert one.recv(10) == b""
 

@@ -222,29 +222,38 @@ def test_real_datagrams():
         background.stop()
 
 
-def test_a_big_transfer_both_ways(echo_port):
-    """Payload is whole after a way through terminal, module and real sockets."""
-    background = BackgroundModule(Settings(profile="2.4"))
-    payload = os.urandom(8192)
-    with serial.Serial(background.path, timeout=20) as port:
+def test_a_big_transfer_both_ways():
+    """Payload is whole after its way through terminal, module and real sockets, and back."""
+    chunk, count = os.urandom(8192), 20
+    with socket.create_server(("127.0.0.1", 0)) as listener, contextlib.ExitStack() as after:
+        listener.settimeout(20)
+        background = BackgroundModule(Settings(profile="2.4"))
+        after.callback(background.stop)
+        port = after.enter_context(serial.Serial(background.path, timeout=20))
         port.write(b"ATE0\r\n")
         read_until(port, OK)
-        port.write(b'AT+CIPSTART="TCP","10.0.2.2",%d\r\n' % echo_port)
+        port.write(b'AT+CIPSTART="TCP","10.0.2.2",%d\r\n' % listener.getsockname()[1])
+        peer = after.enter_context(listener.accept()[0])
+        peer.settimeout(20)
         read_until(port, OK)
-        said = b""
-        for _ in range(20):
+        for _ in range(count):
             port.write(b"AT+CIPSEND=8192\r\n")
-            while not said.endswith(b">"):
-                said += port.read(max(1, port.in_waiting))
-            port.write(payload)
-            while b"SEND OK\r\n" not in said[-9000:]:
-                said += port.read(max(1, port.in_waiting))
-            said = said.replace(b"\r\nSEND OK\r\n", b"\r\nsend ok\r\n") if b"SEND OK" not in payload else said
-        record = background.module.journal.links[0]
-        while record.bytes_received < 20 * 8192:
-            port.read(max(1, port.in_waiting))
-        assert record.bytes_sent == 20 * 8192
-    background.stop()
+            read_until(port, b">")
+            port.write(chunk)
+            read_until(port, b"\r\nSEND OK\r\n")
+        sent = peer.makefile("rb").read(count * len(chunk))
+        assert sent == chunk * count
+
+        peer.sendall(sent)
+        peer.shutdown(socket.SHUT_WR)
+        said, received, position = read_until(port, b"\r\nCLOSED\r\n"), b"", 0
+        while said.startswith(b"\r\n+IPD,", position):
+            header_end = said.index(b":", position) + 1
+            length = int(said[position + 7 : header_end - 1])
+            received += said[header_end : header_end + length]
+            position = header_end + length + 2
+        assert received == sent
+        assert said[position:] == b"CLOSED\r\n"
 
 
 async def test_serve_on_a_terminal(tmp_path):

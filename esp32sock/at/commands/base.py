@@ -69,6 +69,11 @@ class Command(Generic[R]):
         return STREAM
 
     @property
+    def receives(self) -> int | None:
+        """The link id whose payload this command's answer carries."""
+        return None
+
+    @property
     def payload(self) -> memoryview | None:
         """The bytes that follow the prompt; None for a command without a prompt."""
         return None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock.at.commands.base import Plain
+from esp32sock.at.commands.checks import checked_port, checked_seconds
 from esp32sock.at.params import command_line
 
 if TYPE_CHECKING:
@@ -21,9 +22,7 @@ class Listen(Plain):
     port: int
 
     def line(self, firmware: Firmware) -> bytes:
-        if not 1 <= self.port <= 65535:
-            raise ValueError(f"port {self.port} is outside 1 to 65535")
-        return command_line("+CIPSERVER", 1, self.port)
+        return command_line("+CIPSERVER", 1, checked_port(self.port))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +64,4 @@ class ServerTimeout(Plain):
     seconds: int
 
     def line(self, firmware: Firmware) -> bytes:
-        if not 0 <= self.seconds <= 7200:
-            raise ValueError(f"idle time {self.seconds} s is outside 0 to 7200")
-        return command_line("+CIPSTO", self.seconds)
+        return command_line("+CIPSTO", checked_seconds("idle time", self.seconds))

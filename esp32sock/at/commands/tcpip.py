@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock.at.commands.base import Command, Plain
-from esp32sock.at.framing import LINKS
+from esp32sock.at.commands.checks import checked_host, checked_link, checked_port, checked_seconds
 from esp32sock.at.params import MAX_LINE_BYTES, after_colon, command_line, fields
 
 if TYPE_CHECKING:
@@ -17,30 +17,6 @@ if TYPE_CHECKING:
 
 ALL_LINKS = 5
 """As link id in CIPCLOSE: every one (at-dialects 7.8)."""
-
-MAX_HOST_BYTES = 64
-"""What the documents allow in CIPSTART from 3.x on (at-dialects 4.1); earlier ones take more (observed)."""
-
-
-def _checked_link(link_id: int) -> int:
-    if not 0 <= link_id < LINKS:
-        raise ValueError(f"link id {link_id} is outside 0 to {LINKS - 1}")
-    return link_id
-
-
-def _checked_port(port: int) -> int:
-    if not 1 <= port <= 65535:
-        raise ValueError(f"port {port} is outside 1 to 65535")
-    return port
-
-
-def _checked_host(host: str, limit: int) -> str:
-    """An empty name resets firmware 1.0 and 2.0 (observed), so it is never sent."""
-    if not host:
-        raise ValueError("an empty host name cannot be sent: it restarts the module")
-    if len(host.encode()) > limit:
-        raise ValueError(f"a host name of {len(host.encode())} bytes: a command carries at most {limit}")
-    return host
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +62,7 @@ class Resolve(Command["list[str]"]):
 
     def line(self, firmware: Firmware) -> bytes:
         room = MAX_LINE_BYTES - len('AT+CIPDOMAIN=""')
-        return command_line("+CIPDOMAIN", _checked_host(self.host, room))
+        return command_line("+CIPDOMAIN", checked_host(self.host, room))
 
     def result(self, lines: Sequence[bytes], firmware: Firmware) -> list[str]:
         return [after_colon(line).strip(b'"').decode("ascii", "replace") for line in lines]
@@ -113,14 +89,14 @@ class OpenTcp(Plain):
         return self.link_id or 0
 
     def line(self, firmware: Firmware) -> bytes:
-        if self.keepalive_s is not None and not 0 <= self.keepalive_s <= 7200:
-            raise ValueError(f"keep-alive {self.keepalive_s} s is outside 0 to 7200")
+        if self.keepalive_s is not None:
+            checked_seconds("keep-alive", self.keepalive_s)
         return command_line(
             "+CIPSTART",
-            *(() if self.link_id is None else (_checked_link(self.link_id),)),
+            *(() if self.link_id is None else (checked_link(self.link_id),)),
             "TCP",
-            _checked_host(self.host, MAX_HOST_BYTES),
-            _checked_port(self.port),
+            checked_host(self.host),
+            checked_port(self.port),
             self.keepalive_s,
         )
 
@@ -141,7 +117,7 @@ class Send(Plain):
         return self.chunk.payload
 
     def line(self, firmware: Firmware) -> bytes:
-        _checked_link(self.link_id)
+        checked_link(self.link_id)
         return self.chunk.header.removesuffix(b"\r\n")
 
 

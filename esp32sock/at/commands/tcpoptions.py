@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock.at.commands.base import Plain
+from esp32sock.at.commands.checks import checked_link, checked_seconds
 from esp32sock.at.params import command_line
 
 if TYPE_CHECKING:
@@ -28,7 +29,12 @@ class TcpOptions(Plain):
     keepalive_s: int | None = None
 
     def line(self, firmware: Firmware) -> bytes:
+        if self.linger_s < -1 or self.send_timeout_ms < 0:
+            raise ValueError(f"linger {self.linger_s} s, send timeout {self.send_timeout_ms} ms: too small")
         keepalive = self.keepalive_s if firmware.at_least(2, 4) else None
+        if keepalive is not None:
+            checked_seconds("keep-alive", keepalive)
+        link_id = checked_link(self.link_id)
         return command_line(
-            "+CIPTCPOPT", self.link_id, self.linger_s, int(self.nodelay), self.send_timeout_ms, keepalive
+            "+CIPTCPOPT", link_id, self.linger_s, int(self.nodelay), self.send_timeout_ms, keepalive
         )

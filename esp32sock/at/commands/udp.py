@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock.at.commands.base import Plain
+from esp32sock.at.commands.checks import checked_host, checked_link, checked_port
 from esp32sock.at.framing import DATAGRAM
 from esp32sock.at.params import command_line
 
@@ -48,10 +49,15 @@ class OpenUdp(Plain):
 
     def line(self, firmware: Firmware) -> bytes:
         host, port = self.remote
-        if not host:
-            raise ValueError("an empty host name cannot be sent: it restarts the module")
-        for number in (port, self.local_port):
-            if number is not None and not 1 <= number <= 65535:
-                raise ValueError(f"port {number} is outside 1 to 65535")
+        if self.local_port is not None:
+            checked_port(self.local_port)
         mode = None if self.local_port is None and self.mode is PeerMode.FIXED else int(self.mode)
-        return command_line("+CIPSTART", self.link_id, "UDP", host, port, self.local_port, mode)
+        return command_line(
+            "+CIPSTART",
+            checked_link(self.link_id),
+            "UDP",
+            checked_host(host),
+            checked_port(port),
+            self.local_port,
+            mode,
+        )

@@ -125,11 +125,8 @@ class Join(Plain):
         return command_line("+CWJAP", self.ssid, self.password)
 
     def advice(self, lines: Sequence[bytes]) -> str:
-        for line in lines:
-            code = after_colon(line)
-            if code.isdigit() and int(code) in set(JoinFailure):
-                return JOIN_ADVICE[JoinFailure(int(code))]
-        return ""
+        known = {b"+CWJAP:%d" % failure: advice for failure, advice in JOIN_ADVICE.items()}
+        return next((known[line] for line in lines if line in known), "")
 
 
 @dataclass(frozen=True, slots=True)

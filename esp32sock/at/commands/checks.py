@@ -1,0 +1,39 @@
+"""What several commands want of their arguments; ValueError before anything is sent."""
+
+from __future__ import annotations
+
+from esp32sock.at.framing import LINKS
+
+MAX_HOST_BYTES = 64
+"""What the documents allow in CIPSTART from 3.x on (at-dialects 4.1); earlier ones take more (observed)."""
+
+
+def checked_link(link_id: int) -> int:
+    """A link id that one link can have."""
+    if not 0 <= link_id < LINKS:
+        raise ValueError(f"link id {link_id} is outside 0 to {LINKS - 1}")
+    return link_id
+
+
+def checked_port(port: int) -> int:
+    """A port of TCP or UDP."""
+    if not 1 <= port <= 65535:
+        raise ValueError(f"port {port} is outside 1 to 65535")
+    return port
+
+
+def checked_host(host: str, limit_bytes: int = MAX_HOST_BYTES) -> str:
+    """A name or address; an empty one resets firmware 1.0 and 2.0 (observed), so it is never sent."""
+    if not host:
+        raise ValueError("an empty host name cannot be sent: it restarts the module")
+    length = len(host.encode())
+    if length > limit_bytes:
+        raise ValueError(f"a host name of {length} bytes: a command carries at most {limit_bytes}")
+    return host
+
+
+def checked_seconds(what: str, seconds: int, most: int = 7200) -> int:
+    """A time from 0 (off) up."""
+    if not 0 <= seconds <= most:
+        raise ValueError(f"{what} {seconds} s is outside 0 to {most}")
+    return seconds

@@ -1,0 +1,82 @@
+"""Passive receive: the module keeps what arrives until it is asked for (at-dialects 7.7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from esp32sock.at.commands.base import Command, Plain
+from esp32sock.at.params import after_colon, command_line, fields
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from esp32sock.at.firmware import Firmware
+
+MAX_PULL_BYTES = 2048
+"""What one CIPRECVDATA may ask for on every firmware that has it (at-dialects 9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveMode(Plain):
+    """Passive or active for all links; before they are opened. Source: at-dialects 7.7, 2.0 to 3.2."""
+
+    name: ClassVar[str] = "+CIPRECVMODE"
+
+    passive: bool
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CIPRECVMODE", int(self.passive))
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveType(Plain):
+    """Passive or active for one link; before it is opened. Source: at-dialects 7.7, from 3.4 on."""
+
+    name: ClassVar[str] = "+CIPRECVTYPE"
+
+    link_id: int
+    passive: bool
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CIPRECVTYPE", self.link_id, int(self.passive))
+
+
+@dataclass(frozen=True, slots=True)
+class Pull(Plain):
+    """Fetch what a link has received, at most so many bytes; its payload comes as the link's own.
+
+    ERROR when there is nothing. Source: at-dialects 7.7 (AT+CIPRECVDATA).
+    """
+
+    name: ClassVar[str] = "+CIPRECVDATA"
+
+    link_id: int
+    max_bytes: int = MAX_PULL_BYTES
+
+    @property
+    def receives(self) -> int | None:
+        return self.link_id
+
+    def line(self, firmware: Firmware) -> bytes:
+        if self.max_bytes < 1:
+            raise ValueError(f"{self.max_bytes} bytes cannot be fetched")
+        return command_line("+CIPRECVDATA", self.link_id, self.max_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadBytes(Command["dict[int, int]"]):
+    """What the module holds for each link, -1 or absent where none is open.
+
+    Source: at-dialects 7.7 (AT+CIPRECVLEN?).
+    """
+
+    name: ClassVar[str] = "+CIPRECVLEN"
+    prefixes: ClassVar[tuple[bytes, ...]] = (b"+CIPRECVLEN:",)
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CIPRECVLEN?")
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> dict[int, int]:
+        values = fields(after_colon(lines[0])) if lines else []
+        return {link_id: int(value) for link_id, value in enumerate(values) if value.strip()}

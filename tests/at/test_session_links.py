@@ -1,0 +1,507 @@
+"""Links: who owns which generation, and what becomes of those that open, close or speak when nobody waits."""
+
+from __future__ import annotations
+
+import pytest
+
+from esp32sock.at.commands import Raw, basic, tcpip, udp
+from esp32sock.at.events import LinkOpened, ModuleRestarted, OrphanLink, UnknownText, WifiChanged
+from esp32sock.at.framing import NEED_DATA
+from esp32sock.at.session import Session
+from esp32sock.at.state import CommandState, LinkState, ModuleState
+from esp32sock.at.urcs import Wifi
+from esp32sock.errors import CommandError, LocalProtocolError, ModuleReset, PortError
+from tests.at.rig import (
+    Closed,
+    Data,
+    Done,
+    Failed,
+    Fault,
+    Rig,
+    assert_events,
+    assert_polite,
+    bytewise,
+    chunk,
+)
+
+AT = basic.Test()
+OPEN = tcpip.OpenTcp(0, "10.0.2.2", 7000)
+SEND = tcpip.Send(0, chunk(0, b"hello"))
+OK, ERROR = b"\r\nOK\r\n", b"\r\nERROR\r\n"
+ORPHAN_DATA = OrphanLink(0, "payload came for a link that is not open here")
+ORPHAN_LATE = OrphanLink(0, "it opened after nobody waited for it any more")
+
+
+# ---- a CIPSTART nobody waits for any more
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["abandoned before CONNECT", "after it"])
+def test_a_link_that_opens_late_is_an_orphan(before: bool) -> None:
+    rig = Rig.ready()
+    rig.send(OPEN)
+    if before:
+        rig.session.abandon()
+        assert rig.link(0) is LinkState.LATE_CONNECT
+    rig.feed(b"0,CONNECT\r\n")
+    if not before:
+        assert_events(rig.events, [LinkOpened(0, 1, accepted=False)])
+        rig.session.abandon()
+    rig.forget()
+    rig.feed(b"\r\n+IPD,0,5:hello\r\n")
+    assert rig.events == []  # nobody's
+    rig.feed(OK)
+    assert rig.events == [ORPHAN_LATE]
+    assert rig.link(0) is LinkState.OPEN
+    with pytest.raises(LocalProtocolError, match="link 0 is OPEN"):
+        rig.session.send(OPEN, rig.now)
+    rig.forget()
+    rig.send(close := tcpip.Close(0))
+    rig.feed(b"0,CLOSED\r\n" + OK)
+    assert_events(rig.events, [Done(close)])
+    assert rig.link(0) is LinkState.FREE
+    assert_polite(rig.wire)
+
+
+def test_a_cipstart_that_nobody_waits_for_and_that_is_refused() -> None:
+    rig = Rig.ready()
+    rig.send(OPEN)
+    rig.session.abandon()
+    rig.feed(ERROR + b"0,CLOSED\r\n")
+    assert rig.events == []
+    assert rig.link(0) is LinkState.FREE
+
+
+def test_a_cipstart_that_took_too_long_and_opens_after_all() -> None:
+    rig = Rig.ready()
+    rig.send(OPEN)
+    rig.wait(OPEN.timeout_s)
+    assert_events(rig.events, [Failed(OPEN, CommandError, "nothing in time")])
+    assert rig.link(0) is LinkState.LATE_CONNECT
+    rig.feed(b"0,CONNECT\r\n" + OK)
+    assert rig.events[1:] == [ORPHAN_LATE]
+
+
+def test_a_late_link_that_closes_again_before_its_ok() -> None:
+    rig = Rig.ready()
+    rig.send(OPEN)
+    rig.session.abandon()
+    rig.feed(b"0,CONNECT\r\n0,CLOSED\r\n" + OK)
+    assert rig.events == [ORPHAN_LATE]  # to close it once too often does no harm
+
+
+def test_an_opened_link_that_is_given_back_before_its_caller_gives_up() -> None:
+    rig = Rig.ready()
+    rig.send(OPEN)
+    rig.feed(b"0,CONNECT\r\n0,CLOSED\r\n")
+    rig.session.links.release(0)
+    rig.session.abandon()
+    rig.feed(OK)
+    assert rig.link(0) is LinkState.FREE
+    assert rig.idle
+
+
+# ---- OK without CONNECT (doc-v1, NonOS)
+
+
+@pytest.fixture
+def unconfirmed() -> Rig:
+    rig = Rig.ready()
+    rig.send(OPEN)
+    rig.feed(OK)
+    assert_events(rig.events, [Done(OPEN)])
+    assert rig.session.links.needs_confirmation(0)
+    rig.forget()
+    return rig
+
+
+def test_listed(unconfirmed: Rig) -> None:
+    unconfirmed.feed(b"\r\n+IPD,0,5:hello\r\n")
+    unconfirmed.session.links.confirm(0, listed=True)
+    unconfirmed.pump()
+    assert_events(unconfirmed.events, [Data(0, b"hello"), LinkOpened(0, 1, accepted=False)])
+    assert unconfirmed.link(0) is LinkState.OPEN
+    assert not unconfirmed.session.links.needs_confirmation(0)
+    unconfirmed.session.links.confirm(0, listed=False)  # once is enough
+    unconfirmed.pump()
+    assert unconfirmed.link(0) is LinkState.OPEN
+
+
+def test_not_listed(unconfirmed: Rig) -> None:
+    unconfirmed.session.links.confirm(0, listed=False)
+    unconfirmed.pump()
+    assert unconfirmed.events == []
+    assert unconfirmed.link(0) is LinkState.FREE
+    unconfirmed.feed(b"\r\n+IPD,0,5:hello\r\n")
+    assert unconfirmed.events == [ORPHAN_DATA]
+
+
+def test_what_was_buffered_for_a_link_that_is_not_listed_is_no_orphan(unconfirmed: Rig) -> None:
+    session = unconfirmed.session
+    session.receive_data(b"\r\n+IPD,0,5:hello\r\n", unconfirmed.now)
+    while session.next_event() is not NEED_DATA:
+        pass  # a driver that leaves it there
+    session.links.confirm(0, listed=False)
+    session.receive_data(b"\r\nx\r\n", unconfirmed.now)
+    assert session.next_event() == UnknownText(b"x")
+    assert session.next_event() is NEED_DATA
+
+
+def test_connect_comes_while_the_module_is_being_asked(unconfirmed: Rig) -> None:
+    unconfirmed.send(status := tcpip.Links())
+    unconfirmed.feed(b"STATUS:3\r\n0,CONNECT\r\n" + OK)
+    unconfirmed.session.links.confirm(0, listed=False)
+    unconfirmed.pump()
+    assert_events(unconfirmed.events, [LinkOpened(0, 1, accepted=False), Done(status, (b"STATUS:3",))])
+    assert unconfirmed.link(0) is LinkState.OPEN
+    unconfirmed.feed(b"0,CLOSED\r\n")
+    assert_events(unconfirmed.events[2:], [Closed(0, 1)])
+
+
+def test_closed_while_the_module_is_being_asked(unconfirmed: Rig) -> None:
+    """It was open, however shortly."""
+    unconfirmed.feed(b"\r\n+IPD,0,3:bye\r\n0,CLOSED\r\n")
+    assert_events(unconfirmed.events, [Data(0, b"bye"), LinkOpened(0, 1, accepted=False), Closed(0, 1)])
+    assert not unconfirmed.session.links.needs_confirmation(0)
+    unconfirmed.session.links.confirm(0, listed=True)
+    assert unconfirmed.link(0) is LinkState.PEER_CLOSED
+
+
+def test_nonos_closed_and_ok_without_connect_is_refused_by_the_list() -> None:
+    rig = Rig.ready()
+    rig.send(OPEN)
+    rig.feed(b"0,CLOSED\r\n" + OK)
+    assert rig.session.links.needs_confirmation(0)
+    rig.session.links.confirm(0, listed=False)
+    assert rig.link(0) is LinkState.FREE
+    assert_events(rig.events, [Done(OPEN)])
+
+
+# ---- generations
+
+
+def test_every_owner_has_a_generation_of_its_own() -> None:
+    rig = Rig.ready()
+    for generation in range(1, 5):
+        rig.send(OPEN)
+        rig.feed(b"0,CONNECT\r\n" + OK)
+        rig.feed(b"\r\n+IPD,0,1:%d\r\n0,CLOSED\r\n" % generation)
+        rig.session.links.release(0)
+        assert_events(
+            rig.events,
+            [
+                LinkOpened(0, generation, accepted=False),
+                Done(OPEN),
+                Data(0, b"%d" % generation),
+                Closed(0, generation),
+            ],
+        )
+        rig.forget()
+
+
+def test_what_one_read_holds_for_two_owners_is_told_apart() -> None:
+    """Payload, its CLOSED, the next CONNECT and its payload, and no driver that comes round in between."""
+    rig = Rig.ready(links=[0])
+    rig.feed(b"\r\n+IPD,0,3:old\r\n0,CLOSED\r\n0,CONNECT\r\n\r\n+IPD,0,3:new\r\n")
+    assert_events(
+        rig.events, [Data(0, b"old"), Closed(0, 1), LinkOpened(0, 2, accepted=True), Data(0, b"new")]
+    )
+
+
+def test_payload_behind_a_closed_is_nobodys() -> None:
+    rig = Rig.ready(links=[0])
+    rig.feed(b"0,CLOSED\r\n\r\n+IPD,0,3:old\r\n")
+    assert_events(rig.events, [Closed(0, 1)])
+    rig.session.links.release(0)
+    rig.feed(b"\r\n+IPD,0,3:old\r\n")
+    assert rig.events[1:] == [ORPHAN_DATA]
+
+
+@pytest.mark.parametrize("cut", range(1, 6))
+def test_a_block_under_way_when_its_link_is_closed_does_not_reach_the_next_owner(cut: int) -> None:
+    rig = Rig.ready(links=[0])
+    rig.feed(b"\r\n+IPD,0,6:" + b"stream"[:cut])
+    rig.send(tcpip.Close(0))
+    rig.feed(b"stream"[cut:] + b"\r\n0,CLOSED\r\n" + OK)
+    rig.send(OPEN)
+    rig.feed(b"0,CONNECT\r\n" + OK)
+    assert [event for event in rig.events if isinstance(event, Data)] == [Data(0, b"stream"[:cut])]
+    assert rig.opened() == [LinkOpened(0, 2, accepted=False)]
+
+
+def test_a_datagram_link_and_a_stream_link_after_it() -> None:
+    rig = Rig.ready()
+    rig.session.send(udp.OpenUdp(0, ("10.0.2.2", 7005)), rig.now)
+    rig.session.data_to_send(rig.now)
+    rig.session.receive_data(b"0,CONNECT\r\n" + OK + b"\r\n+IPD,0,2:ab\r\n\r\n+IPD,0,1:c\r\n", rig.now)
+    while rig.session.next_event() is not NEED_DATA:
+        pass
+    assert [rig.session.demux.take_datagram(0) for _ in range(3)] == [(None, 0, b"ab"), (None, 0, b"c"), None]
+    rig.feed(b"0,CLOSED\r\n")
+    rig.session.links.release(0)
+    rig.forget()
+    rig.send(OPEN)
+    rig.feed(b"0,CONNECT\r\n" + OK + b"\r\n+IPD,0,2:ab\r\n\r\n+IPD,0,1:c\r\n")
+    assert_events(rig.events, [LinkOpened(0, 2, accepted=False), Done(OPEN), Data(0, b"abc")])
+
+
+@pytest.mark.parametrize("command", [OPEN, tcpip.Close(0), SEND], ids=["open", "close", "send"])
+def test_a_link_id_that_does_not_exist_is_refused_with_nothing_sent(command: object) -> None:
+    rig = Rig.ready()
+    for link_id in (5, 9, -1):
+        bad: tcpip.OpenTcp | tcpip.Close | tcpip.Send = {
+            tcpip.OpenTcp: tcpip.OpenTcp(link_id, "h", 1),
+            tcpip.Close: tcpip.Close(link_id if link_id != 5 else 6),
+            tcpip.Send: tcpip.Send(link_id, chunk(4, b"x")),
+        }[type(command)]  # type: ignore[index]
+        with pytest.raises(ValueError, match="link id"):
+            rig.session.send(bad, rig.now)
+    assert rig.session.data_to_send(rig.now) == []
+    assert rig.idle
+
+
+@pytest.mark.parametrize(
+    ("state", "command"),
+    [
+        ("OPEN", OPEN),
+        ("PEER_CLOSED", OPEN),
+        ("PEER_CLOSED", tcpip.Close(0)),
+    ],
+)
+def test_a_link_in_no_state_for_it_is_refused_with_nothing_changed(
+    state: str, command: tcpip.OpenTcp
+) -> None:
+    rig = Rig.ready(links=[0])
+    if state == "PEER_CLOSED":
+        rig.feed(b"0,CLOSED\r\n")
+    rig.forget()
+    with pytest.raises(LocalProtocolError, match=f"link 0 is {state}"):
+        rig.session.send(command, rig.now)
+    rig.pump()
+    assert rig.written == []
+    assert rig.idle
+    assert rig.link(0) is LinkState[state]
+    assert rig.session.links[0].generation == 1
+
+
+def test_an_open_link_cannot_be_released() -> None:
+    rig = Rig.ready(links=[0])
+    with pytest.raises(LocalProtocolError, match="RELEASE"):
+        rig.session.links.release(0)
+    rig.feed(b"\r\n+IPD,0,2:ab\r\n")
+    assert_events(rig.events, [Data(0, b"ab")])
+
+
+# ---- orphans
+
+
+def test_an_orphan_is_reported_once_until_something_is_done() -> None:
+    rig = Rig.ready()
+    rig.feed_pieces(bytewise(b"\r\n+IPD,0,5:hello\r\n\r\n+IPD,0,5:again\r\n"))
+    assert rig.events == [ORPHAN_DATA]
+    rig.forget()
+    rig.send(close := tcpip.Close(0))
+    rig.feed(b"\r\n+IPD,0,1:x\r\n" + ERROR)
+    rig.feed(b"\r\n+IPD,0,1:y\r\n")
+    assert_events(rig.events, [Failed(close, CommandError), ORPHAN_DATA])
+
+
+# ---- what 2.0 does not stand: receiving between prompt and payload (known-bugs 12)
+
+
+@pytest.mark.parametrize(
+    ("before", "at_prompt", "behind", "expected"),
+    [
+        (b"", b"", b"", False),
+        (b"\r\n+IPD,0,2:ab\r\n", b"", b"", False),
+        (b"", b"\r\n+IPD,0,2:ab\r\n", b"", True),
+        (b"", b"\r\n+IPD,1,2:ab\r\n", b"", False),
+        (b"", b"", b"\r\n+IPD,0,2:ab\r\n", False),
+    ],
+)
+def test_a_block_between_prompt_and_recv_is_noticed(
+    before: bytes, at_prompt: bytes, behind: bytes, expected: bool
+) -> None:
+    rig = Rig.ready(links=[0, 1])
+    rig.send(SEND)
+    rig.feed(before + b"\r\nOK\r\n\r\n>")
+    rig.feed(at_prompt)
+    rig.feed(b"\r\nRecv 5 bytes\r\n" + behind + b"\r\nSEND OK\r\n" + behind)
+    assert rig.session.links.received_while_sending(SEND) is expected
+    rig.send(SEND)
+    rig.feed(b"\r\nOK\r\n\r\n>")
+    rig.feed(b"\r\nRecv 5 bytes\r\n\r\nSEND OK\r\n")
+    assert rig.session.links.received_while_sending(SEND) is False
+
+
+def test_noticed_without_a_recv_too() -> None:
+    rig = Rig.ready(links=[0])
+    rig.send(SEND)
+    rig.feed(b">")
+    rig.feed(b"\r\n+IPD,0,2:ab\r\n\r\nSEND OK\r\n")
+    assert rig.session.links.received_while_sending(SEND) is True
+
+
+# ---- single-link mode
+
+
+def test_single_link_mode() -> None:
+    rig = Rig.ready(mux=False)
+    rig.send(start := tcpip.OpenTcp(None, "10.0.2.2", 7000))
+    rig.feed(b"CONNECT\r\n" + OK)
+    rig.send(send := tcpip.Send(0, chunk(None, b"hello")))
+    rig.feed(b"\r\nOK\r\n\r\n>")
+    rig.feed(b"\r\nRecv 5 bytes\r\n\r\nSEND OK\r\n\r\n+IPD,5:hello\r\n")
+    rig.send(close := tcpip.Close())
+    rig.feed(b"CLOSED\r\n" + OK)
+    assert_events(
+        rig.events,
+        [LinkOpened(0, 1, accepted=False), Done(start), Done(send), Data(0, b"hello"), Done(close)],
+    )
+    assert rig.written == [
+        b'AT+CIPSTART="TCP","10.0.2.2",7000\r\n',
+        b"AT+CIPSEND=5\r\n",
+        b"hello",
+        b"AT+CIPCLOSE\r\n",
+    ]
+
+
+@pytest.mark.parametrize(
+    "command", [tcpip.SetMultiplexed(on=True), Raw(b"at+cipmux=1")], ids=["typed", "raw"]
+)
+def test_the_mode_follows_the_command_that_sets_it(command: tcpip.SetMultiplexed) -> None:
+    rig = Rig.ready(mux=False)
+    rig.send(command)
+    rig.feed(ERROR)
+    assert not rig.session.demux.mux
+    rig.send(command)
+    rig.feed(OK + b"2,CONNECT\r\n\r\n+IPD,2,2:ab\r\n")  # in the same read
+    assert rig.events[2:] == [LinkOpened(2, 1, accepted=True), Data(2, b"ab")]
+    rig.send(tcpip.SetMultiplexed(on=False))
+    rig.feed(OK)
+    assert not rig.session.demux.mux
+
+
+# ---- the port and restarts
+
+
+def test_what_was_read_from_a_lost_port_is_forgotten() -> None:
+    rig = Rig.ready(links=[0])
+    rig.send(OPEN1 := tcpip.OpenTcp(1, "h", 1))
+    rig.hear(b"\r\n+IPD,0,5:hello\r\n1,CONNECT\r\n" + OK + b"\r\n+IPD,0,100:half")
+    rig.session.connection_lost(lost := PortError("unplugged"))
+    rig.pump()
+    assert_events(rig.events, [Failed(OPEN1, PortError, "unplugged"), Closed(0, 1, PortError)])
+    assert rig.events[0].error is lost  # type: ignore[attr-defined]
+    rig.forget()
+    rig.feed(b"2,CONNECT\r\n\r\nWill force to restart!!!\r\n\r\nready\r\n")  # nobody's
+    assert rig.events == []
+    assert rig.session.next_deadline() == float("inf")
+    rig.session.links.release(0)
+    rig.session.port_opened()
+    rig.feed(b"\r\n+IPD,3,1:x\r\n3,CONNECT\r\n")
+    assert rig.events == [
+        OrphanLink(3, "payload came for a link that is not open here"),
+        LinkOpened(3, 1, accepted=True),
+    ]
+
+
+def test_a_port_that_is_lost_between_payload_and_the_line_behind_it() -> None:
+    rig = Rig.ready(links=[0])
+    rig.send(SEND)
+    rig.hear(b"\r\n+IPD,0,5:hello\r\n\r\nOK\r\n\r\n>")
+    assert type(rig.session.next_event()).__name__ == "DataReceived"  # and the line behind it is held
+    rig.session.connection_lost()
+    rig.pump()
+    assert_events(rig.events, [Failed(SEND, PortError, "the serial port was lost"), Closed(0, 1, PortError)])
+    assert rig.written == [b"AT+CIPSEND=0,5\r\n"]
+
+
+def test_a_prompt_that_is_held_back_while_time_runs_out() -> None:
+    """The deadline is handled between the payload in front of the prompt and the prompt."""
+    rig = Rig.ready(links=[0])
+    rig.send(SEND)
+    rig.hear(b"\r\n+IPD,0,5:hello\r\n>")
+    assert type(rig.session.next_event()).__name__ == "DataReceived"
+    rig.session.demux.take(0)
+    rig.now = rig.session.next_deadline()
+    rig.session.handle_deadline(rig.now)
+    assert rig.session.command.state is CommandState.CANCELLING
+    rig.pump()
+    assert rig.session.command.state is CommandState.CANCELLING
+    assert rig.written == [b"AT+CIPSEND=0,5\r\n"]
+
+
+def test_a_new_port_knows_nothing_of_the_old_one() -> None:
+    rig = Rig.ready(links=[0, 1])
+    rig.session.connection_lost()
+    rig.session.connection_lost()  # once more does no harm
+    assert rig.session.module.state is ModuleState.OFFLINE
+    rig.session.port_opened()
+    assert rig.session.module.state is ModuleState.SYNCING
+    rig.forget()
+    rig.send(AT)
+    rig.feed(b"AT\r\n" + OK)  # echo is on again
+    assert_events(rig.events, [Done(AT)])
+    with pytest.raises(LocalProtocolError):
+        rig.session.port_opened()
+    with pytest.raises(LocalProtocolError):
+        Session().set_up()
+    with pytest.raises(LocalProtocolError):
+        Session().force_restart()
+
+
+def test_a_forced_restart_is_written_whatever_was_going_on() -> None:
+    rig = Rig.ready(links=[0])
+    rig.send(close := tcpip.Close(0))
+    rig.feed(b"\r\nbusy p...\r\n")
+    rig.forget()
+    rig.session.force_restart()
+    rig.pump()
+    assert rig.written == [b"AT+RST\r\n"]
+    rig.feed(b"\r\nWill force to restart!!!\r\n\r\nOK\r\nWIFI DISCONNECT\r\n\r\nready\r\n")
+    assert_events(
+        rig.events, [Failed(close, ModuleReset), WifiChanged(Wifi.DISCONNECTED), ModuleRestarted(True)]
+    )
+    rig.wait(100)
+    assert rig.written == [b"AT+RST\r\n"]
+    assert_polite(rig.wire)
+
+
+@pytest.mark.parametrize("name", [b"AT+RST", b"AT+RESTORE", b"at+rst"])
+def test_a_raw_restart_is_one(name: bytes) -> None:
+    rig = Rig.ready(links=[0])
+    rig.send(raw := Raw(name))
+    rig.feed(OK)
+    assert rig.session.module.state is ModuleState.RESETTING
+    assert_events(rig.events, [Done(raw), Closed(0, 1, ModuleReset)])
+    rig.feed(b"\r\nready\r\n")
+    assert rig.events[-1] == ModuleRestarted(True)
+    assert rig.session.module.state is ModuleState.SYNCING
+
+
+def test_echo_is_on_after_a_restart() -> None:
+    rig = Rig.ready()
+    rig.feed(b"\r\nready\r\n")
+    rig.forget()
+    rig.send(AT)
+    rig.feed(b"A")
+    rig.feed(b"T\r\n" + OK)
+    assert_events(rig.events, [Done(AT)])
+
+
+def test_ready_in_every_state_of_a_link_and_of_the_module() -> None:
+    rig = Rig()
+    rig.feed(b"\r\nready\r\n")
+    assert rig.events == [ModuleRestarted(True)]  # while probing it is no surprise
+    rig.session.set_up()
+    rig.feed(b"\r\nready\r\n")
+    assert rig.events[1:] == [ModuleRestarted(False)]
+    assert rig.session.module.state is ModuleState.SYNCING
+
+
+def test_a_fault_is_only_of_a_link_somebody_has() -> None:
+    rig = Rig.ready(links=[0, 1])
+    rig.feed(b"1,CLOSED\r\n")
+    rig.forget()
+    rig.feed(b"\r\n+IPD,1,2:abgarbage\r\n\r\n+IPD,0,2:abgarbage\r\n")
+    assert_events(rig.events, [UnknownText(b"garbage"), Data(0, b"ab"), Fault(0, 1, "garbage")])

@@ -1,0 +1,236 @@
+"""UDP through the module: links, limits, errors, and what the header must never show."""
+
+from __future__ import annotations
+
+import errno
+import socket as stdlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from esp32sock import socket
+from esp32sock.errors import Error
+from tests.net.fake_interface import DatagramLink, FakeInterface
+from tests.net.rig import using, wait_readable, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from esp32sock.socket import socket as Socket
+
+
+@pytest.fixture
+def sock(fake: FakeInterface) -> Iterator[Socket]:
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        yield sock
+
+
+@pytest.fixture
+def host() -> Iterator[Any]:
+    """A UDP socket of the host."""
+    with stdlib.socket(type=stdlib.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(10)
+        yield sock
+
+
+def link_of(fake: FakeInterface) -> DatagramLink:
+    (link,) = fake.links
+    assert isinstance(link, DatagramLink)
+    return link
+
+
+def test_no_link_before_it_is_needed(fake: FakeInterface, sock: Socket, host: Any) -> None:
+    sock.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        sock.recv(1)
+    assert not fake.links
+    sock.sendto(b"x", host.getsockname())
+    assert link_of(fake).remote is None
+    assert host.recv(10) == b"x"
+
+
+def test_a_connected_socket_asks_for_its_peer_only(fake: FakeInterface, sock: Socket, host: Any) -> None:
+    sock.connect(host.getsockname())
+    assert link_of(fake).remote == host.getsockname()
+    sock.connect(host.getsockname())
+    sock.send(b"x")
+    assert host.recvfrom(10)[0] == b"x"
+
+
+def test_another_peer_is_another_link(fake: FakeInterface, sock: Socket, host: Any) -> None:
+    sock.connect(("127.0.0.1", 9))
+    sock.connect(host.getsockname())
+    wait_until(lambda: len(fake.links) == 1, fake)
+    assert link_of(fake).remote == host.getsockname()
+    sock.send(b"x")
+    data, peer = host.recvfrom(10)
+    host.sendto(b"answer", peer)
+    assert sock.recv(10) == b"answer"
+
+
+def test_one_socket_many_peers(sock: Socket, host: Any) -> None:
+    with stdlib.socket(type=stdlib.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        for peer in (host, other):
+            sock.sendto(b"x", peer.getsockname())
+            data, address = peer.recvfrom(10)
+            peer.sendto(b"from me", address)
+            assert sock.recvfrom(10) == (b"from me", peer.getsockname())
+
+
+def test_too_long(fake: FakeInterface, sock: Socket, host: Any) -> None:
+    address = host.getsockname()
+    assert sock.sendto(b"x" * 1460, address) == 1460
+    assert host.recv(2000) == b"x" * 1460
+    for call in (
+        lambda: sock.sendto(b"x" * 1461, address),
+        lambda: sock.sendmsg([b"x" * 1000, b"x" * 461], [], 0, address),
+    ):
+        with pytest.raises(OSError, match="1461 bytes in a datagram") as caught:
+            call()
+        assert caught.value.errno == errno.EMSGSIZE
+
+
+def test_broadcast(fake: FakeInterface, sock: Socket) -> None:
+    with pytest.raises(PermissionError, match="SO_BROADCAST"):
+        sock.sendto(b"x", ("<broadcast>", 9))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    assert sock.sendto(b"x", ("<broadcast>", 9)) == 1
+
+
+def test_names_are_looked_up(fake: FakeInterface, sock: Socket, host: Any) -> None:
+    fake.names["peer.example"] = ["127.0.0.1"]
+    sock.sendto(b"x", ("peer.example", host.getsockname()[1]))
+    assert host.recv(10) == b"x"
+    sock.connect(("peer.example", host.getsockname()[1]))
+    assert sock.getpeername() == host.getsockname()
+
+
+def test_bound_ports_are_the_interface_s(fake: FakeInterface, sock: Socket) -> None:
+    sock.bind(("", 0))
+    host_address, port = sock.getsockname()
+    assert host_address == "0.0.0.0"
+    with socket.socket(type=socket.SOCK_DGRAM) as other:
+        with pytest.raises(OSError, match=f"port {port} is bound") as caught:
+            other.bind(("", port))
+        assert caught.value.errno == errno.EADDRINUSE
+        with pytest.raises(OSError, match=r"bind to 192\.0\.2\.1") as caught:
+            other.bind(("192.0.2.1", 0))
+        assert caught.value.errno == errno.EADDRNOTAVAIL
+        sock.close()
+        wait_until(lambda: not fake.links, fake)
+        other.bind(("", port))
+
+
+def test_no_link_is_free() -> None:
+    with using(FakeInterface(links=1)) as fake, socket.socket(type=socket.SOCK_DGRAM) as first:
+        first.bind(("", 0))
+        with socket.socket(type=socket.SOCK_DGRAM) as second:
+            for _ in range(2):
+                with pytest.raises(OSError, match="links of the module are taken") as caught:
+                    second.bind(("", 0))
+                assert caught.value.errno == errno.EMFILE
+            first.close()
+            wait_until(lambda: not fake.links, fake)
+            second.bind(("", 0))
+
+
+def test_a_doubtful_datagram_is_an_error_once(fake: FakeInterface, sock: Socket, host: Any) -> None:
+    sock.connect(host.getsockname())
+    link = link_of(fake)
+    assert link.events is not None
+    link.events.doubtful(Error("where the last datagram went is not known"))
+    with pytest.raises(OSError, match="last datagram"):
+        sock.send(b"x")
+    assert sock.send(b"x") == 1
+    link.events.doubtful(Error("where the last datagram went is not known"))
+    with pytest.raises(OSError, match="last datagram"):
+        sock.recv(1)
+
+
+def test_a_module_that_restarts(fake: FakeInterface, sock: Socket, host: Any) -> None:
+    sock.connect(host.getsockname())
+    fake.reset_all()
+    with pytest.raises(ConnectionResetError, match="restarted"):
+        sock.recv(1)
+    for call in (
+        lambda: sock.recv(1),
+        lambda: sock.recv_into(bytearray(1)),
+        lambda: sock.send(b"x"),
+        lambda: sock.recvmsg(1),
+    ):
+        with pytest.raises(OSError, match="UDP link is gone") as caught:
+            call()
+        assert caught.value.errno == errno.ENETDOWN
+
+
+def test_the_engine_thread_does_not_wait(fake: FakeInterface, sock: Socket, host: Any) -> None:
+    fake.blocking = False
+    sock.setblocking(False)
+    with fake.hold():
+        sock.connect(host.getsockname())
+        sock.send(b"x")
+    assert host.recv(10) == b"x"
+
+
+def test_an_error_that_comes_late_is_told_by_the_next_call() -> None:
+    with using(FakeInterface(links=0)) as fake, socket.socket(type=socket.SOCK_DGRAM) as sock:
+        fake.blocking = False
+        sock.setblocking(False)
+        sock.sendto(b"x", ("127.0.0.1", 9))
+        wait_until(lambda: not fake.links, fake)
+        with pytest.raises(OSError, match="taken") as caught:
+            sock.recv(1)
+        assert caught.value.errno == errno.EMFILE
+
+
+def test_a_destination_of_the_host(host: Any) -> None:
+    with using(FakeInterface(direct="127.0.0.1")) as fake:
+        with socket.socket(type=socket.SOCK_DGRAM) as sock:
+            assert sock.sendto(b"direct", host.getsockname()) == 6
+            data, peer = host.recvfrom(10)
+            assert peer[1] == sock.getsockname()[1]
+        with socket.socket(type=socket.SOCK_DGRAM) as sock:
+            sock.connect(host.getsockname())
+            assert sock.send(b"direct") == 6
+        assert not fake.links
+        with socket.socket(type=socket.SOCK_DGRAM) as sock:
+            sock.bind(("", 0))
+            with pytest.raises(OSError, match="host's own") as caught:
+                sock.sendto(b"x", host.getsockname())
+            assert caught.value.errno == errno.ENETUNREACH
+
+
+def test_ancillary_and_out_of_band_data_are_refused(sock: Socket, host: Any) -> None:
+    sock.connect(host.getsockname())
+    with pytest.raises(OSError, match="ancillary"):
+        sock.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, b"\0\0\0\0")])
+    with pytest.raises(OSError, match="out-of-band"):
+        sock.send(b"x", socket.MSG_OOB)
+    with pytest.raises(OSError, match="out-of-band"):
+        sock.recv(1, socket.MSG_OOB)
+
+
+def test_an_empty_buffer_consumes_nothing(sock: Socket, host: Any) -> None:
+    sock.connect(host.getsockname())
+    sock.send(b"x")
+    _, peer = host.recvfrom(10)
+    host.sendto(b"data", peer)
+    wait_readable(sock)
+    assert sock.recv(0) == b""
+    assert sock.recv_into(bytearray()) == 0
+    assert sock.recv(10) == b"data"
+    with pytest.raises(ValueError, match="negative"):
+        sock.recv(-1)
+
+
+def test_noise_behind_a_peek_is_dropped(sock: Socket, host: Any) -> None:
+    sock.bind(("127.0.0.1", 0))
+    with stdlib.socket(type=stdlib.SOCK_DGRAM) as other:
+        other.sendto(b"noise", sock.getsockname())
+        wait_readable(sock)
+    sock.connect(host.getsockname())
+    host.sendto(b"signal", sock.getsockname())
+    assert sock.recv(10, socket.MSG_PEEK) == b"signal"
+    assert sock.recv(10) == b"signal"
