@@ -26,6 +26,7 @@ from esp32sock.module.streams import close_link
 
 if TYPE_CHECKING:
     import _socket
+    from collections.abc import Awaitable, Callable
 
     from esp32sock.at.framing import Demux
     from esp32sock.module.dialogue import Dialogue
@@ -78,6 +79,7 @@ class DatagramPump:
         self._counters = counters
         self._unread: deque[bytes] = deque()
         self._more = trio.Event()
+        self._finishing = trio.Event()
         self._error: Error | None = None
         self._scope = trio.CancelScope()
 
@@ -105,6 +107,10 @@ class DatagramPump:
         """UDP has no end; the module closes such a link only when it loses its network."""
         self.fail(Error(f"the module closed UDP link {self.link_id}").means(errno.ENETDOWN))
 
+    def finish(self) -> None:
+        """Send what the application has sent, then end, whether it has closed or not."""
+        self._finishing.set()
+
     def fail(self, error: Error) -> None:
         if self._error is None and not self._scope.cancel_called:
             self._error = error
@@ -117,9 +123,8 @@ class DatagramPump:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._down)
                 nursery.start_soon(self._up)
-                await hangup.wait()
-                await self._send_the_rest()
-                nursery.cancel_scope.cancel()
+                nursery.start_soon(self._end_after, hangup.wait, nursery.cancel_scope)
+                nursery.start_soon(self._end_after, self._finishing.wait, nursery.cancel_scope)
         self.running = False
         self._unread.clear()
         return self._error
@@ -146,10 +151,12 @@ class DatagramPump:
         while await self._send_one():
             await trio.lowlevel.wait_readable(self._end)
 
-    async def _send_the_rest(self) -> None:
-        """What was sent before the close is still sent."""
-        while await self._send_one():
+    async def _end_after(self, wait: Callable[[], Awaitable[None]], scope: trio.CancelScope) -> None:
+        """What was sent before the end is still sent."""
+        await wait()
+        while await self._send_one() and HangupWatch.readable(self._end.fileno()):
             pass
+        scope.cancel()
 
     async def _send_one(self) -> bool:
         """One datagram in its turn; False at the end."""

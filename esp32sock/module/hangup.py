@@ -43,6 +43,13 @@ class HangupWatch:
         poll.register(fd, 0)
         return bool(poll.poll(0))
 
+    @staticmethod
+    def readable(fd: int) -> bool:
+        """Whether something lies there to be read."""
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        return bool(poll.poll(0))
+
     async def wait(self) -> None:
         """Until it happens."""
         while not self.hung_up:

@@ -221,6 +221,8 @@ class Module:
         with trio.move_on_after(self.options.close_s):
             if self.server is not None:
                 self.server.stop()
+            for pump in list(self._pool.pumps.values()) if self._pool else []:
+                pump.finish()
             while self._lives:
                 self._all_ended = trio.Event()
                 await self._all_ended.wait()

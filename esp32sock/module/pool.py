@@ -48,6 +48,8 @@ class Pump(Protocol):
 
     def peer_closed(self) -> None: ...
     def fail(self, error: Error) -> None: ...
+    def finish(self) -> None:
+        """Deliver what the application has sent, then end."""
 
 
 class LinkPool:

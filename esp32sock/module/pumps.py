@@ -77,6 +77,7 @@ class StreamPump:
         self._running = False
         self._puller = Puller(dialogue, link_id) if passive else None
         self._emptied = trio.Event()
+        self._finishing = trio.Event()
         self._buffer = bytearray(min(CHUNK_BYTES, dialogue.session.firmware.cipsend_max))
 
     @property
@@ -114,6 +115,10 @@ class StreamPump:
         self._peer_closed = True
         self._more.set()
 
+    def finish(self) -> None:
+        """Deliver what the application has sent, then end, whether it has closed or not."""
+        self._finishing.set()
+
     def fail(self, error: Error) -> None:
         """Nothing more can be trusted: end now."""
         if self._error is None and not self._scope.cancel_called:
@@ -130,6 +135,7 @@ class StreamPump:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._down, nursery.cancel_scope)
                 nursery.start_soon(self._up, hangup, nursery.cancel_scope)
+                nursery.start_soon(self._finish, nursery.cancel_scope)
                 if self._puller is not None:
                     nursery.start_soon(self._pull, self._puller)
         self._running = False
@@ -237,6 +243,16 @@ class StreamPump:
             self.sent_bytes += len(chunk.payload)
             data = data[len(chunk.payload) :]
         return count > 0
+
+    async def _finish(self, both: trio.CancelScope) -> None:
+        """The interface is closing: one more turn, and more as long as it finds something to send."""
+        await self._finishing.wait()
+        try:
+            while await self._send_what_is_there() and HangupWatch.readable(self._end.fileno()):
+                pass
+        except Error as error:
+            self.fail(error)
+        both.cancel()
 
     async def _wait_half_closed(self, hangup: HangupWatch) -> None:
         """Until the application closes, or nothing has come from the peer for long enough."""

@@ -271,3 +271,24 @@ async def test_the_user_closing_while_it_connects_leaves_nothing(autojump_clock:
         assert user.told == ["failed"]
         await trio.sleep(10)
         assert all(record.closed_at_s is not None for record in rig.simulated.module.journal.links)
+
+
+async def test_closing_the_interface_delivers_what_was_sent_on_sockets_that_are_still_open(
+    autojump_clock: MockClock,
+) -> None:
+    received = bytearray()
+
+    async def peer(connection: Connection) -> None:
+        while data := await connection.receive():
+            received.extend(data)
+
+    async with running(Settings(paced=True), network(p7000=peer)) as rig:
+        user = await rig.connect(7000)
+        idle = await rig.connect(7000)
+        await user.end.send_all(b"x" * 5000)
+        started = trio.current_time()
+        await rig.module.drain()
+        assert trio.current_time() - started < 2
+        assert idle.told == user.told == ["opened", "ended"]
+        assert await user.read_all() == b""
+    assert bytes(received) == b"x" * 5000
