@@ -103,8 +103,8 @@ def _patch_all() -> None:
         _set(_socket, name, function)
         if getattr(stdlib, name) is original:  # getaddrinfo is a function of its own, over _socket's
             _set(stdlib, name, function)
-    for module, name in early:
-        _set(module, name, _LOOK_UPS[name])
+    for module, attribute, name in early:
+        _set(module, attribute, _LOOK_UPS[name])
     for module in (_socket, stdlib):
         _set(module, "has_ipv6", False)
     _patch_trio()
@@ -115,17 +115,17 @@ def _set(owner: Any, name: str, value: Any) -> None:
     setattr(owner, name, value)
 
 
-def _early_importers() -> list[tuple[types.ModuleType, str]]:
-    """Modules that hold a look-up function of the C module under its own name, except ours."""
-    found = []
-    for module in list(sys.modules.values()):
-        if not isinstance(module, types.ModuleType) or module in (_socket, stdlib):
-            continue
-        names = vars(module)
-        if names.get("__name__", "").partition(".")[0] == "esp32sock":
-            continue
-        found += [(module, name) for name in _LOOK_UPS if names.get(name) is getattr(_socket, name)]
-    return found
+def _early_importers() -> list[tuple[types.ModuleType, str, str]]:
+    """Modules that hold a look-up function of the C module, as what, and which; ours must keep them."""
+    originals = {id(getattr(_socket, name)): name for name in _LOOK_UPS}
+    return [
+        (module, attribute, originals[id(value)])
+        for module in list(sys.modules.values())
+        if isinstance(module, types.ModuleType) and module not in (_socket, stdlib)
+        if not module.__name__.startswith("esp32sock.")
+        for attribute, value in list(vars(module).items())
+        if id(value) in originals
+    ]
 
 
 def _patch_trio() -> None:

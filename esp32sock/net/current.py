@@ -6,19 +6,21 @@ import errno
 import importlib
 import os
 import weakref
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from esp32sock.net.routes import Routes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from esp32sock.net.verbs import Interface
 
     Provider = Callable[[], Interface]
 
 _forks = 0
+_on_host: ContextVar[bool] = ContextVar("esp32sock_on_host", default=False)
 _found_by_host: weakref.WeakKeyDictionary[Interface, set[str]] = weakref.WeakKeyDictionary()
 
 
@@ -39,6 +41,23 @@ def to_host(host: str) -> bool:
             return True
         raise
     return using.routes_to_host(host) or host in _found_by_host.get(using, ())
+
+
+@contextmanager
+def on_host() -> Iterator[None]:
+    """In this thread or task, sockets made and names looked up are the host's, patched or not.
+
+    For whoever stands below the interface, such as a port that is a TCP connection itself.
+    """
+    token = _on_host.set(True)
+    try:
+        yield
+    finally:
+        _on_host.reset(token)
+
+
+# Whether `on_host` is in force.
+is_on_host = _on_host.get
 
 
 def found_by_host(addresses: Iterable[str]) -> None:

@@ -135,6 +135,7 @@ class VirtualDatagram(Virtual):
             self.renew(sock)
         end, self.end = self.end, None
         assert end is not None
+        ends.drain(end)  # what was sent into an attempt that failed
         link = self._link = _Link(self, end)
         self._only = remote
         doing = "opening a UDP link"

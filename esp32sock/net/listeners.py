@@ -6,6 +6,7 @@ import _socket
 import errno
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from esp32sock.net.oserrors import failure, raise_from, translated
@@ -26,6 +27,7 @@ class Backlog:
         self._queue: deque[Waiting] = deque()
         self._decided = threading.Event()
         self._error: Error | None = None
+        self._dropped = False
 
     def open(self, interface: Interface, end: OwnEnd, backlog: int) -> Handle:
         """Start listening; OSError if the module refuses. Does not wait in the engine's own thread."""
@@ -49,10 +51,11 @@ class Backlog:
         return self._queue.popleft()
 
     def drop(self) -> None:
-        """Refuse those that still wait: their ends are closed."""
+        """Refuse those that still wait, or come late: their ends are closed."""
+        self._dropped = True
         while self._queue:
-            user_end, _, _ = self._queue.popleft()
-            user_end.close()
+            with suppress(IndexError):  # the other thread was faster
+                self._queue.popleft()[0].close()
 
     # What the engine reports, in its own thread.
 
@@ -66,6 +69,8 @@ class Backlog:
 
     def accepted(self, user_end: _socket.socket, opened: StreamOpened, events_to: AcceptedStream) -> None:
         self._queue.append((user_end, opened, events_to))
+        if self._dropped:
+            self.drop()
 
     def ended(self, error: Error | None) -> None:
         self._error = error

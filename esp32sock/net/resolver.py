@@ -19,6 +19,7 @@ from esp32sock.net.oserrors import translated
 AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 
 _host_getaddrinfo = _socket.getaddrinfo
+_host_gethostbyname = _socket.gethostbyname
 _host_gethostbyname_ex = _socket.gethostbyname_ex
 _host_gethostbyaddr = _socket.gethostbyaddr
 _host_getnameinfo = _socket.getnameinfo
@@ -38,6 +39,8 @@ def getaddrinfo(
     flags: int = 0,
 ) -> list[AddressInfo]:
     """What `_socket.getaddrinfo` answers, for IPv4 only; blocks while the module looks a name up."""
+    if current.is_on_host():
+        return _host_getaddrinfo(host, port, family, type, proto, flags)
     if family == _socket.AF_UNSPEC:
         family = _socket.AF_INET
     if isinstance(host, str):
@@ -84,11 +87,15 @@ def getaddrinfo_enums(
 
 def gethostbyname(hostname: str | bytes, /) -> str:
     """One IPv4 address of a name."""
+    if current.is_on_host():
+        return _host_gethostbyname(hostname)
     return address_of(_text(hostname, "gethostbyname"))
 
 
 def gethostbyname_ex(hostname: str | bytes, /) -> tuple[str, list[str], list[str]]:
     """(name, no aliases, its IPv4 addresses)."""
+    if current.is_on_host():
+        return _host_gethostbyname_ex(hostname)
     name = _text(hostname, "gethostbyname_ex")
     if numeric(name) is None and not _is_own(_checked(name)) and current.to_host(name):
         found = _host_gethostbyname_ex(name)
@@ -103,6 +110,8 @@ def gethostbyaddr(ip_address: str | bytes, /) -> tuple[str, list[str], list[str]
 
     It answers at once: `getfqdn` calls it, and servers call that while they start.
     """
+    if current.is_on_host():
+        return _host_gethostbyaddr(ip_address)
     host = _text(ip_address, "gethostbyaddr")
     address = numeric(host)
     if address is None and _is_own(_checked(host)):
@@ -116,6 +125,8 @@ def gethostbyaddr(ip_address: str | bytes, /) -> tuple[str, list[str], list[str]
 
 def getnameinfo(sockaddr: tuple[Any, ...], flags: int, /) -> tuple[str, str]:
     """(host, service) of an address; numeric hosts, except for what the host's own stack serves."""
+    if current.is_on_host():
+        return _host_getnameinfo(sockaddr, flags)
     try:
         numeric_only = _host_getnameinfo(sockaddr, (flags | _socket.NI_NUMERICHOST) & ~_socket.NI_NAMEREQD)
     except TypeError:

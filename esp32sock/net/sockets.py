@@ -13,7 +13,7 @@ import os
 import socket as stdlib
 from typing import TYPE_CHECKING, Any
 
-from esp32sock.net import ends, registry
+from esp32sock.net import current, ends, registry
 from esp32sock.net.datagrams import VirtualDatagram
 from esp32sock.net.oserrors import failure
 from esp32sock.net.streams import VirtualStream
@@ -37,6 +37,8 @@ _state_by_id = registry.state_by_id
 def _init(self: Any, family: int = -1, type: int = -1, proto: int = -1, fileno: Any = None) -> None:  # noqa: A002
     if fileno is not None:
         _init_over(self, family, type, proto, fileno)
+    elif current.is_on_host():
+        _stdlib_init(self, family, type, proto, fileno)
     elif family in (-1, _socket.AF_INET):
         _init_virtual(self, _socket.SOCK_STREAM if type == -1 else type, 0 if proto == -1 else proto)
     elif family == _socket.AF_INET6:

@@ -100,9 +100,7 @@ class ListenEvents(Protocol):
 
     def listening(self, listening: Listening) -> None: ...
     def failed(self, error: Error) -> None: ...
-    def accepted(
-        self, user_end: _socket.socket, opened: StreamOpened, events_to: AcceptedStream
-    ) -> None: ...
+    def accepted(self, user_end: _socket.socket, opened: StreamOpened, events_to: AcceptedStream) -> None: ...
     def ended(self, error: Error | None) -> None: ...
 
 
@@ -169,9 +167,7 @@ class Interface(ABC):
         """
 
     @abstractmethod
-    def listen(
-        self, end: _socket.socket, port: int, backlog: int, events: ListenEvents
-    ) -> Handle:
+    def listen(self, end: _socket.socket, port: int, backlog: int, events: ListenEvents) -> Handle:
         """Start the module's server on `port`; a byte is written to `end` for each waiting connection.
 
         As with a stream, `end` is the engine's until `failed`.

@@ -341,7 +341,8 @@ class Listener:
         self.fake.links.add(link)
         assert self.events is not None
         self.events.accepted(user_end, StreamOpened(0, net.getsockname(), peer), link)
-        self.end.send(b"\1")
+        with suppress(BrokenPipeError):  # the listener was closed just now
+            self.end.send(b"\1")
         link.watch()
 
     def ended(self, error: Error | None) -> None:

@@ -28,7 +28,8 @@ def using(interface: FakeInterface) -> Iterator[FakeInterface]:
     finally:
         current.provide(before)
         interface.close()
-    assert interface.loop.failures == []
+    for failure in interface.loop.failures:
+        raise failure
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def test_another_peer_is_another_link(fake: FakeInterface, sock: Socket, host: A
     wait_until(lambda: len(fake.links) == 1, fake)
     assert link_of(fake).remote == host.getsockname()
     sock.send(b"x")
-    data, peer = host.recvfrom(10)
+    _, peer = host.recvfrom(10)
     host.sendto(b"answer", peer)
     assert sock.recv(10) == b"answer"
 
@@ -74,7 +74,7 @@ def test_one_socket_many_peers(sock: Socket, host: Any) -> None:
         other.bind(("127.0.0.1", 0))
         for peer in (host, other):
             sock.sendto(b"x", peer.getsockname())
-            data, address = peer.recvfrom(10)
+            _, address = peer.recvfrom(10)
             peer.sendto(b"from me", address)
             assert sock.recvfrom(10) == (b"from me", peer.getsockname())
 
@@ -178,7 +178,8 @@ def test_an_error_that_comes_late_is_told_by_the_next_call() -> None:
     with using(FakeInterface(links=0)) as fake, socket.socket(type=socket.SOCK_DGRAM) as sock:
         fake.blocking = False
         sock.setblocking(False)
-        sock.sendto(b"x", ("127.0.0.1", 9))
+        with fake.hold():
+            sock.sendto(b"x", ("127.0.0.1", 9))
         wait_until(lambda: not fake.links, fake)
         with pytest.raises(OSError, match="taken") as caught:
             sock.recv(1)
@@ -189,7 +190,7 @@ def test_a_destination_of_the_host(host: Any) -> None:
     with using(FakeInterface(direct="127.0.0.1")) as fake:
         with socket.socket(type=socket.SOCK_DGRAM) as sock:
             assert sock.sendto(b"direct", host.getsockname()) == 6
-            data, peer = host.recvfrom(10)
+            _, peer = host.recvfrom(10)
             assert peer[1] == sock.getsockname()[1]
         with socket.socket(type=socket.SOCK_DGRAM) as sock:
             sock.connect(host.getsockname())

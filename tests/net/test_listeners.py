@@ -49,7 +49,7 @@ def test_a_port_that_the_module_refuses(fake: FakeInterface) -> None:
     with stdlib.create_server(("127.0.0.1", 0)) as taken, socket.socket() as listener:
         listener.bind(taken.getsockname())
         for _ in range(2):
-            with pytest.raises(OSError, match="listening on port .* CIPSERVER") as caught:
+            with pytest.raises(OSError, match=r"listening on port .* CIPSERVER") as caught:
                 listener.listen()
             assert caught.value.errno == errno.EADDRINUSE
         port = taken.getsockname()[1]
@@ -69,8 +69,9 @@ def test_bind_to_what_is_not_ours() -> None:
 
 
 def test_bind_to_loopback_is_the_host_s_where_routes_say_so() -> None:
-    with using(FakeInterface(direct="127.0.0.0/8")) as fake, socket.create_server(("127.0.0.1", 0)) as listener:
-        with stdlib.create_connection(listener.getsockname()) as client:
+    with using(FakeInterface(direct="127.0.0.0/8")) as fake:
+        listener = socket.create_server(("127.0.0.1", 0))
+        with listener, stdlib.create_connection(listener.getsockname()) as client:
             accepted, peer = listener.accept()
             accepted.close()
             assert peer == client.getsockname()

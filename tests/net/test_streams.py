@@ -332,6 +332,7 @@ def test_after_an_orderly_end_the_peer_is_still_known(server: Any, client: Socke
 def test_linger_0_resets(fake: FakeInterface, server: Any, client: Socket) -> None:
     with accept(server) as accepted:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_0)
+        fake.settle()
         client.close()
         with pytest.raises(ConnectionResetError):
             accepted.recv(1)

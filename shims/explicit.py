@@ -1,0 +1,47 @@
+"""What the explicit adapters share: a connection of the module's, without any patch."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from esp32sock import socket
+from esp32sock.net.interface import using
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from contextlib import AbstractContextManager
+
+    from esp32sock.net.verbs import Interface
+
+SocketOption = tuple[int, int, int | bytes]
+
+
+def through(interface: Interface | None) -> AbstractContextManager[object]:
+    """Use this interface within the block; None: the attached one."""
+    return nullcontext() if interface is None else using(interface)
+
+
+def connect(
+    interface: Interface | None,
+    address: tuple[str, int],
+    timeout: Any,
+    source_address: tuple[str, int] | None = None,
+    options: Iterable[SocketOption] = (),
+) -> socket.socket:
+    """A connected TCP socket through the module; as `socket.create_connection`, with options set first."""
+    with through(interface):
+        connection = socket.create_connection(address, timeout, source_address)
+    try:
+        for level, name, value in options:
+            connection.setsockopt(level, name, value)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def make(interface: Interface | None, family: int, kind: int, proto: int) -> socket.socket:
+    """A new socket that belongs to the module."""
+    with through(interface):
+        return socket.socket(family, kind, proto)

@@ -1,0 +1,96 @@
+"""httpx over the module, without a patch: transports for its clients, blocking, asyncio and trio.
+
+    httpx.Client(transport=esp32sock.shims.httpx.transport())
+    httpx.AsyncClient(transport=esp32sock.shims.httpx.async_transport())
+"""
+
+from __future__ import annotations
+
+import socket as stdlib_socket
+import ssl
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+import httpcore
+import httpx
+from anyio.abc import SocketStream
+from httpcore._backends.anyio import AnyIOStream
+from httpcore._backends.sync import SyncStream
+
+from esp32sock.shims.explicit import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from esp32sock.net.verbs import Interface
+    from esp32sock.shims.explicit import SocketOption
+
+
+class _Blocking(httpcore.SyncBackend):
+    """Opens connections through the module; all else is httpcore's own."""
+
+    def __init__(self, interface: Interface | None) -> None:
+        self._interface = interface
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[SocketOption] | None = None,
+    ) -> httpcore.NetworkStream:
+        source = None if local_address is None else (local_address, 0)
+        try:
+            opened = connect(self._interface, (host, port), timeout, source, socket_options or ())
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        return SyncStream(opened)
+
+
+class _Asynchronous(httpcore.AnyIOBackend):
+    """The same for asyncio and trio: the connection opens in a thread, its descriptor is then the loop's."""
+
+    def __init__(self, interface: Interface | None) -> None:
+        self._blocking = _Blocking(interface)
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[SocketOption] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        opening = partial(self._blocking.connect_tcp, host, port, timeout, local_address, socket_options)
+        stream = await anyio.to_thread.run_sync(opening, abandon_on_cancel=False)
+        opened = stream.get_extra_info("socket")
+        # trio takes objects of exactly the standard class; the connected descriptor is all that is needed.
+        plain = stdlib_socket.socket(fileno=opened.detach())
+        return AnyIOStream(await SocketStream.from_socket(plain))
+
+
+def transport(
+    interface: Interface | None = None, *, verify: ssl.SSLContext | bool = True, **options: Any
+) -> httpx.HTTPTransport:
+    """A transport for httpx.Client, through the attached module or `interface`."""
+    made = httpx.HTTPTransport(verify=verify, **options)
+    made._pool = httpcore.ConnectionPool(
+        ssl_context=httpx.create_ssl_context(verify=verify), network_backend=_Blocking(interface)
+    )
+    return made
+
+
+def async_transport(
+    interface: Interface | None = None, *, verify: ssl.SSLContext | bool = True, **options: Any
+) -> httpx.AsyncHTTPTransport:
+    """A transport for httpx.AsyncClient under asyncio or trio, through the attached module or `interface`."""
+    made = httpx.AsyncHTTPTransport(verify=verify, **options)
+    made._pool = httpcore.AsyncConnectionPool(
+        ssl_context=httpx.create_ssl_context(verify=verify), network_backend=_Asynchronous(interface)
+    )
+    return made

@@ -1,0 +1,68 @@
+"""urllib3 over the module, without a patch: `esp32sock.shims.urllib3.PoolManager()` in place of urllib3's."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+from esp32sock import socket
+from esp32sock.shims.explicit import connect
+
+if TYPE_CHECKING:
+    from esp32sock.net.verbs import Interface
+
+
+def _open(connection: HTTPConnection, interface: Interface | None) -> socket.socket:
+    """What urllib3's connections do to open a socket, on the module."""
+    host, port = connection.host, connection.port
+    try:
+        opened = connect(
+            interface,
+            (host, port or connection.default_port),
+            connection.timeout,
+            connection.source_address,
+            connection.socket_options or (),
+        )
+    except socket.gaierror as error:
+        raise NameResolutionError(host, connection, error) from error
+    except TimeoutError as error:
+        raise ConnectTimeoutError(
+            connection, f"Connection to {host} timed out. (connect timeout={connection.timeout})"
+        ) from error
+    except OSError as error:
+        raise NewConnectionError(connection, f"Failed to establish a new connection: {error}") from error
+    sys.audit("http.client.connect", connection, host, port)
+    return opened
+
+
+def _pool_classes(interface: Interface | None) -> dict[str, type[HTTPConnectionPool]]:
+    """The pools of both schemes, with connections that open through this interface."""
+
+    class ModuleConnection(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            return _open(self, interface)
+
+    class ModuleTlsConnection(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            return _open(self, interface)
+
+    class ModulePool(HTTPConnectionPool):
+        ConnectionCls = ModuleConnection
+
+    class ModuleTlsPool(HTTPSConnectionPool):
+        ConnectionCls = ModuleTlsConnection
+
+    return {"http": ModulePool, "https": ModuleTlsPool}
+
+
+class PoolManager(urllib3.PoolManager):
+    """urllib3's own, opening its connections through a module: the attached one, or `interface`."""
+
+    def __init__(self, *args: Any, interface: Interface | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.pool_classes_by_scheme = _pool_classes(interface)

@@ -1,0 +1,3 @@
+from tests.net.rig import fake
+
+__all__ = ["fake"]

@@ -1,0 +1,152 @@
+"""patch() before and after the import of those that use sockets, each order in a process of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.shims.rig import run_child
+
+BEFORE = """
+import _socket, socket, socket as original
+from tests.net.fake_interface import FakeInterface
+from esp32sock.net import current
+def everything():
+    return [dict(vars(place)) for place in (original.socket, original, _socket)]
+before = everything()
+"""
+
+PATCH = """
+from esp32sock.shims.monkey import patch, unpatch
+fake = FakeInterface()
+fake.names["peer.example"] = ["127.0.0.1"]
+current.provide(lambda: fake)
+patch()
+"""
+
+AFTER = """
+unpatch()
+for one, other in zip(before, everything()):
+    assert one.keys() == other.keys()
+    assert all(one[name] is other[name] for name in one)
+assert len(fake.opened) == LINKS, fake.opened
+fake.close()
+assert not fake.loop.failures, fake.loop.failures
+"""
+
+PROGRAMS = {
+    "socket": (
+        "from socket import *",
+        """
+listener = create_server(("127.0.0.1", 0))
+with listener, create_connection(("peer.example", listener.getsockname()[1])) as client:
+    accepted, _ = listener.accept()
+    with accepted:
+        client.sendall(b"x")
+        assert accepted.recv(1) == b"x"
+LINKS = 1
+""",
+    ),
+    "ssl": (
+        "import ssl, threading; from tests.shims.rig import contexts",
+        """
+server_context, client_context = contexts()
+listener = socket.create_server(("127.0.0.1", 0))
+def serve():
+    accepted, _ = listener.accept()
+    with server_context.wrap_socket(accepted, server_side=True) as tls:
+        tls.sendall(tls.recv(10))
+thread = threading.Thread(target=serve)
+thread.start()
+with client_context.wrap_socket(socket.socket(), server_hostname="localhost") as tls:
+    tls.connect(listener.getsockname())
+    assert tls.getpeername() == listener.getsockname()
+    tls.sendall(b"secret")
+    assert tls.recv(10) == b"secret"
+thread.join()
+listener.close()
+LINKS = 1
+""",
+    ),
+    "asyncio": (
+        "import asyncio",
+        """
+async def main():
+    async def serve(reader, writer):
+        writer.write(await reader.read(10))
+        writer.close()
+        await writer.wait_closed()
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        reader, writer = await asyncio.open_connection("peer.example", server.sockets[0].getsockname()[1])
+        writer.write(b"x")
+        assert await reader.read(10) == b"x"
+        writer.close()
+        await writer.wait_closed()
+asyncio.run(main())
+LINKS = 1
+""",
+    ),
+    "trio": (
+        "import trio",
+        """
+async def main():
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as one, trio.socket.socket(
+        type=trio.socket.SOCK_DGRAM
+    ) as other:
+        await one.bind(("127.0.0.1", 0))
+        await other.bind(("127.0.0.1", 0))
+        await one.sendto(b"datagram", other.getsockname())
+        assert await other.recvfrom(100) == (b"datagram", one.getsockname())
+        await other.connect(one.getsockname())
+        await other.send(b"back")
+        assert await one.recv(100) == b"back"
+    async with trio.open_nursery() as nursery:
+        async def echo(stream):
+            async for data in stream:
+                await stream.send_all(data)
+        listeners = await nursery.start(trio.serve_tcp, echo, 0)
+        port = listeners[0].socket.getsockname()[1]
+        async with await trio.open_tcp_stream("peer.example", port) as stream:
+            await stream.send_all(b"stream")
+            assert await stream.receive_some(100) == b"stream"
+        nursery.cancel_scope.cancel()
+trio.run(main)
+LINKS = 1
+""",
+    ),
+    "requests": (
+        "import requests; from tests.shims.rig import http_server, PAGE",
+        """
+with http_server() as url, requests.Session() as session:
+    url = url.replace("127.0.0.1", "peer.example")
+    assert session.get(url).content == PAGE
+    assert session.post(url, data=b"x" * 50000).content == b"x" * 50000
+LINKS = 1
+""",
+    ),
+    "multiprocessing": (
+        "import multiprocessing, multiprocessing.connection, threading",
+        """
+listener = multiprocessing.connection.Listener(("127.0.0.1", 0), authkey=b"key")
+def serve():
+    with listener.accept() as connection:
+        connection.send(connection.recv())
+thread = threading.Thread(target=serve)
+thread.start()
+with multiprocessing.connection.Client(listener.address, authkey=b"key") as connection:
+    connection.send({"any": "object"})
+    assert connection.recv() == {"any": "object"}
+thread.join()
+listener.close()
+LINKS = 1
+""",
+    ),
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("order", ["patch first", "import first"])
+def test_every_order_works_and_is_undone(program: str, order: str) -> None:
+    imports, body = PROGRAMS[program]
+    first, second = (PATCH, imports) if order == "patch first" else (imports, PATCH)
+    run_child("\n".join([BEFORE, first, second, body, AFTER]))
