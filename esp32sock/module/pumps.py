@@ -41,8 +41,9 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 5760
 """Four full segments, the module's TCP send buffer: with more, SEND OK waits for the peer
 (performance-facts 2.6)."""
-SHARED_CHUNK_BYTES = 1440
-"""One segment, while others wait for their turn."""
+SHARED_BYTES = 1440
+SHARED_S = 0.05
+"""While others wait for their turn: one segment, or what the line carries in this time if that is more."""
 
 
 class StreamPump:
@@ -78,6 +79,7 @@ class StreamPump:
         self._puller = Puller(dialogue, link_id) if passive else None
         self._emptied = trio.Event()
         self._finishing = trio.Event()
+        self._shared_bytes = max(SHARED_BYTES, int(SHARED_S / (dialogue.session.s_per_byte or 1e-9)))
         self._buffer = bytearray(min(CHUNK_BYTES, dialogue.session.firmware.cipsend_max))
 
     @property
@@ -227,7 +229,9 @@ class StreamPump:
         raise AssertionError("unreachable")
 
     async def _use_turn(self) -> bool:
-        limit = SHARED_CHUNK_BYTES if self._dialogue.others_wait else len(self._buffer)
+        limit = (
+            min(self._shared_bytes, len(self._buffer)) if self._dialogue.others_wait else len(self._buffer)
+        )
         try:
             count = self._end.recv_into(self._buffer, limit)
         except BlockingIOError:
