@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import socket as stdlib_socket
-import ssl
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from httpcore._backends.sync import SyncStream
 from esp32sock.shims.explicit import connect
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterable
 
     from esp32sock.net.verbs import Interface
@@ -62,7 +62,7 @@ class _Asynchronous(httpcore.AnyIOBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109  the name is httpcore's
         local_address: str | None = None,
         socket_options: Iterable[SocketOption] | None = None,
     ) -> httpcore.AsyncNetworkStream:

@@ -1,4 +1,4 @@
-"""Whatever is wrong, the error names the cause and what to do, in time, and nothing odd reaches the module."""
+"""Whatever is wrong, the error names cause and remedy, in time, and nothing odd reaches the module."""
 
 from __future__ import annotations
 
