@@ -1,7 +1,7 @@
 """aiohttp over the module, without a patch.
 
-    connector = esp32sock.shims.aiohttp.connector()
-    async with aiohttp.ClientSession(connector=connector) as session: ...
+connector = esp32sock.shims.aiohttp.connector()
+async with aiohttp.ClientSession(connector=connector) as session: ...
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from esp32sock.net.verbs import Interface
 
-SocketOption = tuple[int, int, int | bytes]
+SocketOption = tuple[Any, ...]
+"""Level, name and value, as `setsockopt` takes them."""
 
 
 def through(interface: Interface | None) -> AbstractContextManager[object]:
@@ -33,8 +34,8 @@ def connect(
     with through(interface):
         connection = socket.create_connection(address, timeout, source_address)
     try:
-        for level, name, value in options:
-            connection.setsockopt(level, name, value)
+        for option in options:
+            connection.setsockopt(*option)
     except BaseException:
         connection.close()
         raise

@@ -1,7 +1,7 @@
 """httpx over the module, without a patch: transports for its clients, blocking, asyncio and trio.
 
-    httpx.Client(transport=esp32sock.shims.httpx.transport())
-    httpx.AsyncClient(transport=esp32sock.shims.httpx.async_transport())
+httpx.Client(transport=esp32sock.shims.httpx.transport())
+httpx.AsyncClient(transport=esp32sock.shims.httpx.async_transport())
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """requests over the module, without a patch.
 
-    session = requests.Session()
-    session.mount("http://", ModuleAdapter())
-    session.mount("https://", ModuleAdapter())
+session = requests.Session()
+session.mount("http://", ModuleAdapter())
+session.mount("https://", ModuleAdapter())
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ from esp32sock import socket
 from esp32sock.shims.explicit import connect
 
 if TYPE_CHECKING:
+    from urllib3._base_connection import BaseHTTPConnection, BaseHTTPSConnection
+
     from esp32sock.net.verbs import Interface
 
 
@@ -52,10 +54,10 @@ def _pool_classes(interface: Interface | None) -> dict[str, type[HTTPConnectionP
             return _open(self, interface)
 
     class ModulePool(HTTPConnectionPool):
-        ConnectionCls = ModuleConnection
+        ConnectionCls: type[BaseHTTPConnection] = ModuleConnection
 
     class ModuleTlsPool(HTTPSConnectionPool):
-        ConnectionCls = ModuleTlsConnection
+        ConnectionCls: type[BaseHTTPSConnection] = ModuleTlsConnection
 
     return {"http": ModulePool, "https": ModuleTlsPool}
 
