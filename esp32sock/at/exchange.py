@@ -223,11 +223,13 @@ class Exchange:
     def received(self, count: int, now: float) -> bool:
         """`Recv n bytes`: the data phase is over; SEND OK may take as long as the peer is slow."""
         flight = self.flight
-        if flight is None or count != flight.payload_bytes or not self.machine.allows(CommandInput.TAKEN):
+        if flight is None or not self.machine.allows(CommandInput.TAKEN):
             return False
         if not flight.payload_is_out and not flight.spoiled:
             return False
         self.machine.feed(CommandInput.TAKEN)
+        if count != flight.payload_bytes:  # it understood another length, and took the rest for a line
+            flight.spoiled = True
         self._says_received = True
         self._send_failed = False
         flight.taken = True
@@ -281,7 +283,9 @@ class Exchange:
         """Whether the module has taken, as payload or as a line, everything that was written."""
         if not flight.spoiled:
             return True
-        return result is (Result.ERROR if flight.line_ended else Result.SEND_CANCELED)
+        if result is Result.SEND_CANCELED:
+            return not flight.answer_owed
+        return result is Result.ERROR and flight.line_ended
 
     def _finish(self, flight: Flight, result: Result) -> None:
         """The command is over; tell whoever waits, and the link it was about."""
@@ -390,7 +394,6 @@ class Exchange:
 
     def _start_recovery(self, flight: Flight, now: float) -> None:
         flight.recovery = recovery.steps(flight.payload_bytes, self.s_per_byte, self._queued_s)
-        flight.line_ended = False
         self._recover(flight, now)
 
     def _recover(self, flight: Flight, now: float) -> None:
@@ -404,5 +407,6 @@ class Exchange:
         if step.write:
             flight.spoiled = True
             flight.line_ended = step.write == recovery.EMPTY_LINE
+            flight.answer_owed = flight.answer_owed or flight.line_ended
             self.outgoing.append(step.write)
         flight.deadline = now + step.wait_s

@@ -52,7 +52,9 @@ class Flight:
     spoiled: bool = False
     """Whether bytes were written that belong to no command: the result can only be a failure."""
     line_ended: bool = False
-    """Whether the last of them were an empty line, which the module answers if it is in no data phase."""
+    """Whether the last of them ended a line, which the module answers if it is in no data phase."""
+    answer_owed: bool = False
+    """Whether any of them did, so that an ERROR may still be on its way."""
 
     _echo_left: bytes = field(init=False, repr=False)
 

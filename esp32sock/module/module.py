@@ -180,6 +180,14 @@ class Module:
         own = self.addresses.softap_ip
         return own is not None and host.rpartition(".")[0] == own.rpartition(".")[0]
 
+    def local_ip(self, peer: str) -> str:
+        """What this peer sees as the address of the module, which talks to itself over loopback."""
+        if peer.startswith("127."):
+            return "127.0.0.1"
+        if self._is_softap_client(peer) and self.addresses.softap_ip is not None:
+            return self.addresses.softap_ip
+        return self.station_ip or "0.0.0.0"
+
     async def execute(self, command: Command[R], *, timeout_s: float | None = None) -> R:
         """Run one command; see `Dialogue.execute_in_turn` for what it raises."""
         dialogue = await self.ready()

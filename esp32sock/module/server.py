@@ -96,14 +96,23 @@ class Server:
         self._module = module
         self._dialogue = dialogue
         self._request = request
+        self.gone = trio.Event()
+        """Set when the module listens no more, and another server may start."""
         self._error: Error | None = None
+        self._ended = False
         self._scope = trio.CancelScope()
 
     async def run(self) -> Error | None:
         """Until the application closes its listener, or the module is gone; the error then."""
         with self._scope, HangupWatch(self._request.end.fileno()) as hangup:
             await hangup.wait()
+        self._ended = True
         return self._error
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the application has closed its listener already, so that this server is about to go."""
+        return self._ended or HangupWatch.check(self._request.end.fileno())
 
     def stop(self) -> None:
         """Stop accepting."""
@@ -132,7 +141,7 @@ class Server:
     async def _serve(self, event: LinkOpened, pump: StreamPump, user_end: _socket.socket) -> None:
         stream = Accepted(pump, self._request.half_close_s)
         remote = event.remote or await self._remote(event.link_id)
-        local = (self._module.station_ip or "0.0.0.0", self.port)
+        local = (self._module.local_ip(remote[0]), self.port)
         self._request.listener.accepted(user_end, event.link_id, local, remote, stream)
         try:
             self._request.end.send(b"\0")
@@ -163,16 +172,19 @@ async def run_server(module: Module, request: ListenRequest) -> None:
         return
     request.listener.listening((module.station_ip or "0.0.0.0", server.port))
     ended_by = await server.run()
-    module.server = None
     request.listener.ended(ended_by)
     trio.lowlevel.notify_closing(request.end)
     request.end.close()
     if ended_by is None:
         await _stop(module)
+    module.server = None
+    server.gone.set()
 
 
 async def _start(module: Module, request: ListenRequest) -> Server:
     dialogue = await module.ready()
+    while module.server is not None and module.server.is_ending:
+        await module.server.gone.wait()
     if module.server is not None:
         same = module.server.port == request.port
         raise Error(f"the module has one server, and it listens on port {module.server.port} already").means(
@@ -189,6 +201,7 @@ async def _start(module: Module, request: ListenRequest) -> Server:
             await dialogue.execute_in_turn(servers.ServerTimeout(0))
     except BaseException:
         module.server = None
+        server.gone.set()
         module.pool.reserve_for_server(0)
         raise
     return server

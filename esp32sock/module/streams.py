@@ -118,7 +118,7 @@ async def _open(module: Module, request: StreamRequest) -> tuple[StreamPump, Add
         with trio.fail_at(deadline):
             await module.receiving.prepare(dialogue, link_id, stream=True)
             local_port = await _connect(module, link_id, request)
-        return pump, (module.station_ip or "0.0.0.0", local_port)
+        return pump, (module.local_ip(request.remote[0]), local_port)
     except BaseException:
         pool.give_back(pump)
         raise

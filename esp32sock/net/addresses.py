@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from esp32sock.net.verbs import Address
 
 ANY = "0.0.0.0"
+LOOPBACK = "127.0.0.1"
 BROADCAST = "255.255.255.255"
 
 _getaddrinfo = _socket.getaddrinfo

@@ -29,13 +29,14 @@ def interface() -> Interface:
     return _provider()
 
 
-def to_host(host: str) -> bool:
+def to_host(host: str, using: Interface | None = None) -> bool:
     """Whether the host's own stack serves this numeric address or name; OSError without an interface.
 
-    Before an interface is attached the default routes hold, so that programs can talk to themselves.
+    `using` is the interface of a socket that has one already, also after a fork. Before an interface is
+    attached the default routes hold, so that programs can talk to themselves.
     """
     try:
-        using = interface()
+        using = using or interface()
     except OSError:
         if Routes.from_environment().to_host(host):
             return True

@@ -226,7 +226,7 @@ class VirtualDatagram(Virtual):
             raise failure(errno.EPIPE, "send: this socket was shut down")
         remote = self.remote
         if where is not None:
-            dotted, direct = destination(where[0])
+            dotted, direct = destination(where[0], self.interface)
             remote = dotted, where[1]
             if direct and self.unused():
                 self.move_to_host(sock)

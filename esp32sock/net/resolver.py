@@ -10,18 +10,25 @@ from __future__ import annotations
 import _socket
 import re
 from socket import EAI_ADDRFAMILY, EAI_AGAIN, EAI_NONAME, AddressFamily, SocketKind
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from esp32sock.net import current
-from esp32sock.net.addresses import ANY, numeric
+from esp32sock.net.addresses import ANY, LOOPBACK, numeric
 from esp32sock.net.oserrors import translated
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from esp32sock.net.verbs import Interface
+
 AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
+HostInfo = tuple[str, list[str], list[str]]
 
 _host_getaddrinfo = _socket.getaddrinfo
-_host_gethostbyname = _socket.gethostbyname
-_host_gethostbyname_ex = _socket.gethostbyname_ex
-_host_gethostbyaddr = _socket.gethostbyaddr
+# typeshed knows only of text here; the functions take bytes as well.
+_host_gethostbyname: Callable[[str | bytes], str] = _socket.gethostbyname  # type: ignore[assignment]
+_host_gethostbyname_ex: Callable[[str | bytes], HostInfo] = _socket.gethostbyname_ex  # type: ignore[assignment]
+_host_gethostbyaddr: Callable[[str | bytes], HostInfo] = _socket.gethostbyaddr  # type: ignore[assignment]
 _host_getnameinfo = _socket.getnameinfo
 
 # Letters, digits, hyphens and (in practice) underscores; RFC 1123 section 2.1, RFC 1035 section 2.3.4.
@@ -92,7 +99,7 @@ def gethostbyname(hostname: str | bytes, /) -> str:
     return address_of(_text(hostname, "gethostbyname"))
 
 
-def gethostbyname_ex(hostname: str | bytes, /) -> tuple[str, list[str], list[str]]:
+def gethostbyname_ex(hostname: str | bytes, /) -> HostInfo:
     """(name, no aliases, its IPv4 addresses)."""
     if current.is_on_host():
         return _host_gethostbyname_ex(hostname)
@@ -105,7 +112,7 @@ def gethostbyname_ex(hostname: str | bytes, /) -> tuple[str, list[str], list[str
     return name, [], addresses_of(name) if address is None else [address]
 
 
-def gethostbyaddr(ip_address: str | bytes, /) -> tuple[str, list[str], list[str]]:
+def gethostbyaddr(ip_address: str | bytes, /) -> HostInfo:
     """The names of an address; the module knows no reverse look-up, so only the host's own are known.
 
     It answers at once: `getfqdn` calls it, and servers call that while they start.
@@ -118,6 +125,8 @@ def gethostbyaddr(ip_address: str | bytes, /) -> tuple[str, list[str], list[str]
         return host, [], addresses_of(host)
     if current.to_host(address or host):
         return _host_gethostbyaddr(host)
+    if address == LOOPBACK:
+        return "localhost", [], [address]
     if address is not None and address == current.interface().status().station_ip:
         return _socket.gethostname(), [], [address]
     raise _socket.herror(1, "Unknown host")
@@ -153,15 +162,15 @@ def address_of(host: str) -> str:
     return addresses_of(name)[0]
 
 
-def destination(host: str) -> tuple[str, bool]:
+def destination(host: str, using: Interface | None = None) -> tuple[str, bool]:
     """(dotted address, whether the host's own stack serves it) of where to connect or send to.
 
-    As on Linux, any address means this machine itself.
+    As on Linux, any address means this machine itself. `using` is the interface of a socket that has one.
     """
     dotted = address_of(host)
     if dotted == ANY:
-        dotted = "127.0.0.1"
-    return dotted, current.to_host(dotted)
+        dotted = LOOPBACK
+    return dotted, current.to_host(dotted, using)
 
 
 def addresses_of(name: str) -> list[str]:
@@ -170,7 +179,7 @@ def addresses_of(name: str) -> list[str]:
     The name of this host means the station, and nobody has to be asked for `localhost` (RFC 6761).
     """
     if f".{name.rstrip('.').lower()}".endswith(".localhost"):
-        return ["127.0.0.1"]
+        return [LOOPBACK]
     interface = current.interface()
     if _is_own(name):
         station = interface.status().station_ip

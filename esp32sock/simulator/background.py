@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from .faults import NO_FAULTS, Faults
 from .host_network import HostNetwork
 from .module import Module
 from .ports import PtyPort
 from .runner import Runner
 
 if TYPE_CHECKING:
+    from .faults import Faults
     from .module import Observer
     from .network import Network
     from .settings import Settings
@@ -36,16 +36,16 @@ class BackgroundModule:
         settings: Settings,
         network: Network | None = None,
         *,
-        faults: Faults = NO_FAULTS,
+        faults: Faults | None = None,
         observers: tuple[Observer, ...] = (),
     ) -> None:
         self.module = Module(
             settings,
-            network if network is not None else HostNetwork(),
+            network if network is not None else HostNetwork(aliases=dict(settings.aliases)),
             faults=faults,
             observers=observers,
         )
-        self._port = PtyPort()
+        self._port = PtyPort(self.module.uart.settings.baud)
         self.path = self._port.path
         self._started = threading.Event()
         self._scope = trio.CancelScope()
@@ -85,7 +85,7 @@ class BackgroundModule:
 
     async def _run(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
-        runner = Runner(self.module, self._port)
+        runner = Runner(self.module, self._port, fine_timer=True)
         with self._scope:
             async with trio.open_nursery() as nursery:
                 await nursery.start(runner.run)

@@ -6,19 +6,27 @@ import argparse
 import os
 import signal
 import sys
+import time
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
+from .fault_spec import parse_faults
+from .pcapng import PcapNg
 from .profiles import DEFAULT_PROFILE, PROFILES
+from .radio import Subnet
 from .serving import serve
 from .settings import Settings
 from .trace import line_writer
+from .world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from .module import Observer
 
 
 def _tcp(text: str) -> tuple[str, int]:
@@ -26,6 +34,21 @@ def _tcp(text: str) -> tuple[str, int]:
     if not separator or not port.isdigit() or int(port) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
     return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _world(path: str) -> World:
+    try:
+        return World.read(path)
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _spec(text: str) -> str:
+    try:
+        parse_faults(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,10 +59,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_PROFILE,
         help="the firmware generation (%(default)s)",
     )
-    place = parser.add_mutually_exclusive_group()
-    place.add_argument("--pty", metavar="LINK", help="make LINK a symbolic link to the pseudo-terminal")
-    place.add_argument(
-        "--tcp", metavar="HOST:PORT", type=_tcp, help="listen there instead; open as socket://HOST:PORT"
+    parser.add_argument(
+        "--pty",
+        metavar="LINK",
+        dest="places",
+        action="append",
+        help="make LINK a symbolic link to the pseudo-terminal; --pty and --tcp may be said several times, each "
+        "is a module of its own",
+    )
+    parser.add_argument(
+        "--tcp",
+        metavar="HOST:PORT",
+        dest="places",
+        action="append",
+        type=_tcp,
+        help="listen there instead; open as socket://HOST:PORT",
     )
     parser.add_argument("--paced", action="store_true", help="slow the line down to its baud")
     parser.add_argument(
@@ -56,43 +90,120 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--window", type=int, metavar="N", help="TCP receive window of each link in bytes")
     parser.add_argument("--cold", action="store_true", help="power on now: boot, `ready`, join")
     parser.add_argument("--no-join", action="store_true", help="as shipped: no access point is stored")
+    parser.add_argument("--world", metavar="FILE", type=_world, help="access points, names and more, in TOML")
+    parser.add_argument(
+        "--faults", metavar="SPEC", type=_spec, default="", help="what goes wrong: drop:0.001,reset@1234"
+    )
+    parser.add_argument(
+        "--nvs", metavar="FILE", help="keep the module's flash there; further modules take FILE.2, FILE.3"
+    )
+    parser.add_argument(
+        "--boot-noise", action="store_true", help="the boot log comes on the same line, as with AT on UART0"
+    )
     parser.add_argument("--trace", action="store_true", help="print the AT dialogue with times")
+    parser.add_argument(
+        "--pcap", metavar="FILE", help="write dialogue and payloads for Wireshark; further modules FILE.2, FILE.3"
+    )
     parser.add_argument(
         "--journal", metavar="FILE", help="append a line of JSON for each link opened or closed"
     )
 
 
-def settings_of(arguments: argparse.Namespace) -> Settings:
-    return Settings(
+def settings_of(arguments: argparse.Namespace, number: int = 1) -> Settings:
+    """Those of the module with this number, from 1: the first is what was asked for, the others differ in seed,
+    MAC addresses and flash.
+    """
+    settings = Settings(
         profile=arguments.profile,
-        seed=arguments.seed,
+        seed=arguments.seed + number - 1,
         joined=not arguments.no_join,
         cold=arguments.cold,
         paced=arguments.paced,
         baud=arguments.baud,
         latency_s=arguments.latency_ms / 1000,
         window_bytes=arguments.window,
+        boot_noise=arguments.boot_noise,
+        faults=arguments.faults,
+        nvs=numbered(arguments.nvs, number),
+    )
+    if arguments.world is not None:
+        settings = arguments.world.around(settings)
+    if number > 1:
+        identity = settings.identity
+        settings = replace(
+            settings,
+            identity=replace(
+                identity,
+                station_mac=another_mac(identity.station_mac, number),
+                softap_mac=another_mac(identity.softap_mac, number),
+            ),
+        )
+    return settings
+
+
+def numbered(path: str | None, number: int) -> str | None:
+    return path if path is None or number == 1 else f"{path}.{number}"
+
+
+def another_mac(mac: str, number: int) -> str:
+    """The MAC address of a further module; the two of one module stay apart."""
+    value = int(mac.replace(":", ""), 16) + 2 * (number - 1)
+    return ":".join(f"{byte:02x}" for byte in (value % (1 << 48)).to_bytes(6, "big"))
+
+
+async def simulate(arguments: argparse.Namespace, files: ExitStack) -> None:
+    """Run until SIGINT or SIGTERM, or until every module has been unplugged."""
+    journal = None
+    if arguments.journal is not None:
+        journal = line_writer(files.enter_context(open(arguments.journal, "a", encoding="utf-8")))
+    places: list[str | tuple[str, int] | None] = arguments.places or [None]
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_until_signal, signals, nursery.cancel_scope)
+            async with trio.open_nursery() as modules:
+                for number, place in enumerate(places, 1):
+                    serving = _serving(arguments, files, number, place, journal, several=len(places) > 1)
+                    where = await modules.start(serving)
+                    print(f"simulated ESP32, profile {arguments.profile}, at {where}", flush=True)
+            nursery.cancel_scope.cancel()
+
+
+def _serving(
+    arguments: argparse.Namespace,
+    files: ExitStack,
+    number: int,
+    place: str | tuple[str, int] | None,
+    journal: Callable[[str], object] | None,
+    *,
+    several: bool,
+) -> Callable[..., Awaitable[None]]:
+    """The call of `serve` for one module."""
+    settings = settings_of(arguments, number)
+    observers: list[Observer] = []
+    pcap = numbered(arguments.pcap, number)
+    if pcap is not None:
+        file = files.enter_context(open(pcap, "wb"))
+        observers.append(PcapNg(file, started_at=time.time(), address=address_of(settings)))
+    return partial(
+        serve,
+        settings,
+        pty_link=place if isinstance(place, str) else None,
+        tcp=place if isinstance(place, tuple) else None,
+        trace=line_writer(sys.stdout, f"[{number}] " if several else "") if arguments.trace else None,
+        journal=journal,
+        observers=tuple(observers),
     )
 
 
-async def simulate(arguments: argparse.Namespace, journal: Callable[[str], object] | None) -> None:
-    """Run until SIGINT or SIGTERM."""
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with trio.open_nursery() as nursery:
-            place = await nursery.start(
-                partial(
-                    serve,
-                    settings_of(arguments),
-                    pty_link=arguments.pty,
-                    tcp=arguments.tcp,
-                    trace=line_writer(sys.stdout) if arguments.trace else None,
-                    journal=journal,
-                )
-            )
-            print(f"simulated ESP32, profile {arguments.profile}, at {place}", flush=True)
-            async for _ in signals:
-                nursery.cancel_scope.cancel()
-                break
+async def _until_signal(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
+    async for _ in signals:
+        scope.cancel()
+        return
+
+
+def address_of(settings: Settings) -> str:
+    """What the module's address will be, as far as that can be known before it joins."""
+    return (settings.access_points[0].subnet if settings.access_points else Subnet()).address
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -100,10 +211,7 @@ def run(arguments: argparse.Namespace) -> int:
     status = os.EX_OK
     try:
         with ExitStack() as files:
-            journal = None
-            if arguments.journal is not None:
-                journal = line_writer(files.enter_context(open(arguments.journal, "a", encoding="utf-8")))
-            trio.run(simulate, arguments, journal)
+            trio.run(simulate, arguments, files)
     except* (OSError, ValueError) as group:
         print(f"esp32sock simulate: {_first(group)}", file=sys.stderr)
         status = os.EX_UNAVAILABLE

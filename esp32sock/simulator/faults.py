@@ -1,8 +1,8 @@
 """Hooks at which faults act. A module without faults carries `NO_FAULTS`, whose hooks change nothing.
 
-A fault is a subclass of `Faults` that overrides the hooks it needs. All chance comes from the module's one
-seeded Random, so a seed names a whole run. Each hook says where it stands; the firmware calls it there and
-nowhere else.
+A fault is a subclass of `Faults` that overrides the hooks it needs; `injection.Injected` does those that have
+a name (fault_spec.py). All chance comes from the module's one seeded Random, so a seed names a whole run. Each
+hook says where it stands; the firmware calls it there and nowhere else.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    from random import Random
+
+    from .fault_spec import Triggers
     from .firmware.core import Firmware
     from .network import Event
 
@@ -18,26 +21,31 @@ Place: TypeAlias = Literal[
 ]
 """Between which two writes of the firmware a `gap` is: something unsolicited may be printed there."""
 
-LineVerdict: TypeAlias = Literal["run", "busy", "busy and run"]
+LineVerdict: TypeAlias = Literal["run", "busy", "busy and run", "error"]
 
 
 class Faults:
     """All hooks, doing nothing. `active` is asked first, so that a module without faults pays nothing."""
 
     active = False
+    triggers: Triggers | None = None
+    """For the network's faults, which act on another seam (shaping.py)."""
+
+    def bind(self, random: Random) -> None:
+        """Learn the module's source of chance; comes before everything else."""
 
     def start(self, firmware: Firmware) -> None:
         """The module was powered on: the moment to schedule what happens by itself (a crash, a storm of
         URCs).
         """
 
-    def host_bytes(self, data: bytes) -> bytes:
-        """What arrives of the bytes that the host wrote."""
-        return data
-
-    def module_bytes(self, data: bytes) -> list[bytes]:
-        """What leaves of one write of the firmware, and in which pieces."""
+    def host_bytes(self, data: bytes) -> list[bytes]:
+        """What arrives of the bytes that the host wrote, as reads of the UART."""
         return [data]
+
+    def module_bytes(self, firmware: Firmware, data: bytes) -> None:
+        """One write of the firmware is to leave through its UART."""
+        firmware.uart.write(data)
 
     def line(self, line: bytes) -> LineVerdict:
         """What happens to a complete command line that the module is free to run."""

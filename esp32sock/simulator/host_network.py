@@ -2,22 +2,35 @@
 
 The module believes it is at 10.0.2.15 behind a gateway 10.0.2.2, as the modules of the captures did; that
 gateway is this machine's 127.0.0.1. Every other address is what it says.
+
+What the module serves, TCP or UDP, is at `address`, an address of this machine that is this module's alone
+(host_addresses.py); inside the module that place is 127.0.0.1, its own addresses, and nothing else. Where the
+module itself serves nothing on a port, its 127.0.0.1 is this machine's.
 """
 
 from __future__ import annotations
 
-import errno
 import socket
+import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
+from .host_addresses import BROADCAST, LOOPBACK, OwnAddress, bind_or_move, is_loopback, is_own
+from .host_datagrams import Datagrams
+from .host_ping import ping
 from .host_sockets import HostSocket, look_up
+from .host_streams import Stream, connect, shake_hands
+from .host_tls import TlsEngine
 from .network import (
+    ITSELF,
+    Accepted,
+    AskTime,
+    AskUpdate,
     Close,
     Consumed,
-    DatagramReceived,
     Event,
     Failed,
     Listen,
@@ -25,37 +38,56 @@ from .network import (
     OpenDatagram,
     Opened,
     OpenStream,
-    PeerClosed,
     PeerReset,
-    Received,
+    Ping,
+    Pinged,
     Request,
     Resolve,
     Resolved,
     Send,
     SendDatagram,
     Sent,
+    TimeTold,
+    UpdateFound,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 GATEWAY = "10.0.2.2"
-LOOPBACK = "127.0.0.1"
 
-READ_BYTES = 65536
-
-_GONE = {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ETIMEDOUT, errno.EBADF}
+BACKLOG = 16
+"""Clients that wait while the module is busy with others (chosen by taste)."""
 
 
 class HostNetwork(Network):
-    """Real sockets. `names` adds or overrides names; the value is an address as the module sees it."""
+    """Real sockets. `names` adds or overrides names; the value is an address as the module sees it. `aliases`
+    are addresses of the module's network that are others on the host's; the gateway is the host unless said.
+    """
 
-    def __init__(self, names: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, names: Mapping[str, str] | None = None, *, aliases: Mapping[str, str] | None = None
+    ) -> None:
         self._names = dict(names or {})
+        self._to_host = {GATEWAY: LOOPBACK} if aliases is None else dict(aliases)
+        self._to_module = {real: alias for alias, real in reversed(self._to_host.items())}
+        self._own = OwnAddress()
         self._nursery: trio.Nursery | None = None
-        self._streams: dict[int, _Stream] = {}
-        self._datagrams: dict[int, _Datagrams] = {}
+        self._streams: dict[int, Stream] = {}
+        self._datagrams: dict[int, Datagrams] = {}
+        self._listeners: dict[int, _Listener] = {}
         self._scopes: dict[int, trio.CancelScope] = {}
+        self._next_accepted = -1
+
+    @property
+    def address(self) -> str:
+        """Where on this machine the module's server and UDP ports are."""
+        return self._own.text
+
+    @property
+    def served(self) -> dict[int, int]:
+        """The ports of the module's server, and on which port of `address` each is reached."""
+        return {listener.port: listener.host_port for listener in self._listeners.values()}
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         try:
@@ -63,12 +95,15 @@ class HostNetwork(Network):
                 task_status.started()
                 await trio.sleep_forever()
         finally:
+            self._nursery = None
             for stream in self._streams.values():
                 stream.sock.close()
-            for datagrams in self._datagrams.values():
-                datagrams.sock.close()
+            for each in (*self._datagrams.values(), *self._listeners.values()):
+                each.close()
             self._streams.clear()
             self._datagrams.clear()
+            self._listeners.clear()
+            self._own.release()
 
     def handle(self, request: Request) -> None:
         nursery = self._nursery
@@ -84,25 +119,41 @@ class HostNetwork(Network):
             case Consumed(handle):
                 if handle in self._streams:
                     self._streams[handle].add_credit(request.count)
-            case SendDatagram(handle):
-                self._send_datagram(request)
+            case SendDatagram():
+                self._send_datagram(request, nursery)
             case Resolve():
                 nursery.start_soon(self._resolve, request)
+            case Ping():
+                nursery.start_soon(self._ping, request)
+            case AskTime(token):
+                self.post(TimeTold(token, time.time()))
+            case AskUpdate(token):
+                self.post(UpdateFound(token, None))
             case OpenStream(handle):
                 scope = self._scopes[handle] = trio.CancelScope()
                 nursery.start_soon(self._open_stream, request, scope)
             case OpenDatagram():
-                self._open_datagram(request)
-            case Listen(handle):
-                self.post(Failed(handle, "servers come later"))
-            case Close(handle):
+                self._open_datagram(request, nursery)
+            case Listen():
+                self._listen(request, nursery)
+            case Close():
                 self._close(request)
 
+    # Addresses
+
     def to_host(self, address: str) -> str:
-        return LOOPBACK if address == GATEWAY else address
+        return self._to_host.get(address, address)
 
     def to_module(self, address: str) -> str:
-        return GATEWAY if address == LOOPBACK else address
+        return ITSELF if address == self.address != LOOPBACK else self._to_module.get(address, address)
+
+    def _place(self, address: str, port: int, ours: Mapping[int, int]) -> tuple[str, int]:
+        """Where on this machine an address and a port of the module's network are."""
+        if address == ITSELF and port in ours:
+            return self.address, ours[port]
+        if address == "255.255.255.255":
+            return BROADCAST, port
+        return self.to_host(address), port
 
     # Names
 
@@ -116,18 +167,27 @@ class HostNetwork(Network):
             address = str(found[0][4][0]) if found else None
         self.post(Resolved(request.token, address))
 
+    async def _ping(self, request: Ping) -> None:
+        self.post(Pinged(request.token, await ping(self.to_host(request.address))))
+
     # Streams
 
     async def _open_stream(self, request: OpenStream, scope: trio.CancelScope) -> None:
         handle = request.handle
         sock = HostSocket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        engine = None
         opened = False
         try:
             with scope:
-                await _connect(sock, (self.to_host(request.address), request.port))
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                place = self._place(request.address, request.port, self.served)
+                if is_loopback(place[0]) and is_own(place[0]):
+                    sock.bind((self.address, 0))  # another module sees which module comes
                 if request.keepalive_s:
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                await connect(sock, place)
+                if request.tls is not None:
+                    engine = TlsEngine(request.tls, server=False)
+                    await shake_hands(sock, engine)
                 opened = True
         except OSError as error:
             self.post(Failed(handle, str(error)))
@@ -137,37 +197,72 @@ class HostNetwork(Network):
                 sock.close()
         if not opened:
             return
-        stream = self._streams[handle] = _Stream(self, handle, sock, request.window_bytes)
+        stream = self._streams[handle] = Stream(self, handle, sock, request.window_bytes, engine)
         self.post(Opened(handle, request.address, request.port, sock.getsockname()[1]))
         await stream.receive()
 
-    def start_soon(self, stream: _Stream) -> None:
+    def start_soon(self, stream: Stream) -> None:
         """Let a stream write the rest of what did not fit."""
         if self._nursery is not None:
             self._nursery.start_soon(stream.write_rest)
 
-    # Datagrams
+    def lost(self, stream: Stream, event: Event) -> None:
+        """A stream ended; it stays until the module closes it."""
+        if self._streams.get(stream.handle) is stream:
+            self.post(event)
 
-    def _open_datagram(self, request: OpenDatagram) -> None:
-        sock = HostSocket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    # Servers
+
+    def _listen(self, request: Listen, nursery: trio.Nursery) -> None:
         try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-            sock.bind(("", request.local_port))
+            listener = _Listener(self, request)
         except OSError as error:
-            sock.close()
             self.post(Failed(request.handle, str(error)))
             return
-        datagrams = self._datagrams[request.handle] = _Datagrams(self, request.handle, sock)
-        local_port = sock.getsockname()[1]
-        self.post(Opened(request.handle, request.address, request.port, local_port))
-        if self._nursery is not None:
-            self._nursery.start_soon(datagrams.receive)
+        self._listeners[request.handle] = listener
+        self.post(Opened(request.handle, self.address, listener.host_port, listener.port))
+        nursery.start_soon(partial(listener.accept, nursery))
 
-    def _send_datagram(self, request: SendDatagram) -> None:
+    async def introduce(
+        self, listener: _Listener, sock: HostSocket, peer: tuple[str, int], request: Listen
+    ) -> None:
+        """A client has come: perhaps after a handshake it is a stream of the module."""
+        engine = None
+        if request.tls is not None:
+            try:
+                engine = TlsEngine(request.tls, server=True)
+                await shake_hands(sock, engine)
+            except OSError:
+                sock.close()
+                return
+        if self._listeners.get(request.handle) is not listener:
+            sock.close()
+            return
+        handle = self._next_accepted
+        self._next_accepted -= 1
+        stream = self._streams[handle] = Stream(self, handle, sock, request.window_bytes, engine)
+        address, port = peer
+        self.post(Accepted(request.handle, handle, self.to_module(address), port, listener.port))
+        await stream.receive()
+
+    # Datagrams
+
+    def _open_datagram(self, request: OpenDatagram, nursery: trio.Nursery) -> None:
+        try:
+            datagrams = Datagrams(self, request.handle, request.local_port)
+        except OSError as error:
+            self.post(Failed(request.handle, str(error)))
+            return
+        self._datagrams[request.handle] = datagrams
+        self.post(Opened(request.handle, request.address, request.port, datagrams.port))
+        datagrams.start(nursery)
+
+    def _send_datagram(self, request: SendDatagram, nursery: trio.Nursery) -> None:
         datagrams = self._datagrams.get(request.handle)
         if datagrams is not None:
-            with suppress(OSError):  # a datagram may always be lost
-                datagrams.sock.sendto(request.data, (self.to_host(request.address), request.port))
+            ours = {each.port: each.host_port for each in self._datagrams.values()}
+            address, port = self._place(request.address, request.port, ours)
+            datagrams.send(request.data, address, port, nursery)
         self.post(Sent(request.handle))
 
     # Closing
@@ -180,132 +275,52 @@ class HostNetwork(Network):
         stream = self._streams.pop(handle, None)
         if stream is not None:
             stream.close(abort=request.abort)
-        datagrams = self._datagrams.pop(handle, None)
-        if datagrams is not None:
-            trio.lowlevel.notify_closing(datagrams.sock)
-            datagrams.sock.close()
-
-    def lost(self, stream: _Stream, event: Event) -> None:
-        """A stream ended; it stays until the module closes it."""
-        if self._streams.get(stream.handle) is stream:
-            self.post(event)
+        for table in (self._datagrams, self._listeners):
+            each: Datagrams | _Listener | None = table.pop(handle, None)  # type: ignore[attr-defined]
+            if each is not None:
+                each.close()
 
 
-async def _connect(sock: HostSocket, address: tuple[str, int]) -> None:
-    try:
-        sock.connect(address)
-    except BlockingIOError:
-        await trio.lowlevel.wait_writable(sock)
-    error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if error:
-        raise OSError(error, "connect")
+class _Listener:
+    """The module's server on this machine. Raises OSError if the port cannot be had."""
 
-
-class _Stream:
-    """One connected socket: reads as far as the window allows, writes at once what the kernel takes."""
-
-    def __init__(self, network: HostNetwork, handle: int, sock: HostSocket, window_bytes: int) -> None:
+    def __init__(self, network: HostNetwork, request: Listen) -> None:
         self._network = network
-        self.handle = handle
-        self.sock = sock
-        self._credit = window_bytes
-        self._more_credit = trio.Event()
-        self._unsent = b""
-        self._closed = False
+        self._request = request
+        self._sock = bind_or_move(self._bind, request.port)
+        self.host_port: int = self._sock.getsockname()[1]
+        self.port = request.port or self.host_port
 
-    def add_credit(self, count: int) -> None:
-        self._credit += count
-        self._more_credit.set()
-
-    async def receive(self) -> None:
-        sock = self.sock
+    def _bind(self, port: int) -> HostSocket:
+        sock = HostSocket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
-            while True:
-                while self._credit <= 0:
-                    self._more_credit = trio.Event()
-                    await self._more_credit.wait()
-                try:
-                    data = sock.recv(min(READ_BYTES, self._credit))
-                except BlockingIOError:
-                    await trio.lowlevel.wait_readable(sock)
-                    continue
-                if self._closed:
-                    return
-                if not data:
-                    break
-                self._credit -= len(data)
-                self._network.post(Received(self.handle, data))
-                await trio.lowlevel.checkpoint()
-        except trio.ClosedResourceError:
-            return
-        except OSError as error:
-            if self._closed or error.errno not in _GONE:
-                return
-            self._network.lost(self, PeerReset(self.handle))
-            return
-        self._network.lost(self, PeerClosed(self.handle))
-
-    def send(self, data: bytes) -> None:
-        try:
-            count = self.sock.send(data)
-        except BlockingIOError:
-            count = 0
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((self._network.address, port))
+            sock.listen(BACKLOG)
         except OSError:
-            self._network.lost(self, PeerReset(self.handle))
-            return
-        if count == len(data):
-            self._network.post(Sent(self.handle))
-        else:
-            self._unsent = data[count:]
-            self._network.start_soon(self)
+            sock.close()
+            raise
+        return sock
 
-    async def write_rest(self) -> None:
-        try:
-            while self._unsent:
-                await trio.lowlevel.wait_writable(self.sock)
-                self._unsent = self._unsent[self.sock.send(self._unsent) :]
-        except BlockingIOError:
-            self._network.start_soon(self)
-            return
-        except trio.ClosedResourceError:
-            return
-        except OSError:
-            self._network.lost(self, PeerReset(self.handle))
-            return
-        self._network.lost(self, Sent(self.handle))
-
-    def close(self, *, abort: bool) -> None:
-        self._closed = True
-        self._unsent = b""
-        if abort:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        trio.lowlevel.notify_closing(self.sock)
-        self.sock.close()
-        self._more_credit.set()
-
-
-class _Datagrams:
-    """One datagram socket."""
-
-    def __init__(self, network: HostNetwork, handle: int, sock: HostSocket) -> None:
-        self._network = network
-        self._handle = handle
-        self.sock = sock
-
-    async def receive(self) -> None:
+    async def accept(self, nursery: trio.Nursery) -> None:
         while True:
             try:
-                data, (address, port) = self.sock.recvfrom(READ_BYTES)
+                fd, peer = self._sock._accept()  # type: ignore[attr-defined]
             except BlockingIOError:
                 try:
-                    await trio.lowlevel.wait_readable(self.sock)
+                    await trio.lowlevel.wait_readable(self._sock)
                 except trio.ClosedResourceError:
                     return
             except OSError:
-                if self.sock.fileno() < 0:
+                if self._sock.fileno() < 0:
                     return
-                await trio.lowlevel.checkpoint()  # ICMP said something about an earlier datagram
+                await trio.lowlevel.checkpoint()  # the client was gone before we looked
             else:
-                where = self._network.to_module(address)
-                self._network.post(DatagramReceived(self._handle, data, where, port))
-                await trio.lowlevel.checkpoint()
+                sock = HostSocket(socket.AF_INET, socket.SOCK_STREAM, 0, fd)
+                sock.setblocking(False)
+                nursery.start_soon(self._network.introduce, self, sock, peer, self._request)
+
+    def close(self) -> None:
+        with suppress(OSError):
+            trio.lowlevel.notify_closing(self._sock)
+        self._sock.close()

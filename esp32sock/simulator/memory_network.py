@@ -9,14 +9,23 @@ A peer is a coroutine of the kernel (kernel.py), not of trio: it may await only 
 
     network = MemoryNetwork()
     network.listen("10.0.2.2", 7000, echo)
+
+Clients of the module's server are the same coroutines, and it is `connect` that starts one. TLS is a plain
+stand-in: a `TlsPeer` says what a certificate would, and the bytes are not encrypted.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .certificates import CA
 from .kernel import Mailbox
 from .network import (
+    ITSELF,
+    Accepted,
+    AskTime,
+    AskUpdate,
     Close,
     Consumed,
     DatagramReceived,
@@ -28,6 +37,8 @@ from .network import (
     OpenStream,
     PeerClosed,
     PeerReset,
+    Ping,
+    Pinged,
     Received,
     Request,
     Resolve,
@@ -35,6 +46,9 @@ from .network import (
     Send,
     SendDatagram,
     Sent,
+    TimeTold,
+    Tls,
+    UpdateFound,
 )
 
 if TYPE_CHECKING:
@@ -52,6 +66,35 @@ FIRST_LOCAL_PORT = 50000
 UNREACHABLE_S = 9.0
 """How long nobody answers until the connection fails (observed 2.0: about 9 s)."""
 
+PING_TIMEOUT_S = 1.0
+"""Observed 1.0, 2.0, 4.1."""
+
+BROADCAST = "255.255.255.255"
+GATEWAY = "10.0.2.2"
+
+RECORD_BYTES = 29
+"""What a record of TLS 1.2 with AES-GCM is longer than what is in it: 5 + 8 + 16 (at-dialects 7.7)."""
+
+START_UNIX_S = 1_700_000_000.0
+"""The time that a server tells when the module was powered on (chosen by taste, the same in every run)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPeer:
+    """What the certificate of a peer would say."""
+
+    names: tuple[str, ...] = ("host.test",)
+    authority: str = CA
+    not_before_s: float = 1_546_300_800.0
+    not_after_s: float = 4_701_974_400.0
+
+    def accepts(self, tls: Tls) -> bool:
+        """Whether a module that is configured like this goes on with the handshake."""
+        if tls.common_name is not None and tls.verify and tls.common_name not in self.names:
+            return False
+        valid = self.not_before_s <= tls.now_s <= self.not_after_s
+        return not tls.verify or (self.authority in tls.authorities and valid)
+
 
 class Connection:
     """The peer's end of one stream.
@@ -59,8 +102,18 @@ class Connection:
     `receive` and `sleep` are awaited on the kernel; all else is done at once.
     """
 
-    def __init__(self, network: MemoryNetwork, handle: int, address: str, port: int, window: int) -> None:
+    def __init__(
+        self,
+        network: MemoryNetwork,
+        handle: int,
+        address: str,
+        port: int,
+        window: int,
+        *,
+        secure: bool = False,
+    ) -> None:
         self._network = network
+        self._overhead = RECORD_BYTES if secure else 0
         self._handle = handle
         self.address = address
         self.port = port
@@ -119,7 +172,7 @@ class Connection:
                 self._outbox.insert(0, data[self._credit :])
                 data = data[: self._credit]
             self._credit -= len(data)
-            self._network.deliver(Received(self._handle, data))
+            self._network.deliver(Received(self._handle, data, self._overhead))
         if self._closing and not self._outbox and not self.closed:
             self._closing = False
             self._network.deliver(PeerClosed(self._handle))
@@ -133,19 +186,27 @@ class MemoryNetwork(Network):
 
     def __init__(self, *, latency_s: float = 0.001, names: dict[str, str] | None = None) -> None:
         self.latency_s = latency_s
-        self.names = {"localhost": "127.0.0.1", **(names or {})}
-        self._peers: dict[tuple[str, int], Peer] = {}
+        self.names = {"localhost": ITSELF, **(names or {})}
+        self.start_unix_s: float | None = START_UNIX_S
+        """What an SNTP server told at power-on; None: there is none."""
+        self.update: str | None = None
+        """The version that the update server has."""
+        self._peers: dict[tuple[str, int], tuple[Peer, TlsPeer | None]] = {}
         self._datagram_peers: dict[tuple[str, int], DatagramPeer] = {}
         self._unreachable: set[str] = set()
         self._connections: dict[int, Connection] = {}
-        self._local_ports: dict[int, int] = {}
+        self._listeners: dict[int, Listen] = {}
+        """The module's servers, by port."""
+        self._udp_ports: dict[int, int] = {}
+        """Handles of the module's UDP ports."""
         self._next_port = FIRST_LOCAL_PORT
+        self._next_accepted = -1
 
     # Setting the scene
 
-    def listen(self, address: str, port: int, peer: Peer) -> None:
+    def listen(self, address: str, port: int, peer: Peer, *, tls: TlsPeer | None = None) -> None:
         """Put a peer behind an address and a port; every other port of a reachable address refuses."""
-        self._peers[address, port] = peer
+        self._peers[address, port] = (peer, tls)
 
     def answer_datagrams(self, address: str, port: int, peer: DatagramPeer) -> None:
         self._datagram_peers[address, port] = peer
@@ -153,6 +214,34 @@ class MemoryNetwork(Network):
     def unreachable(self, address: str) -> None:
         """Nobody answers at this address: connecting fails after `UNREACHABLE_S`."""
         self._unreachable.add(address)
+
+    def connect(
+        self, port: int, peer: Peer, *, address: str = GATEWAY, from_port: int = 0, secure: bool = False
+    ) -> bool:
+        """Let a client come to the module's server; False if none listens there, or not so."""
+        listener = self._listeners.get(port)
+        if listener is None or (listener.tls is not None) != secure:
+            return False
+        source = from_port or self._new_port()
+        handle = self._next_accepted
+        self._next_accepted -= 1
+        connection = Connection(self, handle, address, source, listener.window_bytes, secure=secure)
+        self._connections[handle] = connection
+        accepted = Accepted(listener.handle, handle, address, source, port)
+        self._later(lambda: self._introduce(accepted, connection, peer))
+        return True
+
+    def _introduce(self, accepted: Accepted, connection: Connection, peer: Peer) -> None:
+        self.post(accepted)
+        connection.process = self.kernel.spawn(peer(connection))
+
+    def send_datagram(self, port: int, data: bytes, *, address: str = GATEWAY, from_port: int = 7005) -> bool:
+        """Send a datagram to a UDP port of the module; False if it has none such."""
+        handle = self._udp_ports.get(port)
+        if handle is None:
+            return False
+        self.deliver(DatagramReceived(handle, data, address, from_port))
+        return True
 
     @property
     def connections(self) -> list[Connection]:
@@ -163,14 +252,25 @@ class MemoryNetwork(Network):
 
     def deliver(self, event: Received | PeerClosed | PeerReset | DatagramReceived) -> None:
         """Let something of a peer reach the module, one way later and in order."""
-        self.kernel.call_later(self.latency_s, lambda: self.post(event))
+        self._later(lambda: self.post(event))
+
+    def _later(self, action: Callable[[], None], seconds: float | None = None) -> None:
+        self.kernel.call_later(self.latency_s if seconds is None else seconds, action)
 
     def handle(self, request: Request) -> None:
-        kernel = self.kernel
         match request:
             case Resolve(token, name):
                 resolved = Resolved(token, self.names.get(name))
-                kernel.call_later(self.latency_s, lambda: self.post(resolved))
+                self._later(lambda: self.post(resolved))
+            case Ping(token, address):
+                self._ping(token, address)
+            case AskTime(token):
+                start_s = self.start_unix_s
+                told = TimeTold(token, None if start_s is None else start_s + self.kernel.now)
+                self._later(lambda: self.post(told))
+            case AskUpdate(token):
+                found = UpdateFound(token, self.update)
+                self._later(lambda: self.post(found))
             case OpenStream():
                 self._open_stream(request)
             case Send(handle, data):
@@ -178,59 +278,134 @@ class MemoryNetwork(Network):
             case Consumed(handle, count):
                 if handle in self._connections:
                     self._connections[handle].credit(count)
-            case OpenDatagram(handle):
-                port = request.local_port or self._new_port()
-                self._local_ports[handle] = port
-                self.post(Opened(handle, request.address, request.port, port))
+            case OpenDatagram():
+                self._open_datagram(request)
             case SendDatagram():
                 self._send_datagram(request)
-            case Listen(handle):
-                self.post(Failed(handle, "servers come later"))
+            case Listen():
+                self._listen(request)
             case Close(handle):
-                connection = self._connections.pop(handle, None)
-                if connection is not None:
-                    kernel.call_later(self.latency_s, connection.module_closed)
+                self._close(handle)
 
     def _new_port(self) -> int:
         self._next_port += 1
         return self._next_port - 1
 
+    def _ping(self, token: int, address: str) -> None:
+        places = {place for place, _ in (*self._peers, *self._datagram_peers)}
+        if address == ITSELF or (address in places and address not in self._unreachable):
+            self._later(lambda: self.post(Pinged(token, round(2000 * self.latency_s))), 2 * self.latency_s)
+        else:
+            self._later(lambda: self.post(Pinged(token, None)), PING_TIMEOUT_S)
+
+    # Streams
+
     def _open_stream(self, request: OpenStream) -> None:
         if request.address in self._unreachable:
             unreachable = Failed(request.handle, "nobody answers")
-            self.kernel.call_later(UNREACHABLE_S, lambda: self.post(unreachable))
+            self._later(lambda: self.post(unreachable), UNREACHABLE_S)
             return
-        peer = self._peers.get((request.address, request.port))
-        if peer is None:
+        if request.address == ITSELF and request.port in self._listeners:
+            self._later(lambda: self._loop_back(request), 2 * self.latency_s)
+            return
+        peer, tls = self._peers.get((request.address, request.port), (None, None))
+        wanted = request.tls
+        if peer is None or (wanted is not None and (tls is None or not tls.accepts(wanted))):
             refused = Failed(request.handle, "refused")
-            self.kernel.call_later(2 * self.latency_s, lambda: self.post(refused))
+            self._later(lambda: self.post(refused), 2 * self.latency_s)
             return
-        self.kernel.call_later(2 * self.latency_s, lambda: self._accept(request, peer))
+        if tls is not None and wanted is None:
+            peer = _hang_up
+        self._later(lambda: self._accept(request, peer), 2 * self.latency_s)
 
     def _accept(self, request: OpenStream, peer: Peer) -> None:
         handle = request.handle
         local_port = self._new_port()
-        connection = Connection(self, handle, request.address, request.port, request.window_bytes)
+        secure = request.tls is not None
+        connection = Connection(
+            self, handle, request.address, request.port, request.window_bytes, secure=secure
+        )
         self._connections[handle] = connection
         self.post(Opened(handle, request.address, request.port, local_port))
         connection.process = self.kernel.spawn(peer(connection))
+
+    def _loop_back(self, request: OpenStream) -> None:
+        """The module connects to its own server: two ends, each the other's peer."""
+        ends: list[Connection] = []
+
+        async def near(connection: Connection) -> None:
+            ends.append(connection)
+            while data := await connection.receive():
+                ends[0].send(data)
+            ends[0].close()
+
+        async def far(connection: Connection) -> None:
+            while data := await connection.receive():
+                ends[1].send(data)
+            ends[1].close()
+
+        local_port = self._new_port()
+        secure = request.tls is not None
+        if not self.connect(request.port, near, address=ITSELF, from_port=local_port, secure=secure):
+            self.post(Failed(request.handle, "refused"))
+            return
+        outer = Connection(self, request.handle, ITSELF, request.port, request.window_bytes, secure=secure)
+        ends.insert(0, outer)
+        self._connections[request.handle] = outer
+        self.post(Opened(request.handle, ITSELF, request.port, local_port))
+        outer.process = self.kernel.spawn(far(outer))
 
     def _send(self, handle: int, data: bytes) -> None:
         connection = self._connections.get(handle)
         if connection is None or connection.closed:
             self.post(PeerReset(handle))
             return
-        self.kernel.call_later(self.latency_s, lambda: connection.arrived(data))
+        self._later(lambda: connection.arrived(data))
         self.post(Sent(handle))
+
+    # Datagrams
+
+    def _open_datagram(self, request: OpenDatagram) -> None:
+        port = request.local_port or self._new_port()
+        if port in self._udp_ports:
+            self.post(Failed(request.handle, "the port is taken"))
+            return
+        self._udp_ports[port] = request.handle
+        self.post(Opened(request.handle, request.address, request.port, port))
 
     def _send_datagram(self, request: SendDatagram) -> None:
         self.post(Sent(request.handle))
-        peer = self._datagram_peers.get((request.address, request.port))
-        if peer is None:
+        if request.address == ITSELF:
+            own_port = next(port for port, handle in self._udp_ports.items() if handle == request.handle)
+            self.send_datagram(request.port, request.data, address=ITSELF, from_port=own_port)
             return
+        for (address, port), peer in self._datagram_peers.items():
+            if port == request.port and request.address in (address, BROADCAST):
+                self._later(lambda address=address, peer=peer: self._answer(request, address, peer))  # type: ignore[misc]
 
-        def answer() -> None:
-            for data in peer(request.data):
-                self.deliver(DatagramReceived(request.handle, data, request.address, request.port))
+    def _answer(self, request: SendDatagram, address: str, peer: DatagramPeer) -> None:
+        for data in peer(request.data):
+            self.deliver(DatagramReceived(request.handle, data, address, request.port))
 
-        self.kernel.call_later(self.latency_s, answer)
+    # Servers, and the end of everything
+
+    def _listen(self, request: Listen) -> None:
+        port = request.port or self._new_port()
+        if port in self._listeners:
+            self.post(Failed(request.handle, "the port is taken"))
+            return
+        self._listeners[port] = request
+        self.post(Opened(request.handle, "", 0, port))
+
+    def _close(self, handle: int) -> None:
+        connection = self._connections.pop(handle, None)
+        if connection is not None:
+            self._later(connection.module_closed)
+        self._listeners = {p: listener for p, listener in self._listeners.items() if listener.handle != handle}
+        self._udp_ports = {port: owner for port, owner in self._udp_ports.items() if owner != handle}
+
+
+async def _hang_up(connection: Connection) -> None:
+    """What a TLS server does with somebody who speaks plainly."""
+    await connection.receive()
+    connection.close()

@@ -21,13 +21,16 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from .fault_spec import parse_faults
 from .faults import NO_FAULTS, Faults
 from .firmware.core import Firmware
+from .injection import Injected
 from .journal import Journal
 from .kernel import Kernel
-from .nvs import Nvs
+from .nvs import Nvs, NvsFile
 from .profiles import profile_named
 from .radio import Radio
+from .shaping import ShapedNetwork
 from .uart import Uart
 
 if TYPE_CHECKING:
@@ -61,21 +64,36 @@ class Module:
         settings: Settings,
         network: Network,
         *,
-        faults: Faults = NO_FAULTS,
+        faults: Faults | None = None,
         nvs: Nvs | None = None,
         observers: tuple[Observer, ...] = (),
         journal: Journal | None = None,
     ) -> None:
+        """Raises ValueError for settings that say what cannot be, OSError if the flash is a file and cannot.
+
+        `faults` and `nvs` take the place of those that the settings name.
+        """
         self.settings = settings
         self.profile = profile_named(settings.profile)
         self.kernel = Kernel(settings.seed)
         self.journal = journal if journal is not None else Journal()
+        if faults is None:
+            found = parse_faults(settings.faults)
+            faults = Injected(found) if found else NO_FAULTS
+        faults.bind(self.kernel.random)
+        self._shaped: ShapedNetwork | None = None
+        if faults.triggers is not None or settings.names or settings.update is not None:
+            network = self._shaped = ShapedNetwork(
+                network, names=settings.names, update=settings.update, triggers=faults.triggers
+            )
+            self._shaped.tell = self._see
         self.network = network
         self.observers = observers
         self.nvs = nvs if nvs is not None else _flash(settings)
         self.wake: Callable[[], None] | None = None
         """Called when something was posted from outside a call."""
         self._requests: deque[Request] = deque()
+        self._arrived: deque[Event] = deque()
         self._turning = False
         self.uart = Uart(
             self.kernel,
@@ -85,13 +103,17 @@ class Module:
             ring_bytes=settings.ring_bytes,
             deliver=self._deliver,
             drained=self._drained,
+            drain_bytes_per_s=settings.drain_bytes_per_s,
         )
+        radio = Radio(settings.access_points, self.kernel.random)
+        radio.provisioning = settings.provisioning
+        radio.wps_access_point = next((ap for ap in settings.access_points if ap.ssid == settings.wps), None)
         self.firmware = Firmware(
             self.kernel,
             profile=self.profile,
             settings=settings,
             uart=self.uart,
-            radio=Radio(settings.access_points, self.kernel.random),
+            radio=radio,
             nvs=self.nvs,
             journal=self.journal,
             faults=faults,
@@ -111,11 +133,26 @@ class Module:
 
     def post(self, event: Event) -> None:
         """Take a network event; from outside, `wake` is then asked to call `advance`."""
+        if self._turning:
+            self._take(event)
+            return
+        # The kernel stands at the time of the last call: the event waits until it stands at the present.
+        self._arrived.append(event)
+        if self.wake is not None:
+            self.wake()
+
+    def _take(self, event: Event) -> None:
+        """The network says something now."""
+        if self._shaped is not None:
+            self._shaped.arrived(event)
+        else:
+            self._see(event)
+
+    def _see(self, event: Event) -> None:
+        """The module is to see this now."""
         for observer in self.observers:
             observer.event(self.kernel.now, event)
         self.kernel.call_soon(lambda: self.firmware.network_event(event))
-        if not self._turning and self.wake is not None:
-            self.wake()
 
     def advance(self, now: float) -> None:
         self._turn(now)
@@ -148,6 +185,9 @@ class Module:
         self._turning = True
         try:
             self.kernel.run(now)
+            while self._arrived:
+                self._take(self._arrived.popleft())
+                self.kernel.run(now)
             while self._requests:
                 request = self._requests.popleft()
                 for observer in self.observers:
@@ -167,7 +207,8 @@ class Module:
 
 def _flash(settings: Settings) -> Nvs:
     """The flash of a module as it is handed over: joined to the first access point, or as shipped."""
-    if not settings.joined or not settings.access_points:
-        return Nvs()
-    access_point = settings.access_points[0]
-    return Nvs({"cwmode": 1, "ssid": access_point.ssid, "password": access_point.password})
+    values: dict[str, object] = {}
+    if settings.joined and settings.access_points:
+        access_point = settings.access_points[0]
+        values = {"cwmode": 1, "ssid": access_point.ssid, "password": access_point.password}
+    return Nvs(values) if settings.nvs is None else NvsFile(settings.nvs, values)

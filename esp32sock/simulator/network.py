@@ -37,11 +37,45 @@ class Resolve:
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """How to secure a stream; filled in by the SSL configuration commands."""
+    """How to secure a stream; filled in by the SSL configuration commands. Certificates are PEM texts.
+
+    `now_s` is the Unix time that the module believes in: what a certificate is judged by.
+    """
 
     server_name: str | None = None
+    """What stands in the ClientHello (SNI)."""
+    common_name: str | None = None
+    """What the certificate of the peer must be for."""
     verify: bool = False
+    authorities: str = ""
+    certificate: str = ""
+    """Our own certificate with its key; a server always has one."""
     alpn: tuple[str, ...] = ()
+    ciphers: tuple[int, ...] = ()
+    now_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """One ICMP echo; answered by `Pinged`."""
+
+    token: int
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskTime:
+    """Ask an SNTP server for the time; answered by `TimeTold`."""
+
+    token: int
+    server: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskUpdate:
+    """Ask the update server for its version; answered by `UpdateFound`."""
+
+    token: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +104,10 @@ class OpenDatagram:
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Accept streams on a port; answered by `Opened` or `Failed`, then by any number of `Accepted`."""
+    """Accept streams on a port; answered by `Opened` or `Failed`, then by any number of `Accepted`.
+
+    Port 0: the network chooses. `Opened` tells where others reach the server.
+    """
 
     handle: int
     port: int
@@ -114,7 +151,19 @@ class Close:
     abort: bool = False
 
 
-Request: TypeAlias = Resolve | OpenStream | OpenDatagram | Listen | Send | SendDatagram | Consumed | Close
+Request: TypeAlias = (
+    Resolve
+    | Ping
+    | AskTime
+    | AskUpdate
+    | OpenStream
+    | OpenDatagram
+    | Listen
+    | Send
+    | SendDatagram
+    | Consumed
+    | Close
+)
 
 
 # What the network tells
@@ -124,6 +173,24 @@ Request: TypeAlias = Resolve | OpenStream | OpenDatagram | Listen | Send | SendD
 class Resolved:
     token: int
     address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pinged:
+    token: int
+    milliseconds: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TimeTold:
+    token: int
+    unix_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateFound:
+    token: int
+    version: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +218,14 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Received:
+    """Bytes of a stream. They end where the peer pushed, or where the window did.
+
+    `overhead`: how many more bytes they were on the way (TLS).
+    """
+
     handle: int
     data: bytes
+    overhead: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +256,22 @@ class PeerReset:
 
 
 Event: TypeAlias = (
-    Resolved | Opened | Failed | Accepted | Received | DatagramReceived | Sent | PeerClosed | PeerReset
+    Resolved
+    | Pinged
+    | TimeTold
+    | UpdateFound
+    | Opened
+    | Failed
+    | Accepted
+    | Received
+    | DatagramReceived
+    | Sent
+    | PeerClosed
+    | PeerReset
 )
+
+ITSELF = "127.0.0.1"
+"""What the module calls itself, in requests and in events: its servers and UDP ports, if they are there."""
 
 
 class Network(ABC):

@@ -14,6 +14,9 @@ from abc import ABC, abstractmethod
 
 import trio
 
+from .host_line import host_line, set_baud
+from .wire import HostLine
+
 READ_BYTES = 65536
 
 MEMORY_BYTES = 65536
@@ -40,6 +43,10 @@ class Port(ABC):
     @abstractmethod
     def close(self) -> None:
         """Give the line up. Idempotent."""
+
+    def host_line(self) -> HostLine:
+        """How the host has set its end now, where that can be seen; else as is right."""
+        return HostLine()
 
 
 class FdPort(Port):
@@ -91,12 +98,17 @@ class PtyPort(FdPort):
     (performance-facts 5).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, baud: int = 115200) -> None:
+        """`baud` holds until a program sets another."""
         master, self._slave = os.openpty()
         tty.setraw(self._slave)
+        set_baud(self._slave, baud)
         os.set_blocking(master, False)
         self.path = os.ttyname(self._slave)
         super().__init__(master)
+
+    def host_line(self) -> HostLine:
+        return host_line(self._fd) if self._fd >= 0 else HostLine()
 
     def close(self) -> None:
         super().close()
@@ -125,7 +137,10 @@ class TcpPort(Port):
     async def read(self) -> bytes:
         while True:
             if self._client is None:
-                await trio.lowlevel.wait_readable(self._listener)
+                try:
+                    await trio.lowlevel.wait_readable(self._listener)
+                except trio.ClosedResourceError:
+                    return b""
                 client, _ = self._listener.accept()
                 client.setblocking(False)
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -134,7 +149,10 @@ class TcpPort(Port):
             try:
                 data = client.recv(READ_BYTES)
             except BlockingIOError:
-                await trio.lowlevel.wait_readable(client)
+                try:
+                    await trio.lowlevel.wait_readable(client)
+                except trio.ClosedResourceError:
+                    return b""
                 continue
             except OSError:
                 data = b""
@@ -184,6 +202,11 @@ class MemoryPort(Port):
         self._readable = trio.Event()
         self._writable = trio.Event()
         self.closed = False
+        self.line = HostLine()
+        """How the host has set its end; it may set another."""
+
+    def host_line(self) -> HostLine:
+        return self.line
 
     async def read(self) -> bytes:
         await trio.sleep_forever()  # the host's stream feeds the runner directly

@@ -3,7 +3,7 @@
 
 How to read it. A `Profile` is one row of at-dialects 1.2, written as the difference to the row before
 (`replace`). `commands` says which commands exist and in which forms (t test, q query, s set, e execute), in
-the order of AT+CMD?; a command that is not listed, or not in that form, is refused like an unknown one. A
+the order of AT+CMD?, those of chapters 3 and 4 in profiles_basic.py; a command that is not listed, or not in that form, is refused like an unknown one. A
 command appears here when the simulator can answer it. Sources are named where a value is observed on firmware
 or stated in a document; the rest is marked as a guess.
 """
@@ -12,6 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from . import profiles_basic as basic
+from .profiles_tcpip import COMMANDS as TCPIP_COMMANDS
+from .profiles_tcpip import TCPIP, TcpIp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,17 +28,41 @@ class Profile:
     name: str
     version: tuple[str, ...]
     """The lines of AT+GMR."""
+    version_ends_open: bool = False
+    """One CR LF before the OK of AT+GMR (observed 1.0)."""
     commands: Mapping[str, str]
+    listing: Mapping[str, str] | None = None
+    """What AT+CMD? shows, if that is more than what the simulator can answer."""
 
     # The command line
     line_limit: int | None = 256
     """The longest line with its CR LF that is taken; None: none was found."""
+    line_crash: int | None = None
+    """A line of so many bytes resets the chip: 1023 did on 1.0, 513 did not (sweep of AT)."""
+    nul_ends_search: bool = False
+    """No line end is found behind a NUL byte, until 128 bytes have come (observed 1.0)."""
+    comma_ends_echo: bool = True
+    """`ATE0,1` is ATE0 (sweep of ATE, 2.0; not 1.0)."""
     sees_stale_line_end: bool = False
     """CR straight after an equally long line is completed by the old LF still in the buffer (sweep of AT,
     2.0).
     """
     error_codes_always: bool = False
     """`ERR CODE:` lines without AT+SYSLOG (observed 1.0)."""
+
+    # Basic
+    default_sleep: int = 1
+    """AT+SLEEP? as shipped: 0 on 1.0, 1 on 2.0 and 4.1 (observed)."""
+    highest_sleep: int = 3
+    """3 from 3.x, 2 from 2.1 on (at-dialects 5)."""
+    highest_sysmsg: int = 7
+    """Bit 2 from 2.1 or 2.2 on (at-dialects 5)."""
+    rf_power: tuple[int, ...] = (72, 0, 0, 0)
+    """As shipped: observed 2.0, 4.1, 4.2."""
+    offered_version_hangs: bool = False
+    """CIPFWVER? never answers without an update server (observed 4.2)."""
+    certificates_in_nvs: bool = True
+    """SYSFLASH? shows the partitions of 4.1, not those of 2.0 (observed)."""
 
     # Data phase
     prompt: tuple[bytes, ...] = (b"\r\nOK\r\n\r\n>",)
@@ -63,14 +91,25 @@ class Profile:
     domain_quoted: bool = True
     cwjap_fields: int = 9
     """How many fields the answer of AT+CWJAP? has (at-dialects 6)."""
+    join_defaults: tuple[int, int, int, int, int] = (0, 1, 3, 0, 1)
+    """pci_en, reconn_interval, listen_interval, scan_mode, pmf where CWJAP leaves them out (observed 4.1)."""
+    hides_listen_interval: bool = False
+    """CWJAP? shows 0 whatever was set (sweep of CWJAP, 2.0)."""
     free_ram: str = "175960"
     cwlap_parentheses: bool = True
-    cipsta_lines: tuple[str, ...] = (
-        '+CIPSTA:ip:"{subnet.address}"',
-        '+CIPSTA:gateway:"{subnet.gateway}"',
-        '+CIPSTA:netmask:"{subnet.netmask}"',
+    cwlap_fields: int = 11
+    """Observed 4.1; 5 on 1.0 and 2.0."""
+    cwlif_prefix: str = "+CWLIF:"
+    """None on 0.10 and in the document (at-dialects 6)."""
+    dhcps_separator: str = ":"
+    subnet_lines: tuple[str, ...] = (
+        '+{name}:ip:"{subnet.address}"',
+        '+{name}:gateway:"{subnet.gateway}"',
+        '+{name}:netmask:"{subnet.netmask}"',
     )
     """Three on every firmware (at-dialects 6)."""
+    no_access_point_line: str | None = None
+    """What CWJAP? says before OK without a network: 0.10 (at-dialects 6)."""
 
     # Wi-Fi
     default_cwmode: int = 2
@@ -78,40 +117,41 @@ class Profile:
     lowest_cwmode: int = 0
     cwmode_auto_connect: bool = True
     """CWMODE has a second field, from 2.1 on (at-dialects 6)."""
+    address_failure: int = 4
+    """+CWJAP where the access point gives no address: 0 on 1.0, 4 on 2.0 (sweeps of CWJAP)."""
+    joins_open_with_password: bool = False
+    """An open network does not mind a password (observed 1.0; 2.0: +CWJAP:4)."""
+    scan_filters: bool = True
+    """CWLAPOPT has a weakest signal and a mask of encryptions (at-dialects 6)."""
+    smartconfig_fields: int = 3
+    """How many fields CWSTARTSMART has at most (at-dialects 6)."""
+    softap_stations: int = 10
+    """As shipped: observed 10 on 4.1, 4 on 1.0 and 2.0."""
+    softap_most_stations: int = 15
+    """What CWSAP takes and sets when left out: observed 15 on 4.1, 10 on 1.0 and 2.0."""
+    softap_lines: bool = True
+    """+STA_CONNECTED and its like, from 2.0 on (at-dialects 3.4)."""
+    keeps_softap_password: bool = False
+    """CWSAP with an empty password keeps the old one (observed 1.0, 2.0)."""
+    long_ssid_runs_on: bool = False
+    """CWSAP? prints an SSID of 32 bytes run together with the password (observed 1.0, 2.0)."""
+    has_ethernet: bool = False
+    """Bit 2 of CWDHCP (observed 2.0)."""
     wifi_lines: bool = True
     """Prints WIFI CONNECTED and its like; the 2017 document knows none of them."""
     joins_before_ready: bool = False
     """WIFI CONNECTED may come before `ready` (observed 4.1)."""
 
+    @property
+    def tcpip(self) -> TcpIp:
+        """Chapter 5."""
+        return TCPIP[self.name]
 
-def _forms(text: str) -> dict[str, str]:
-    """`NAME:forms` words into a table that keeps their order."""
-    return dict(word.split(":") for word in text.split())
+    @property
+    def listed(self) -> Mapping[str, str]:
+        """The lines of AT+CMD?."""
+        return self.commands if self.listing is None else self.listing
 
-
-def _changed(table: Mapping[str, str], changes: str, *, removed: str = "") -> dict[str, str]:
-    """A table with words added or given other forms, and names taken away."""
-    result = {**table, **_forms(changes)}
-    for name in removed.split():
-        del result[name]
-    return result
-
-
-# The commands of the 2017 document in the order of its chapters. CWMODE has the test form (V1.0 4.2.1).
-_DOC_COMMANDS = _forms(
-    """
-    AT:e RST:e GMR:e ATE0:e ATE1:e RESTORE:e UART:s UART_CUR:s UART_DEF:s SYSRAM:q
-    CWMODE:tqs CWJAP:qs CWQAP:e CIPSTA:q
-    CIPSTATUS:e CIPDOMAIN:s CIPSTART:s CIPSEND:s CIPCLOSE:se CIFSR:e CIPMUX:qs CIPMODE:qs CIPDINFO:s
-    """
-)
-
-# Observed 2.0 (sweep, basic): queries of UART and CIPDINFO, CIPSEND=? answers a plain OK, SYSLOG is new.
-_V2_0_COMMANDS = _changed(_DOC_COMMANDS, "UART:qs UART_CUR:qs UART_DEF:qs CIPDINFO:qs CIPSEND:ts SYSLOG:qs")
-_V2_1_COMMANDS = _changed(_V2_0_COMMANDS, "SYSSTORE:qs")  # at-dialects 5
-# CMD? from 2.2, CIPSTATE? from 2.4 (at-dialects 1.2). Neither CWMODE=? nor CIPSEND=? (cmd-list of 4.1; when
-# they went is a guess).
-_V2_4_COMMANDS = _changed(_V2_1_COMMANDS, "CMD:q CIPSTATE:q CWMODE:qs CIPSEND:s")
 
 _V2_0 = Profile(
     name="2.0",
@@ -121,7 +161,7 @@ _V2_0 = Profile(
         "compile time(7cac7ad):Nov  4 2019 06:11:40",
         "Bin version:2.0.0(WROOM-32)",
     ),  # observed 2.0
-    commands=_V2_0_COMMANDS,
+    commands=basic.V2_0 | TCPIP_COMMANDS["2.0"],
     line_limit=None,
     sees_stale_line_end=True,
     prompt=(b"\r\nOK\r\n", b"\r\n>"),
@@ -130,7 +170,21 @@ _V2_0 = Profile(
     wedges_on_second_start=True,
     domain_quoted=False,
     cwjap_fields=7,
+    join_defaults=(0, 0, 0, 0, 0),  # observed 2.0
+    hides_listen_interval=True,
     cwmode_auto_connect=False,
+    highest_sleep=2,
+    highest_sysmsg=3,
+    rf_power=(72, 2, 2, 2),
+    certificates_in_nvs=False,
+    cwlap_fields=5,
+    scan_filters=False,
+    smartconfig_fields=2,
+    softap_stations=4,
+    softap_most_stations=10,
+    keeps_softap_password=True,
+    long_ssid_runs_on=True,
+    has_ethernet=True,
 )
 
 _V2_1 = replace(
@@ -143,13 +197,22 @@ _V2_1 = replace(
         "compile time(0ad6331):Jul 28 2020 02:47:21",
         "Bin version:2.1.0(WROOM-32)",
     ),
-    commands=_V2_1_COMMANDS,
+    commands=basic.V2_1 | TCPIP_COMMANDS["2.1"],
     line_limit=256,
     sees_stale_line_end=False,
     empty_send_waits=False,  # a guess: seen on 2.0, gone in 4.1
     wedges_on_second_start=False,  # a guess: seen on 2.0, gone in 4.1
     cwjap_fields=8,
+    join_defaults=(0, 1, 3, 0, 1),
+    hides_listen_interval=False,
     cwmode_auto_connect=True,
+    highest_sysmsg=7,
+    rf_power=(72, 0, 0, 0),
+    cwlap_fields=11,  # from 2.1 or 2.2 on (at-dialects 6)
+    scan_filters=True,
+    keeps_softap_password=False,  # this and the next two: a guess, seen on 2.0, gone in 4.1
+    long_ssid_runs_on=False,
+    has_ethernet=False,
 )
 
 _V2_4 = replace(
@@ -162,12 +225,130 @@ _V2_4 = replace(
         "compile time(5d45f46):May 20 2022 11:50:48",
         "Bin version:2.4.0(WROOM-32)",
     ),
-    commands=_V2_4_COMMANDS,
+    commands=basic.V2_4 | TCPIP_COMMANDS["2.4"],
     prompt=(b"\r\nOK\r\n\r\n>",),
     send_limit=8192,
     domain_quoted=True,
     cwjap_fields=9,
     free_ram="184940,167172",
+)
+
+_V1_0 = replace(
+    _V2_0,
+    name="1.0",
+    version=(
+        "AT version:1.0.0.0(d5b1ad0 - Nov 14 2017 09:49:29)",
+        "SDK version:v2.1-4-gd9f48d1",
+        "compile time:Nov 15 2017 03:02:09",
+    ),  # the form is observed, the numbers are a guess
+    commands=basic.V1_0 | TCPIP_COMMANDS["1.0"],
+    error_codes_always=True,
+    ipd_address=",{address},{port}",  # at-dialects 7.6
+    ipd_trailer=b"",  # observed 1.0
+    sees_stale_line_end=False,
+    wedges_on_second_start=False,
+    dinfo_words=("FALSE", "TRUE"),  # observed 1.0
+    cwjap_fields=4,
+    version_ends_open=True,
+    line_crash=1023,
+    nul_ends_search=True,
+    comma_ends_echo=False,
+    default_sleep=0,
+    joins_open_with_password=True,
+    address_failure=0,
+    smartconfig_fields=1,
+    has_ethernet=False,
+    softap_lines=False,
+)
+
+_V0_10 = replace(
+    _V1_0,
+    name="0.10",
+    version=("AT version:0.10.0.0(Jun 12 2017 05:47:13)", "SDK version:v2.0-2-g8ad0d3d"),  # at-dialects 5.2
+    commands=basic.V0_10 | TCPIP_COMMANDS["0.10"],
+    cwlif_prefix="",
+    no_access_point_line="No AP",
+    lowest_cwmode=1,  # mode 0 from 1.0 on (at-dialects 6)
+    tcp_already_line="ALREADY CONNECTED",  # at-dialects 3.5; that it goes to the AT port is a guess
+)
+
+_V1_2 = replace(
+    _V1_0,
+    name="1.2",
+    # The form is at-dialects 5.2, the build numbers are a guess.
+    version=(
+        "AT version:1.2.0.0(2be4a2a - Jun 26 2019 05:33:24)",
+        "SDK version:v3.2.2-144-g96d96e9",
+        "compile time:Jul  1 2019 06:08:43",
+        "Bin version:1.2.0(WROOM-32)",
+    ),
+    commands=basic.V1_2 | TCPIP_COMMANDS["1.2"],
+    version_ends_open=False,
+    line_crash=None,
+    nul_ends_search=False,  # this and the one before: a guess
+    has_ethernet=True,  # Ethernet builds from 1.2 on (at-dialects 3.4); that bit 2 shows is a guess
+    line_limit=256,
+)
+
+_V2_2 = replace(
+    _V2_1,
+    name="2.2",
+    version=(
+        "AT version:2.2.0.0(c6fa6bf - ESP32 - Jul  2 2021 06:44:05)",
+        "SDK version:v4.2.2-76-gefa6eca",
+        "compile time(3a696ba):Jul  2 2021 11:54:43",
+        "Bin version:2.2.0(WROOM-32)",
+    ),  # the form is at-dialects 5.2, the build numbers are a guess
+    commands=basic.V2_2 | TCPIP_COMMANDS["2.2"],
+    domain_quoted=True,
+    cwjap_fields=9,
+    free_ram="184940,167172",  # two numbers from 2.2 on (at-dialects 5)
+)
+
+_V3_4 = replace(
+    _V2_4,
+    name="3.4",
+    version=(
+        "AT version:3.4.0.0(s-ad3d8d5 - ESP32 - Jun  7 2024 03:48:25)",
+        "SDK version:v5.0.6-dirty",
+        "compile time(aea8a5ef):Jun  7 2024 13:07:26",
+        "Bin version:v3.4.0.0(WROOM-32)",
+    ),  # the form is at-dialects 5.2, the build numbers are a guess
+    highest_sleep=3,
+    commands=basic.V3_4 | TCPIP_COMMANDS["3.4"],
+    certificates_in_nvs=True,
+)
+
+_V4_1 = replace(
+    _V3_4,
+    name="4.1",
+    version=(
+        "AT version:4.1.1.0(s-6b30d86 - ESP32 - Jul 25 2025 07:12:37)",
+        "SDK version:v5.4.2-643-g8ad0d3d8f2",
+        "compile time(ad0da22c):Jul 25 2025 11:00:13",
+        "Bin version:v4.1.1.0(WROOM-32)",
+    ),  # the form is observed, the build numbers are a guess
+    commands=basic.V4_1 | TCPIP_COMMANDS["4.1"],
+    listing=basic.V4_1_LISTING,
+    joins_before_ready=True,
+    rf_power=(72,),
+    softap_stations=10,
+    softap_most_stations=15,
+)
+
+_V4_2 = replace(
+    _V4_1,
+    name="4.2",
+    version=(
+        "AT version:4.2.0.0(s-bbccb5e - ESP32 - Feb  9 2026 02:41:25)",
+        "SDK version:v5.5.1",
+        "compile time(28167d3f):Mar  2 2026 11:02:16",
+        "Bin version:v4.2.0.0(WROOM-32)",
+    ),  # the form is observed, the build numbers are a guess
+    commands=basic.V4_2 | TCPIP_COMMANDS["4.2"],
+    rf_power=(72, 0, 0, 0),
+    free_ram="130984,126728",
+    offered_version_hangs=True,
 )
 
 _DOC_V1 = replace(
@@ -178,7 +359,7 @@ _DOC_V1 = replace(
         "SDK version:v2.0",
         "compile time:Jan 20 2017 11:00:00",
     ),  # the three lines of V1.0 3.2.3; what stands in them is ours
-    commands=_DOC_COMMANDS,
+    commands=basic.DOC | TCPIP_COMMANDS["doc-v1"],
     line_limit=256,
     sees_stale_line_end=False,
     prompt=(b"\r\n>",),  # "Wrap return > after the set command": no OK (V1.0 5.2.4)
@@ -194,12 +375,22 @@ _DOC_V1 = replace(
     cwjap_fields=4,
     free_ram="148408",
     cwlap_parentheses=False,
-    cipsta_lines=('+CIPSTA:"{subnet.address}"',),  # V1.0 4.2.13
+    subnet_lines=('+{name}:"{subnet.address}"',),  # V1.0 4.2.13
+    cwlif_prefix="",  # V1.0 4.2.7
+    dhcps_separator="=",  # V1.0 4.2.9
+    softap_lines=False,
     lowest_cwmode=1,
     wifi_lines=False,
 )
 
-PROFILES: dict[str, Profile] = {profile.name: profile for profile in (_DOC_V1, _V2_0, _V2_1, _V2_4)}
+PROFILES: dict[str, Profile] = {
+    profile.name: profile
+    for profile in (
+        *(_DOC_V1, _V0_10, _V1_0, _V1_2),
+        *(_V2_0, _V2_1, _V2_2, _V2_4),
+        *(_V3_4, _V4_1, _V4_2),
+    )
+}
 
 DEFAULT_PROFILE = "2.4"
 

@@ -1,11 +1,14 @@
 """The `sim://` scheme of pyserial: a port with a simulated module behind it.
 
-    sim://[PROFILE][?paced=1&baud=921600&latency_ms=1&seed=7&joined=0&cold=1&window=5760]
+    sim://[PROFILE][?paced=1&baud=921600&latency_ms=1&seed=7&joined=0&cold=1&window=5760
+                     &world=FILE&faults=SPEC&nvs=FILE&noise=1]
 
 Each opening makes a module of its own; closing ends it. The port is a real terminal with a real descriptor.
 Without options the module speaks the newest complete profile, is not slowed down, is already running and
 joined to an access point, and reaches the network of this machine (10.0.2.2 is 127.0.0.1). `paced` slows the
-line to its baud, `cold` powers the module on at the opening.
+line to its baud, `cold` powers the module on at the opening, `noise` puts the boot log on the line. A world is
+described in world.py, a SPEC in fault_spec.py; `nvs` is the flash, kept from one opening to the next. As with
+a real module, a port opened at another baud than the module's reads garbage.
 """
 
 from __future__ import annotations
@@ -17,8 +20,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import serial
 
 from .background import BackgroundModule
+from .fault_spec import parse_faults
 from .profiles import DEFAULT_PROFILE, profile_named
 from .settings import Settings
+from .world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +58,11 @@ def _milliseconds(text: str) -> float:
     return value
 
 
+def _spec(text: str) -> str:
+    parse_faults(text)
+    return text
+
+
 _OPTIONS: dict[str, tuple[str, Callable[[str], object]]] = {
     "paced": ("paced", _flag),
     "baud": ("baud", _positive),
@@ -61,19 +71,29 @@ _OPTIONS: dict[str, tuple[str, Callable[[str], object]]] = {
     "joined": ("joined", _flag),
     "cold": ("cold", _flag),
     "window": ("window_bytes", _positive),
+    "faults": ("faults", _spec),
+    "nvs": ("nvs", str),
+    "noise": ("boot_noise", _flag),
 }
+_WORLD = "world"
 
 
 def settings_of(url: str) -> Settings:
-    """The settings that a `sim://` URL asks for. Raises ValueError naming the choices."""
+    """The settings that a `sim://` URL asks for.
+
+    Raises ValueError naming the choices, OSError for a world that cannot be read.
+    """
     parts = urlsplit(url)
     if parts.scheme.lower() != "sim":
         raise ValueError(f"{url!r} does not begin with sim://")
     name = unquote(parts.netloc + parts.path).strip("/") or DEFAULT_PROFILE
     settings = Settings(profile=profile_named(name).name)
     for key, text in parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)):
+        if key == _WORLD:
+            settings = World.read(text).around(settings)
+            continue
         if key not in _OPTIONS:
-            raise ValueError(f"no option {key!r}; there are {', '.join(_OPTIONS)}")
+            raise ValueError(f"no option {key!r}; there are {', '.join((*_OPTIONS, _WORLD))}")
         name, read = _OPTIONS[key]
         try:
             settings = replace(settings, **{name: read(text)})  # type: ignore[arg-type]
@@ -103,10 +123,9 @@ class Serial(serial.Serial):
         if self.is_open:
             raise serial.SerialException("Port is already open.")
         try:
-            settings = settings_of(url)
-        except ValueError as error:
+            background = BackgroundModule(settings_of(url))
+        except (ValueError, OSError) as error:
             raise serial.SerialException(f"could not open port {url}: {error}") from None
-        background = BackgroundModule(settings)
         try:
             self.portstr = background.path
             super().open()

@@ -41,6 +41,12 @@ class AccessPoint:
     rssi_dbm: int = -25
     encryption: int = 0
     subnet: Subnet = field(default_factory=Subnet)
+    failure: int = 0
+    """Every join ends in this code of `JoinFailure`; 0: none does."""
+    gives_addresses: bool = True
+    """Without: the module gets no address and leaves again."""
+    failures: tuple[JoinFailure, ...] = ()
+    """How the first attempts to join it end, whatever the password."""
 
 
 DEFAULT_ACCESS_POINTS = (
@@ -51,12 +57,25 @@ DEFAULT_ACCESS_POINTS = (
 """The air of the captures (real-firmware/)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Provisioning:
+    """A phone that tells the module a network by SmartConfig, so long after it has been started."""
+
+    ssid: str
+    password: str = ""
+    after_s: float = 1.0
+
+
 class Radio:
     """Which access points can be heard, and whether one lets the module in."""
 
     def __init__(self, access_points: Sequence[AccessPoint], random: Random) -> None:
         self.access_points = list(access_points)
         self._random = random
+        self._failures = {(ap.ssid, ap.bssid): list(ap.failures) for ap in access_points}
+        self.provisioning: Provisioning | None = None
+        self.wps_access_point: AccessPoint | None = None
+        """The access point whose WPS button is pressed."""
 
     def rssi_dbm(self, access_point: AccessPoint) -> int:
         """The strength at this moment: some dB around the nominal one, as in every capture."""
@@ -67,14 +86,21 @@ class Radio:
         heard = [(access_point, self.rssi_dbm(access_point)) for access_point in self.access_points]
         return sorted(heard, key=lambda entry: -entry[1])
 
-    def join(self, ssid: str, password: str, bssid: str = "") -> AccessPoint | JoinFailure:
+    def join(
+        self, ssid: str, password: str, bssid: str = "", *, password_on_open: bool = False
+    ) -> AccessPoint | JoinFailure:
+        """`password_on_open`: an open network does not mind one (observed 1.0; 2.0 says 4)."""
         named = [ap for ap in self.access_points if ap.ssid == ssid]
         if bssid:
             named = [ap for ap in named if ap.bssid.lower() == bssid.lower()]
         if not named:
             return JoinFailure.NOT_FOUND
         access_point = max(named, key=lambda ap: ap.rssi_dbm)
+        if access_point.failure:
+            return JoinFailure(access_point.failure)
+        if failures := self._failures.get((access_point.ssid, access_point.bssid)):
+            return failures.pop(0)
         if access_point.encryption == 0:
             # An open network and a password: 4 (observed 2.0, sweep of CWJAP).
-            return JoinFailure.FAILED if password else access_point
+            return JoinFailure.FAILED if password and not password_on_open else access_point
         return access_point if password == access_point.password else JoinFailure.WRONG_PASSWORD

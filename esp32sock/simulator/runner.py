@@ -6,24 +6,26 @@ the sans-IO module and then push out what it has to say, without waiting for a t
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import trio
 
-from .faults import NO_FAULTS, Faults
 from .memory_network import MemoryNetwork
 from .module import Module
 from .ports import MemoryPort
 from .settings import Settings
+from .timers import FineTimer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
+    from .faults import Faults
     from .module import Observer
     from .network import Network
     from .ports import Port
+    from .wire import HostLine
 
 WRITE_BYTES = 65536
 
@@ -33,15 +35,22 @@ _NEVER = float("inf")
 class Runner:
     """Moves bytes and time between a module, its port and its network, until cancelled or the line ends."""
 
-    def __init__(self, module: Module, port: Port) -> None:
+    def __init__(self, module: Module, port: Port, *, fine_timer: bool = False) -> None:
+        """`fine_timer`: keep a paced line's time to less than a millisecond; for the real clock only."""
         self.module = module
         self.port = port
         self._started_at = trio.current_time()
         self._pending = b""
         self._blocked = trio.Event()
         self._unblocked = True
+        self._accepting = trio.Event()
+        self._unplug: Callable[[], None] = port.close
         self._earlier = trio.Event()
         self._sleeping_until = _NEVER
+        self._timer: FineTimer | None = None
+        if fine_timer and module.settings.paced:
+            with suppress(OSError):
+                self._timer = FineTimer()
         module.wake = self._tick
 
     @property
@@ -57,17 +66,28 @@ class Runner:
                 nursery.start_soon(self._keep_time)
                 self._tick()
                 task_status.started()
+                self._unplug = nursery.cancel_scope.cancel
                 while data := await self.port.read():
                     self.feed(data)
+                    await self.until_accepting()
                 nursery.cancel_scope.cancel()
         finally:
             self.module.wake = None
             self.port.close()
+            if self._timer is not None:
+                self._timer.close()
 
     def feed(self, data: bytes) -> None:
         """The host has written."""
+        self.module.uart.host = self.port.host_line()
         self.module.host_wrote(data, self.now)
         self._flush()
+
+    async def until_accepting(self) -> None:
+        """Until the line takes more of the host, whose writes wait meanwhile."""
+        while not self.module.uart.accepting:
+            self._accepting = trio.Event()
+            await self._accepting.wait()
 
     def _tick(self) -> None:
         self.module.advance(self.now)
@@ -78,6 +98,8 @@ class Runner:
     def _flush(self) -> None:
         """Write as much as the port takes, then see when there is more to do."""
         module, port = self.module, self.port
+        if not module.uart.idle:
+            module.uart.host = port.host_line()
         while self._unblocked:
             if not self._pending:
                 self._pending = module.take_output(self.now, WRITE_BYTES)
@@ -90,7 +112,16 @@ class Runner:
                 self._pending = self._pending[count:]
                 self._unblocked = False
                 self._blocked.set()
-        if self._deadline() < self._sleeping_until:
+        if module.uart.accepting:
+            self._accepting.set()
+        if module.uart.unplugged and not self._pending:
+            self._unplug()
+        deadline = self._deadline()
+        if self._timer is not None:
+            if deadline != self._sleeping_until:
+                self._sleeping_until = deadline
+                self._timer.set(None if deadline == _NEVER else deadline - self.now)
+        elif deadline < self._sleeping_until:
             self._earlier.set()
 
     async def _write_when_possible(self) -> None:
@@ -113,6 +144,11 @@ class Runner:
         return result
 
     async def _keep_time(self) -> None:
+        if self._timer is not None:
+            while True:
+                await self._timer.wait()
+                self._sleeping_until = _NEVER
+                self._tick()
         while True:
             deadline = self._deadline()
             self._sleeping_until = deadline
@@ -137,6 +173,16 @@ class HostStream(trio.abc.Stream):
         if self._port.closed:
             raise trio.ClosedResourceError("the port is closed")
         self._runner.feed(bytes(data))
+        await self._runner.until_accepting()
+
+    @property
+    def line(self) -> HostLine:
+        """How this end is set: by default as is right, whatever the module does."""
+        return self._port.line
+
+    @line.setter
+    def line(self, line: HostLine) -> None:
+        self._port.line = line
 
     async def wait_send_all_might_not_block(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -164,7 +210,7 @@ async def open_module(
     settings: Settings | None = None,
     network: Network | None = None,
     *,
-    faults: Faults = NO_FAULTS,
+    faults: Faults | None = None,
     observers: tuple[Observer, ...] = (),
 ) -> AsyncIterator[Opened]:
     """A module on a line in memory, running inside the `async with`. Deterministic under trio's MockClock."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from .faults import NO_FAULTS, Faults
 from .host_network import HostNetwork
 from .journal import Journal
 from .module import Module
@@ -20,6 +19,8 @@ from .trace import TextTrace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from .faults import Faults
+    from .module import Observer
     from .network import Network
     from .ports import Port
 
@@ -47,23 +48,27 @@ async def serve(
     pty_link: str | None = None,
     tcp: tuple[str, int] | None = None,
     network: Network | None = None,
-    faults: Faults = NO_FAULTS,
+    faults: Faults | None = None,
     trace: Callable[[str], object] | None = None,
     journal: Callable[[str], object] | None = None,
+    observers: tuple[Observer, ...] = (),
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run one module until cancelled.
+    """Run one module until cancelled, or until a fault unplugs it.
 
     Without `tcp` it is behind a new pseudo-terminal, to which `pty_link` then points. `task_status` is told
     where: a path, or `socket://host:port`, which pyserial opens. `trace` gets the AT dialogue and `journal`
-    the links, a line at a time. Raises ValueError for a profile that does not exist, OSError if the place
-    cannot be had.
+    the links, a line at a time. Raises ValueError for settings that cannot be, OSError if the place cannot be
+    had.
     """
+    settings = settings if settings is not None else Settings()
+    if trace is not None:
+        observers = (*observers, TextTrace(trace))
     module = Module(
-        settings if settings is not None else Settings(),
-        network if network is not None else HostNetwork(),
+        settings,
+        network if network is not None else HostNetwork(aliases=dict(settings.aliases)),
         faults=faults,
-        observers=(TextTrace(trace),) if trace is not None else (),
+        observers=observers,
         journal=Journal(sink=journal),
     )
     port: Port
@@ -71,7 +76,7 @@ async def serve(
         port = tcp_port = TcpPort(*tcp)
         await _run(module, port, "socket://{}:{}".format(*tcp_port.address), task_status)
         return
-    port = pty_port = PtyPort()
+    port = pty_port = PtyPort(module.uart.settings.baud)
     if pty_link is None:
         await _run(module, port, pty_port.path, task_status)
         return
@@ -84,7 +89,7 @@ async def serve(
 
 
 async def _run(module: Module, port: Port, place: str, task_status: trio.TaskStatus[str]) -> None:
-    runner = Runner(module, port)
+    runner = Runner(module, port, fine_timer=True)
     async with trio.open_nursery() as nursery:
         await nursery.start(runner.run)
         task_status.started(place)

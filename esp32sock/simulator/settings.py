@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .profiles import DEFAULT_PROFILE
-from .radio import DEFAULT_ACCESS_POINTS, AccessPoint
+from .radio import DEFAULT_ACCESS_POINTS, AccessPoint, Provisioning
+from .shaping import Name
 from .uart import UartSettings
 
 WINDOW_BYTES = 5760
@@ -21,6 +22,10 @@ OPEN_RING_BYTES = 1 << 18
 """The transmit ring of an unpaced module, which would otherwise be a limit that no line justifies."""
 
 
+DEFAULT_ALIASES = (("10.0.2.2", "127.0.0.1"),)
+"""The gateway of the captures is the machine that the simulator runs on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """How long the module takes, in seconds.
@@ -32,11 +37,12 @@ class Timing:
     associate_s: float = 0.1
     dhcp_s: float = 0.1
     join_failure_s: float = 1.0
+    scan_s: float = 0.2
     command_s: float = 0.0
     """Between the end of a line and the first byte of its answer."""
 
 
-OBSERVED_TIMING = Timing(boot_s=1.7, associate_s=2.5, dhcp_s=1.0, join_failure_s=17.0, command_s=0.001)
+OBSERVED_TIMING = Timing(boot_s=1.7, associate_s=2.5, dhcp_s=1.0, join_failure_s=17.0, scan_s=1.6, command_s=0.001)
 """What the captures of 2.0 show (an emulator's times, not a chip's)."""
 
 
@@ -63,11 +69,28 @@ class Settings:
     paced: bool = False
     baud: int = 115200
     latency_s: float = 0.0
+    boot_noise: bool = False
+    """AT on UART0: what the ROM and the bootloader print comes on the same line (at-dialects 2)."""
+    drain_bytes_per_s: float | None = None
+    """How fast the firmware empties its receive ring; None: as fast as bytes come."""
+    faults: str = ""
+    """A SPEC, see fault_spec.py."""
+    nvs: str | None = None
+    """A file that is the module's flash; None: forgotten at the end."""
     window_bytes: int | None = None
     """None: 5760 on a paced module, as good as none on an unpaced one."""
     timing: Timing = field(default_factory=Timing)
     identity: Identity = field(default_factory=Identity)
     access_points: tuple[AccessPoint, ...] = DEFAULT_ACCESS_POINTS
+    aliases: tuple[tuple[str, str], ...] = DEFAULT_ALIASES
+    """Addresses of the module's network that are others on the host's."""
+    names: tuple[Name, ...] = ()
+    update: str | None = None
+    """The version that the update server offers; None: there is no such server."""
+    provisioning: Provisioning | None = None
+    """A phone that tells the module a network by SmartConfig."""
+    wps: str | None = None
+    """The SSID of the access point whose WPS button is pressed."""
 
     @property
     def uart(self) -> UartSettings:

@@ -140,6 +140,8 @@ class Rig:
     session: Session = field(init=False)
     events: list[object] = field(default_factory=list)
     written: list[bytes] = field(default_factory=list)
+    react: Callable[[object], None] | None = None
+    """Called with each event as it comes, as a driver is, instead of keeping it."""
     wire: list[tuple[str, bytes]] = field(default_factory=list)
     """What went over the wire, in order: H what the host wrote, M what the module did, T time that passed."""
 
@@ -200,6 +202,9 @@ class Rig:
                 self._take(event.links)
             else:
                 self.events.append(event)
+            if self.react is not None:
+                while self.events:
+                    self.react(self.events.pop(0))
         for piece in self.session.data_to_send(self.now):
             self.written.append(bytes(piece))
             self.wire.append(("H", bytes(piece)))

@@ -49,7 +49,6 @@ LINES: list[tuple[Command[Any], bytes]] = [
     (wifi.Join("ab\\,c", '0123456789"\\'), rb'AT+CWJAP="ab\\\,c","0123456789\"\\"'),
     (wifi.Join("s" * 32, "p" * 64), b'AT+CWJAP="%s","%s"' % (b"s" * 32, b"p" * 64)),
     (wifi.OwnAddresses(), b"AT+CIFSR"),
-    (tcpip.Links(), b"AT+CIPSTATUS"),
     (tcpip.Resolve("example.org"), b'AT+CIPDOMAIN="example.org"'),
     (tcpip.Resolve("a,b"), rb'AT+CIPDOMAIN="a\,b"'),
     (tcpip.OpenTcp(None, "10.0.2.2", 7000), b'AT+CIPSTART="TCP","10.0.2.2",7000'),
@@ -98,6 +97,12 @@ def test_line(command: Command[Any], line: bytes) -> None:
     assert command.line(FIRMWARE) == line
     assert command.line(Firmware()) == line
     assert len(line) <= 254
+
+
+def test_links_are_asked_for_by_what_the_firmware_has() -> None:
+    assert tcpip.Links().line(Firmware((2, 4, 0, 0))) == b"AT+CIPSTATE?"
+    assert tcpip.Links().line(Firmware((2, 2, 0, 0))) == b"AT+CIPSTATUS"
+    assert tcpip.Links().line(Firmware()) == b"AT+CIPSTATUS"
 
 
 def test_keep_alive_in_ciptcpopt_only_where_it_is_known() -> None:

@@ -238,7 +238,18 @@ def test_a_link_that_closes_while_its_send_is_ended(rig: Rig) -> None:
     assert_usable(rig)
 
 
-@pytest.mark.parametrize("word", [b"\r\nbusy p...\r\n", b"\r\nOK\r\n", b"Recv 7 bytes\r\n", b"1,CLOSED\r\n"])
+def test_a_module_that_counted_another_length_is_not_believed(rig: Rig) -> None:
+    """The command line was mangled on the wire: the rest of the payload stands in the line buffer."""
+    sent(rig)
+    rig.feed(b"\r\nRecv 3 bytes\r\n\r\nSEND OK\r\n")
+    assert_events(rig.events, [DOUBTFUL])
+    assert rig.written == [b"\r\n"]
+    rig.feed(ERROR)
+    rig.wait(recovery.SETTLE_S)
+    assert_usable(rig)
+
+
+@pytest.mark.parametrize("word", [b"\r\nbusy p...\r\n", b"\r\nOK\r\n", b"1,CLOSED\r\n"])
 def test_what_does_not_end_a_cancelling(rig: Rig, word: bytes) -> None:
     sent(rig)
     until_written(rig, b"+++")
@@ -275,6 +286,9 @@ def test_the_prompt_comes_when_it_is_being_filled_up(rig: Rig) -> None:
     until_written(rig, b"+++")
     rig.feed(b"\r\nSEND Canceled\r\n")
     assert_events(rig.events, [DOUBTFUL])
+    rig.feed(ERROR)  # to the empty line and the fillers before the prompt
+    rig.feed(ERROR)  # to the empty line that clears up
+    rig.wait(recovery.SETTLE_S)
     assert_usable(rig)
 
 

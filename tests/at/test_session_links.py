@@ -438,6 +438,7 @@ def test_a_new_port_knows_nothing_of_the_old_one() -> None:
     assert rig.session.module.state is ModuleState.OFFLINE
     rig.session.port_opened()
     assert rig.session.module.state is ModuleState.SYNCING
+    rig.pump()
     rig.forget()
     rig.send(AT)
     rig.feed(b"AT\r\n" + OK)  # echo is on again

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from esp32sock.simulator.runner import Opened as Simulated
 
 HOST = "10.0.2.2"
+DEADLOCK_S = 3600
+"""Of virtual time: a test that waits for what never comes ends here, at once."""
 PAIR_BYTES = 4096
 """Small, as the sockets make them: what a pair holds is not on the wire yet."""
 
@@ -84,6 +86,11 @@ class Rig:
         self.module.open_stream(user.request)
         return user
 
+    def look_at_the_network(self) -> None:
+        """A scripted client was set up from outside the module's own time."""
+        assert self.simulated.module.wake is not None
+        self.simulated.module.wake()
+
     async def connect(self, port: int, **options: object) -> User:
         """A connection, or the failure of it raised."""
         user = self.begin(port, **options)
@@ -102,6 +109,18 @@ async def running(
     **options: object,
 ) -> AsyncIterator[Rig]:
     """A module on a simulated one; both end with the block, and no link may be left then."""
+    with trio.fail_after(DEADLOCK_S):
+        async with _running(settings, network, opener, **options) as rig:
+            yield rig
+
+
+@asynccontextmanager
+async def _running(
+    settings: Settings | None,
+    network: MemoryNetwork | None,
+    opener: Callable[[Simulated], Callable[[str, int], object]] | None,
+    **options: object,
+) -> AsyncIterator[Rig]:
     async with open_module(settings, network) as simulated:
 
         async def open_memory(url: str, baud: int) -> Port:

@@ -53,7 +53,7 @@ async def sink(connection):
 class Bench:
     """One module and the network of the captures. `say` writes and gives back what is said within a time."""
 
-    def __init__(self, profile, *, network=None, faults=None, observers=(), **settings):
+    def __init__(self, profile, *, network=None, observers=(), **settings):
         if network is None:
             network = MemoryNetwork(names={"host.test": GATEWAY})
             for port, peer in ((7000, echo), (7001, greet), (7002, send_5000), (7003, obey), (7004, sink)):
@@ -61,8 +61,7 @@ class Bench:
             network.answer_datagrams(GATEWAY, 7005, lambda data: [data])
             network.unreachable("10.0.2.99")
         self.network = network
-        extra = {} if faults is None else {"faults": faults}
-        self.module = Module(Settings(profile=profile, **settings), network, observers=observers, **extra)
+        self.module = Module(Settings(profile=profile, **settings), network, observers=observers)
         self.now = 0.0
 
     def passes(self, seconds):

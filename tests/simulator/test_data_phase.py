@@ -5,7 +5,7 @@ import pytest
 from esp32sock.simulator.profiles import PROFILES
 
 ALL = tuple(PROFILES)
-FIRMWARE = tuple(name for name in ALL if name != "doc-v1")
+FIRMWARE = tuple(name for name, profile in PROFILES.items() if profile.ipd_trailer)
 OK = b"\r\nOK\r\n"
 PROMPT = b"\r\nOK\r\n\r\n>"
 ECHO = 'AT+CIPSTART="TCP","10.0.2.2",7000'

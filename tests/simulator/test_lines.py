@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from esp32sock.simulator.memory_network import MemoryNetwork
 from esp32sock.simulator.profiles import PROFILES
 
-ALL = tuple(PROFILES)
+OLD = tuple(name for name, profile in PROFILES.items() if profile.error_codes_always)
+ALL = tuple(name for name in PROFILES if name not in OLD)
 ECHO = 'AT+CIPSTART="TCP","10.0.2.2",7000'
 
 
@@ -128,6 +129,34 @@ def test_error_codes_of_busy(power_on, profile):
     bench.do("ATE0", "AT+SYSLOG=1")
     answer = b"ERR CODE:0x010b0000\r\n\r\nbusy p...\r\n\r\nOK\r\n"
     assert bench.say(b"AT\r\nAT\r\n") == answer
+
+
+@pytest.mark.parametrize("profile", OLD)
+def test_codes_stand_in_front_on_old_firmware(power_on, profile):
+    """v201712-basic: 03 without AT, 02 behind a command, 0b before busy."""
+    bench = power_on(profile)
+    assert bench.say(b"\r\n") == b"\r\nERR CODE:0x01030000\r\n\r\nERROR\r\n"
+    assert bench.say(b"AT \r\n") == b"AT \r\nERR CODE:0x01020000\r\n\r\nERROR\r\n"
+    answer = b"AT\r\nERR CODE:0x010b0000\r\n\r\nbusy p...\r\n\r\nOK\r\n"
+    assert bench.say(b"AT\r\nAT\r\n") == answer
+
+
+def test_a_nul_byte_makes_1_0_deaf_for_128_bytes(power_on):
+    """v201712-basic: echoed, not answered, until so many bytes have come."""
+    bench = power_on("1.0")
+    assert bench.say(b"AT\0\r\n") == b"AT\0\r\n"
+    for _ in range(30):
+        assert bench.say(b"AT\r\n") == b"AT\r\n"
+    bench.say(b"AT+GMR\r\n")
+    assert bench.say(b"AT\r\n") == b"AT\r\n\r\nOK\r\n"
+
+
+def test_a_line_of_1023_bytes_resets_1_0(power_on):
+    """Sweep of AT, 1.0: 513 bytes are refused, 1023 reset it."""
+    bench = power_on("1.0", joined=False)
+    assert bench.say(b"AT+" + b"A" * 508 + b"\r\n").endswith(b"ERR CODE:0x01090000\r\n\r\nERROR\r\n")
+    bench.writes(b"AT+" + b"A" * 1021)
+    assert bench.passes(30).endswith(b"\r\nready\r\n")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -3,6 +3,7 @@
 import pytest
 
 from esp32sock.simulator.memory_network import MemoryNetwork
+from esp32sock.simulator.network import Received
 
 
 def pour(count):
@@ -80,6 +81,18 @@ def test_a_stall_is_not_caught_up_in_one_burst(quiet):
     bench.now += 1.0
     bench.module.advance(bench.now)
     assert 0 < len(bench.module.take_output(bench.now, 1 << 20)) <= 4096
+
+
+def test_what_comes_from_outside_comes_now(quiet):
+    """The time since the last call is not line time that a burst may catch up."""
+    bench = quiet("2.4", paced=True, baud=115200)
+    bench.do('AT+CIPSTART="TCP","10.0.2.2",7004')
+    module = bench.module
+    module.wake = lambda: module.advance(bench.now)
+    bench.now += 10
+    module.post(Received(module.firmware.links.get(0).handle, b"x" * 20_000))
+    assert module.take_output(bench.now, 1 << 20) == b""
+    assert len(bench.passes(0.01)) == pytest.approx(115, abs=2)
 
 
 def test_new_baud_holds_after_ok(quiet):

@@ -7,6 +7,7 @@ and `result`.
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from esp32sock.at.firmware import Firmware
 
 R = TypeVar("R", covariant=True)
+
+_ENDS_LINKS = re.compile(
+    rb"AT\+(?:RST|RESTORE|GSLP|CIPMUX|CIPMODE|CIUPDATE|CWQAP|UART|UART_CUR|UART_DEF)(?:=(?!\?)|$)",
+    re.IGNORECASE,
+)
+"""Lines that pull the ground from under open links, for commands that are only known as text."""
 
 USUAL_TIMEOUT_S = 5.0
 """For what the module answers out of its own memory; by taste, generous beside the milliseconds seen."""
@@ -79,6 +86,11 @@ class Command(Generic[R]):
         return None
 
     @property
+    def ends_links(self) -> bool:
+        """Whether it ends every open link, or takes away what they rest on."""
+        return False
+
+    @property
     def label(self) -> str:
         """The name as people write it."""
         return f"AT{self.name}"
@@ -115,3 +127,7 @@ class Raw(Command["list[bytes]"]):
 
     def result(self, lines: Sequence[bytes], firmware: Firmware) -> list[bytes]:
         return list(lines)
+
+    @property
+    def ends_links(self) -> bool:
+        return _ENDS_LINKS.match(self.text) is not None

@@ -77,8 +77,52 @@ class Restart(Plain):
 
     name: ClassVar[str] = "+RST"
 
+    @property
+    def ends_links(self) -> bool:
+        return True
+
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+RST")
+
+
+@dataclass(frozen=True, slots=True)
+class Restore(Plain):
+    """Forget everything stored and restart; the serial rate too is the default again.
+
+    Source: V1.0, 3.2.6, at-dialects 5.
+    """
+
+    name: ClassVar[str] = "+RESTORE"
+
+    @property
+    def ends_links(self) -> bool:
+        return True
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+RESTORE")
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The module's free RAM, and from 2.2 on the least there ever was since it started."""
+
+    free_bytes: int
+    least_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FreeMemory(Command[Memory]):
+    """How much RAM is free. Source: V1.0, 3.2.11, at-dialects 5."""
+
+    name: ClassVar[str] = "+SYSRAM"
+    prefixes: ClassVar[tuple[bytes, ...]] = (b"+SYSRAM:",)
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+SYSRAM?")
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> Memory:
+        values = [int(value) for value in fields(after_colon(lines[0]))]
+        return Memory(values[0], values[1] if len(values) > 1 else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +136,24 @@ class UartSettings:
     flow: FlowControl = FlowControl.RTS
 
 
+def _read_uart(lines: Sequence[bytes]) -> UartSettings:
+    baud, databits, stopbits, parity, flow = (int(value) for value in fields(after_colon(lines[0])))
+    return UartSettings(baud, databits, stopbits, Parity(parity), FlowControl(flow))
+
+
+def _uart_line(name: str, wanted: UartSettings) -> bytes:
+    if not 80 <= wanted.baud <= 5_000_000:
+        raise ValueError(f"baud {wanted.baud} is outside 80 to 5000000")
+    if not 5 <= wanted.databits <= 8 or not 1 <= wanted.stopbits <= 3:
+        raise ValueError(f"data bits {wanted.databits} or stop bits {wanted.stopbits} do not exist")
+    return command_line(
+        name, wanted.baud, wanted.databits, wanted.stopbits, int(wanted.parity), int(wanted.flow)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Uart(Command[UartSettings]):
-    """The serial settings in force. Source: V1.0, 3.2.8."""
+    """The serial settings in force; the document has no query. Source: V1.0, 3.2.8, real-firmware/README."""
 
     name: ClassVar[str] = "+UART_CUR"
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+UART_CUR:", b"+UART:")
@@ -103,8 +162,7 @@ class Uart(Command[UartSettings]):
         return command_line("+UART_CUR?")
 
     def result(self, lines: Sequence[bytes], firmware: Firmware) -> UartSettings:
-        baud, databits, stopbits, parity, flow = (int(value) for value in fields(after_colon(lines[0])))
-        return UartSettings(baud, databits, stopbits, Parity(parity), FlowControl(flow))
+        return _read_uart(lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +177,78 @@ class SetUart(Plain):
 
     settings: UartSettings
 
+    @property
+    def ends_links(self) -> bool:
+        return True
+
     def line(self, firmware: Firmware) -> bytes:
-        wanted = self.settings
-        if not 80 <= wanted.baud <= 5_000_000:
-            raise ValueError(f"baud {wanted.baud} is outside 80 to 5000000")
-        if not 5 <= wanted.databits <= 8 or not 1 <= wanted.stopbits <= 3:
-            raise ValueError(f"data bits {wanted.databits} or stop bits {wanted.stopbits} do not exist")
-        return command_line(
-            "+UART_CUR", wanted.baud, wanted.databits, wanted.stopbits, int(wanted.parity), int(wanted.flow)
-        )
+        return _uart_line("+UART_CUR", self.settings)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUart(Command[UartSettings]):
+    """The serial settings after a restart; no query in the document. Source: V1.0, 3.2.9, at-dialects 5.1."""
+
+    name: ClassVar[str] = "+UART_DEF"
+    prefixes: ClassVar[tuple[bytes, ...]] = (b"+UART_DEF:",)
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+UART_DEF?")
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> UartSettings:
+        return _read_uart(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class SetStoredUart(Plain):
+    """Change the serial settings now and for good; the ranges are those of `SetUart`.
+
+    Source: V1.0, 3.2.9, at-dialects 5.1.
+    """
+
+    name: ClassVar[str] = "+UART_DEF"
+
+    settings: UartSettings
+
+    @property
+    def ends_links(self) -> bool:
+        return True
+
+    def line(self, firmware: Firmware) -> bytes:
+        return _uart_line("+UART_DEF", self.settings)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstUart(Command[UartSettings]):
+    """The serial settings in force, by the command's first name; later documents leave it out.
+
+    Source: V1.0, 3.2.7, at-dialects 5.1.
+    """
+
+    name: ClassVar[str] = "+UART"
+    prefixes: ClassVar[tuple[bytes, ...]] = (b"+UART:", b"+UART_CUR:")
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+UART?")
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> UartSettings:
+        return _read_uart(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class SetFirstUart(Plain):
+    """As `SetStoredUart`, by the command's first name. Source: V1.0, 3.2.7, at-dialects 5.1."""
+
+    name: ClassVar[str] = "+UART"
+
+    settings: UartSettings
+
+    @property
+    def ends_links(self) -> bool:
+        return True
+
+    def line(self, firmware: Firmware) -> bytes:
+        return _uart_line("+UART", self.settings)
 
 
 @dataclass(frozen=True, slots=True)

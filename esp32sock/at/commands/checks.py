@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from esp32sock.at.framing import LINKS
 
 MAX_HOST_BYTES = 64
 """What the documents allow in CIPSTART from 3.x on (at-dialects 4.1); earlier ones take more (observed)."""
+
+MAX_SSID_BYTES = 32
+"""At-dialects 9; 33 are refused (observed 1.0, 2.0)."""
+
+_MAC = re.compile(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}")
 
 
 def checked_link(link_id: int) -> int:
@@ -37,3 +44,22 @@ def checked_seconds(what: str, seconds: int, most: int = 7200) -> int:
     if not 0 <= seconds <= most:
         raise ValueError(f"{what} {seconds} s is outside 0 to {most}")
     return seconds
+
+
+def checked_ssid(ssid: str) -> str:
+    """A network's name: 1 to 32 bytes of UTF-8."""
+    length = len(ssid.encode())
+    if not 1 <= length <= MAX_SSID_BYTES:
+        raise ValueError(f"an SSID has 1 to {MAX_SSID_BYTES} bytes, this one {length}")
+    return ssid
+
+
+def checked_mac(mac: str, *, group: bool = False) -> str:
+    """A MAC address like `18:fe:35:98:d3:7b`; one of a group only where that makes sense (V1.0, 4.2.11)."""
+    if not _MAC.fullmatch(mac):
+        raise ValueError(f"{mac!r} is not a MAC address like 18:fe:35:98:d3:7b")
+    if not group and (int(mac[:2], 16) & 1 or not int(mac.replace(":", ""), 16)):
+        raise ValueError(
+            f"{mac} cannot be one module's address: bit 0 of its first byte is set, or all are 0"
+        )
+    return mac.lower()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import Plain
+from esp32sock.at.commands.base import Command, Plain
 from esp32sock.at.commands.checks import checked_port, checked_seconds
-from esp32sock.at.params import command_line
+from esp32sock.at.params import after_colon, command_line, fields
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from esp32sock.at.firmware import Firmware
 
 
@@ -65,3 +68,40 @@ class ServerTimeout(Plain):
 
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIPSTO", checked_seconds("idle time", self.seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTimeoutInForce(Command[timedelta]):
+    """When an idle accepted link is closed, 0 for never. Source: V1.0, 5.2.12, at-dialects 7.9."""
+
+    name: ClassVar[str] = "+CIPSTO"
+    prefixes: ClassVar[tuple[bytes, ...]] = (b"+CIPSTO:",)
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CIPSTO?")
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> timedelta:
+        return timedelta(seconds=int(after_colon(lines[0])))
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The module's running server."""
+
+    port: int
+    kind: str = "TCP"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInForce(Command["Server | None"]):
+    """The running server, None without. Source: at-dialects 7.9, from 1.0 on."""
+
+    name: ClassVar[str] = "+CIPSERVER"
+    prefixes: ClassVar[tuple[bytes, ...]] = (b"+CIPSERVER:",)
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CIPSERVER?")
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> Server | None:
+        on, *rest = fields(after_colon(lines[0]))
+        return Server(int(rest[0]), *rest[1:2]) if on == "1" else None

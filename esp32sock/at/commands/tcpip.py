@@ -32,16 +32,19 @@ class LinkStatus:
 
 @dataclass(frozen=True, slots=True)
 class Links(Command["list[LinkStatus]"]):
-    """The open links; the STATUS number is not to be trusted and not used. Source: at-dialects 7.1."""
+    """The open links: AT+CIPSTATE? from 2.4 on, before that AT+CIPSTATUS.
+
+    The number STATUS of the latter is not to be trusted and not used. Source: V1.0, 5.2.1, at-dialects 7.1.
+    """
 
     name: ClassVar[str] = "+CIPSTATUS"
-    prefixes: ClassVar[tuple[bytes, ...]] = (b"STATUS:", b"+CIPSTATUS:")
+    prefixes: ClassVar[tuple[bytes, ...]] = (b"STATUS:", b"+CIPSTATUS:", b"+CIPSTATE:")
 
     def line(self, firmware: Firmware) -> bytes:
-        return command_line("+CIPSTATUS")
+        return command_line("+CIPSTATE?" if firmware.at_least(2, 4) else "+CIPSTATUS")
 
     def result(self, lines: Sequence[bytes], firmware: Firmware) -> list[LinkStatus]:
-        return [_link_status(line) for line in lines if line.startswith(b"+CIPSTATUS:")]
+        return [_link_status(line) for line in lines if not line.startswith(b"STATUS:")]
 
 
 def _link_status(line: bytes) -> LinkStatus:
@@ -163,8 +166,26 @@ class SetMultiplexed(Plain):
 
     on: bool
 
+    @property
+    def ends_links(self) -> bool:
+        return True
+
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIPMUX", int(self.on))
+
+
+@dataclass(frozen=True, slots=True)
+class ShowsPeer(Command[bool]):
+    """Whether `+IPD` names the sender; the document has no query. Source: V1.0, 5.2.16, at-dialects 7.3."""
+
+    name: ClassVar[str] = "+CIPDINFO"
+    prefixes: ClassVar[tuple[bytes, ...]] = (b"+CIPDINFO:",)
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CIPDINFO?")
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> bool:
+        return after_colon(lines[0]).lower() in (b"true", b"1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +207,10 @@ class SetPassthrough(Plain):
     name: ClassVar[str] = "+CIPMODE"
 
     on: bool
+
+    @property
+    def ends_links(self) -> bool:
+        return self.on
 
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIPMODE", int(self.on))

@@ -8,15 +8,16 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock.at.commands.base import Command, Plain
-from esp32sock.at.params import after_colon, command_line
+from esp32sock.at.commands.checks import checked_mac, checked_ssid
+from esp32sock.at.params import after_colon, command_line, fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from esp32sock.at.firmware import Firmware
 
-MAX_SSID_BYTES = 32
 MAX_PASSWORD_BYTES = 64
+"""65 are refused (observed 1.0, 2.0)."""
 
 
 class WifiMode(IntEnum):
@@ -57,6 +58,26 @@ class Mode(Command[WifiMode]):
 
     def result(self, lines: Sequence[bytes], firmware: Firmware) -> WifiMode:
         return WifiMode(int(after_colon(lines[0])))
+
+
+_MODES = re.compile(rb"\(?([0-3])(?:-([0-3]))?\)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Modes(Command["frozenset[WifiMode]"]):
+    """Which Wi-Fi modes the module says it has; up to 2.2. Source: V1.0, 4.2.1, at-dialects 6."""
+
+    name: ClassVar[str] = "+CWMODE"
+    prefixes: ClassVar[tuple[bytes, ...]] = (b"+CWMODE:",)
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CWMODE=?")
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> frozenset[WifiMode]:
+        match = _MODES.fullmatch(after_colon(lines[0]))
+        if match is None:
+            raise ValueError("not a range of modes")
+        return frozenset(map(WifiMode, range(int(match[1]), int(match[2] or match[1]) + 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +127,10 @@ class Joined(Command["JoinedTo | None"]):
 
 @dataclass(frozen=True, slots=True)
 class Join(Plain):
-    """Join an access point; SSID 1 to 32 bytes, password up to 64. Source: V1.0, 4.2.2, at-dialects 6."""
+    """Join an access point; SSID 1 to 32 bytes, password up to 64, `bssid` where several have that name.
+
+    Source: V1.0, 4.2.2, at-dialects 6.
+    """
 
     name: ClassVar[str] = "+CWJAP"
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+CWJAP:",)
@@ -116,17 +140,128 @@ class Join(Plain):
 
     ssid: str
     password: str = field(default="", repr=False)
+    bssid: str | None = None
 
     def line(self, firmware: Firmware) -> bytes:
-        if not 1 <= len(self.ssid.encode()) <= MAX_SSID_BYTES:
-            raise ValueError(f"an SSID has 1 to {MAX_SSID_BYTES} bytes, this one {len(self.ssid.encode())}")
+        checked_ssid(self.ssid)
         if len(self.password.encode()) > MAX_PASSWORD_BYTES:
             raise ValueError(f"a password has at most {MAX_PASSWORD_BYTES} bytes")
-        return command_line("+CWJAP", self.ssid, self.password)
+        bssid = None if self.bssid is None else checked_mac(self.bssid)
+        return command_line("+CWJAP", self.ssid, self.password, bssid)
 
     def advice(self, lines: Sequence[bytes]) -> str:
-        known = {b"+CWJAP:%d" % failure: advice for failure, advice in JOIN_ADVICE.items()}
-        return next((known[line] for line in lines if line in known), "")
+        return _join_advice(lines)
+
+
+def _join_advice(lines: Sequence[bytes]) -> str:
+    failure = join_failure(lines)
+    return JOIN_ADVICE[failure] if failure is not None else ""
+
+
+def join_failure(lines: Sequence[bytes]) -> JoinFailure | None:
+    """The reason among the response lines of a join that failed; None when they do not say."""
+    known = {b"+CWJAP:%d" % failure: failure for failure in JoinFailure}
+    return next((known[line] for line in lines if line in known), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejoin(Plain):
+    """Join the access point that is stored. Source: at-dialects 6, from 2.2 on."""
+
+    name: ClassVar[str] = "+CWJAP"
+    prefixes: ClassVar[tuple[bytes, ...]] = (b"+CWJAP:",)
+    timeout_s: ClassVar[float] = Join.timeout_s
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CWJAP")
+
+    def advice(self, lines: Sequence[bytes]) -> str:
+        return _join_advice(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Leave(Plain):
+    """Leave the access point; links over the station end. Source: V1.0, 4.2.5, at-dialects 6."""
+
+    name: ClassVar[str] = "+CWQAP"
+
+    @property
+    def ends_links(self) -> bool:
+        return True
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CWQAP")
+
+
+@dataclass(frozen=True, slots=True)
+class AutoJoin(Command[bool]):
+    """Whether the station joins by itself after a start; the document has no query.
+
+    Source: V1.0, 4.2.10, at-dialects 6.
+    """
+
+    name: ClassVar[str] = "+CWAUTOCONN"
+    prefixes: ClassVar[tuple[bytes, ...]] = (b"+CWAUTOCONN:",)
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CWAUTOCONN?")
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> bool:
+        return after_colon(lines[0]) == b"1"
+
+
+@dataclass(frozen=True, slots=True)
+class SetAutoJoin(Plain):
+    """Have the station join by itself after a start, or not; always stored. Source: V1.0, 4.2.10."""
+
+    name: ClassVar[str] = "+CWAUTOCONN"
+
+    on: bool
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CWAUTOCONN", int(self.on))
+
+
+class StationState(IntEnum):
+    """How far the station is, by the numbers of AT+CWSTATE (at-dialects 6)."""
+
+    NOT_STARTED = 0
+    JOINED_WITHOUT_ADDRESS = 1
+    JOINED = 2
+    JOINING = 3
+    LEFT = 4
+
+
+_OF_CIPSTATUS = {2: StationState.JOINED, 3: StationState.JOINED, 4: StationState.JOINED, 5: StationState.LEFT}
+"""V1.0, 5.2.1; 0 and 1 before the first join (observed 1.0, 2.0)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """The station's state, and from 2.2 on the access point that it is about."""
+
+    state: StationState
+    ssid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StationStatus(Command[Station]):
+    """How far the station is: AT+CWSTATE? from 2.2 on, before that the number of AT+CIPSTATUS.
+
+    The latter is wrong at times (known-bugs 16). Source: V1.0, 5.2.1, at-dialects 6, 7.1.
+    """
+
+    name: ClassVar[str] = "+CWSTATE"
+    prefixes: ClassVar[tuple[bytes, ...]] = (b"+CWSTATE:", b"STATUS:", b"+CIPSTATUS:")
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CWSTATE?" if firmware.at_least(2, 2) else "+CIPSTATUS")
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> Station:
+        if lines[0].startswith(b"STATUS:"):
+            return Station(_OF_CIPSTATUS.get(int(after_colon(lines[0])), StationState.NOT_STARTED))
+        state, ssid = fields(after_colon(lines[0]))
+        return Station(StationState(int(state)), ssid or None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,42 @@ their `Call`. Importing this module registers all of them.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..kernel import Kernel, Mailbox, Process
-from . import basic, linking, names, sending, tcpip, wifi  # noqa: F401  (they register their commands)
+from ..network import ITSELF
+from ..settings import WINDOW_BYTES
+from . import (  # noqa: F401  (they register their commands)
+    addresses,
+    basic,
+    linking,
+    long_send,
+    names,
+    passive,
+    scanning,
+    sending,
+    serial_line,
+    status,
+    system,
+    tcp_options,
+    update,
+    wifi,
+)
+from .boot_text import ROM_UART, ResetCause, boot_text
 from .executor import Executor
 from .inbound import Inbound
 from .links import Links
+from .memory import Memory
+from .passthrough import Passthrough
 from .receiver import Receiver
 from .results import BUSY, BUSY_CODE, READY, Refusal, Result
+from .server import Server
+from .smartconfig import SmartConfig
+from .sntp import TimeClient
+from .softap import SoftAp
 from .state import State
+from .state_tcpip import restore_links
 from .station import Station
 
 if TYPE_CHECKING:
@@ -61,17 +87,52 @@ class Firmware:
         self.faults = faults
         self.request = request
         self.state = State()
+        self.memory = Memory(nvs)
         self.running = False
+        self._clock_offset_s = 0.0
         self._processes: list[Process] = []
         self.receiver = Receiver(self)
         self.executor = Executor(self)
         self.links = Links(self)
         self.inbound = Inbound(self)
+        self.server = Server(self)
+        self.passthrough = Passthrough(self)
+        self.time_client = TimeClient(self)
         self.station = Station(self)
+        self.softap = SoftAp(self)
+        self.smartconfig = SmartConfig(self)
 
     @property
     def now(self) -> float:
         return self.kernel.now
+
+    def clock(self) -> float:
+        """Seconds since 1970 as the module believes; it believes 1970 until somebody tells it."""
+        return self.now + self._clock_offset_s
+
+    def set_clock(self, seconds: float) -> None:
+        self._clock_offset_s = seconds - self.now
+
+    # The network interfaces
+
+    @property
+    def has_network(self) -> bool:
+        """Whether a link can be opened: joined with an address, or a SoftAP (sweep of CIPSTART, 2.0)."""
+        return self.station.has_address or self.state.softap
+
+    def own_addresses(self) -> set[str]:
+        """What leads to the module itself."""
+        own = {ITSELF}
+        if self.station.has_address:
+            own.add(self.station.address)
+        if self.state.softap:
+            own.add(self.memory.get("softap_subnet", addresses.SOFTAP_SUBNET).address)
+        return own
+
+    def window_bytes(self, link_id: int) -> int:
+        """The receive window of a new link: never open in passive receive, which would hold all of it."""
+        passive = self.state.passive or self.state.receive_types[link_id]
+        return min(self.settings.window, WINDOW_BYTES) if passive else self.settings.window
 
     # Activities
 
@@ -90,8 +151,7 @@ class Firmware:
     def write(self, data: bytes) -> None:
         """One write of the firmware: nothing unsolicited can stand inside it."""
         if self.faults.active:
-            for piece in self.faults.module_bytes(data):
-                self.uart.write(piece)
+            self.faults.module_bytes(self, data)
         else:
             self.uart.write(data)
 
@@ -103,16 +163,18 @@ class Firmware:
         return self.profile.send_failure if result is Result.SEND_FAIL else result.value
 
     def print_refusal(self, refusal: Refusal) -> None:
-        self._print_code(refusal.code)
+        self.print_codes(*refusal.codes)
         self.write(Result.ERROR.value)
 
     def print_busy(self) -> None:
-        self._print_code(BUSY_CODE)
+        self.print_codes(BUSY_CODE)
         self.write(BUSY)
 
-    def _print_code(self, code: int | None) -> None:
-        if code is not None and (self.state.syslog or self.profile.error_codes_always):
-            self.write(b"ERR CODE:0x%08x\r\n" % code)
+    def print_codes(self, *codes: int) -> None:
+        """Print error codes if this firmware does."""
+        if self.state.syslog or self.profile.error_codes_always:
+            for code in codes:
+                self.write(b"ERR CODE:0x%08x\r\n" % code)
 
     # Input
 
@@ -120,10 +182,9 @@ class Firmware:
         """One read of the UART; lost while the chip boots."""
         if not self.running:
             return
-        if self.faults.active:
-            data = self.faults.host_bytes(data)
-        if data:
-            self.receiver.receive(data)
+        for read in self.faults.host_bytes(data) if self.faults.active else (data,):
+            if read:
+                self.receiver.receive(read)
 
     def network_event(self, event: Event) -> None:
         events = self.faults.network_event(event) if self.faults.active else [event]
@@ -137,7 +198,7 @@ class Firmware:
         if self.faults.active:
             self.faults.start(self)
         if cold:
-            self._begin_boot()
+            self._begin_boot(ResetCause.POWER_ON)
         else:
             self._become_ready()
             self.station.already_joined()
@@ -146,8 +207,16 @@ class Firmware:
         """Restart once the activity that asks for it has ended."""
         self.kernel.call_soon(self.restart)
 
-    def restart(self) -> None:
-        """Close everything, say so as the firmware does, and boot.
+    def sleep_soon(self, seconds: float | None) -> None:
+        """AT+GSLP: switch off without a word, and wake through a reset; None: never."""
+        self.kernel.call_soon(partial(self._fall_asleep, float("inf") if seconds is None else seconds))
+
+    def _fall_asleep(self, seconds: float) -> None:
+        self.uart.mute()
+        self.restart(ResetCause.DEEP_SLEEP, off_s=seconds)
+
+    def restart(self, cause: ResetCause = ResetCause.SOFTWARE, *, off_s: float = 0.0) -> None:
+        """Close everything, say so as the firmware does, be off for a time, and boot.
 
         Order: links, WIFI DISCONNECT, silence, `ready` (sweep of RST, 2.0).
         """
@@ -158,15 +227,33 @@ class Firmware:
         self._processes.clear()
         self.executor.reset()
         self.receiver.reset()
+        self.passthrough.reset()
+        self.server.reset()
+        self.time_client.reset()
         self.links.reset()
         self.station.leave()
+        self.softap.reset()
+        self.smartconfig.end()
         self.running = False
-        self._begin_boot()
+        self.uart.restart()
+        self._begin_boot(cause, off_s=off_s)
 
-    def _begin_boot(self) -> None:
-        self.spawn(self._boot())
+    def crash(self) -> None:
+        """A watchdog resets the chip: not a word, whatever was under way."""
+        if self.running:
+            self.uart.mute()
+            self.restart(ResetCause.WATCHDOG)
 
-    async def _boot(self) -> None:
+    def _begin_boot(self, cause: ResetCause, *, off_s: float = 0.0) -> None:
+        self.spawn(self._boot(cause, off_s))
+
+    async def _boot(self, cause: ResetCause, off_s: float) -> None:
+        if off_s == float("inf"):
+            return
+        await self.kernel.sleep(off_s)
+        if self.settings.boot_noise:
+            self.uart.change_after_output(ROM_UART)
+            self.uart.write(boot_text(cause))
         await self.kernel.sleep(max(self.settings.timing.boot_s, self.uart.seconds_to_drain()))
         self._become_ready()
         if self.profile.joins_before_ready and self.station.will_join:
@@ -175,11 +262,17 @@ class Firmware:
         self.station.join_stored()
 
     def _become_ready(self) -> None:
-        self.state = State.booted(self.nvs, default_cwmode=self.profile.default_cwmode)
-        self.uart.change(self.stored_uart())
+        profile = self.profile
+        self.memory = Memory(self.nvs)
+        self.state = State.booted(
+            self.nvs, default_cwmode=profile.default_cwmode, sleep_mode=profile.default_sleep
+        )
+        self.uart.change_after_output(self.stored_uart())
         self.receiver.reset()
         self.station.failed = False
         self.running = True
+        restore_links(self.state, self.nvs)
+        self.passthrough.resume()
         self.journal.boots += 1
 
     def stored_uart(self) -> UartSettings:

@@ -15,33 +15,36 @@ if TYPE_CHECKING:
     from .core import Firmware
     from .registry import Form, Handler
 
-_LINE = re.compile(rb"AT(?:(?P<echo>E[01])|\+(?P<name>[A-Z0-9_]+))?(?P<rest>.*)\Z", re.IGNORECASE | re.DOTALL)
+BARE_COMMANDS = ("AT", "ATE0", "ATE1")
+"""The commands without a `+`; they stand under these names in profiles and registry."""
+
+_COMMA_BEHIND_ECHO = re.compile(rb"\A(ATE[01]),.*\Z", re.IGNORECASE | re.DOTALL)
+
+_LINE = re.compile(
+    rb"AT(?P<name>\+?[A-Z0-9_-]*)(?P<kind>\Z|\?\Z|=\?\Z|=(?!\?))(?P<rest>.*)\Z", re.IGNORECASE | re.DOTALL
+)
 
 
 def parse(line: bytes) -> tuple[str, Form, bytes]:
     """A line without its CR LF as command name, form and argument text.
 
-    The name is upper case without `AT+`; `AT`, `ATE0` and `ATE1` stand for themselves.
+    The name is upper case without `AT+`; `AT`, `ATE0` and `ATE1` stand for themselves. Whatever stands behind
+    a complete command is refused before its name is looked at (1.0: 02 for `AT++`, 09 for `AT+`).
     """
-    match = _LINE.match(line.lstrip(b"\0"))  # NUL in front is skipped (observed 2.0)
-    if match is None:
+    line = line.lstrip(b"\0")  # NUL in front is skipped (observed 2.0)
+    if line[:2].upper() != b"AT":
         raise no_leading_at()
-    rest = match["rest"]
-    if match["name"] is None:
-        name = "AT" + (match["echo"] or b"").decode().upper()
-        if rest and not (match["echo"] and rest.startswith(b",")):  # `ATE0,1` is ATE0 (observed 2.0)
-            raise text_behind_command()
-        return name, "e", b""
-    name = match["name"].decode().upper()
-    if not rest:
-        return name, "e", b""
-    if rest == b"?":
-        return name, "q", b""
-    if rest == b"=?":
-        return name, "t", b""
-    if rest.startswith(b"="):
-        return name, "s", rest[1:]
-    raise text_behind_command()
+    match = _LINE.match(line)
+    if match is None:
+        raise text_behind_command()
+    word = match["name"].decode().upper()
+    name = word[1:] if word.startswith("+") else "AT" + word
+    if word.startswith("+") == (name in BARE_COMMANDS):
+        raise unknown_command()  # neither AT+ATE0 nor ATI (sweep of ATE)
+    form: Form = {b"": "e", b"?": "q", b"=?": "t", b"=": "s"}[match["kind"]]  # type: ignore[assignment]
+    if name == "AT" and form != "e":
+        raise unknown_command()  # 09 for AT? (sweep of AT, 1.0)
+    return name, form, match["rest"]
 
 
 class Executor:
@@ -72,9 +75,11 @@ class Executor:
             faults.gap("before command")
         call: Call | None = None
         try:
+            if firmware.profile.comma_ends_echo:
+                line = _COMMA_BEHIND_ECHO.sub(rb"\1", line)
             name, form, text = parse(line)
-            handler = self._find(name, form, text)
-            call = Call(firmware, name, form, Arguments(text) if form == "s" else Arguments(b""))
+            handler = self._find(name, form)
+            call = Call(firmware, name, form, Arguments(text))
             outcome = handler(call)
             if inspect.iscoroutine(outcome):
                 outcome = await outcome
@@ -94,13 +99,11 @@ class Executor:
         if faults.active:
             faults.gap("after result")
 
-    def _find(self, name: str, form: Form, text: bytes) -> Handler:
+    def _find(self, name: str, form: Form) -> Handler:
         profile = self._firmware.profile
         if name not in profile.commands:
             raise unknown_command()
         handler = handler_for(profile, name, form)
-        # A form that a known command lacks, and `=` with nothing behind it, give the bare ERROR (observed
-        # 1.0).
-        if handler is None or (form == "s" and not text):
-            raise Refusal
+        if handler is None:
+            raise Refusal  # a form that a known command lacks gives the bare ERROR (observed 1.0)
         return handler

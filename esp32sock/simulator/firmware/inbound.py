@@ -1,9 +1,16 @@
-"""Received data on its way to the host: `+IPD`, active receive (at-dialects 7.6).
+"""Received data on its way to the host: `+IPD`, active and passive receive (at-dialects 7.6, 7.7).
 
-The network task of the firmware reads a link into a buffer of 2920 bytes and prints what one read returned as
-one block. A burst begins with one segment (1440), because the task wakes at the first; later reads find more
-(observed: 5000 bytes came as 1440, 2880, 680). It reads only while the transmit ring has room, so a slow line
-fills the window and the peer waits.
+Theory of operation
+-------------------
+The network task of the firmware goes round the links that have something. In active receive it reads a link
+into a buffer of 2920 bytes and prints what one read returned as one block. A burst begins with one segment
+(1440), because the task wakes at the first; later reads find more (observed: 5000 bytes came as 1440, 2880,
+680). A read ends where the peer pushed, as lwIP's does: two small messages are two blocks (duplex-wake,
+tcp-single). The task reads only while the transmit ring has room, so a slow line fills the window and the
+peer waits. In passive receive it prints once how much there is, and then waits for the host to read.
+
+The fault of 2.0: a link whose data, or notification, is printed while its own CIPSEND waits for payload is
+left out of the round from then on, until the round is made up anew (`Links.wake_others`).
 """
 
 from __future__ import annotations
@@ -11,10 +18,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..network import Consumed
+from .link import LINK_COUNT
 
 if TYPE_CHECKING:
     from .core import Firmware
-    from .links import Link
+    from .link import Link
 
 SEGMENT_BYTES = 1440
 """The MSS of a stock build (performance-facts 2.4)."""
@@ -26,46 +34,83 @@ class Inbound:
     def __init__(self, firmware: Firmware) -> None:
         self._firmware = firmware
         self._turn = 0
+        self._pumping = False
 
     def pump(self) -> None:
         """Print as much as the transmit ring takes."""
-        uart = self._firmware.uart
-        while uart.room:
-            link = self._next()
-            if link is None:
-                return
-            if link.datagrams:
-                self._print_datagram(link)
-            else:
-                self._print_piece(link)
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            uart = self._firmware.uart
+            while uart.room:
+                link = self._next()
+                if link is None:
+                    return
+                self._serve(link)
+        finally:
+            self._pumping = False
+
+    def is_passive(self, link: Link) -> bool:
+        """Passive receive holds for this link."""
+        return self._firmware.state.passive or link.passive
 
     def _next(self) -> Link | None:
-        """The link whose turn it is among those that have something."""
+        """The link whose turn it is among those that have something to say."""
         links = self._firmware.links
-        for step in range(1, 6):
-            link = links.get((self._turn + step) % 5)
-            if link is not None and link.announced and (link.received_bytes or link.datagrams):
-                self._turn = link.link_id
-                return link
+        for step in range(1, LINK_COUNT + 1):
+            link = links.get((self._turn + step) % LINK_COUNT)
+            if link is None or not link.announced or link.stalled or not link.has_unread:
+                continue
+            if self.is_passive(link) and link.notified:
+                continue
+            self._turn = link.link_id
+            return link
         return None
+
+    def _serve(self, link: Link) -> None:
+        firmware = self._firmware
+        if firmware.passthrough.takes(link):
+            self._print_raw(link)
+        elif self.is_passive(link):
+            self._notify(link)
+        elif link.datagrams:
+            self._print_datagram(link)
+        else:
+            self._print_piece(link)
+        if link.awaiting_payload and firmware.profile.tcpip.stalls:
+            link.stalled = True
+        firmware.links.wake_others(link)
+        if not link.has_unread:
+            firmware.links.finish_if_drained(link)
+
+    # Active
 
     def _print_piece(self, link: Link) -> None:
         firmware = self._firmware
         limit = firmware.profile.ipd_limit
         if limit > 2 * SEGMENT_BYTES:
             limit = 2 * SEGMENT_BYTES if link.reading else SEGMENT_BYTES
-        data = take(link, limit)
+        data = take_piece(link, limit)
         link.reading = link.received_bytes > 0
         self._print(link, data, link.address, link.port)
         give_credit(firmware, link)
-        if not link.received_bytes:
-            firmware.links.finish_if_drained(link)
 
     def _print_datagram(self, link: Link) -> None:
         datagram = link.datagrams.popleft()
+        self._follow(link, datagram.address, datagram.port)
         self._print(link, datagram.data, datagram.address, datagram.port)
 
-    def _print(self, link: Link, data: bytes, address: str, port: int) -> None:
+    def _follow(self, link: Link, address: str, port: int) -> None:
+        """UDP modes 1 and 2 take the sender as the new peer (V1.0 5.2.3)."""
+        changes = (address, port) != (link.address, link.port)
+        if link.udp_mode == 2 or (link.udp_mode == 1 and changes and not link.peer_changed):
+            link.peer_changed = link.peer_changed or changes
+            link.address, link.port = address, port
+        if link.sending and link.udp_mode == 2 and self._firmware.profile.tcpip.udp_redirects:
+            link.redirected = (address, port)
+
+    def _print(self, link: Link, data: bytes | memoryview, address: str, port: int) -> None:
         firmware = self._firmware
         profile = firmware.profile
         where = profile.ipd_address.format(address=address, port=port) if firmware.state.dinfo else ""
@@ -73,31 +118,62 @@ class Inbound:
         link.record.bytes_received += len(data)
         firmware.write(b"".join((head, data, profile.ipd_trailer)))
 
+    # Passive
+
+    def _notify(self, link: Link) -> None:
+        """How much is there now; once until the host reads (at-dialects 7.7)."""
+        firmware = self._firmware
+        link.notified = True
+        firmware.write(f"\r\n+IPD,{firmware.links.label(link.link_id)}{self.count(link)}\r\n".encode())
+
+    def count(self, link: Link) -> int:
+        """The number that notification and CIPRECVLEN show."""
+        if self._firmware.profile.tcpip.ciphertext_counts:
+            return link.unread_bytes
+        return link.unread_bytes - link.overhead_bytes
+
+    # Passthrough
+
+    def _print_raw(self, link: Link) -> None:
+        firmware = self._firmware
+        if link.datagrams:
+            data: bytes | memoryview = link.datagrams.popleft().data
+        else:
+            data = take_piece(link, firmware.uart.ring_bytes)
+            give_credit(firmware, link)
+        link.record.bytes_received += len(data)
+        firmware.write(bytes(data))
+
+
+def take_piece(link: Link, limit: int) -> bytes | memoryview:
+    """Up to `limit` bytes out of a link's buffer, as one read of the firmware returns them."""
+    first = link.received[0]
+    if len(first) <= limit:
+        link.received.popleft()
+        data = first
+    else:
+        view = memoryview(first)
+        data = view[:limit]
+        link.received[0] = view[limit:]
+    _taken(link, len(data))
+    return data
+
 
 def take(link: Link, limit: int) -> bytes:
-    """Up to `limit` bytes out of a link's buffer."""
-    first = link.received[0]
-    if len(first) >= limit:
-        if len(first) == limit:
-            link.received.popleft()
-            data = first
-        else:
-            data = first[:limit]
-            link.received[0] = first[limit:]
-    else:
-        pieces: list[bytes] = []
-        wanted = limit
-        while wanted and link.received:
-            piece = link.received.popleft()
-            if len(piece) > wanted:
-                link.received.appendleft(piece[wanted:])
-                piece = piece[:wanted]
-            pieces.append(piece)
-            wanted -= len(piece)
-        data = b"".join(pieces)
-    link.received_bytes -= len(data)
-    link.consumed_bytes += len(data)
-    return data
+    """Up to `limit` bytes, whatever the pieces were."""
+    pieces: list[bytes | memoryview] = []
+    missing = limit
+    while missing and link.received:
+        piece = take_piece(link, missing)
+        pieces.append(piece)
+        missing -= len(piece)
+    return b"".join(pieces)
+
+
+def _taken(link: Link, count: int) -> None:
+    link.received_bytes -= count
+    link.consumed_bytes += count
+    link.overhead_bytes = 0
 
 
 def give_credit(firmware: Firmware, link: Link) -> None:

@@ -5,117 +5,216 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..network import OpenDatagram, OpenStream
-from .links import ALL_LINKS, LINK_COUNT
+from .link import ALL_LINKS, LINK_COUNT
+from .links import refuse_if
 from .registry import Call, command
-from .results import Result, failed, out_of_range
+from .results import Refusal, out_of_range, wrong_count
+from .tls import client_security, has_room_for_ssl
 
 if TYPE_CHECKING:
-    from .links import Link
+    from .link import Link
+    from .params import Arguments
 
 KEEPALIVE_S = (0, 7200)
 """V1.0 5.2.3."""
 
+TIMEOUT_MS = (0, 60_000)
+"""At-dialects 7.4."""
 
-async def _stay_wedged(call: Call) -> None:
+KIND_BYTES = 6
+
+
+async def stay_wedged(call: Call) -> None:
     """Never answer: what 2.0 does to the next CIPCLOSE or CIPSTART after one on an open link."""
     if call.state.wedged:
         await call.firmware.kernel.promise()
 
 
+async def crash(call: Call) -> None:
+    """Never answer: the module resets itself."""
+    call.firmware.kernel.call_soon(call.firmware.crash)
+    await call.firmware.kernel.promise()
+
+
+def optional_number(call: Call, lowest: int, highest: int, default: int = 0) -> int:
+    """A number that may be left out at the end; between commas only where the firmware takes that."""
+    arguments = call.arguments
+    if not arguments.left:
+        return default
+    if call.profile.tcpip.omitted_numbers:
+        return arguments.integer(lowest, highest, default=default)
+    return arguments.integer(lowest, highest)
+
+
 @command("CIPSTART", "s")
-async def start(call: Call) -> Result | None:
+async def start(call: Call) -> None:
     """V1.0 5.2.3; at-dialects 7.4."""
-    await _stay_wedged(call)
-    arguments, state = call.arguments, call.state
-    link_id = arguments.integer(0, LINK_COUNT - 1) if state.mux else 0
-    kind = arguments.string(6)
-    host = arguments.string(call.profile.host_name_limit)
+    call.arguments.without_codes()
+    _check_count(call)
+    await _start(call, _read_link_id(call) if call.state.mux else 0)
+
+
+@command("CIPSTARTEX", "s")
+async def start_anywhere(call: Call) -> None:
+    """The lowest free id; ERROR with all taken; with CIPMUX=0 too (observed 4.1, 4.2)."""
+    call.arguments.without_codes()
+    link_id = call.firmware.links.lowest_free()
+    if not call.state.mux and call.firmware.links.get(0) is not None:
+        link_id = None
+    await _start(call, link_id)
+
+
+def _check_count(call: Call) -> None:
+    """1.0 counts the fields first, and says that it needs one (sweep of CIPSTART)."""
+    count = call.arguments.count
+    if call.profile.tcpip.start_codes and count < 3:
+        raise wrong_count(1, count)
+
+
+def _read_link_id(call: Call) -> int:
+    """Too high has a code on 1.0, -1 and none at all have not (sweep of CIPSTART)."""
+    arguments = call.arguments
+    link_id = arguments.integer(-(1 << 63), 1 << 63)
+    refuse_if(link_id < 0)
+    if link_id >= LINK_COUNT:
+        raise out_of_range(0)
+    return link_id
+
+
+def _read_name(call: Call, longest: int, *, first: bool) -> str:
+    arguments = call.arguments
+    text = arguments.string(longest)
+    if not text:
+        # Counted without the link id (sweep of CIPSTART, 1.0).
+        raise out_of_range(0 if first else 1) if call.profile.tcpip.start_codes else Refusal()
+    return text
+
+
+async def _start(call: Call, link_id: int | None) -> None:
+    arguments, traits = call.arguments, call.profile.tcpip
+    kind = _read_name(call, KIND_BYTES, first=True)
+    host = _read_name(call, call.profile.host_name_limit, first=False)
     port = arguments.integer(0, 65535)
-    if not host:
-        raise out_of_range(arguments.index - 2)
-    if kind == "TCP":
-        return await _start_stream(call, link_id, host, port)
-    if kind == "UDP":
-        return await _start_datagram(call, link_id, host, port)
-    raise out_of_range(arguments.index - 3)  # type names are exact (sweep of CIPSTART, 2.0)
+    base = kind.removesuffix("v6") if traits.ipv6_kinds else kind
+    if base in ("TCP", "SSL"):
+        keepalive_s = optional_number(call, *KEEPALIVE_S)
+        within_ms = _read_tail(call)
+        await _check_free(call, link_id)
+        await _start_stream(call, link_id, kind, host, port, keepalive_s, within_ms / 1000)
+    elif base == "UDP":
+        local_port = optional_number(call, 0, 65535)
+        mode = optional_number(call, 0, 2)
+        within_ms = _read_tail(call)
+        await _check_free(call, link_id)
+        await _start_datagram(call, link_id, kind, host, port, local_port, mode, within_ms / 1000)
+    else:
+        raise Refusal  # type names are exact (sweep of CIPSTART, 2.0)
 
 
-def _check_free(call: Call, link_id: int) -> None:
+def _read_tail(call: Call) -> int:
+    """Local address and time limit, as far as the generation has them."""
+    arguments, traits = call.arguments, call.profile.tcpip
+    within_ms = 0
+    if traits.start_address and arguments.left:
+        arguments.string(39, default="")
+    if traits.start_timeout and arguments.left:
+        within_ms = arguments.integer(*TIMEOUT_MS, default=0)
+    arguments.end()
+    return within_ms
+
+
+async def _check_free(call: Call, link_id: int | None) -> None:
     """Refuse an id in use, and everything without an address."""
+    await stay_wedged(call)
     firmware, state = call.firmware, call.state
-    if firmware.links.get(link_id) is not None:
+    refuse_if(link_id is None)
+    if link_id is not None and firmware.links.get(link_id) is not None:
         if call.profile.tcp_already_line is not None:
             call.say(call.profile.tcp_already_line)
         state.wedged = call.profile.wedges_on_second_start
-        raise failed()
-    if not firmware.station.has_address:
-        raise failed()
+        raise Refusal
+    refuse_if(not firmware.has_network)
 
 
-async def _start_stream(call: Call, link_id: int, host: str, port: int) -> Result | None:
-    arguments, links, firmware = call.arguments, call.firmware.links, call.firmware
-    keepalive_s = arguments.integer(*KEEPALIVE_S, default=0)
-    arguments.string(15, default="")  # local IP (at-dialects 7.4)
-    arguments.end()
-    _check_free(call, link_id)
+async def _start_stream(
+    call: Call, link_id: int | None, kind: str, host: str, port: int, keepalive_s: int, within_s: float
+) -> None:
+    links, firmware = call.firmware.links, call.firmware
+    assert link_id is not None
+    tls = None
+    if kind.startswith("SSL"):
+        refuse_if(not has_room_for_ssl(firmware))
+        tls = client_security(call, link_id)
     address = await links.resolve(host)
     if address is None or port == 0:
-        raise failed()
-    window = firmware.settings.window
-    request = OpenStream(links.new_handle(), address, port, window, keepalive_s)
-    return _opened(call, await links.open(link_id, request, "TCP"))
+        raise Refusal
+    window = firmware.window_bytes(link_id)
+    request = OpenStream(links.new_handle(), address, port, window, keepalive_s, tls)
+    _opened(call, await links.open(link_id, request, kind, within_s=within_s))
 
 
-async def _start_datagram(call: Call, link_id: int, host: str, port: int) -> Result | None:
-    arguments, links = call.arguments, call.firmware.links
-    local_port = arguments.integer(0, 65535, default=0)
-    arguments.integer(0, 2, default=0)  # mode; modes 1 and 2 follow with the UDP work
-    arguments.string(15, default="")  # local IP
-    arguments.end()
-    _check_free(call, link_id)
+async def _start_datagram(
+    call: Call,
+    link_id: int | None,
+    kind: str,
+    host: str,
+    port: int,
+    local_port: int,
+    mode: int,
+    within_s: float,
+) -> None:
+    links = call.firmware.links
+    assert link_id is not None
     address = await links.resolve(host)
     if address is None:
-        raise failed()
+        raise Refusal
     request = OpenDatagram(links.new_handle(), address, port, local_port)
-    return _opened(call, await links.open(link_id, request, "UDP"))
+    link = await links.open(link_id, request, kind, within_s=within_s)
+    if link is not None:
+        link.udp_mode = mode
+    _opened(call, link)
 
 
-def _opened(call: Call, link: Link) -> Result | None:
+def _opened(call: Call, link: Link | None) -> None:
+    if link is None:
+        raise Refusal
     links = call.firmware.links
     links.announce(link)
     call.after(lambda: links.begin_receiving(link))
-    return None
 
 
 @command("CIPCLOSE", "e")
 async def close_single(call: Call) -> None:
     """V1.0 5.2.6, with CIPMUX=0."""
-    await _stay_wedged(call)
+    await stay_wedged(call)
     link = call.firmware.links.get(0)
     if call.state.mux or link is None:
-        raise failed()
-    _close(call, link)
+        raise Refusal
+    call.firmware.links.close(link)
+
+
+def _read_closed(arguments: Arguments) -> int:
+    arguments.without_codes().expect(1, 1)
+    return arguments.integer(-1, ALL_LINKS)
 
 
 @command("CIPCLOSE", "s")
 async def close(call: Call) -> None:
     """V1.0 5.2.6, with CIPMUX=1. With id 5 and nothing open: OK (observed 2.0, 4.2)."""
-    await _stay_wedged(call)
-    call.arguments.expect(1, 1)
-    link_id = call.arguments.integer(0, ALL_LINKS)
+    link_id = _read_closed(call.arguments)
     links = call.firmware.links
-    if not call.state.mux:
-        raise failed()
+    refuse_if(not call.state.mux)
+    if link_id < 0:
+        if call.profile.tcpip.close_minus_one_crashes:
+            await crash(call)
+        raise Refusal
+    await stay_wedged(call)
     if link_id == ALL_LINKS:
         for link in links.all():
-            _close(call, link)
-        call.state.had_link = True  # STATUS:4 even if nothing was open (observed 2.0)
+            links.close(link)
+        call.state.all_closed()
         return
     one = links.get(link_id)
     if one is None:
-        raise failed()
-    _close(call, one)
-
-
-def _close(call: Call, link: Link) -> None:
-    call.firmware.links.close(link)
+        raise Refusal
+    links.close(one)

@@ -6,13 +6,14 @@ the network has opened it; until the host has been told (`announced`), nothing r
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ..journal import LinkRecord
 from ..network import (
+    ITSELF,
     Accepted,
+    AskTime,
+    AskUpdate,
     Close,
     DatagramReceived,
     Failed,
@@ -21,55 +22,34 @@ from ..network import (
     OpenStream,
     PeerClosed,
     PeerReset,
+    Ping,
+    Pinged,
     Received,
     Resolve,
     Resolved,
     Send,
     SendDatagram,
     Sent,
+    TimeTold,
+    UpdateFound,
 )
-from .results import failed
+from .link import ALL_LINKS, LINK_COUNT, OPEN_UDP_QUEUE, UDP_QUEUE, Link
+from .results import Refusal
 
 if TYPE_CHECKING:
     from ..kernel import Promise
-    from ..network import Event
+    from ..network import Event, Listen, Request
     from .core import Firmware
 
-LINK_COUNT = 5
-ALL_LINKS = 5
-"""The id that means every link in CIPCLOSE (V1.0 5.2.6)."""
+__all__ = ["ALL_LINKS", "LINK_COUNT", "Link", "Links", "is_address"]
 
+NOWHERE = "0.0.0.0"
+"""A UDP peer that is no address: the link receives from anyone and what it sends is lost (a guess)."""
 
-@dataclass(slots=True)
-class Link:
-    """One open link."""
+SSL_LINK_BYTES = 45_000
+"""What an SSL link takes of the heap: 25 to 40 kB and more (at-dialects 7.4; the number is chosen by taste)."""
 
-    link_id: int
-    kind: str
-    handle: int
-    address: str
-    port: int
-    local_port: int
-    accepted: bool
-    window_bytes: int
-    record: LinkRecord
-    announced: bool = False
-    received: deque[bytes] = field(default_factory=deque)
-    received_bytes: int = 0
-    datagrams: deque[DatagramReceived] = field(default_factory=deque)
-    consumed_bytes: int = 0
-    """Taken out of the buffer, and not yet given back to the network as window."""
-    reading: bool = False
-    """The network task is in the middle of a burst: it reads more than one segment at once."""
-    peer_closed: bool = False
-    sending: bool = False
-    """A CIPSEND of this link stands between its prompt and its result."""
-    reset: bool = False
-    """Broke while `sending`; said when the send is over (observed 2.0)."""
-
-    @property
-    def is_stream(self) -> bool:
-        return self.kind != "UDP"
+T = TypeVar("T")
 
 
 class Links:
@@ -80,8 +60,9 @@ class Links:
         self._table: list[Link | None] = [None] * LINK_COUNT
         self._by_handle: dict[int, Link] = {}
         self._answers: dict[int, Promise[Event]] = {}
-        """By handle, or by token of a look-up: whoever waits for Opened, Failed, Sent or Resolved."""
-        self._opening: set[int] = set()
+        """By handle, or by token: whoever waits for an answer of the network."""
+        self._opening: dict[int, int] = {}
+        """Link ids that are being opened, by handle: the server may not give them away."""
         self._next_handle = 1
 
     # Looking
@@ -92,52 +73,117 @@ class Links:
     def all(self) -> list[Link]:
         return [link for link in self._table if link is not None]
 
+    def accepted(self) -> list[Link]:
+        return [link for link in self.all() if link.accepted]
+
+    def holds(self, link: Link) -> bool:
+        """Whether this very link is still open."""
+        return self._table[link.link_id] is link
+
     def lowest_free(self) -> int | None:
-        return next((link_id for link_id, link in enumerate(self._table) if link is None), None)
+        taken = set(self._opening.values())
+        return next((n for n, link in enumerate(self._table) if link is None and n not in taken), None)
 
     def label(self, link_id: int) -> str:
         """What stands before CONNECT and CLOSED."""
         return f"{link_id}," if self._firmware.state.mux else ""
 
-    # Opening
+    def heap_bytes(self) -> int:
+        """What the links take of the memory that AT+SYSRAM shows."""
+        return SSL_LINK_BYTES * sum(link.is_secure for link in self.all())
+
+    # Asking the network
 
     def new_handle(self) -> int:
         self._next_handle += 1
         return self._next_handle - 1
 
-    async def _ask(self, handle: int) -> Event:
+    async def ask(self, handle: int, request: Request) -> Event:
+        """Put a request that the network answers; handle or token says what the answer belongs to."""
         promise: Promise[Event] = self._firmware.kernel.promise()
         self._answers[handle] = promise
+        self._firmware.request(request)
         return await promise
 
     async def resolve(self, name: str) -> str | None:
         """The IPv4 address of a name, or None."""
+        firmware = self._firmware
         if is_address(name.strip()):
             return name.strip()  # blanks around an address are taken (sweep of CIPSTART, 2.0)
         token = self.new_handle()
-        self._firmware.request(Resolve(token, name))
-        event = await self._ask(token)
-        return event.address if isinstance(event, Resolved) else None
+        event = await self.ask(token, Resolve(token, name))
+        address = event.address if isinstance(event, Resolved) else None
+        return address if firmware.station.has_address or address == ITSELF else None
 
-    async def open(self, link_id: int, request: OpenStream | OpenDatagram, kind: str) -> Link:
-        """Open a link and enter it; the caller announces it. Raises Refusal if the network cannot."""
-        self._opening.add(request.handle)
-        self._firmware.request(request)
-        event = await self._ask(request.handle)
-        self._opening.discard(request.handle)
+    async def ping(self, address: str) -> int | None:
+        token = self.new_handle()
+        event = await self.ask(token, Ping(token, self._outward(address)))
+        return event.milliseconds if isinstance(event, Pinged) else None
+
+    async def ask_time(self, server: str) -> float | None:
+        token = self.new_handle()
+        event = await self.ask(token, AskTime(token, server))
+        return event.unix_s if isinstance(event, TimeTold) else None
+
+    async def ask_update(self) -> str | None:
+        token = self.new_handle()
+        event = await self.ask(token, AskUpdate(token))
+        return event.version if isinstance(event, UpdateFound) else None
+
+    async def listen(self, request: Listen) -> Opened | None:
+        event = await self.ask(request.handle, request)
+        return event if isinstance(event, Opened) else None
+
+    def _outward(self, address: str) -> str:
+        """An address as the network takes it: the module's own ones are all `ITSELF`."""
+        return ITSELF if address in self._firmware.own_addresses() else address
+
+    # Opening
+
+    async def open(
+        self, link_id: int, request: OpenStream | OpenDatagram, kind: str, *, within_s: float = 0.0
+    ) -> Link | None:
+        """Open a link and enter it; the caller announces it. None if the network cannot, or not in time."""
+        firmware = self._firmware
+        handle = request.handle
+        self._opening[handle] = link_id
+        asked = request
+        outward = self._outward(request.address)
+        if outward != request.address:
+            asked = _readdressed(request, outward)
+        timer = firmware.kernel.call_later(within_s, lambda: self._give_up(handle)) if within_s else None
+        event = await self.ask(handle, asked)
+        if timer is not None:
+            timer.cancel()
+        self._opening.pop(handle, None)
         if not isinstance(event, Opened):
-            raise failed()
+            return None
+        if self._table[link_id] is not None:
+            firmware.request(Close(handle))
+            return None
         window = request.window_bytes if isinstance(request, OpenStream) else 0
         link = self._enter(link_id, kind, event, accepted=False, window_bytes=window)
-        if self._table[link_id] is not link:
-            raise failed()
+        link.address, link.port = request.address, request.port
+        link.record.address = request.address
+        link.named = (request.address, request.port)
+        link.request = request
         return link
+
+    def _give_up(self, handle: int) -> None:
+        promise = self._answers.pop(handle, None)
+        if promise is not None:
+            self._firmware.request(Close(handle))
+            promise.set(Failed(handle, "time limit"))
+
+    def enter_accepted(self, link_id: int, kind: str, event: Accepted, window_bytes: int) -> Link:
+        return self._enter(link_id, kind, event, accepted=True, window_bytes=window_bytes)
 
     def _enter(
         self, link_id: int, kind: str, event: Opened | Accepted, *, accepted: bool, window_bytes: int
     ) -> Link:
         firmware = self._firmware
-        record = LinkRecord(link_id, kind, event.address, event.port, accepted, firmware.now)
+        now = firmware.now
+        record = LinkRecord(link_id, kind, event.address, event.port, accepted, now)
         link = Link(
             link_id,
             kind,
@@ -149,10 +195,13 @@ class Links:
             window_bytes,
             firmware.journal.opened(record),
         )
+        link.last_received_s = link.last_used_s = now
+        link.passive = bool(firmware.state.receive_types[link_id])
         self._table[link_id] = link
         self._by_handle[event.handle] = link
-        if link.is_stream and not accepted:
-            firmware.state.had_link = True
+        if link.is_stream:
+            firmware.state.stream_opened(accepted=accepted)
+        self.wake_others(link)
         return link
 
     def announce(self, link: Link) -> None:
@@ -163,61 +212,99 @@ class Links:
                 f'+LINK_CONN:0,{link.link_id},"{link.kind}",{int(link.accepted)},'
                 f'"{link.address}",{link.port},{link.local_port}'
             )
-        elif firmware.profile.announces_tcp or not link.is_stream:
+        elif firmware.profile.announces_tcp or not link.is_stream or link.accepted:
             firmware.line(f"{self.label(link.link_id)}CONNECT")
 
     def begin_receiving(self, link: Link) -> None:
         """The result of CIPSTART has been printed: what was received meanwhile may follow."""
         link.announced = True
         self._firmware.inbound.pump()
+        self.finish_if_drained(link)
 
     # Sending
 
     async def send(self, link: Link, data: bytes, destination: tuple[str, int] | None = None) -> bool:
         """Give payload to the network; whether it took it."""
+        firmware = self._firmware
         if link.is_stream:
-            self._firmware.request(Send(link.handle, data))
+            answer = await self.ask(link.handle, Send(link.handle, data))
         else:
             address, port = destination or (link.address, link.port)
-            self._firmware.request(SendDatagram(link.handle, data, address, port))
-        answer = await self._ask(link.handle)
+            if address == NOWHERE or not port:
+                answer = Sent(link.handle)
+            else:
+                outward = self._outward(address)
+                answer = await self.ask(link.handle, SendDatagram(link.handle, data, outward, port))
         if not isinstance(answer, Sent):
             return False
+        link.last_used_s = firmware.now
         link.record.bytes_sent += len(data)
         return True
 
+    # The fault of 2.0
+
+    def wake_others(self, link: Link | None) -> None:
+        """Something happened to this link, or to the server: links that had stopped receiving go on (README of
+        real-firmware).
+        """
+        stalled = [each for each in self.all() if each.stalled and each is not link]
+        for each in stalled:
+            each.stalled = False
+        if stalled:
+            self._firmware.inbound.pump()
+            for each in stalled:
+                self.finish_if_drained(each)
+
+    def wake_others_soon(self) -> None:
+        """The same behind what is being printed now: closing a link, and the server (duplex-wake)."""
+        if any(each.stalled for each in self.all()):
+            self._firmware.kernel.call_soon(lambda: self.wake_others(None))
+
     # Closing
 
-    def close(self, link: Link, *, say: bool = True) -> None:
+    def close(self, link: Link, *, say: bool = True, abort: bool = False) -> None:
         """End a link from our side, or after its peer has."""
-        if self._table[link.link_id] is not link:
+        if not self.holds(link):
             return
         firmware = self._firmware
-        self._forget(link)
-        firmware.request(Close(link.handle))
-        if say:
-            firmware.line(f"{self.label(link.link_id)}CLOSED")
-
-    def _forget(self, link: Link) -> None:
         self._table[link.link_id] = None
         self._by_handle.pop(link.handle, None)
-        self._firmware.journal.closed(link.record, self._firmware.now)
+        firmware.journal.closed(link.record, firmware.now)
+        waiting = self._answers.pop(link.handle, None)
+        if waiting is not None:
+            waiting.set(PeerReset(link.handle))
+        firmware.request(Close(link.handle, abort or (link.is_stream and firmware.state.linger(link.link_id) == 0)))
+        firmware.state.link_closed(self.all())
+        if say:
+            firmware.line(f"{self.label(link.link_id)}CLOSED")
+        firmware.passthrough.link_ended(link)
+        self.wake_others_soon()
 
     def finish_if_drained(self, link: Link) -> None:
         """CLOSED comes behind all that was received, and behind a send that the break hit."""
-        if link.sending and link.reset:
+        if link.stalled or (link.sending and link.reset):
             return
-        if link.announced and (link.peer_closed or link.reset) and not link.received_bytes:
-            self.close(link)
+        if link.announced and (link.peer_closed or link.reset) and not link.has_unread and self.holds(link):
+            self._firmware.passthrough.peer_closed(link)
 
     def reset(self) -> None:
         """The firmware restarts: close all links and forget all requests."""
+        self.forget_requests()
         for link in self.all():
             self.close(link)
+        self._answers.clear()
+
+    def crash(self) -> None:
+        """The firmware crashes: nothing is said."""
+        self.forget_requests()
+        for link in self.all():
+            self.close(link, say=False, abort=True)
+        self._answers.clear()
+
+    def forget_requests(self) -> None:
         for handle in sorted(self._opening):
             self._firmware.request(Close(handle, abort=True))
         self._opening.clear()
-        self._answers.clear()
 
     def close_streams(self) -> None:
         """The network under the links is gone."""
@@ -229,47 +316,92 @@ class Links:
 
     def on_event(self, event: Event) -> None:
         match event:
-            case Received(handle, data):
+            case Received(handle, data, overhead):
                 link = self._by_handle.get(handle)
                 if link is not None:
                     link.received.append(data)
                     link.received_bytes += len(data)
+                    link.overhead_bytes += overhead
+                    link.last_received_s = link.last_used_s = self._firmware.now
                     self._firmware.inbound.pump()
-            case DatagramReceived(handle):
-                link = self._by_handle.get(handle)
-                if link is not None:
-                    link.datagrams.append(event)
-                    self._firmware.inbound.pump()
-            case Resolved(token=key) | Opened(handle=key) | Failed(handle=key) | Sent(handle=key):
-                promise = self._answers.pop(key, None)
-                if promise is not None:
-                    promise.set(event)
-                elif isinstance(event, Opened):
-                    self._firmware.request(Close(key))
+            case DatagramReceived():
+                self._on_datagram(event)
             case PeerClosed(handle):
                 link = self._by_handle.get(handle)
                 if link is not None:
                     link.peer_closed = True
+                    if self._loses_unread(link):
+                        _drop_unread(link)
                     self.finish_if_drained(link)
             case PeerReset(handle):
                 self._on_reset(handle)
             case Accepted():
-                self._firmware.request(Close(event.handle, abort=True))
+                self._firmware.server.on_accepted(event)
+            case Failed(handle=key) | Opened(handle=key) | Sent(handle=key):
+                self._answer(key, event)
+            case _:
+                self._answer(event.token, event)
+
+    def _answer(self, key: int, event: Event) -> None:
+        promise = self._answers.pop(key, None)
+        if promise is not None:
+            promise.set(event)
+        elif isinstance(event, Opened):
+            self._firmware.request(Close(key))
+
+    def _on_datagram(self, event: DatagramReceived) -> None:
+        link = self._by_handle.get(event.handle)
+        limit = self._firmware.profile.tcpip.udp_receive_limit
+        if link is None or (limit is not None and len(event.data) > limit):
+            return
+        if len(link.datagrams) >= self._datagram_queue(link):
+            return
+        link.datagrams.append(event)
+        link.last_received_s = link.last_used_s = self._firmware.now
+        self._firmware.inbound.pump()
+
+    def _datagram_queue(self, link: Link) -> int:
+        """How many datagrams wait unread; an unpaced module has no slow line to make them."""
+        slow = self._firmware.settings.paced or self._firmware.inbound.is_passive(link)
+        return UDP_QUEUE if slow else OPEN_UDP_QUEUE
+
+    def _loses_unread(self, link: Link) -> bool:
+        """Passive SSL before 3.3: the end drops what has not been read (at-dialects 7.7)."""
+        firmware = self._firmware
+        return (
+            link.is_secure and firmware.profile.tcpip.drops_unread_ssl and firmware.inbound.is_passive(link)
+        )
 
     def _on_reset(self, handle: int) -> None:
+        self._answer(handle, PeerReset(handle))
         link = self._by_handle.get(handle)
-        waiting = self._answers.pop(handle, None)
-        if waiting is not None:
-            waiting.set(PeerReset(handle))
         if link is None:
             return
         link.reset = True
-        link.received.clear()
-        link.received_bytes = 0
+        _drop_unread(link)
         self.finish_if_drained(link)
+
+
+def _drop_unread(link: Link) -> None:
+    link.received.clear()
+    link.received_bytes = link.overhead_bytes = 0
+
+
+def _readdressed(request: OpenStream | OpenDatagram, address: str) -> OpenStream | OpenDatagram:
+    if isinstance(request, OpenDatagram):
+        return OpenDatagram(request.handle, address, request.port, request.local_port)
+    return OpenStream(
+        request.handle, address, request.port, request.window_bytes, request.keepalive_s, request.tls
+    )
 
 
 def is_address(text: str) -> bool:
     """Whether the text is a dotted IPv4 address."""
     parts = text.split(".")
     return len(parts) == 4 and all(part.isascii() and part.isdigit() and int(part) < 256 for part in parts)
+
+
+def refuse_if(condition: object) -> None:
+    """The bare ERROR of the TCP/IP commands: it never has a code (sweeps of 1.0)."""
+    if condition:
+        raise Refusal

@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from typing import Final, TypeVar, overload
 
-from .results import does_not_parse, out_of_range, too_long, wrong_count
+from .results import Refusal, does_not_parse, out_of_range, too_long, wrong_count
 
 _NUMBER = re.compile(rb"-?(0[xX][0-9a-fA-F]+|[0-9]+)\Z")
 _STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"(?=,|\Z)', re.DOTALL)
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 
 _BROKEN: Final = object()
+_ABSENT: Final = object()
 
 T = TypeVar("T")
 
@@ -79,6 +80,16 @@ class Arguments:
     def __init__(self, text: bytes) -> None:
         self._fields = split(text)
         self._next = 0
+        self._coded = True
+
+    def without_codes(self) -> Arguments:
+        """Refuse ranges, lengths and counts with the bare ERROR, as most TCP/IP commands of 1.0 do."""
+        self._coded = False
+        return self
+
+    def refusal(self, refusal: Refusal) -> Refusal:
+        """The refusal, or the bare one where this command gives no codes."""
+        return refusal if self._coded else Refusal()
 
     @property
     def count(self) -> int:
@@ -97,17 +108,18 @@ class Arguments:
     def expect(self, fewest: int, most: int) -> None:
         """Refuse any other number of fields."""
         if len(self._fields) < fewest:
-            raise wrong_count(fewest, len(self._fields))
+            raise self.refusal(wrong_count(fewest, len(self._fields)))
         if len(self._fields) > most:
-            raise wrong_count(most, len(self._fields))
+            raise self.refusal(wrong_count(most, len(self._fields)))
 
     def end(self) -> None:
         """Refuse fields that nobody has read."""
         if self.left:
-            raise wrong_count(self._next, len(self._fields))
+            raise self.refusal(wrong_count(self._next, len(self._fields)))
 
     def _take(self) -> object:
-        field = self._fields[self._next] if self._next < len(self._fields) else None
+        """The next field; None if it is left out, `_ABSENT` behind the last."""
+        field = self._fields[self._next] if self._next < len(self._fields) else _ABSENT
         self._next += 1
         return field
 
@@ -119,14 +131,16 @@ class Arguments:
         """A number of that range; `default` if it is omitted."""
         index = self._next
         field = self._take()
-        if field is None and default is not _REQUIRED:
+        if field in (None, _ABSENT) and default is not _REQUIRED:
             return default
+        if field is None:
+            raise Refusal  # no code for a number left out between commas (sweeps of UART, CWDHCP, 1.0)
         if not isinstance(field, bytes) or not _NUMBER.match(field):
             raise does_not_parse(index)
         sign, digits = (-1, field[1:]) if field.startswith(b"-") else (1, field)
         value = sign * int(digits, 16 if digits[:2].lower() == b"0x" else 10)
         if not lowest <= value <= highest:
-            raise out_of_range(index)
+            raise self.refusal(out_of_range(index))
         return value
 
     @overload
@@ -134,13 +148,15 @@ class Arguments:
     @overload
     def string(self, longest_bytes: int, default: T) -> str | T: ...
     def string(self, longest_bytes: int, default: object = _REQUIRED) -> object:
-        """A quoted string of at most so many bytes; `default` if it is omitted."""
+        """A quoted string of at most so many bytes; `default` if it is omitted, empty if it is required."""
         index = self._next
         field = self._take()
-        if field is None and default is not _REQUIRED:
+        if field in (None, _ABSENT) and default is not _REQUIRED:
             return default
+        if field is None:
+            field = ""  # `=,"x"` has an empty first string (sweep of CWJAP, 1.0)
         if not isinstance(field, str):
             raise does_not_parse(index)
         if len(encode(field)) > longest_bytes:
-            raise too_long(index)
+            raise self.refusal(too_long(index))
         return field

@@ -34,6 +34,9 @@ READ_GAP_S = 0.001
 timeout.
 """
 
+_DEAF_BYTES = 128
+"""Where a NUL hides all line ends, the buffer is thrown away once it holds so many (basic, 1.0)."""
+
 _BUFFER_LIMIT = 4096
 """An unfinished line keeps no more than this; a bound for memory, chosen above the 2050 that 2.0 was seen to
 take.
@@ -51,6 +54,7 @@ class DataPhase:
         self._receiver = receiver
         self.length = length
         self.taken = 0
+        self.finished = False
         self.events: Mailbox[bytes | None] = receiver.new_mailbox()
 
     def __call__(self, data: bytes, separate: bool) -> bytes:
@@ -63,25 +67,55 @@ class DataPhase:
             return b""
         if self.length is None:
             return b""
-        wanted = self.length - self.taken
+        return self._collect(data, self.length - self.taken)
+
+    def _collect(self, data: bytes, wanted: int) -> bytes:
         piece, rest = (data, b"") if len(data) <= wanted else (data[:wanted], data[wanted:])
         self.taken += len(piece)
-        if self.taken == self.length:
+        self._put(piece, finished=self.taken == self.length)
+        return rest
+
+    def _put(self, piece: bytes, *, finished: bool) -> None:
+        if finished:
+            self.finished = True
             self._receiver.undivert()
         self.events.put(piece)
-        return rest
 
     async def collect(self) -> list[bytes] | None:
         """The whole payload in pieces; None if it was cancelled."""
         pieces: list[bytes] = []
-        missing = self.length
-        while missing is None or missing > 0:
+        while len(self.events) or not self.finished:
             piece = await self.events.get()
             if piece is None:
                 return None
             pieces.append(piece)
-            missing = None if missing is None else missing - len(piece)
         return pieces
+
+
+class EscapedPhase(DataPhase):
+    """The data phase of CIPSENDEX: `\\x` is x for any x but `0`, which ends it (V1.0 5.2.5, at-dialects 7.5).
+
+    That the length counts bytes as they are written, backslashes included, is a guess.
+    """
+
+    def __init__(self, receiver: Receiver, length: int | None) -> None:
+        super().__init__(receiver, length)
+        self._escaped = False
+
+    def _collect(self, data: bytes, wanted: int) -> bytes:
+        piece = bytearray()
+        for position, byte in enumerate(data[:wanted], 1):
+            self.taken += 1
+            if self._escaped and byte == ord("0"):
+                self._put(bytes(piece), finished=True)
+                return data[position:]
+            if byte == ord("\\") and not self._escaped:
+                self._escaped = True
+            else:
+                self._escaped = False
+                piece.append(byte)
+        self._put(bytes(piece), finished=self.taken == self.length)
+        return data[wanted:]
 
 
 class Receiver:
@@ -93,6 +127,7 @@ class Receiver:
         self._stale = b""
         self._sink: Callable[[bytes, bool], bytes] | None = None
         self._last_read_s = float("-inf")
+        self._idle_s = 0.0
 
     def reset(self) -> None:
         self._buffer.clear()
@@ -116,10 +151,20 @@ class Receiver:
     def diverted(self) -> bool:
         return self._sink is not None
 
+    @property
+    def idle_s(self) -> float:
+        """How long nothing was read before the present read."""
+        return self._idle_s
+
+    def refuse(self) -> None:
+        """Bytes that nobody wants: `busy p...`."""
+        self._busy(b"")
+
     def receive(self, data: bytes) -> None:
         """One read of the UART."""
         now = self._firmware.now
-        separate = now - self._last_read_s >= READ_GAP_S
+        self._idle_s = now - self._last_read_s
+        separate = self._idle_s >= READ_GAP_S
         self._last_read_s = now
         if self._sink is not None:
             rest = self._sink(data, separate)
@@ -154,11 +199,19 @@ class Receiver:
             end = self._line_end(0)
         if not firmware.executor.running:
             self._echo(bytes(buffer[start:]))
+        profile = firmware.profile
+        if profile.line_crash is not None and len(buffer) >= profile.line_crash:
+            firmware.crash()
+            return
+        if profile.nul_ends_search and b"\0" in buffer and len(buffer) >= _DEAF_BYTES:
+            buffer.clear()
         del buffer[_BUFFER_LIMIT:]
 
     def _line_end(self, start: int) -> int | None:
         """Where the CR LF of the first line stands."""
         buffer = self._buffer
+        if self._firmware.profile.nul_ends_search and b"\0" in buffer:
+            return None
         end = buffer.find(b"\r\n", max(0, start - 1))
         if end >= 0:
             return end
@@ -171,8 +224,9 @@ class Receiver:
 
     def _echo(self, data: bytes) -> None:
         if self._firmware.state.echo:
-            # NUL bytes are not echoed (observed 2.0, 4.1).
-            self._firmware.write(data.replace(b"\0", b""))
+            # NUL bytes are not echoed (observed 2.0, 4.1), but on 1.0 they are.
+            keeps_nul = self._firmware.profile.nul_ends_search
+            self._firmware.write(data if keeps_nul else data.replace(b"\0", b""))
 
     def _submit(self, line: bytes) -> None:
         firmware = self._firmware
@@ -181,6 +235,9 @@ class Receiver:
             firmware.print_refusal(no_leading_at())  # 01030000 for over-long lines (at-dialects 3.3)
             return
         verdict = firmware.faults.line(line) if firmware.faults.active else "run"
+        if verdict == "error":
+            firmware.write(Result.ERROR.value)
+            return
         if verdict != "run":
             firmware.write(BUSY)
         if verdict != "busy":

@@ -48,6 +48,10 @@ class Call:
         """Print a response line without its end: the result's own CR LF ends it (at-dialects 3.1, rule 1)."""
         self.firmware.write(text.encode())
 
+    def remember(self, key: str, value: object) -> None:
+        """A setting, kept in flash too unless AT+SYSSTORE=0."""
+        self.firmware.memory.set(key, value, store=self.state.store)
+
     def after(self, action: Callable[[], None]) -> None:
         """Do something once the result has been printed."""
         self.afterwards.append(action)

@@ -13,6 +13,10 @@ class Result(Enum):
     SEND_OK = b"\r\nSEND OK\r\n"
     SEND_FAIL = b"\r\nSEND FAIL\r\n"
     SEND_CANCELED = b"\r\nSEND Canceled\r\n"
+    SEND_CANCELLED = b"\r\nSEND CANCELLED\r\n"
+    """Of CIPSENDL."""
+    NOTHING = b""
+    """The passthrough mode has begun."""
 
 
 BUSY = b"\r\nbusy p...\r\n"
@@ -23,12 +27,17 @@ FORCED_RESTART = b"\r\nWill force to restart!!!\r\n"
 class Refusal(Exception):
     """The command ends in ERROR.
 
-    The code is printed where the firmware prints codes (at-dialects 3.3); None: never.
+    Its codes, mostly one, are printed where the firmware prints codes (at-dialects 3.3).
     """
 
-    def __init__(self, code: int | None = None) -> None:
-        super().__init__(f"0x{code:08x}" if code is not None else "no code")
-        self.code = code
+    def __init__(self, *codes: int) -> None:
+        super().__init__(", ".join(f"0x{code:08x}" for code in codes) or "no code")
+        self.codes = codes
+
+    @property
+    def code(self) -> int | None:
+        """The last code; None if there is none."""
+        return self.codes[-1] if self.codes else None
 
 
 def text_behind_command() -> Refusal:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .state_tcpip import TcpIpState
+
 if TYPE_CHECKING:
     from ..nvs import Nvs
 
 
 @dataclass(slots=True)
-class State:
+class State(TcpIpState):
     """Fresh after every boot; what survives one is in the `Nvs`. Defaults: at-dialects 5 to 7."""
 
     # Basic
@@ -18,27 +20,25 @@ class State:
     syslog: bool = False
     sysmsg: int = 0
     store: bool = True
+    sleep_mode: int = 0
+    rf_power: tuple[int, ...] = ()
+    """As set by RFPOWER; empty: as shipped."""
 
     # Wi-Fi
     cwmode: int = 1
     auto_connect: bool = True
-
-    # TCP/IP
-    mux: bool = False
-    passthrough_mode: bool = False
-    """AT+CIPMODE=1."""
-    dinfo: bool = False
-    passive: bool = False
-    server_port: int | None = None
-    had_link: bool = False
-    """A stream has been open or CIPCLOSE was used: STATUS:4 instead of 2."""
-    wedged: bool = False
-    """The hang of 2.0 after a second CIPSTART on an open link."""
+    host_name: str = ""
+    """As set by CWHOSTNAME, which is not stored (at-dialects 6); empty: as shipped."""
+    scan_ordered: bool = True
+    scan_mask: int = -1
+    scan_weakest_dbm: int = -100
+    scan_authentication: int = 0xFFFF
 
     @classmethod
-    def booted(cls, nvs: Nvs, *, default_cwmode: int) -> State:
+    def booted(cls, nvs: Nvs, *, default_cwmode: int, sleep_mode: int = 0) -> State:
         """The state right after a boot with this flash."""
         return cls(
+            sleep_mode=sleep_mode,
             cwmode=nvs.get("cwmode", default_cwmode),
             auto_connect=nvs.get("auto_connect", True),
             store=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..radio import AccessPoint, JoinFailure
+from ..radio import AccessPoint, JoinFailure, Subnet
 
 if TYPE_CHECKING:
     from ..kernel import Process
@@ -21,19 +21,39 @@ class Station:
         self.failed = False
         """A join failed or the network was left: STATUS:5 (observed 1.0, 2.0)."""
         self._joining: Process | None = None
+        self.connecting = False
+        """A join by ourselves or by AT+CWJAP is under way: CWSTATE 3."""
 
     # Looking
 
     @property
-    def address(self) -> str:
+    def fixed_subnet(self) -> Subnet | None:
+        """The address of AT+CIPSTA, if DHCP of the station is off (at-dialects 6: the last of both wins)."""
+        memory = self._firmware.memory
+        if memory.get("dhcp", 3) & 1:
+            return None
+        subnet = memory.get("station_subnet", Subnet(address=""))
+        return subnet if subnet.address else None
+
+    @property
+    def subnet(self) -> Subnet | None:
+        """Our address and what belongs to it; a fixed one also without a network (observed 1.0, 2.0, 4.1)."""
+        fixed = self.fixed_subnet
+        if fixed is not None:
+            return fixed
         access_point = self.access_point
-        return access_point.subnet.address if access_point is not None and self.has_address else "0.0.0.0"
+        return access_point.subnet if access_point is not None and self.has_address else None
+
+    @property
+    def address(self) -> str:
+        subnet = self.subnet
+        return subnet.address if subnet is not None else "0.0.0.0"
 
     @property
     def will_join(self) -> bool:
         """Whether a boot ends in a join: an access point is stored and wanted."""
         state = self._firmware.state
-        return state.station and state.auto_connect and bool(self._firmware.nvs.get("ssid", ""))
+        return state.station and state.auto_connect and bool(self._firmware.memory.get("ssid", ""))
 
     # Joining
 
@@ -51,13 +71,19 @@ class Station:
             self._joining = self._firmware.spawn(self._join_stored())
 
     async def _join_stored(self) -> None:
+        self.connecting = True
         await self.associate()
         await self.obtain_address()
+        self.connecting = False
 
     def _look_for_stored(self) -> AccessPoint | JoinFailure:
+        memory = self._firmware.memory
+        return self._look_for(memory.get("ssid", ""), memory.get("password", ""), memory.get("bssid", ""))
+
+    def _look_for(self, ssid: str, password: str, bssid: str) -> AccessPoint | JoinFailure:
         firmware = self._firmware
-        nvs = firmware.nvs
-        return firmware.radio.join(nvs.get("ssid", ""), nvs.get("password", ""), nvs.get("bssid", ""))
+        lenient = firmware.profile.joins_open_with_password
+        return firmware.radio.join(ssid, password, bssid, password_on_open=lenient)
 
     async def associate(self) -> None:
         """Join the stored access point, as far as WIFI CONNECTED."""
@@ -73,34 +99,47 @@ class Station:
         self.access_point = access_point
         self._say("WIFI CONNECTED")
 
-    async def obtain_address(self) -> None:
-        """DHCP on the access point we are at."""
+    async def obtain_address(self) -> bool:
+        """DHCP, or the fixed address, on the access point we are at; whether it gave one."""
         firmware = self._firmware
         if self.access_point is None:
-            return
+            return False
         await firmware.kernel.sleep(firmware.settings.timing.dhcp_s)
+        if not self.access_point.gives_addresses and self.fixed_subnet is None:
+            return False
         self.has_address = True
         self.failed = False
         self._say("WIFI GOT IP")
+        return True
 
-    async def join(self, ssid: str, password: str, bssid: str) -> JoinFailure | None:
-        """AT+CWJAP. A failure leaves the module without a network (observed 4.1)."""
+    async def join(
+        self, ssid: str, password: str, bssid: str, *, refuse_open: bool = False
+    ) -> int | None:
+        """AT+CWJAP: the code of the failure, or None. A failure leaves the module without a network (observed 4.1).
+
+        `refuse_open` is pci_en: an open access point is then not found (sweep of CWJAP, 2.0).
+        """
         firmware = self._firmware
         self.leave()
-        found = firmware.radio.join(ssid, password, bssid)
+        found = self._look_for(ssid, password, bssid)
+        if refuse_open and isinstance(found, AccessPoint) and found.encryption == 0:
+            found = JoinFailure.NOT_FOUND
         if isinstance(found, JoinFailure):
             self.failed = True
             await firmware.kernel.sleep(firmware.settings.timing.join_failure_s)
             return found
         await self._connect(found)
-        await self.obtain_address()
-        return None
+        if await self.obtain_address():
+            return None
+        self.leave()
+        return firmware.profile.address_failure
 
     def leave(self) -> bool:
         """Leave the access point; whether there was one. Links are the caller's business."""
         if self._joining is not None:
             self._joining.cancel()
             self._joining = None
+        self.connecting = False
         if self.access_point is None:
             return False
         self.access_point = None

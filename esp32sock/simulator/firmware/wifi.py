@@ -1,26 +1,22 @@
-"""Chapter 4 of the 2017 document: Wi-Fi commands, as far as the station needs them."""
+"""Chapter 4 of the 2017 document: the Wi-Fi mode and the station. Scans, addresses, the SoftAP and SmartConfig
+have files of their own.
+"""
 
 from __future__ import annotations
 
-import re
-
-from ..radio import Subnet
+from .addresses import is_mac
 from .params import quote
 from .registry import Call, command
-from .results import Refusal, Result, failed, out_of_range
-
-NO_SUBNET = Subnet(address="0.0.0.0", gateway="0.0.0.0", netmask="0.0.0.0")
+from .results import Refusal, Result, failed, too_long, wrong_count
 
 SSID_BYTES = 32
 PASSWORD_BYTES = 64
-"""64 is taken, 65 refused (sweep of CWJAP, 2.0)."""
-
-_MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}\Z")
+"""64 is taken, 65 refused (sweep of CWJAP, 1.0, 2.0)."""
 
 
 @command("CWMODE", "t")
 def mode_test(call: Call) -> None:
-    """(1-3) although 0 is taken (observed 2.0)."""
+    """(1-3) although 0 is taken (observed 1.0, 2.0)."""
     call.say("+CWMODE:(1-3)")
 
 
@@ -41,20 +37,24 @@ def mode(call: Call) -> None:
     auto_connect = bool(arguments.integer(0, 1, default=1))
     had_station = state.station
     state.cwmode = cwmode
-    if state.store:
-        firmware.nvs.set("cwmode", cwmode)
+    call.remember("cwmode", cwmode)
+    if not state.softap:
+        firmware.softap.reset()
     if had_station and not state.station:
+        firmware.smartconfig.end()
         leave_network(call)
-    elif state.station and not had_station and auto_connect:
-        firmware.station.join_stored()
+    elif state.station and not had_station and auto_connect and call.profile.cwmode_auto_connect:
+        call.after(firmware.station.join_stored)
 
 
 @command("CWJAP", "q")
 def access_point_query(call: Call) -> None:
-    """Nothing but OK when not joined (observed 2.0, 4.1)."""
+    """Nothing but OK when not joined (observed 1.0, 2.0, 4.1; 0.10 says so)."""
     firmware = call.firmware
     access_point = firmware.station.access_point
     if access_point is None:
+        if call.profile.no_access_point_line:
+            call.say(call.profile.no_access_point_line)
         return
     fields = [quote(access_point.ssid), quote(access_point.bssid), str(access_point.channel)]
     fields.append(str(firmware.radio.rssi_dbm(access_point)))
@@ -62,54 +62,85 @@ def access_point_query(call: Call) -> None:
     call.say("+CWJAP:" + ",".join(fields[: call.profile.cwjap_fields]))
 
 
+JOIN_OPTIONS = ("pci", "reconnect", "listen", "scan", "pmf")
+"""The fields behind the strength: pci_en, reconn_interval, listen_interval, scan_mode, pmf."""
+
+
 def _join_options(call: Call) -> list[str]:
-    """pci_en, reconn_interval, listen_interval, scan_mode, pmf: 0,0,0 on 2.0 and 0,1,3,0,1 on 4.1 when left
-    out (observed).
-    """
-    nvs = call.firmware.nvs
-    defaults = (0, 0, 0, 0, 0) if call.profile.cwjap_fields <= 7 else (0, 1, 3, 0, 1)
-    names = ("pci", "reconnect", "listen", "scan", "pmf")
-    return [str(nvs.get(f"join_{name}", default)) for name, default in zip(names, defaults, strict=True)]
+    """As set by CWJAP, or the defaults of the firmware."""
+    defaults = call.profile.join_defaults
+    memory = call.firmware.memory
+    return [str(memory.get(f"join_{name}", value)) for name, value in zip(JOIN_OPTIONS, defaults, strict=True)]
+
+
+@command("CWJAP", "e")
+async def join_again(call: Call) -> Result | None:
+    """From 2.2 on: join what is stored (at-dialects 6)."""
+    memory = call.firmware.memory
+    ssid = memory.get("ssid", "")
+    if not ssid:
+        raise failed()
+    return await _join(call, ssid, memory.get("password", ""), memory.get("bssid", ""), refuse_open=False)
 
 
 @command("CWJAP", "s")
 async def join(call: Call) -> Result | None:
-    """V1.0 4.2.2; further fields at-dialects 6."""
-    arguments, firmware, state = call.arguments, call.firmware, call.state
-    fields = call.profile.cwjap_fields
-    arguments.expect(2, {4: 3, 7: 6, 8: 7}.get(fields, 9))
+    """V1.0 4.2.2; further fields at-dialects 6; codes from the sweep of CWJAP, 1.0."""
+    arguments, profile = call.arguments, call.profile
     ssid = arguments.string(SSID_BYTES)
     if not ssid:
-        raise out_of_range(0)
+        raise too_long(0)
+    if arguments.count < 2:
+        # 1.0 complains about each string that is not there, and then about the BSSID.
+        raise Refusal(0x01080001, 0x01080002, 0x01040003)
     password = arguments.string(PASSWORD_BYTES, default="")
-    bssid = arguments.string(17, default="")
-    if bssid and not _MAC.match(bssid):
-        raise out_of_range(2)
-    arguments.integer(0, 1, default=0)  # pci_en
-    arguments.integer(0, 7200, default=1)  # reconn_interval (7201 refused, sweep of CWJAP, 2.0)
-    arguments.integer(0, 100, default=3)  # listen_interval (101 refused, same)
-    arguments.integer(0, 1, default=0)  # scan_mode
+    bssid = arguments.string(32, default="")
+    if arguments.count > 2 and not bssid and profile.cwjap_fields == 4:
+        raise Refusal  # 1.0 wants it if there is a third field
+    if bssid and not is_mac(bssid):
+        raise too_long(2)
+    most = {4: 3, 7: 6, 8: 7}.get(profile.cwjap_fields, 9)
+    if arguments.count > most:
+        raise wrong_count(most, arguments.count)
+    pci, reconnect, listen, scan, pmf = profile.join_defaults
+    pci = arguments.integer(0, 1, default=pci)
+    reconnect = arguments.integer(0, 7200, default=reconnect)  # 7201 refused (sweep of CWJAP, 2.0)
+    listen = arguments.integer(0, 100, default=listen)  # 101 refused (same)
+    scan = arguments.integer(0, 1, default=scan)
     arguments.integer(3, 600, default=15)  # jap_timeout
-    arguments.integer(0, 3, default=0)  # pmf
-    if not state.station:
+    pmf = arguments.integer(0, 3, default=pmf)
+    result = await _join(call, ssid, password, bssid, refuse_open=bool(pci))
+    shown = (pci, reconnect, 0 if profile.hides_listen_interval else listen, scan, pmf)
+    for name, value in zip(JOIN_OPTIONS, shown, strict=True):
+        call.remember(f"join_{name}", value)
+    return result
+
+
+async def _join(call: Call, ssid: str, password: str, bssid: str, *, refuse_open: bool) -> Result | None:
+    firmware = call.firmware
+    if not call.state.station:
         raise failed()
     if firmware.station.leave():
         firmware.links.close_streams()  # that CLOSED comes here, and not behind the result, is a guess
-    failure = await firmware.station.join(ssid, password, bssid)
+    failure = await firmware.station.join(ssid, password, bssid, refuse_open=refuse_open)
     if failure is not None:
         call.say(f"+CWJAP:{int(failure)}")
-        raise failed()
-    if state.store:
-        firmware.nvs.set("ssid", ssid)
-        firmware.nvs.set("password", password)
-        firmware.nvs.set("bssid", bssid)
+        raise Refusal  # without a code, 1.0 too (observed)
+    call.remember("ssid", ssid)
+    call.remember("password", password)
+    call.remember("bssid", bssid)
     return None
+
+
+@command("CWQAP", "t")
+def leave_test(call: Call) -> None:
+    """A plain OK (sweep of CWQAP, 1.0, 2.0)."""
 
 
 @command("CWQAP", "e")
 def leave(call: Call) -> None:
     """WIFI DISCONNECT, OK, and only then CLOSED for the links (observed 4.1); OK too when not joined
-    (observed 2.0).
+    (observed 1.0, 2.0).
     """
     if not call.state.station:
         raise Refusal
@@ -122,28 +153,81 @@ def leave_network(call: Call) -> None:
         call.after(call.firmware.links.close_streams)
 
 
-@command("CIPSTA", "q")
-def station_address(call: Call) -> None:
-    """V1.0 4.2.13; zeros when not joined (observed 2.0)."""
-    station = call.firmware.station
-    subnet = NO_SUBNET
-    if station.access_point is not None and station.has_address:
-        subnet = station.access_point.subnet
-    for line in call.profile.cipsta_lines:
-        call.say(line.format(subnet=subnet))
+@command("CWSTATE", "q")
+def wifi_state(call: Call) -> None:
+    """At-dialects 6: 0 not started, 1 associated, 2 got an address, 3 connecting, 4 disconnected."""
+    station, memory = call.firmware.station, call.firmware.memory
+    access_point = station.access_point
+    if access_point is not None:
+        ssid = access_point.ssid
+        number = 2 if station.has_address else 1
+    else:
+        ssid = memory.get("ssid", "")
+        number = 3 if station.connecting else 4 if station.failed else 0
+        if number == 0:
+            ssid = ""
+    call.say(f"+CWSTATE:{number},{quote(ssid)}")
 
 
-@command("CIFSR", "e")
-def local_addresses(call: Call) -> None:
-    """Only active interfaces; labelled and quoted on every firmware (at-dialects 6)."""
-    state, identity = call.state, call.firmware.settings.identity
-    if state.softap:
-        call.say(f'+CIFSR:APIP,"{SOFTAP_ADDRESS}"')
-        call.say(f'+CIFSR:APMAC,"{identity.softap_mac}"')
-    if state.station:
-        call.say(f'+CIFSR:STAIP,"{call.firmware.station.address}"')
-        call.say(f'+CIFSR:STAMAC,"{identity.station_mac}"')
+@command("CWRECONNCFG", "q")
+def reconnect_query(call: Call) -> None:
+    """`1,0` as shipped (observed 4.1)."""
+    interval, repeats = call.firmware.memory.get("reconnect", (1, 0))
+    call.say(f"+CWRECONNCFG:{interval},{repeats}")
 
 
-SOFTAP_ADDRESS = "192.168.4.1"
-"""At-dialects 6."""
+@command("CWRECONNCFG", "s")
+def reconnect(call: Call) -> None:
+    """Interval in seconds, 0 for never, and how often at most, 0 for ever (later documents)."""
+    arguments = call.arguments
+    arguments.expect(2, 2)
+    call.remember("reconnect", (arguments.integer(0, 7200), arguments.integer(0, 1000)))
+
+
+@command("CWAUTOCONN", "q")
+def auto_connect_query(call: Call) -> None:
+    """One CR LF before OK (observed 1.0, 2.0, 4.1)."""
+    call.say_open(f"+CWAUTOCONN:{int(call.state.auto_connect)}")
+
+
+@command("CWAUTOCONN", "s")
+def auto_connect(call: Call) -> None:
+    """V1.0 4.2.10; always stored (at-dialects 6)."""
+    call.arguments.expect(1, 1)
+    call.state.auto_connect = bool(call.arguments.integer(0, 1))
+    call.firmware.memory.set("auto_connect", call.state.auto_connect, store=True)
+
+
+@command("CWHOSTNAME", "q")
+def host_name_query(call: Call) -> None:
+    """Observed 1.0, 2.0, 4.1: `espressif` as shipped, no quotes."""
+    call.say(f"+CWHOSTNAME:{call.state.host_name or call.firmware.settings.identity.host_name}")
+
+
+@command("CWHOSTNAME", "s")
+def host_name(call: Call) -> None:
+    """At most 32 bytes, only with the station, not stored (at-dialects 6)."""
+    call.arguments.expect(1, 1)
+    name = call.arguments.string(32)
+    if not name:
+        raise too_long(0)
+    if not call.state.station:
+        raise failed()
+    call.state.host_name = name
+
+
+@command("CWCOUNTRY", "q")
+def country_query(call: Call) -> None:
+    """Observed 4.1, 4.2."""
+    policy, code, start, count = call.firmware.memory.get("country", (1, "CN", 1, 13))
+    call.say(f"+CWCOUNTRY:{policy},{quote(code)},{start},{count}")
+
+
+@command("CWCOUNTRY", "s")
+def country(call: Call) -> None:
+    """Policy, code, first channel, number of channels (later documents)."""
+    arguments = call.arguments
+    arguments.expect(4, 4)
+    policy = arguments.integer(0, 1)
+    code = arguments.string(3)
+    call.remember("country", (policy, code, arguments.integer(1, 14), arguments.integer(1, 14)))

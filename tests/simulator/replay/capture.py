@@ -62,6 +62,12 @@ class Section:
         """The module was started for this section, with the flash as shipped."""
         return "(fresh boot" in self.title
 
+    @property
+    def state(self) -> str:
+        """The state of a sweep that this section belongs to; empty if to none."""
+        _, found, rest = self.title.partition("| state: ")
+        return rest.rpartition(" (")[0] if found else ""
+
 
 @dataclass
 class Capture:
@@ -111,7 +117,7 @@ def load(path: Path) -> Capture:
             if way == "---":
                 continue
             data = unescape(rest)
-            if len(data) != int(count):
+            if len(data) != int(count) and b"left out)" not in data:
                 raise ValueError(f"{path.name}:{number}: {count} bytes announced, {len(data)} found")
             kind = Written if way == "H>M" else Printed
             section.steps.append(kind(float(time_s), data, number))

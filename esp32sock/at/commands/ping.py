@@ -1,0 +1,37 @@
+"""Whether a host answers (PING, which later documents added)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar
+
+from esp32sock.at.commands.base import Command
+from esp32sock.at.commands.checks import checked_host
+from esp32sock.at.params import after_colon, command_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from esp32sock.at.firmware import Firmware
+
+
+@dataclass(frozen=True, slots=True)
+class Ping(Command[timedelta]):
+    """The round trip to a host, in whole milliseconds. Source: at-dialects 7.2, from 1.0 on."""
+
+    name: ClassVar[str] = "+PING"
+    prefixes: ClassVar[tuple[bytes, ...]] = (b"+PING:",)
+    timeout_s: ClassVar[float] = 35.0
+    """The name may have to be looked up first: as long as CIPDOMAIN, and a second."""
+
+    host: str
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+PING", checked_host(self.host))
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> timedelta:
+        return timedelta(milliseconds=int(after_colon(lines[0])))
+
+    def advice(self, lines: Sequence[bytes]) -> str:
+        return "the host did not answer" if b"+PING:TIMEOUT" in lines else ""

@@ -1,0 +1,101 @@
+"""Passthrough: the serial line as one link, bytes for bytes (CIPMODE, CIPSEND without a length,
+SAVETRANSLINK, chapter 5 of the 2017 document).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from esp32sock.at.commands.base import Command, Plain
+from esp32sock.at.commands.checks import checked_host, checked_port, checked_seconds
+from esp32sock.at.params import after_colon, command_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from esp32sock.at.firmware import Firmware
+
+
+@dataclass(frozen=True, slots=True)
+class Passthrough(Command[bool]):
+    """Whether sending is in passthrough mode. Source: V1.0, 5.2.10, at-dialects 7.3."""
+
+    name: ClassVar[str] = "+CIPMODE"
+    prefixes: ClassVar[tuple[bytes, ...]] = (b"+CIPMODE:",)
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CIPMODE?")
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> bool:
+        return after_colon(lines[0]) == b"1"
+
+
+@dataclass(frozen=True, slots=True)
+class EnterPassthrough(Plain):
+    """Begin to send raw: behind its OK comes a prompt, and then nothing is a command until `+++`.
+
+    Needs single-link mode, one open link and AT+CIPMODE=1. The document has the prompt alone, without OK.
+    Source: V1.0, 5.2.4, at-dialects 7.10.
+    """
+
+    name: ClassVar[str] = "+CIPSEND"
+
+    @property
+    def ends_links(self) -> bool:
+        return True
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CIPSEND")
+
+    def advice(self, lines: Sequence[bytes]) -> str:
+        return "passthrough needs AT+CIPMUX=0, one open link and AT+CIPMODE=1"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreTcpPassthrough(Plain):
+    """Have the module enter passthrough over this TCP link after every start; keep-alive 0 (off) to 7200 s.
+
+    Source: V1.0, 5.2.11, at-dialects 7.10.
+    """
+
+    name: ClassVar[str] = "+SAVETRANSLINK"
+
+    host: str
+    port: int
+    keepalive_s: int | None = None
+
+    def line(self, firmware: Firmware) -> bytes:
+        if self.keepalive_s is not None:
+            checked_seconds("keep-alive", self.keepalive_s)
+        host, port = checked_host(self.host), checked_port(self.port)
+        return command_line("+SAVETRANSLINK", 1, host, port, "TCP", self.keepalive_s)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreUdpPassthrough(Plain):
+    """Have the module enter passthrough over this UDP link after every start.
+
+    Source: V1.0, 5.2.11, at-dialects 7.10.
+    """
+
+    name: ClassVar[str] = "+SAVETRANSLINK"
+
+    host: str
+    port: int
+    local_port: int | None = None
+
+    def line(self, firmware: Firmware) -> bytes:
+        local_port = None if self.local_port is None else checked_port(self.local_port)
+        host, port = checked_host(self.host), checked_port(self.port)
+        return command_line("+SAVETRANSLINK", 1, host, port, "UDP", local_port)
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetPassthrough(Plain):
+    """Have the module start in command mode again. Source: V1.0, 5.2.11, at-dialects 7.10."""
+
+    name: ClassVar[str] = "+SAVETRANSLINK"
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+SAVETRANSLINK", 0)

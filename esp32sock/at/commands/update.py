@@ -1,0 +1,78 @@
+"""New firmware over the air (CIUPDATE, chapter 5 of the 2017 document)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING, ClassVar
+
+from esp32sock.at.commands.base import Command
+from esp32sock.at.params import command_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from esp32sock.at.firmware import Firmware
+
+
+class UpdateStage(IntEnum):
+    """The number in `+CIPUPDATE:<n>` (V1.0, 5.2.15)."""
+
+    FINDING_SERVER = 1
+    CONNECTING = 2
+    ASKING_VERSION = 3
+    UPDATING = 4
+
+
+_STAGE = re.compile(rb"\+CIP?UPDATE:([1-4])")
+
+
+def _stages(lines: Sequence[bytes]) -> tuple[UpdateStage, ...]:
+    return tuple(UpdateStage(int(match[1])) for match in map(_STAGE.fullmatch, lines) if match)
+
+
+@dataclass(frozen=True, slots=True)
+class Update(Command["tuple[UpdateStage, ...]"]):
+    """Fetch new firmware from its maker's server; minutes, and the module restarts with it.
+
+    The result is the stages it went through. `on_stage` hears of each as it begins; it is called where the
+    module is read, and must return at once. Source: V1.0, 5.2.15, at-dialects 7.11.
+    """
+
+    name: ClassVar[str] = "+CIUPDATE"
+    timeout_s: ClassVar[float] = 600.0
+    """A megabyte over a slow network; by taste."""
+
+    on_stage: Callable[[UpdateStage], object] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def ends_links(self) -> bool:
+        return True
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CIUPDATE")
+
+    def takes(self, text: bytes) -> bool:
+        """A stage; whoever wants to hear of it does so here, since each line is offered once, as it comes."""
+        stages = _stages([text])
+        if stages and self.on_stage is not None:
+            self.on_stage(stages[0])
+        return bool(stages)
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> tuple[UpdateStage, ...]:
+        return _stages(lines)
+
+    def advice(self, lines: Sequence[bytes]) -> str:
+        stages = _stages(lines)
+        if not stages:
+            return "no update server was found; try again later, the firmware is as it was"
+        return f"it failed while {_DOING[stages[-1]]}; try again later, the firmware is as it was"
+
+
+_DOING = {
+    UpdateStage.FINDING_SERVER: "finding the server",
+    UpdateStage.CONNECTING: "connecting to the server",
+    UpdateStage.ASKING_VERSION: "asking for the version",
+    UpdateStage.UPDATING: "fetching the firmware",
+}

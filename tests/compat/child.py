@@ -1,0 +1,146 @@
+"""One process of the compatibility run: one test class, with its sockets on a simulated module or as usual.
+
+    python -m tests.compat.child RESULTS MODULE CLASS [--unpatched] [--profile P] [--skip ID ...]
+
+Writes a line of JSON to RESULTS at the start and at the end of every test. A test that takes too long ends
+the process with the stacks of all threads on stderr: the last line names it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import importlib
+import json
+import sys
+import time
+import traceback
+import unittest
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from tests.compat.expected import EXPECTED
+from tests.compat.plan import cases
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HUNG_S = 60.0
+"""The longest of them takes some 6 s on an idle machine."""
+EXPECTED_HUNG_S = 8.0
+
+
+class Lines(unittest.TestResult):
+    """A result that reports while it happens."""
+
+    def __init__(self, path: str, links_opened: Callable[[], int]) -> None:
+        super().__init__()
+        self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115
+        self._links_opened = links_opened
+        self._outcome = "ok"
+        self._text = ""
+        self._links = 0
+        self._began_s = 0.0
+
+    def startTest(self, test: unittest.TestCase) -> None:
+        super().startTest(test)
+        self._outcome, self._text = "ok", ""
+        self._links, self._began_s = self._links_opened(), time.monotonic()
+        self._write(start=test.id())
+        expected = EXPECTED.get(test.id())
+        hangs = expected is not None and expected.hangs
+        faulthandler.dump_traceback_later(EXPECTED_HUNG_S if hangs else HUNG_S, exit=True)
+
+    def stopTest(self, test: unittest.TestCase) -> None:
+        faulthandler.cancel_dump_traceback_later()
+        super().stopTest(test)
+        self._write(
+            end=test.id(),
+            outcome=self._outcome,
+            text=self._text,
+            links=self._links_opened() - self._links,
+            seconds=round(time.monotonic() - self._began_s, 3),
+        )
+
+    def addError(self, test: unittest.TestCase, err: Any) -> None:
+        self._bad(test, "failed", err)
+
+    def addFailure(self, test: unittest.TestCase, err: Any) -> None:
+        self._bad(test, "failed", err)
+
+    def addSubTest(self, test: unittest.TestCase, subtest: unittest.TestCase, err: Any) -> None:
+        if err is not None:
+            self._bad(test, "failed", err)
+
+    def addSkip(self, test: unittest.TestCase, reason: str) -> None:
+        if test.id().startswith(("setUpClass", "setUpModule")):
+            self._write(end=test.id(), outcome="skipped", text=reason, links=0, seconds=0.0)
+        elif self._outcome == "ok":
+            self._outcome, self._text = "skipped", reason
+
+    def addExpectedFailure(self, test: unittest.TestCase, err: Any) -> None:
+        self._outcome = "skipped"  # its own authors expect it to fail
+        self._text = "expectedFailure"
+
+    def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:
+        self._outcome, self._text = "failed", "unexpected success"
+
+    def _bad(self, test: unittest.TestCase, outcome: str, err: Any) -> None:
+        text = "".join(traceback.format_exception(*err))
+        if "." not in test.id() or test.id().startswith(("setUp", "tearDown")):
+            self._write(end=test.id(), outcome=outcome, text=text, links=0, seconds=0.0)
+            return
+        self._outcome = outcome
+        self._text += text
+
+    def _write(self, **entry: object) -> None:
+        self._file.write(json.dumps(entry) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("results")
+    parser.add_argument("module")
+    parser.add_argument("cls")
+    parser.add_argument("--unpatched", action="store_true")
+    parser.add_argument("--profile", default="2.4")
+    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--skip", nargs="*", default=[])
+    arguments = parser.parse_args()
+    with ExitStack() as closing:
+        links_opened = (lambda: 0) if arguments.unpatched else _over_a_module(arguments.profile, closing)
+        result = Lines(arguments.results, links_opened)
+        closing.callback(result.close)
+        module = importlib.import_module(arguments.module)
+        suite = unittest.defaultTestLoader.loadTestsFromTestCase(getattr(module, arguments.cls))
+        wanted = [
+            case
+            for case in cases(suite)
+            if case.id() not in arguments.skip
+            if not arguments.only or any(text in case.id() for text in arguments.only)
+        ]
+        sys.argv = ["test"]
+        unittest.TestSuite(wanted).run(result)
+
+
+def _over_a_module(profile: str, closing: ExitStack) -> Callable[[], int]:
+    """From now on loopback is behind a module, which is on this machine; how many links were opened."""
+    import esp32sock
+    from esp32sock.shims import monkey
+    from esp32sock.simulator import BackgroundModule, Settings
+
+    simulated = BackgroundModule(Settings(profile=profile, aliases=()))
+    closing.callback(simulated.stop)
+    interface = esp32sock.attach(simulated.path, direct=())
+    closing.callback(esp32sock.detach)
+    monkey.patch()
+    closing.callback(monkey.unpatch)
+    return lambda: interface.stats()["links_opened"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Which of CPython's own tests are run over a simulated module: compat.md, chapter 4."""
+
+from __future__ import annotations
+
+import importlib
+import unittest
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+SOCKET_CLASSES = (
+    "BasicTCPTest",
+    "BasicUDPTest",
+    "TCPCloserTest",
+    "NonBlockingTCPTests",
+    "FileObjectClassTestCase",
+    "UnbufferedFileObjectClassTestCase",
+    "NetworkConnectionNoServer",
+    "NetworkConnectionAttributesTest",
+    "NetworkConnectionBehaviourTest",
+    "ContextManagersTest",
+    "TCPTimeoutTest",
+    "BufferIOTest",
+    "SendfileUsingSendTest",
+    "SendmsgTCPTest",
+    "RecvmsgTCPTest",
+    "GeneralModuleTests",
+)
+MODULES = (
+    "test.test_httplib",
+    "test.test_urllib2_localnet",
+    "test.test_smtplib",
+    "test.test_poplib",
+    "test.test_xmlrpc",
+    "test.test_socketserver",
+    "test.test_select",
+    "test.test_asyncio.test_streams",
+    "test.test_asyncio.test_sock_lowlevel",
+)
+QUICK = (
+    "test.test_socket.BasicTCPTest",
+    "test.test_socket.BasicUDPTest",
+    "test.test_socket.NonBlockingTCPTests",
+    "test.test_socket.FileObjectClassTestCase",
+    "test.test_socket.NetworkConnectionAttributesTest",
+    "test.test_socket.ContextManagersTest",
+    "test.test_socket.TCPTimeoutTest",
+    "test.test_socket.GeneralModuleTests",
+    "test.test_asyncio.test_streams.StreamTests",
+    "test.test_asyncio.test_sock_lowlevel.EPollEventLoopTests",
+)
+"""What `make test` has time for."""
+
+
+@dataclass(frozen=True, order=True)
+class Unit:
+    """One test class: what one process runs."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+def units(patterns: Iterable[str] = ()) -> list[Unit]:
+    """Every class of the plan, or those that have one of these texts in their names."""
+    found = [Unit("test.test_socket", name) for name in SOCKET_CLASSES]
+    for module in MODULES:
+        found += [unit for unit in classes_of(module) if unit not in found]
+    wanted = list(patterns)
+    return [unit for unit in found if not wanted or any(pattern in str(unit) for pattern in wanted)]
+
+
+def classes_of(module: str) -> list[Unit]:
+    """The test classes of a module, in the order of their names."""
+    suite = unittest.defaultTestLoader.loadTestsFromModule(importlib.import_module(module))
+    names = {type(case).__qualname__ for case in cases(suite) if type(case).__module__ == module}
+    return [Unit(module, name) for name in sorted(names)]
+
+
+def cases(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
+    """The tests of a suite of suites."""
+    for each in suite:
+        if isinstance(each, unittest.TestSuite):
+            yield from cases(each)
+        else:
+            yield each

@@ -1,0 +1,137 @@
+"""Server programs of the end-to-end tests that are not Python: found, installed if missing, and run.
+
+    python -m tests.e2e.servers
+
+looks for each of them and installs what is missing: as root with apt-get install, else with apt-get download
+and unpacked below the virtual environment. Where neither works the tests use a stand-in of their own
+(tests/e2e/stand_ins.py), so the exit status is always 0.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGES = {"mosquitto": "mosquitto", "redis-server": "redis-server"}
+"""Program and Debian package."""
+UNPACKED = Path(sys.prefix) / "servers"
+LIBRARIES = ("usr/lib", "usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "lib/x86_64-linux-gnu")
+START_S = 20.0
+
+
+def find(program: str) -> str | None:
+    """Where a program is; None if it is not installed."""
+    places = [os.environ.get("PATH", ""), "/usr/sbin", "/usr/bin"]
+    places += [str(UNPACKED / "usr" / folder) for folder in ("bin", "sbin")]
+    return shutil.which(program, path=os.pathsep.join(places))
+
+
+@contextmanager
+def running(program: str, *arguments: str, port: int) -> Iterator[int]:
+    """A server program, listening on this port of loopback."""
+    path = find(program)
+    assert path is not None
+    libraries = os.pathsep.join(str(UNPACKED / folder) for folder in LIBRARIES)
+    process = subprocess.Popen(
+        [path, *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "LD_LIBRARY_PATH": libraries},
+    )
+    try:
+        _wait_until_it_listens(process, port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except ConnectionRefusedError:
+            assert process.poll() is None, "the server ended at once"
+            assert time.monotonic() < deadline, "the server does not listen"
+        else:
+            return
+
+
+def install() -> None:
+    """Get what is missing, as far as that is possible here."""
+    missing = [package for program, package in PACKAGES.items() if find(program) is None]
+    if not missing:
+        return
+    if shutil.which("apt-get") is None:
+        print(f"no apt-get here: stand-ins take the place of {', '.join(missing)}")
+        return
+    if os.geteuid() == 0:
+        _run("apt-get", "-q", "update")
+        _run("apt-get", "-q", "-y", "--no-install-recommends", "install", *missing)
+    else:
+        for package in missing:
+            _unpack(package)
+    for program, package in PACKAGES.items():
+        if package in missing:
+            print(f"{program}: {find(program) or 'not to be had; a stand-in takes its place'}")
+
+
+def _unpack(package: str) -> None:
+    """The package and those libraries of its own that this machine lacks, below the virtual environment."""
+    archives = UNPACKED / "archives"
+    archives.mkdir(parents=True, exist_ok=True)
+    depends = _run("apt-cache", "depends", "--recurse", "--no-recommends", "--no-suggests", package)
+    wanted = [package, *_not_installed(depends)]
+    for name in dict.fromkeys(wanted):
+        _run("apt-get", "-q", "download", name, folder=archives)
+    for archive in archives.glob("*.deb"):
+        _run("dpkg-deb", "--extract", str(archive), str(UNPACKED))
+
+
+def _not_installed(depends: str) -> list[str]:
+    names = [line for line in depends.splitlines() if line and line[0].isalpha() and ":" not in line]
+    present = _run("dpkg-query", "--show", "--showformat=${Package}\n").split()
+    return [name for name in names if name not in present and name.startswith("lib")]
+
+
+def _run(*command: str, folder: Path | None = None) -> str:
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+            text=True,
+            check=False,
+            timeout=300,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        print(f"{command[0]}: {error}")
+        return ""
+    if done.returncode:
+        print(f"{' '.join(command)}: {done.stdout.strip()[-300:]}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    install()
