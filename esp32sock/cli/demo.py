@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,8 @@ LINE_BYTES_PER_S = BAUD / 10
 SIMULATOR_START_S = 20.0
 PROGRAM_S = 80.0
 EXCERPT_LINES = 16
+TRACED = re.compile(r" *[\d.]+ (\S+) +\d+ (.*)")
+"""A line of `simulate --trace`: time, direction, number of bytes, text."""
 LINE_WIDTH = 100
 
 HOST = "10.0.2.2"
@@ -164,7 +167,10 @@ def _excerpt(lines: list[str]) -> list[str]:
     start = next((i for i, line in enumerate(lines) if "AT+CIPSTART" in line), 0)
     said: list[tuple[str, str]] = []
     for line in lines[start:]:
-        _, direction, _, text = line.split(None, 3)
+        match = TRACED.match(line)
+        if match is None:
+            continue
+        direction, text = match.groups()
         if said and said[-1][0] == direction:
             said[-1] = (direction, said[-1][1] + text)
         else:

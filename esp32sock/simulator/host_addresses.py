@@ -16,7 +16,6 @@ from .host_sockets import HostSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
 OWN_ADDRESSES = IPv4Network("127.64.0.0/10")
 LOOPBACK = "127.0.0.1"
@@ -50,12 +49,7 @@ class OwnAddress:
             self._claim.close()
             self._claim = None
 
-    def __enter__(self) -> OwnAddress:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __del__(self) -> None:
         self.release()
 
 

@@ -71,7 +71,7 @@ class HostNetwork(Network):
         self._names = dict(names or {})
         self._to_host = {GATEWAY: LOOPBACK} if aliases is None else dict(aliases)
         self._to_module = {real: alias for alias, real in reversed(self._to_host.items())}
-        self._own = OwnAddress()
+        self._own: OwnAddress | None = None
         self._nursery: trio.Nursery | None = None
         self._streams: dict[int, Stream] = {}
         self._datagrams: dict[int, Datagrams] = {}
@@ -81,7 +81,9 @@ class HostNetwork(Network):
 
     @property
     def address(self) -> str:
-        """Where on this machine the module's server and UDP ports are."""
+        """Where on this machine the module's server and UDP ports are, from now to the end of `run`."""
+        if self._own is None:
+            self._own = OwnAddress()
         return self._own.text
 
     @property
@@ -103,7 +105,9 @@ class HostNetwork(Network):
             self._streams.clear()
             self._datagrams.clear()
             self._listeners.clear()
-            self._own.release()
+            if self._own is not None:
+                self._own.release()
+                self._own = None
 
     def handle(self, request: Request) -> None:
         nursery = self._nursery

@@ -108,6 +108,8 @@ class Profile:
         '+{name}:netmask:"{subnet.netmask}"',
     )
     """Three on every firmware (at-dialects 6)."""
+    cipap_line: str | None = None
+    """The one line of CIPAP? in the document (V1.0 4.2.14)."""
     no_access_point_line: str | None = None
     """What CWJAP? says before OK without a network: 0.10 (at-dialects 6)."""
 
@@ -243,6 +245,8 @@ _V1_0 = replace(
     ),  # the form is observed, the numbers are a guess
     commands=basic.V1_0 | TCPIP_COMMANDS["1.0"],
     error_codes_always=True,
+    line_limit=128,  # a line of 127 is taken, of 155 not (sweep of CIPSTART, 1.0)
+    ipd_limit=1440,  # observed 1.0: 5000 bytes came as 1440, 1440, 1440, 680
     ipd_address=",{address},{port}",  # at-dialects 7.6
     ipd_trailer=b"",  # observed 1.0
     sees_stale_line_end=False,
@@ -376,6 +380,7 @@ _DOC_V1 = replace(
     free_ram="148408",
     cwlap_parentheses=False,
     subnet_lines=('+{name}:"{subnet.address}"',),  # V1.0 4.2.13
+    cipap_line='+CIPAP:"{subnet.address}","{subnet.gateway}","{subnet.netmask}"',
     cwlif_prefix="",  # V1.0 4.2.7
     dhcps_separator="=",  # V1.0 4.2.9
     softap_lines=False,

@@ -195,6 +195,7 @@ ADDRESSES = [
     (V1, ["AT+CWQAP", 'AT+CIPSTA="10.0.2.77"'], "AT+CWDHCP?", "+CWDHCP:2" + OK, "v201712-wifi"),
     (FIRMWARE, [FRESH], "AT+CIPAP?", '+CIPAP:ip:"192.168.4.1"|+CIPAP:gateway:"192.168.4.1"|'
      '+CIPAP:netmask:"255.255.255.0"|' + OK, "v2.0-wifi, v4.1dev-wifi"),
+    (DOC, [FRESH], "AT+CIPAP?", '+CIPAP:"192.168.4.1","192.168.4.1","255.255.255.0"|' + OK, "V1.0 4.2.14"),
     (FIRMWARE, [FRESH, 'AT+CIPAP="1.2.3"'], "AT+CIPAP?", '+CIPAP:ip:"1.2.0.3"|+CIPAP:gateway:"192.168.4.1"|'
      '+CIPAP:netmask:"255.255.255.0"|' + OK, "sweep of CIPAP"),
     (FIRMWARE, [FRESH, 'AT+CIPAP="0x0a.0.02.9 "'], "AT+CIPAP?", '+CIPAP:ip:"10.0.2.9"|'
@@ -247,6 +248,7 @@ JOINING = [
     (DOC, [], "AT+CWHOSTNAME?", ERROR, "not in the document"),
     (("4.1", "4.2"), [], "AT+CWCOUNTRY?", '+CWCOUNTRY:1,"CN",1,13|' + OK, "v4.1dev-basic"),
     (V2, [], "AT+CWCOUNTRY?", ERROR, "v2.0-basic"),
+    (DOC, [], "AT+CWLAPOPT=1,31", OK, "V1.0 4.2.3"),
     (OLD + V2, [], "AT+CWLAPOPT=1,32", ERROR, "sweep of CWLAPOPT"),
     (OLD + V2, [], "AT+CWLAPOPT=1,-1", OK, "sweep of CWLAPOPT"),
     (MODERN, [], "AT+CWLAPOPT=1,2047", OK, "v4.1dev-wifi"),

@@ -154,7 +154,11 @@ def set_station_address(call: Call) -> None:
 
 @command("CIPAP", "q")
 def softap_address(call: Call) -> None:
-    _say_subnet(call, softap_subnet(call))
+    subnet = softap_subnet(call)
+    if call.profile.cipap_line is not None:
+        call.say(call.profile.cipap_line.format(subnet=subnet))
+    else:
+        _say_subnet(call, subnet)
 
 
 @command("CIPAP", "s")

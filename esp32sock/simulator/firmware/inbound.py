@@ -4,9 +4,9 @@ Theory of operation
 -------------------
 The network task of the firmware goes round the links that have something. In active receive it reads a link
 into a buffer of 2920 bytes and prints what one read returned as one block. A burst begins with one segment
-(1440), because the task wakes at the first; later reads find more (observed: 5000 bytes came as 1440, 2880,
-680). A read ends where the peer pushed, as lwIP's does: two small messages are two blocks (duplex-wake,
-tcp-single). The task reads only while the transmit ring has room, so a slow line fills the window and the
+(1440), because the task wakes at the first; later reads find more: 5000 bytes came as 1440, 2880, 680, and
+2921 as 1440, 1440, 41 (observed 2.0). A read ends where the peer pushed, as lwIP's does: two small messages
+are two blocks (duplex-wake, tcp-single). The task reads only while the transmit ring has room, so a slow line fills the window and the
 peer waits. In passive receive it prints once how much there is, and then waits for the host to read.
 
 The fault of 2.0: a link whose data, or notification, is printed while its own CIPSEND waits for payload is
@@ -89,8 +89,8 @@ class Inbound:
     def _print_piece(self, link: Link) -> None:
         firmware = self._firmware
         limit = firmware.profile.ipd_limit
-        if limit > 2 * SEGMENT_BYTES:
-            limit = 2 * SEGMENT_BYTES if link.reading else SEGMENT_BYTES
+        if limit >= 2 * SEGMENT_BYTES:
+            limit = 2 * SEGMENT_BYTES if link.reading and len(link.received[0]) >= limit else SEGMENT_BYTES
         data = take_piece(link, limit)
         link.reading = link.received_bytes > 0
         self._print(link, data, link.address, link.port)
@@ -124,7 +124,11 @@ class Inbound:
         """How much is there now; once until the host reads (at-dialects 7.7)."""
         firmware = self._firmware
         link.notified = True
-        firmware.write(f"\r\n+IPD,{firmware.links.label(link.link_id)}{self.count(link)}\r\n".encode())
+        count = self.count(link)
+        if link.is_stream and not link.reading:
+            count = min(count, SEGMENT_BYTES)  # the first segment wakes the task (observed 2.0, 4.1)
+        link.reading = True
+        firmware.write(f"\r\n+IPD,{firmware.links.label(link.link_id)}{count}\r\n".encode())
 
     def count(self, link: Link) -> int:
         """The number that notification and CIPRECVLEN show."""

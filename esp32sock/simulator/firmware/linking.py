@@ -13,7 +13,6 @@ from .tls import client_security, has_room_for_ssl
 
 if TYPE_CHECKING:
     from .link import Link
-    from .params import Arguments
 
 KEEPALIVE_S = (0, 7200)
 """V1.0 5.2.3."""
@@ -193,17 +192,13 @@ async def close_single(call: Call) -> None:
     call.firmware.links.close(link)
 
 
-def _read_closed(arguments: Arguments) -> int:
-    arguments.without_codes().expect(1, 1)
-    return arguments.integer(-1, ALL_LINKS)
-
-
 @command("CIPCLOSE", "s")
 async def close(call: Call) -> None:
     """V1.0 5.2.6, with CIPMUX=1. With id 5 and nothing open: OK (observed 2.0, 4.2)."""
-    link_id = _read_closed(call.arguments)
-    links = call.firmware.links
-    refuse_if(not call.state.mux)
+    arguments, links = call.arguments.without_codes(), call.firmware.links
+    refuse_if(not call.state.mux)  # before the fields are looked at (sweep of CIPCLOSE, 1.0)
+    arguments.expect(1, 1)
+    link_id = arguments.integer(-1, ALL_LINKS)
     if link_id < 0:
         if call.profile.tcpip.close_minus_one_crashes:
             await crash(call)

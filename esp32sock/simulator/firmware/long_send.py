@@ -20,6 +20,8 @@ REPORT_BYTES = (100, 1 << 20)
 PACKET_BYTES = (100, 2920)
 """Ranges: at-dialects 7.5."""
 
+DROPPED_BYTES = 1024
+
 FLUSH_S = 0.02
 """A part of a packet goes out after this pause (at-dialects 7.5)."""
 
@@ -56,6 +58,7 @@ class _Reports:
         self._stream = stream
         self._step = call.state.long_send_report
         self._next = self._step
+        self._dropped = 0
 
     def sent(self, count: int) -> None:
         """So many bytes have gone out."""
@@ -64,11 +67,13 @@ class _Reports:
             self._next += self._step
 
     def dropped(self, sent: int, count: int) -> None:
-        """Nobody takes the bytes any more, but the lines go on: they now count what came in (sendl file)."""
-        self._next = max(self._next, sent + self._step)
-        while self._next <= count and self._next < self._stream.length:
-            self._call.say(f"+CIPSENDL:{sent},{self._next}")
-            self._next += self._step
+        """Nobody takes the bytes any more, but lines go on: for each 1024 that came, whatever was configured
+        (sendl file).
+        """
+        self._dropped = max(self._dropped, sent + DROPPED_BYTES)
+        while self._dropped <= count and self._dropped < self._stream.length:
+            self._call.say(f"+CIPSENDL:{sent},{self._dropped}")
+            self._dropped += DROPPED_BYTES
 
     def last(self, sent: int) -> None:
         self._call.say(f"+CIPSENDL:{sent},{self._stream.received}")

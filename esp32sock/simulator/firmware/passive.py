@@ -73,6 +73,7 @@ def read(call: Call) -> None:
     address, port = link.address, link.port
     if link.is_stream:
         data = take(link, length)
+        link.reading = link.received_bytes > 0
         give_credit(firmware, link)
     else:
         refuse_if(not call.profile.tcpip.passive_udp)

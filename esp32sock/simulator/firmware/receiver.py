@@ -157,8 +157,8 @@ class Receiver:
         return self._idle_s
 
     def refuse(self) -> None:
-        """Bytes that nobody wants: `busy p...`."""
-        self._busy(b"")
+        """Bytes behind a payload: `busy p...`, never with a code (observed 1.0, tcp-single)."""
+        self._firmware.write(BUSY)
 
     def receive(self, data: bytes) -> None:
         """One read of the UART."""
@@ -169,7 +169,7 @@ class Receiver:
         if self._sink is not None:
             rest = self._sink(data, separate)
             if rest:
-                self._busy(rest)
+                self.refuse()
             return
         self._lines(data)
 
@@ -183,7 +183,7 @@ class Receiver:
                 self._busy(bytes(buffer))
                 buffer.clear()
                 return
-            line = bytes(buffer[:end])
+            line = self._shortened(bytes(buffer[:end]))
             rest = bytes(buffer[end + 2 :])
             self._echo(bytes(buffer[start : end + 2]))
             self._stale = line + b"\r\n"
@@ -206,6 +206,11 @@ class Receiver:
         if profile.nul_ends_search and b"\0" in buffer and len(buffer) >= _DEAF_BYTES:
             buffer.clear()
         del buffer[_BUFFER_LIMIT:]
+
+    def _shortened(self, line: bytes) -> bytes:
+        """What the buffer still holds of a line when its end comes."""
+        limit = self._firmware.profile.line_limit
+        return line if limit is None or len(line) < limit else line[len(line) // limit * limit :]
 
     def _line_end(self, start: int) -> int | None:
         """Where the CR LF of the first line stands."""
@@ -230,10 +235,6 @@ class Receiver:
 
     def _submit(self, line: bytes) -> None:
         firmware = self._firmware
-        limit = firmware.profile.line_limit
-        if limit is not None and len(line) + 2 > limit:
-            firmware.print_refusal(no_leading_at())  # 01030000 for over-long lines (at-dialects 3.3)
-            return
         verdict = firmware.faults.line(line) if firmware.faults.active else "run"
         if verdict == "error":
             firmware.write(Result.ERROR.value)

@@ -140,20 +140,18 @@ def server_query(call: Call) -> None:
 async def server(call: Call) -> None:
     """V1.0 5.2.9; further fields at-dialects 7.9; oddities of 2.0 from its sweep."""
     arguments, traits = call.arguments.without_codes(), call.profile.tcpip
+    refuse_if(not call.state.mux)  # before the fields are looked at (sweep of CIPSERVER, 1.0)
     lowest, highest = (-(1 << 31), (1 << 31) - 1) if traits.server_modes else (0, 1)
     mode = arguments.integer(lowest, highest)
     alone = not arguments.left
     if mode == 0:
-        closes = _read_close_all(call)
-        refuse_if(not call.state.mux)
-        _stop(call, closes=closes)
+        _stop(call, closes=_read_close_all(call))
         return
     refuse_if(mode != 1 and not alone)
     port = arguments.integer(1, 65535, default=DEFAULT_PORT) if arguments.left else DEFAULT_PORT
     if mode != 1:
         port = 0  # served on a port of its own choice (sweep, 2.0)
     kind, ca, interface = _read_kind(call)
-    refuse_if(not call.state.mux)
     if not call.firmware.server.running:  # a second start changes nothing and is OK (observed 2.0, 4.1)
         await call.firmware.server.start(port, kind, ca, interface)
 

@@ -108,3 +108,15 @@ def ipv6_query(call: Call) -> None:
 def ipv6(call: Call) -> None:
     """Kept, and nothing more: the networks behind a simulated module have IPv4 only."""
     call.state.ipv6 = read_switch(call)
+
+
+@command("CIFSR", "t")
+def addresses_test(call: Call) -> None:
+    """A plain OK (sweep of CIFSR, 1.0)."""
+
+
+@command("CIFSR", "s")
+def addresses_set(call: Call) -> None:
+    """No value is one (sweep of CIFSR, 1.0)."""
+    call.arguments.string(0)
+    raise Refusal

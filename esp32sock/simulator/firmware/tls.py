@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..certificates import SLOTS
 from ..network import Tls
+from .ciphers import CIPHERS
 from .link import ALL_LINKS, LINK_COUNT
 from .links import SSL_LINK_BYTES, refuse_if
 from .registry import Call, command
@@ -24,12 +25,6 @@ PSK_BYTES = 32
 OWN_CERTIFICATE = 1
 VERIFY_PEER = 2
 """Bits of the first number of CIPSSLCCONF."""
-
-CIPHERS = (
-    0xC02C, 0xC030, 0x009F, 0xC0AD, 0xC09F, 0xC024, 0xC028, 0x006B, 0xC00A, 0xC014, 0x0039, 0xC0AF,
-    0xC0A3, 0xC02B, 0xC02F, 0x009E, 0xC0AC, 0xC09E, 0xC023, 0xC027, 0x0067, 0xC009, 0xC013, 0x0033,
-)  # fmt: skip
-"""The first of what CIPSSLCCIPHER? lists (observed 4.1, basic, which has more)."""
 
 
 def slot(firmware: Firmware, name: str, number: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from esp32sock.at.commands import basic, tcpip, wifi
+from esp32sock.at.commands import basic, tcpip
 from esp32sock.at.events import CommandDone, CommandFailed, DataReceived, Event, ModuleRestarted
 from esp32sock.at.framing import NEED_DATA
 from esp32sock.at.session import Session
@@ -57,12 +57,15 @@ class Talk:
         if isinstance(end, CommandFailed):
             raise end.error
         assert isinstance(end, CommandDone)
+        self._confirm(command)
         return command.result(end.lines, self.session.firmware)
 
-    def with_softap(self) -> Talk:
-        """The same with both Wi-Fi roles on."""
-        self.run(wifi.SetMode(wifi.WifiMode.STATION_AND_SOFTAP))
-        return self
+    def _confirm(self, command: Command[Any]) -> None:
+        """An OK without CONNECT says nothing (the document): the link is open if it is listed."""
+        links = self.session.links
+        if command.opens is not None and links.needs_confirmation(command.opens):
+            listed = command.opens in {link.link_id for link in self.run(tcpip.Links())}
+            links.confirm(command.opens, listed=listed)
 
     def restarted(self) -> bool:
         """Whether it restarts within the time that anybody waits."""

@@ -304,14 +304,31 @@ class Player:
                 break
 
 
+DISTURBING = ("31 ", "34 ", "36 ", "37 ", "38 ", "39 ")
+"""CIPSTART, CIPCLOSE, CIPMUX, CIPSERVER, CIPMODE, SAVETRANSLINK."""
+
+
 def in_order_of_recording(sections: list[Section]) -> list[Section]:
     """The sections as they followed each other.
 
-    A sweep file is sorted by command, but the sections of one state were recorded one after the other on one
-    module ("state as left by the section before").
+    A sweep file is sorted by command, but the sections of one state were recorded on one module ("state as
+    left by the section before"). What they show of the state tells the order: first what sets it up, then the
+    commands that leave it as it is, then those that do not, then those that needed a set-up of their own.
     """
+
+    def rank(section: Section) -> int:
+        if not section.state or section.title.startswith("29 "):
+            return 0
+        if "set-up shown" in section.title:
+            return 3
+        return 2 if section.title.startswith(DISTURBING) else 1
+
     states = list(dict.fromkeys(section.state for section in sections))
-    return [section for state in states for section in sections if section.state == state]
+    return [
+        section
+        for state in states
+        for section in sorted((each for each in sections if each.state == state), key=rank)
+    ]
 
 
 def recorded_answer(steps: list[Step]) -> bytes:

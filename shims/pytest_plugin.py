@@ -1,0 +1,131 @@
+"""pytest fixtures for programs that talk to an ESP32: a simulated module for each test that asks for one.
+
+    def test_fetch(esp32):                        # an attached interface over a module
+    def test_my_driver(esp32_pty):                # the path of a terminal with a module behind it
+    def test_links(esp32_module, esp32_pty):      # and the module itself, to look into
+
+    @pytest.mark.esp32(profile="2.0", faults="busy:0.1", world={...})
+
+Loaded by every pytest of an environment that esp32sock is installed in. It imports nothing but pytest until a
+test asks for a fixture, and adds no option, no report line and nothing to tests that do not. When a test fails
+that has a module, what the two ends said to each other is in its report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Generator, Iterator
+
+    from esp32sock.net.interface import Interface
+    from esp32sock.simulator import BackgroundModule, Module, Settings, World
+
+MARKER = "esp32(profile, faults, world, attach, **settings): the simulated module that the esp32 fixtures give"
+
+DIALOGUE_LINES = 200
+"""The most that a report shows of a dialogue: its end (chosen by taste)."""
+
+_dialogues = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", MARKER)
+
+
+def asked_for(node: pytest.Item) -> dict[str, Any]:
+    """What the markers of a test say together; the nearest wins."""
+    wanted: dict[str, Any] = {}
+    for marker in reversed(list(node.iter_markers("esp32"))):
+        if marker.args:
+            raise pytest.UsageError(f"{node.nodeid}: the marker esp32 takes keywords only")
+        wanted.update(marker.kwargs)
+    return wanted
+
+
+def settings_for(wanted: Mapping[str, Any]) -> Settings:
+    """The settings that a marker asks for. Raises ValueError for what cannot be."""
+    from esp32sock.simulator import Settings  # noqa: PLC0415  (trio comes with it)
+
+    names = {each.name for each in fields(Settings)}
+    extra = {"world", "attach"}
+    for name in wanted:
+        if name not in names | extra:
+            raise ValueError(f"no setting {name!r}; there are {', '.join(sorted(names | extra))}")
+    settings = Settings(**{name: value for name, value in wanted.items() if name in names})
+    world = wanted.get("world")
+    return settings if world is None else world_of(world).around(settings)
+
+
+def world_of(world: World | Mapping[str, object] | str | os.PathLike[str]) -> World:
+    """A world as the marker may give it: itself, a dict that looks like its file, or the path of one."""
+    from esp32sock.simulator import World  # noqa: PLC0415
+
+    if isinstance(world, World):
+        return world
+    return World.of(world) if isinstance(world, Mapping) else World.read(world)
+
+
+@pytest.fixture
+def esp32_background(request: pytest.FixtureRequest) -> Iterator[BackgroundModule]:
+    """A simulated module in a thread of its own, ended with the test.
+
+    A module that crashes is an error of the test, unless the test fails anyway.
+    """
+    from esp32sock.simulator import BackgroundModule, TextTrace  # noqa: PLC0415
+
+    lines: list[str] = []
+    request.node.stash[_dialogues] = lines
+    try:
+        settings = settings_for(asked_for(request.node))
+    except (ValueError, TypeError, OSError) as error:
+        raise pytest.UsageError(f"{request.node.nodeid}: {error}") from None
+    background = BackgroundModule(settings, observers=(TextTrace(lines.append),))
+    try:
+        yield background
+    finally:
+        background.stop()
+
+
+@pytest.fixture
+def esp32_module(esp32_background: BackgroundModule) -> Module:
+    """The simulated module of this test, to look into: `journal` has its links, `settings` what it was made of."""
+    return esp32_background.module
+
+
+@pytest.fixture
+def esp32_pty(esp32_background: BackgroundModule) -> str:
+    """The path of a terminal with a simulated module behind it; open it at 115200 baud, or at the marker's."""
+    return esp32_background.path
+
+
+@pytest.fixture
+def esp32(request: pytest.FixtureRequest, esp32_background: BackgroundModule) -> Iterator[Interface]:
+    """An esp32sock interface, attached to a simulated module as the default one, and detached with the test."""
+    import esp32sock  # noqa: PLC0415
+
+    options: dict[str, Any] = {"baud": esp32_background.module.settings.baud}
+    options.update(asked_for(request.node).get("attach", {}))
+    interface = esp32sock.attach(esp32_background.path, **options)
+    try:
+        yield interface
+    finally:
+        esp32sock.detach()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
+    outcome = yield
+    lines = item.stash.get(_dialogues, None)
+    if lines:
+        report = outcome.get_result()
+        if report.failed:
+            shown = lines[-DIALOGUE_LINES:]
+            if len(shown) < len(lines):
+                shown.insert(0, f"... {len(lines) - len(shown)} lines before")
+            report.sections.append(("simulated ESP32", "\n".join(shown)))
