@@ -32,7 +32,7 @@ BENCHES := $(filter-out _% conftest,$(basename $(notdir $(wildcard bench/*.py)))
 # What was installed is told by pyproject.toml; what was built, also by the sources, by the switches and by the
 # compiler asked for (`make CC=...` and `CC=... make` both count).
 SUM := cksum | cut -d' ' -f1
-LISTED := $(shell cat pyproject.toml | $(SUM))
+LISTED := $(shell cat pyproject.toml tests/foreign.txt | $(SUM))
 SWITCHES := $(if $(filter-out default,$(origin CC)),$(CC)) $(CFLAGS) \
   pure=$(ESP32SOCK_PUREPYTHON) require=$(ESP32SOCK_REQUIRE_EXT) trace=$(ESP32SOCK_LINETRACE)
 BUILT := $(STAMPS)/built-$(shell { echo '$(SWITCHES)'; cat pyproject.toml setup.py $(wildcard _speedups/*.pyx _speedups/*.pxd); } | $(SUM))
@@ -118,6 +118,8 @@ $(call needs,%): $(VENV)/pyvenv.cfg
 	@$(PY) -c '$(NEEDS)' $* > $(STAMPS)/$*.txt
 	@test ! -s $(STAMPS)/$*.txt || { echo "== $(VENV): the packages of '$*' (log: $(STAMPS)/$*.log)"; \
 	  $(PIP) -r $(STAMPS)/$*.txt > $(STAMPS)/$*.log 2>&1; } || { tail -n 30 $(STAMPS)/$*.log >&2; exit 1; }
+	@test '$*' != test || $(PIP) --no-deps -r tests/foreign.txt >> $(STAMPS)/$*.log 2>&1 \
+	  || { tail -n 30 $(STAMPS)/$*.log >&2; exit 1; }
 	@touch $@
 
 $(BUILT): $(VENV)/pyvenv.cfg $(call needs,build)

@@ -1,4 +1,5 @@
-"""How many bytes a simulated module carries through a pseudo-terminal, unpaced: down by `+IPD`, up by CIPSEND.
+"""How many bytes a simulated module carries through a pseudo-terminal, unpaced: down by `+IPD`, up by
+CIPSEND.
 
 The module is `esp32sock simulate`'s process, on one core; the host is a minimal reader and writer of this
 process, without our client, and the peer a thread of it with a TCP socket. So the figures are those of the

@@ -7,8 +7,8 @@
     @pytest.mark.esp32(profile="2.0", faults="busy:0.1", world={...})
 
 Loaded by every pytest of an environment that esp32sock is installed in. It imports nothing but pytest until a
-test asks for a fixture, and adds no option, no report line and nothing to tests that do not. When a test fails
-that has a module, what the two ends said to each other is in its report.
+test asks for a fixture, and adds no option, no report line and nothing to tests that do not. When a test
+fails that has a module, what the two ends said to each other is in its report.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Generator, Iterator
 
-    from esp32sock.net.interface import Interface
+    from esp32sock.net.verbs import Interface
     from esp32sock.simulator import BackgroundModule, Module, Settings, World
 
-MARKER = "esp32(profile, faults, world, attach, **settings): the simulated module that the esp32 fixtures give"
+MARKER = (
+    "esp32(profile, faults, world, attach, **settings): the simulated module that the esp32 fixtures give"
+)
 
 DIALOGUE_LINES = 200
 """The most that a report shows of a dialogue: its end (chosen by taste)."""
@@ -94,19 +96,21 @@ def esp32_background(request: pytest.FixtureRequest) -> Iterator[BackgroundModul
 
 @pytest.fixture
 def esp32_module(esp32_background: BackgroundModule) -> Module:
-    """The simulated module of this test, to look into: `journal` has its links, `settings` what it was made of."""
+    """The simulated module of this test, to look into: `journal` has its links, `settings` what it was made
+    of.
+    """
     return esp32_background.module
 
 
 @pytest.fixture
 def esp32_pty(esp32_background: BackgroundModule) -> str:
-    """The path of a terminal with a simulated module behind it; open it at 115200 baud, or at the marker's."""
+    """The path of a terminal with a simulated module behind it; open it at 115200 baud or the marker's."""
     return esp32_background.path
 
 
 @pytest.fixture
 def esp32(request: pytest.FixtureRequest, esp32_background: BackgroundModule) -> Iterator[Interface]:
-    """An esp32sock interface, attached to a simulated module as the default one, and detached with the test."""
+    """An esp32sock interface, attached to a simulated module as the default one, for this test."""
     import esp32sock  # noqa: PLC0415
 
     options: dict[str, Any] = {"baud": esp32_background.module.settings.baud}

@@ -1,31 +1,89 @@
-"""The command line: one parser, one file for each word."""
+"""The command line: one parser, one file for each word.
+
+A word's file is imported only when the word is used: `esp32sock --help` must not pay for trio and rich.
+"""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from esp32sock._build import BUILD
 from esp32sock._version import __version__
-from esp32sock.cli import demo, run, simulate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A command of the command line; `place` is the file that has `add_arguments(parser)`."""
+
+    help: str
+    place: str
+
+
+WORDS = {
+    "ports": Word("list the serial ports, and which look like an ESP32", "ports"),
+    "doctor": Word("find out what is wrong, with advice", "doctor"),
+    "info": Word("what module this is, and how it is set", "info"),
+    "wifi": Word("scan, join, leave, and the station's addresses", "wifi"),
+    "ap": Word("the module's own access point", "ap"),
+    "smartconfig": Word("let a phone tell the module its network", "smartconfig"),
+    "wps": Word("join by the access point's button", "wps"),
+    "uart": Word("the serial line: show it, change its rate", "uart"),
+    "sleep": Word("put the module to sleep", "sleep"),
+    "time": Word("ask the network for the time", "clock"),
+    "resolve": Word("look up a name", "resolve"),
+    "ping": Word("the round trip to a host", "ping"),
+    "get": Word("fetch a URL over the module", "get"),
+    "put": Word("send a file to a URL over the module", "put"),
+    "listen": Word("wait for connections and show what they say", "listen"),
+    "links": Word("list what the module has open", "links"),
+    "at": Word("a console for AT commands", "at"),
+    "update": Word("fetch new firmware over the air", "update"),
+    "passthrough": Word("a terminal or a pipe to one host", "passthrough"),
+    "restore": Word("forget every setting and restart", "restore"),
+    "run": Word("run a program over the module", "run"),
+    "simulate": Word("run a simulated module", "simulate"),
+    "demo": Word("show it without hardware", "demo"),
+}
+
+EXIT_STATUS = """\
+exit status: 0 it worked, 1 it failed, 2 the words make no sense, 69 there is no module to talk to,
+130 it was interrupted
+"""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit status: 0 well, 1 it failed, 2 wrong words, 69 no module."""
-    arguments = _parser().parse_args(argv)
-    status: int = arguments.go(arguments)
+    """Run one command and give its exit status, see `EXIT_STATUS`."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    arguments = _parser(next((word for word in words if not word.startswith("-")), None)).parse_args(words)
+    try:
+        status: int = arguments.go(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # whoever read our output has seen enough
+        sys.stdout = None  # type: ignore[assignment]
+        return 0
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(chosen: str | None) -> argparse.ArgumentParser:
+    """All words with their help, and the arguments of the chosen one."""
     parser = argparse.ArgumentParser(
-        prog="esp32sock", description="An ESP32 with AT firmware as the network interface of Python programs."
+        prog="esp32sock",
+        description="An ESP32 with AT firmware as the network interface of Python programs.",
+        epilog=EXIT_STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"esp32sock {__version__} ({BUILD} build)")
-    words = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (run, simulate, demo):
-        command.add_to(words)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for name, word in WORDS.items():
+        command = commands.add_parser(name, help=word.help)
+        if name == chosen:
+            import_module(f"esp32sock.cli.{word.place}").add_arguments(command)
     return parser

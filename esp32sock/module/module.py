@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import trio
 
 from esp32sock.at.commands import tcpip, wifi
+from esp32sock.at.commands.redaction import redacted
 from esp32sock.at.events import (
     Event,
     LinkClosed,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from esp32sock.at.commands import Command
     from esp32sock.module.options import ModuleOptions
     from esp32sock.module.pool import Pump
+    from esp32sock.module.pumps import StreamPump
 
 R = TypeVar("R")
 
@@ -60,6 +62,8 @@ READY_S = 10.0
 """How long a request waits for a module that is being set up."""
 NETWORK_S = 5.0
 """How long a connection waits for an address while the station is joining; by taste."""
+LINKS_END_S = 5.0
+"""How long a command that ends links waits for them to be closed; by taste."""
 WIFI_LOST_S = 0.8
 """The module closes its links itself when the station is lost (2.0 on); after this they are checked."""
 
@@ -99,6 +103,7 @@ class Module:
         self._restarted = False
         self._stuck = False
         self._unread_bytes = 0
+        self._lingering: set[StreamPump] = set()
         self._nursery: trio.Nursery | None = None
         self.receiving = Receiving(None, Firmware())
         self._lives = 0
@@ -108,6 +113,7 @@ class Module:
         """Whether `+IPD` names the sender: UDP that hears anyone needs it, to others it is a waste."""
         self._all_ended = trio.Event()
         self._failure: Error | None = None
+        self._watchers: list[Callable[[Event], object]] = []
 
     # -- what others ask ------------------------------------------------------------------------------
 
@@ -188,10 +194,35 @@ class Module:
             return self.addresses.softap_ip
         return self.station_ip or "0.0.0.0"
 
-    async def execute(self, command: Command[R], *, timeout_s: float | None = None) -> R:
-        """Run one command; see `Dialogue.execute_in_turn` for what it raises."""
+    async def execute(self, command: Command[R], *, timeout_s: float | None = None, force: bool = False) -> R:
+        """Run one command; see `Dialogue.execute_in_turn` for what it raises.
+
+        One that ends links is refused while there are any, Error(EBUSY); with `force` they end first.
+        """
         dialogue = await self.ready()
+        if command.ends_links:
+            await self._end_links(command.label, force=force)
         return await dialogue.execute(command, timeout_s=timeout_s)
+
+    async def _end_links(self, label: str, *, force: bool) -> None:
+        links = ", ".join(str(link_id) for link_id in self.pool.pumps)
+        if links and not force:
+            raise Error(
+                f"{label} would end what is open (link {links}): close it first, or say force=True"
+            ).means(errno.EBUSY)
+        self._end_pumps(Error(f"{label} ended the link").means(errno.ECONNRESET))
+        with trio.move_on_after(LINKS_END_S):
+            await self._until(lambda: not self.is_open or not self.pool.pumps)
+
+    def watch(self, watcher: Callable[[Event], object]) -> Callable[[], object]:
+        """Tell `watcher` every event from now on, passwords taken out; gives back what stops that."""
+        self._watchers.append(watcher)
+
+        def stop() -> None:
+            if watcher in self._watchers:
+                self._watchers.remove(watcher)
+
+        return stop
 
     async def resolve(self, host: str) -> list[str]:
         """The addresses of a name; CommandError when the module does not find any."""
@@ -224,6 +255,18 @@ class Module:
             if not self._lives:
                 self._all_ended.set()
 
+    def linger(self, pump: StreamPump) -> None:
+        """The link of this pump is gone, its application has yet to close."""
+
+        async def until_closed() -> None:
+            self._lingering.add(pump)
+            try:
+                await pump.linger()
+            finally:
+                self._lingering.discard(pump)
+
+        self.spawn(until_closed)
+
     async def drain(self) -> None:
         """Wait until every stream has ended and what was sent is delivered; at most `close_s`."""
         with trio.move_on_after(self.options.close_s):
@@ -234,6 +277,8 @@ class Module:
             while self._lives:
                 self._all_ended = trio.Event()
                 await self._all_ended.wait()
+        for pump in list(self._lingering):
+            pump.close_end()
 
     def stats(self) -> dict[str, int]:
         """The counters, with what open links have carried so far."""
@@ -397,6 +442,10 @@ class Module:
 
     def event(self, event: Event) -> None:
         """Anything the module says that is not the result of a command."""
+        if isinstance(event, UnknownText):
+            event = UnknownText(redacted(event.text))
+        for watcher in tuple(self._watchers):
+            watcher(event)
         match event:
             case LinkOpened(accepted=True):
                 self._accepted(event)
@@ -407,7 +456,7 @@ class Module:
             case LinkFault():
                 self._link_faulty(event)
             case OrphanLink():
-                self._spawn(self._close_orphan, event.link_id)
+                self.spawn(self._close_orphan, event.link_id)
             case UnreadWaiting():
                 pump = self.pool.pumps.get(event.link_id)
                 if pump is not None:
@@ -437,7 +486,7 @@ class Module:
 
     def _accepted(self, event: LinkOpened) -> None:
         if self.server is None:
-            self._spawn(self._close_orphan, event.link_id)
+            self.spawn(self._close_orphan, event.link_id)
         else:
             self.server.accepted(event)
 
@@ -460,18 +509,19 @@ class Module:
     def _link_faulty(self, event: LinkFault) -> None:
         pump = self.pool.pumps.get(event.link_id)
         if pump is None:
-            self._spawn(self._close_orphan, event.link_id)
+            self.spawn(self._close_orphan, event.link_id)
         else:
             pump.fail(RemoteProtocolError(f"link {event.link_id}: {event.reason}"))
 
     def _wifi_changed(self, state: Wifi) -> None:
         if state is Wifi.DISCONNECTED:
             self.addresses = wifi.Addresses()
-            self._spawn(self._check_links)
+            self.spawn(self._check_links)
         elif state is Wifi.GOT_IP:
-            self._spawn(self._refresh_addresses)
+            self.spawn(self._refresh_addresses)
 
-    def _spawn(self, job: Callable[..., Awaitable[Any]], *args: Any) -> None:
+    def spawn(self, job: Callable[..., Awaitable[Any]], *args: Any) -> None:
+        """Begin a chore that nobody waits for."""
         assert self._nursery is not None, "the module runs before it is used"
         self._nursery.start_soon(self._tolerant, job, *args)
 

@@ -11,14 +11,18 @@ How it ends:
 * the application closes: what it had sent is delivered, then the link is closed;
 * the application shuts its writing half: the module cannot, so the link stays until the peer or the
   application closes, or nothing was received for `half_close_s`;
-* the peer closes: what it had sent goes to the application, then the pair is closed; bytes that can no
-  longer be sent stay unread in it, which makes the kernel say ECONNRESET behind the last received byte;
+* the peer closes: what it had sent goes to the application, then our half of the pair is shut, and what the
+  application still writes is answered as by a peer that is gone: nobody gets it, and it fails from then on
+  (an orderly end of TLS writes once more, to nobody). If bytes are there already that can no longer be
+  sent, the pair is closed with them unread, which makes the kernel say ECONNRESET behind the last received;
 * anything doubtful: the events object is told the error, then the pair is closed.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
+from socket import SHUT_WR
 from typing import TYPE_CHECKING
 
 import trio
@@ -145,10 +149,29 @@ class StreamPump:
         self._unread.clear()
         return self._error
 
+    def shut_writing(self) -> bool:
+        """After an end by the peer: the application reads to the end now; False if the pair must be closed."""
+        fd = self._end.fileno()
+        if not self._peer_closed or HangupWatch.check(fd) or HangupWatch.readable(fd):
+            return False
+        self._end.shutdown(SHUT_WR)
+        return True
+
+    async def linger(self) -> None:
+        """After `shut_writing`: until the application closes too, or writes what nobody can get."""
+        try:
+            with suppress(OSError, trio.ClosedResourceError):  # nothing more there, or closed meanwhile
+                await trio.lowlevel.wait_readable(self._end)
+                while self._end.recv(CHUNK_BYTES):
+                    pass
+        finally:
+            self.close_end()
+
     def close_end(self) -> None:
-        """The application sees the end now."""
-        trio.lowlevel.notify_closing(self._end)
-        self._end.close()
+        """The application sees the end now. Idempotent."""
+        if self._end.fileno() >= 0:
+            trio.lowlevel.notify_closing(self._end)
+            self._end.close()
 
     def drop(self, filler_bytes: int) -> None:
         """Take out exactly what kept the application's end unwritable while it was connecting."""

@@ -169,12 +169,17 @@ async def pump_to_the_end(
 ) -> None:
     """Carry an open stream until it has ended, say so, and close both of its sides."""
     module.counters.links_opened += 1
+    lingers = False
     try:
         error = await pump.run(filler_bytes)
         listener.ended(error)
+        lingers = error is None and pump.shut_writing()
     finally:
         module.counters.add(pump)
-        pump.close_end()
+        if not lingers:
+            pump.close_end()
+    if lingers:
+        module.linger(pump)
     await close_link(module, pump)
 
 

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from trio import CancelScope
 
@@ -23,6 +24,7 @@ from esp32sock.module.ports import open_port
 from esp32sock.module.server import Accepted, ListenRequest
 from esp32sock.module.streams import LinkOptions, StreamRequest, set_link_options
 from esp32sock.module.thread import EngineThread
+from esp32sock.net.feed import EventFeed
 from esp32sock.net.oserrors import translated
 from esp32sock.net.routes import Routes
 from esp32sock.net.verbs import (
@@ -162,6 +164,7 @@ class LocalInterface(Interface):
         self._options = options
         self._thread = EngineThread(lambda: Module(options, open_port))
         self._module = self._thread.start()
+        self._feeds: WeakSet[EventFeed] = WeakSet()
 
     def may_block(self) -> bool:
         return not self._thread.is_current
@@ -216,14 +219,19 @@ class LocalInterface(Interface):
     def resolve(self, host: str) -> Future[list[str]]:
         return self._thread.call(self._module.resolve, host)
 
-    def execute(self, command: Command[Any], *, timeout_s: float | None = None) -> Any:
+    def execute(self, command: Command[Any], *, timeout_s: float | None = None, force: bool = False) -> Any:
         if not self.may_block():
             raise RuntimeError("execute would block the engine's own thread; await Module.execute there")
 
         async def run() -> Any:
-            return await self._module.execute(command, timeout_s=timeout_s)
+            return await self._module.execute(command, timeout_s=timeout_s, force=force)
 
         return self._thread.call(run).result()
+
+    def events(self) -> EventFeed:
+        feed = EventFeed(self._module.watch)
+        self._feeds.add(feed)
+        return feed
 
     def status(self) -> ModuleStatus:
         module = self._module
@@ -240,6 +248,8 @@ class LocalInterface(Interface):
 
     def close(self) -> None:
         self._thread.stop()
+        for feed in list(self._feeds):
+            feed.close()
 
 
 # -- the default interface ----------------------------------------------------------------------------

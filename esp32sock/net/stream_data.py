@@ -25,6 +25,9 @@ class StreamData(Virtual):
 
     kind = _socket.SOCK_STREAM
 
+    over = False
+    """The link has ended. What was received may still be read; nothing can be sent any more."""
+
     @abstractmethod
     def carries_data(self) -> bool:
         """Whether the stream is connected, or is about to be."""
@@ -92,7 +95,7 @@ class StreamData(Virtual):
         self.settle(sock)
         if self.error is not None:
             self.raise_error("send")
-        if not self.carries_data():
+        if self.over or not self.carries_data():
             return _not_connected(errno.EPIPE, "send", native, *arguments)
         try:
             return native(sock, *arguments)
@@ -122,4 +125,4 @@ def _not_connected(code: int, doing: str, native: Callable[..., Any], /, *argume
         try:
             return native(nobody, *arguments)
         except OSError:
-            raise failure(code, f"{doing}: this socket is not connected") from None
+            raise failure(code, f"{doing}: this socket has no connection") from None

@@ -109,9 +109,11 @@ class VirtualStream(StreamData):
             end.close()
 
     def note_ended(self, attempt: Attempt, error: Error | None) -> None:
-        if attempt is self._attempt and error is not None:
-            self.error = error
-            self._reset = True
+        if attempt is self._attempt:
+            self.over = True
+            if error is not None:
+                self.error = error
+                self._reset = True
 
     # Connecting.
 
@@ -216,6 +218,7 @@ class VirtualStream(StreamData):
         self.phase = Phase.FRESH
         self.handle = None
         self._attempt = None
+        self.over = False
         self._used_up = True
         self._shrunk = False
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from esp32sock.at.commands import Command
     from esp32sock.errors import Error
+    from esp32sock.net.feed import EventFeed
 
 Address = tuple[str, int]
 
@@ -178,8 +179,16 @@ class Interface(ABC):
         """IPv4 addresses of a name, asked of the module (CIPDOMAIN)."""
 
     @abstractmethod
-    def execute(self, command: Command[Any], *, timeout_s: float | None = None) -> Any:
-        """Run one command and block for its typed result; raises `esp32sock.errors.Error`."""
+    def execute(self, command: Command[Any], *, timeout_s: float | None = None, force: bool = False) -> Any:
+        """Run one command and block for its typed result; raises `esp32sock.errors.Error`.
+
+        A command that would end open links (`ends_links`: a restart, deep sleep, CIPMUX and their like) is
+        refused with EBUSY while there are any; with `force` they end with ECONNRESET first.
+        """
+
+    @abstractmethod
+    def events(self) -> EventFeed:
+        """What the module says unasked, from now on; any number of feeds at a time."""
 
     @abstractmethod
     def status(self) -> ModuleStatus:

@@ -10,7 +10,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import trio
 
@@ -24,9 +24,11 @@ from .trace import line_writer
 from .world import World
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
-    from .module import Observer
+
+Place: TypeAlias = str | tuple[str, int] | None
+"""A link to the terminal, a TCP address, or a terminal without a link."""
 
 
 def _tcp(text: str) -> tuple[str, int]:
@@ -64,8 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LINK",
         dest="places",
         action="append",
-        help="make LINK a symbolic link to the pseudo-terminal; --pty and --tcp may be said several times, each "
-        "is a module of its own",
+        help="make LINK a symbolic link to the pseudo-terminal; each --pty or --tcp is a module of its own",
     )
     parser.add_argument(
         "--tcp",
@@ -102,7 +103,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--trace", action="store_true", help="print the AT dialogue with times")
     parser.add_argument(
-        "--pcap", metavar="FILE", help="write dialogue and payloads for Wireshark; further modules FILE.2, FILE.3"
+        "--pcap",
+        metavar="FILE",
+        help="write dialogue and payloads for Wireshark; further modules FILE.2, FILE.3",
     )
     parser.add_argument(
         "--journal", metavar="FILE", help="append a line of JSON for each link opened or closed"
@@ -110,8 +113,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_of(arguments: argparse.Namespace, number: int = 1) -> Settings:
-    """Those of the module with this number, from 1: the first is what was asked for, the others differ in seed,
-    MAC addresses and flash.
+    """Those of the module with this number, from 1: the first is what was asked for, the others differ in
+    seed, MAC addresses and flash.
     """
     settings = Settings(
         profile=arguments.profile,
@@ -124,7 +127,7 @@ def settings_of(arguments: argparse.Namespace, number: int = 1) -> Settings:
         window_bytes=arguments.window,
         boot_noise=arguments.boot_noise,
         faults=arguments.faults,
-        nvs=numbered(arguments.nvs, number),
+        nvs=None if arguments.nvs is None else numbered(arguments.nvs, number),
     )
     if arguments.world is not None:
         settings = arguments.world.around(settings)
@@ -141,8 +144,8 @@ def settings_of(arguments: argparse.Namespace, number: int = 1) -> Settings:
     return settings
 
 
-def numbered(path: str | None, number: int) -> str | None:
-    return path if path is None or number == 1 else f"{path}.{number}"
+def numbered(path: str, number: int) -> str:
+    return path if number == 1 else f"{path}.{number}"
 
 
 def another_mac(mac: str, number: int) -> str:
@@ -151,48 +154,36 @@ def another_mac(mac: str, number: int) -> str:
     return ":".join(f"{byte:02x}" for byte in (value % (1 << 48)).to_bytes(6, "big"))
 
 
-async def simulate(arguments: argparse.Namespace, files: ExitStack) -> None:
-    """Run until SIGINT or SIGTERM, or until every module has been unplugged."""
-    journal = None
-    if arguments.journal is not None:
-        journal = line_writer(files.enter_context(open(arguments.journal, "a", encoding="utf-8")))
-    places: list[str | tuple[str, int] | None] = arguments.places or [None]
+async def simulate(
+    arguments: argparse.Namespace,
+    places: list[Place],
+    captures: list[BinaryIO],
+    journal: Callable[[str], object] | None,
+) -> None:
+    """Run a module at each place until SIGINT or SIGTERM, or until every one has been unplugged."""
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_until_signal, signals, nursery.cancel_scope)
             async with trio.open_nursery() as modules:
                 for number, place in enumerate(places, 1):
-                    serving = _serving(arguments, files, number, place, journal, several=len(places) > 1)
+                    settings = settings_of(arguments, number)
+                    label = f"[{number}] " if len(places) > 1 else ""
+                    serving = partial(
+                        serve,
+                        settings,
+                        pty_link=place if isinstance(place, str) else None,
+                        tcp=place if isinstance(place, tuple) else None,
+                        trace=line_writer(sys.stdout, label) if arguments.trace else None,
+                        journal=journal,
+                        observers=tuple(_captured(file, settings) for file in captures[number - 1 : number]),
+                    )
                     where = await modules.start(serving)
                     print(f"simulated ESP32, profile {arguments.profile}, at {where}", flush=True)
             nursery.cancel_scope.cancel()
 
 
-def _serving(
-    arguments: argparse.Namespace,
-    files: ExitStack,
-    number: int,
-    place: str | tuple[str, int] | None,
-    journal: Callable[[str], object] | None,
-    *,
-    several: bool,
-) -> Callable[..., Awaitable[None]]:
-    """The call of `serve` for one module."""
-    settings = settings_of(arguments, number)
-    observers: list[Observer] = []
-    pcap = numbered(arguments.pcap, number)
-    if pcap is not None:
-        file = files.enter_context(open(pcap, "wb"))
-        observers.append(PcapNg(file, started_at=time.time(), address=address_of(settings)))
-    return partial(
-        serve,
-        settings,
-        pty_link=place if isinstance(place, str) else None,
-        tcp=place if isinstance(place, tuple) else None,
-        trace=line_writer(sys.stdout, f"[{number}] " if several else "") if arguments.trace else None,
-        journal=journal,
-        observers=tuple(observers),
-    )
+def _captured(file: BinaryIO, settings: Settings) -> PcapNg:
+    return PcapNg(file, started_at=time.time(), address=address_of(settings))
 
 
 async def _until_signal(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
@@ -211,7 +202,15 @@ def run(arguments: argparse.Namespace) -> int:
     status = os.EX_OK
     try:
         with ExitStack() as files:
-            trio.run(simulate, arguments, files)
+            journal = None
+            if arguments.journal is not None:
+                journal = line_writer(files.enter_context(open(arguments.journal, "a", encoding="utf-8")))
+            places: list[Place] = arguments.places or [None]
+            captures: list[BinaryIO] = []
+            if arguments.pcap is not None:
+                names = [numbered(arguments.pcap, number) for number in range(1, len(places) + 1)]
+                captures = [files.enter_context(open(name, "wb")) for name in names]
+            trio.run(simulate, arguments, places, captures, journal)
     except* (OSError, ValueError) as group:
         print(f"esp32sock simulate: {_first(group)}", file=sys.stderr)
         status = os.EX_UNAVAILABLE

@@ -1,8 +1,8 @@
 """Hooks at which faults act. A module without faults carries `NO_FAULTS`, whose hooks change nothing.
 
 A fault is a subclass of `Faults` that overrides the hooks it needs; `injection.Injected` does those that have
-a name (fault_spec.py). All chance comes from the module's one seeded Random, so a seed names a whole run. Each
-hook says where it stands; the firmware calls it there and nowhere else.
+a name (fault_spec.py). All chance comes from the module's one seeded Random, so a seed names a whole run.
+Each hook says where it stands; the firmware calls it there and nowhere else.
 """
 
 from __future__ import annotations

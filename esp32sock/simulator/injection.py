@@ -1,8 +1,8 @@
 """The named faults at work on a module: its line, its firmware, its station. Those of the network itself are
 in shaping.py; what each name means is in fault_spec.py.
 
-How to read it. One method a hook; in each, one paragraph a fault. A write of the firmware is told apart by its
-bytes, which are whole tokens: nothing is ever parsed out of payload.
+How to read it. One method a hook; in each, one paragraph a fault. A write of the firmware is told apart by
+its bytes, which are whole tokens: nothing is ever parsed out of payload.
 """
 
 from __future__ import annotations

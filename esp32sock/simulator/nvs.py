@@ -1,8 +1,8 @@
 """The non-volatile store: what a module remembers over a restart, and in a file over its whole life.
 
 The file is JSON, one object. Values are what JSON has, and besides tuples, bytes and the simulator's own
-frozen dataclasses, each written as an object with one key that names its type. It is written anew, as a whole,
-after every change; a module that is killed leaves the old file or the new one.
+frozen dataclasses, each written as an object with one key that names its type. It is written anew, as a
+whole, after every change; a module that is killed leaves the old file or the new one.
 """
 
 from __future__ import annotations

@@ -22,10 +22,10 @@ def checksum(data: bytes) -> int:
     """The Internet checksum (RFC 1071)."""
     if len(data) % 2:
         data += b"\0"
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    return 0xFFFF - total
 
 
 def _packed(address: str) -> bytes:
@@ -59,7 +59,7 @@ def udp(source: Endpoint, target: Endpoint, data: bytes) -> bytes:
 
 @dataclass(slots=True)
 class Stream:
-    """One TCP connection between the module and a peer. Each method gives packets, as (from module?, bytes)."""
+    """One TCP connection of the module. Each method gives packets, as (from module?, bytes)."""
 
     module: Endpoint
     peer: Endpoint

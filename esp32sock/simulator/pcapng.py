@@ -1,8 +1,8 @@
 """An observer that writes a capture file for Wireshark: the AT dialogue, and the payloads of the links.
 
-Two interfaces in one file. "AT" has link type USER0, and each packet is one write of the host (outbound) or one
-burst of the module (inbound). "links" has raw IPv4, made up by packets.py. Format: pcapng (draft-ietf-opsawg-
-pcapng). A file may be read while it grows.
+Two interfaces in one file. "AT" has link type USER0, and each packet is one write of the host (outbound) or
+one burst of the module (inbound). "links" has raw IPv4, made up by packets.py. Format: pcapng
+(draft-ietf-opsawg- pcapng). A file may be read while it grows.
 """
 
 from __future__ import annotations

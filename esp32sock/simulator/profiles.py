@@ -38,9 +38,13 @@ class Profile:
     line_limit: int | None = 256
     """The longest line with its CR LF that is taken; None: none was found."""
     line_crash: int | None = None
-    """A line of so many bytes resets the chip: 1023 did on 1.0, 513 did not (sweep of AT)."""
+    """A read of so many bytes resets the chip: 1023 did on 1.0, 513 did not (sweep of AT)."""
+    unfinished_limit: int | None = None
+    """So many bytes without a line end are thrown away after a read: 128 on 1.0, where the rest of a line that
+    came in two reads is refused (sweeps of AT and CIPSTART), and so is what hides behind a NUL (basic).
+    """
     nul_ends_search: bool = False
-    """No line end is found behind a NUL byte, until 128 bytes have come (observed 1.0)."""
+    """No line end is found behind a NUL byte (observed 1.0)."""
     comma_ends_echo: bool = True
     """`ATE0,1` is ATE0 (sweep of ATE, 2.0; not 1.0)."""
     sees_stale_line_end: bool = False
@@ -245,7 +249,6 @@ _V1_0 = replace(
     ),  # the form is observed, the numbers are a guess
     commands=basic.V1_0 | TCPIP_COMMANDS["1.0"],
     error_codes_always=True,
-    line_limit=128,  # a line of 127 is taken, of 155 not (sweep of CIPSTART, 1.0)
     ipd_limit=1440,  # observed 1.0: 5000 bytes came as 1440, 1440, 1440, 680
     ipd_address=",{address},{port}",  # at-dialects 7.6
     ipd_trailer=b"",  # observed 1.0
@@ -255,6 +258,7 @@ _V1_0 = replace(
     cwjap_fields=4,
     version_ends_open=True,
     line_crash=1023,
+    unfinished_limit=128,
     nul_ends_search=True,
     comma_ends_echo=False,
     default_sleep=0,
@@ -289,7 +293,8 @@ _V1_2 = replace(
     commands=basic.V1_2 | TCPIP_COMMANDS["1.2"],
     version_ends_open=False,
     line_crash=None,
-    nul_ends_search=False,  # this and the one before: a guess
+    unfinished_limit=None,
+    nul_ends_search=False,  # this and the two before: a guess
     has_ethernet=True,  # Ethernet builds from 1.2 on (at-dialects 3.4); that bit 2 shows is a guess
     line_limit=256,
 )

@@ -6,9 +6,9 @@
 Each opening makes a module of its own; closing ends it. The port is a real terminal with a real descriptor.
 Without options the module speaks the newest complete profile, is not slowed down, is already running and
 joined to an access point, and reaches the network of this machine (10.0.2.2 is 127.0.0.1). `paced` slows the
-line to its baud, `cold` powers the module on at the opening, `noise` puts the boot log on the line. A world is
-described in world.py, a SPEC in fault_spec.py; `nvs` is the flash, kept from one opening to the next. As with
-a real module, a port opened at another baud than the module's reads garbage.
+line to its baud, `cold` powers the module on at the opening, `noise` puts the boot log on the line. A world
+is described in world.py, a SPEC in fault_spec.py; `nvs` is the flash, kept from one opening to the next. As
+with a real module, a port opened at another baud than the module's reads garbage.
 """
 
 from __future__ import annotations

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .profiles import DEFAULT_PROFILE
 from .radio import DEFAULT_ACCESS_POINTS, AccessPoint, Provisioning
-from .shaping import Name
 from .uart import UartSettings
+
+if TYPE_CHECKING:
+    from .shaping import Name
 
 WINDOW_BYTES = 5760
 """The TCP window of a stock build: four segments of 1440 (performance-facts 2.4)."""
@@ -42,7 +45,9 @@ class Timing:
     """Between the end of a line and the first byte of its answer."""
 
 
-OBSERVED_TIMING = Timing(boot_s=1.7, associate_s=2.5, dhcp_s=1.0, join_failure_s=17.0, scan_s=1.6, command_s=0.001)
+OBSERVED_TIMING = Timing(
+    boot_s=1.7, associate_s=2.5, dhcp_s=1.0, join_failure_s=17.0, scan_s=1.6, command_s=0.001
+)
 """What the captures of 2.0 show (an emulator's times, not a chip's)."""
 
 

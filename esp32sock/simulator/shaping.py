@@ -1,5 +1,6 @@
-"""What stands between a module and its network when a world or faults want something of it: names of the world
-with their delays, its update server, and the network's faults. Works on any network, on the module's clock.
+"""What stands between a module and its network when a world or faults want something of it: names of the
+world with their delays, its update server, and the network's faults. Works on any network, on the module's
+clock.
 
 Theory of operation
 -------------------

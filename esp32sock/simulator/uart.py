@@ -1,13 +1,12 @@
 """The serial line of the module: baud, flow control, the receive ring, the transmit ring, latency. Sans-IO.
 
-Theory of operation
--------------------
-*Host to module.* What the host writes waits on the wire (`_wire`), arrives at the pace of the line, and goes
-through the receive ring of 2048 bytes to the firmware. The firmware reads as fast as bytes come, or at
-`drain_bytes_per_s`, or not at all while somebody `hold`s the input. When the ring is full, RTS goes up: a host
-that minds it (`HostLine.rtscts`, and the module's flow control has bit 0) stops, and its bytes stay on the
-wire; from any other host the bytes that find no room are lost, in silence (at-dialects 2, 8.4). An unpaced
-line carries bytes in no time, but not faster than the module reads them: it overflows only while held.
+Theory of operation ------------------- *Host to module.* What the host writes waits on the wire (`_wire`),
+arrives at the pace of the line, and goes through the receive ring of 2048 bytes to the firmware. The firmware
+reads as fast as bytes come, or at `drain_bytes_per_s`, or not at all while somebody `hold`s the input. When
+the ring is full, RTS goes up: a host that minds it (`HostLine.rtscts`, and the module's flow control has bit
+0) stops, and its bytes stay on the wire; from any other host the bytes that find no room are lost, in silence
+(at-dialects 2, 8.4). An unpaced line carries bytes in no time, but not faster than the module reads them: it
+overflows only while held.
 
 *Module to host.* Writes of the firmware queue up and leave at the pace of the line. Marks in the queue are
 things that happen when everything before them has left: new settings, a pause, the end of the line. No byte
@@ -330,7 +329,7 @@ class Uart:
         self._mark(_Mark(unplug=True))
 
     def change_after_output(self, settings: UartSettings) -> None:
-        """Apply new settings once everything queued has left: OK goes out at the old speed (at-dialects 2)."""
+        """Apply new settings once all that is queued has left: OK goes out at the old speed (at-dialects 2)."""
         self._mark(_Mark(settings=settings))
 
     def _mark(self, mark: _Mark) -> None:

@@ -25,6 +25,7 @@ class Frame:
     stop_bits: int = 1
     parity: int = 0
 
+
 @dataclass(frozen=True, slots=True)
 class HostLine:
     """How the host has set its end of the line.

@@ -84,7 +84,7 @@ class World:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> World:
-        """A world out of a file. Raises OSError, or ValueError that names the file, the place and the cause."""
+        """A world out of a file. Raises OSError, or ValueError naming the file, the place and the cause."""
         try:
             return cls.parse(Path(path).read_text("utf-8"))
         except ValueError as error:

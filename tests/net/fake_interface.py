@@ -492,8 +492,11 @@ class FakeInterface(Interface):
             answer.set_exception(CommandError("AT+CIPDOMAIN", "ERROR"))
         return answer
 
-    def execute(self, command: Any, *, timeout_s: float | None = None) -> Any:
+    def execute(self, command: Any, *, timeout_s: float | None = None, force: bool = False) -> Any:
         raise AssertionError("the sockets execute no commands")
+
+    def events(self) -> Any:
+        raise AssertionError("the sockets watch no events")
 
     def status(self) -> ModuleStatus:
         return ModuleStatus("fake", "2.4", "fake", self.station_ip)

@@ -166,7 +166,13 @@ WIFI = [
     ),
     (("doc-v1",), [], 'AT+CWJAP="Espressif",""', OK, "V1.0 4.2.2"),
     (ALL, ["AT+CWQAP"], 'AT+CWJAP="NoSuchNet","12345678"', b"+CWJAP:3\r\n" + ERROR, "v2.0-wifi"),
-    (("doc-v1", *SINCE_2_0), ["AT+CWQAP"], 'AT+CWJAP="Espressif","12345678"', b"+CWJAP:4\r\n" + ERROR, "sweep of CWJAP"),
+    (
+        ("doc-v1", *SINCE_2_0),
+        ["AT+CWQAP"],
+        'AT+CWJAP="Espressif","12345678"',
+        b"+CWJAP:4\r\n" + ERROR,
+        "sweep of CWJAP",
+    ),
     (
         FIRMWARE,
         [],

@@ -1,8 +1,8 @@
 """A client that nobody here wrote: Adafruit's ESP_ATcontrol joins, connects, sends and receives.
 
 It drives a module on the simulator's own terminal, with stub pins. Two habits of its own shape the test: it
-throws away what arrives together with SEND OK, so the peer answers a little later; and it reads into a
-buffer of 1500 bytes.
+throws away what arrives together with SEND OK, so the peer answers a little later; and its `remote_AP`
+raises TypeError on every module that is joined (version 0.11.7), so it is not asked.
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ def peer() -> Iterator[int]:
     answered = threading.Event()
 
     def serve() -> None:
-        connection, _ = listener.accept()
+        try:
+            connection, _ = listener.accept()
+        except OSError:  # nobody came
+            return
         with connection:
             while head := connection.recv(4, socket.MSG_WAITALL):
                 body = connection.recv(int(head), socket.MSG_WAITALL)
@@ -67,6 +70,7 @@ def peer() -> Iterator[int]:
     thread = threading.Thread(target=serve)
     thread.start()
     yield listener.getsockname()[1]
+    listener.shutdown(socket.SHUT_RDWR)
     thread.join()
     listener.close()
 
@@ -81,7 +85,6 @@ def test_joins_connects_sends_and_receives_intact(profile: str, library: Any, pe
             control = library.ESP_ATcontrol(line, 115200, reset_pin=Pin(), rts_pin=Pin())
             control.connect({"ssid": access_point.ssid, "password": access_point.password or ""})
             assert control.is_connected
-            assert control.remote_AP[0] == access_point.ssid
             assert control.local_ip == "10.0.2.15"
             assert control.socket_connect("TCP", "10.0.2.2", peer)
             for number in range(ROUNDS):

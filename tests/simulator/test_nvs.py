@@ -18,7 +18,7 @@ def test_values_by_key():
 
 def test_a_file_remembers(tmp_path):
     path = tmp_path / "flash"
-    values = {"text": "ä\\\"", "number": -3, "flag": True, "none": None, "real": 0.5, "list": [1, [2]]}
+    values = {"text": 'ä\\"', "number": -3, "flag": True, "none": None, "real": 0.5, "list": [1, [2]]}
     values |= {"tuple": (1, ("a",)), "bytes": b"\0\xff", "uart": UartSettings(baud=9600), "dict": {"a": (1,)}}
     nvs = NvsFile(path)
     for key, value in values.items():
@@ -40,7 +40,14 @@ def test_a_new_file_begins_with_what_is_given_and_an_old_one_does_not(tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{", '{"a": {"<.nosuch:X>": {}}}', '{"a": {"<os:system>": {}}}', '{"a": {"<.uart:Uart>": {}}}'],
+    [
+        "",
+        "[]",
+        "{",
+        '{"a": {"<.nosuch:X>": {}}}',
+        '{"a": {"<os:system>": {}}}',
+        '{"a": {"<.uart:Uart>": {}}}',
+    ],
 )
 def test_what_is_no_flash(tmp_path, text):
     path = tmp_path / "flash"

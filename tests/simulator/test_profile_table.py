@@ -15,7 +15,9 @@ def test_page_is_current():
     assert PAGE.read_text("utf-8") == markdown()
 
 
-@pytest.mark.parametrize("profile", [p for p in PROFILES.values() if p.listing is not None], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "profile", [p for p in PROFILES.values() if p.listing is not None], ids=lambda p: p.name
+)
 def test_what_is_simulated_is_listed(profile):
     """AT+CMD? (v4.1dev-cmd-list): every form that is simulated is one that the firmware lists."""
     for name, forms in profile.commands.items():

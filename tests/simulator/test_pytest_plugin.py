@@ -48,7 +48,9 @@ def test_a_terminal_with_a_module(run):
         def test_fault(esp32_pty):
             assert ask(esp32_pty, b"AT\\r\\nAT\\r\\n").startswith(b"AT\\r\\n\\r\\nbusy p...")
 
-        @pytest.mark.esp32(world={"access_point": [{"ssid": "attic"}], "network": {"names": {"x.test": "10.0.2.2"}}})
+        WORLD = {"access_point": [{"ssid": "attic"}], "network": {"names": {"x.test": "10.0.2.2"}}}
+
+        @pytest.mark.esp32(world=WORLD)
         def test_world(esp32_pty, tmp_path):
             assert b'"attic"' in ask(esp32_pty, b"AT+CWJAP?\\r\\n")
             assert b"10.0.2.2" in ask(esp32_pty, b'AT+CIPDOMAIN="x.test"\\r\\n')
@@ -109,7 +111,8 @@ WRONG = {
 
 def test_what_cannot_be_is_said(run):
     tests = (
-        f"@pytest.mark.esp32({marker})\ndef test_{n}(esp32_pty):\n    pass\n" for n, marker in enumerate(WRONG)
+        f"@pytest.mark.esp32({marker})\ndef test_{n}(esp32_pty):\n    pass\n"
+        for n, marker in enumerate(WRONG)
     )
     result = run("import pytest\n" + "\n".join(tests))
     result.assert_outcomes(errors=len(WRONG))

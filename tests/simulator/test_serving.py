@@ -170,6 +170,17 @@ def test_options_of_the_url():
         window_bytes=2880,
     )
     assert settings_of("sim://") == Settings()
+    assert settings_of("sim://?faults=drop:0.1,busy@3&nvs=flash&noise=1") == Settings(
+        faults="drop:0.1,busy@3", nvs="flash", boot_noise=True
+    )
+
+
+def test_a_world_in_the_url(tmp_path):
+    path = tmp_path / "world.toml"
+    path.write_text('[[access_point]]\nssid = "attic"\n')
+    assert settings_of(f"sim://2.0?world={path}").access_points[0].ssid == "attic"
+    with pytest.raises(FileNotFoundError):
+        settings_of(f"sim://?world={tmp_path}/nosuch")
 
 
 @pytest.mark.parametrize(
@@ -181,6 +192,9 @@ def test_options_of_the_url():
         ("sim://?baud=fast", "option baud: "),
         ("sim://?latency_ms=-1", "option latency_ms: "),
         ("sim://?paced", "bad query field"),
+        ("sim://?faults=nosuch", "option faults: no fault 'nosuch'; there are all"),
+        ("sim://?world=nosuch.toml", "nosuch.toml"),
+        ("sim://?nvs=/dev/null/x", "/dev/null/x"),
     ],
 )
 def test_bad_urls(sim_scheme, url, message):
@@ -339,10 +353,73 @@ def test_command_line(tmp_path, echo_port):
     assert (closed["event"], closed["bytes_sent"], closed["bytes_received"]) == ("close", 0, 0)
 
 
+def test_several_modules_of_one_command(tmp_path):
+    """Each with a place, a flash, a capture and addresses of its own."""
+    command = [sys.executable, "-m", "esp32sock.simulator", "--trace", "--tcp", "127.0.0.1:0"]
+    command += ["--pty", str(tmp_path / "a"), "--pty", str(tmp_path / "b")]
+    command += ["--nvs", str(tmp_path / "nvs"), "--pcap", str(tmp_path / "pcap")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        places = [process.stdout.readline().split()[-1] for _ in range(3)]
+        assert places[0].startswith("socket://127.0.0.1:")
+        assert places[1:] == [str(tmp_path / "a"), str(tmp_path / "b")]
+        macs = set()
+        for place in places[1:]:
+            with serial.Serial(place, 115200, timeout=20) as port:
+                port.write(b"AT+CIFSR\r\n")
+                macs.add(read_until(port, OK))
+        assert len(macs) == 2
+        process.send_signal(signal.SIGTERM)
+        output = process.stdout.read()
+        assert process.wait() == 0
+    assert "[2] " in output
+    assert "[3] " in output
+    assert {"nvs", "nvs.2", "nvs.3", "pcap", "pcap.2", "pcap.3"} == {each.name for each in tmp_path.iterdir()}
+
+
+def test_an_unplugged_module_ends_the_command(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "esp32sock.simulator",
+        "--pty",
+        str(tmp_path / "a"),
+        "--faults",
+        "unplug@8",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        with serial.Serial(str(tmp_path / "a"), 115200, timeout=20) as port:
+            port.write(b"AT\r\n")
+            with contextlib.suppress(serial.SerialException):
+                while port.read(1):
+                    pass
+        assert process.wait() == 0
+
+
+def test_garbage_at_another_baud(sim_scheme):
+    """The terminal shows the module how the port was opened."""
+    with serial.serial_for_url("sim://2.0", 9600, timeout=20) as port:
+        port.write(b"AT\r\n")
+        assert port.read(1) not in (b"", b"A")
+        port.baudrate = 115200
+        port.write(b"\r\n")
+        read_until(port, b"\r\nERROR\r\n")
+        port.write(b"AT\r\n")
+        assert read_until(port, OK).endswith(OK)
+
+
 def test_command_line_says_what_is_wrong(tmp_path, capsys):
     (tmp_path / "file").write_text("mine")
     assert main(["--pty", str(tmp_path / "file")]) != 0
     assert "File exists" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main(["--profile", "nosuch"])
-    assert "doc-v1" in capsys.readouterr().err
+    for words, message in (
+        (["--profile", "nosuch"], "doc-v1"),
+        (["--faults", "nosuch"], "no fault 'nosuch'"),
+        (["--world", str(tmp_path / "file")], "file: "),
+        (["--world", str(tmp_path / "none")], "No such file"),
+    ):
+        with pytest.raises(SystemExit):
+            main(words)
+        assert message in capsys.readouterr().err
+    assert main(["--nvs", str(tmp_path / "file")]) != 0
+    assert "not the flash of a simulated module" in capsys.readouterr().err

@@ -1,7 +1,7 @@
 """What the ROM and the bootloader print on UART0 while the chip starts.
 
-Seen on the AT port only where a board or a build has AT on UART0 (at-dialects 2, 8.3). The text is that of the
-captures (v201712-basic, restart; sweep, watchdog), without the lines that name partitions and segments.
+Seen on the AT port only where a board or a build has AT on UART0 (at-dialects 2, 8.3). The text is that of
+the captures (v201712-basic, restart; sweep, watchdog), without the lines that name partitions and segments.
 """
 
 from __future__ import annotations

@@ -34,9 +34,6 @@ READ_GAP_S = 0.001
 timeout.
 """
 
-_DEAF_BYTES = 128
-"""Where a NUL hides all line ends, the buffer is thrown away once it holds so many (basic, 1.0)."""
-
 _BUFFER_LIMIT = 4096
 """An unfinished line keeps no more than this; a bound for memory, chosen above the 2050 that 2.0 was seen to
 take.
@@ -175,6 +172,10 @@ class Receiver:
 
     def _lines(self, data: bytes) -> None:
         firmware, buffer = self._firmware, self._buffer
+        crash = firmware.profile.line_crash
+        if crash is not None and len(data) >= crash:
+            firmware.crash()
+            return
         start = len(buffer)
         buffer += data
         end = self._line_end(start)
@@ -199,11 +200,8 @@ class Receiver:
             end = self._line_end(0)
         if not firmware.executor.running:
             self._echo(bytes(buffer[start:]))
-        profile = firmware.profile
-        if profile.line_crash is not None and len(buffer) >= profile.line_crash:
-            firmware.crash()
-            return
-        if profile.nul_ends_search and b"\0" in buffer and len(buffer) >= _DEAF_BYTES:
+        limit = firmware.profile.unfinished_limit
+        if limit is not None and len(buffer) >= limit:
             buffer.clear()
         del buffer[_BUFFER_LIMIT:]
 

@@ -112,9 +112,7 @@ class Station:
         self._say("WIFI GOT IP")
         return True
 
-    async def join(
-        self, ssid: str, password: str, bssid: str, *, refuse_open: bool = False
-    ) -> int | None:
+    async def join(self, ssid: str, password: str, bssid: str, *, refuse_open: bool = False) -> int | None:
         """AT+CWJAP: the code of the failure, or None. A failure leaves the module without a network (observed 4.1).
 
         `refuse_open` is pci_en: an open access point is then not found (sweep of CWJAP, 2.0).

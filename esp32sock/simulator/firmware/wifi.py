@@ -70,7 +70,9 @@ def _join_options(call: Call) -> list[str]:
     """As set by CWJAP, or the defaults of the firmware."""
     defaults = call.profile.join_defaults
     memory = call.firmware.memory
-    return [str(memory.get(f"join_{name}", value)) for name, value in zip(JOIN_OPTIONS, defaults, strict=True)]
+    return [
+        str(memory.get(f"join_{name}", value)) for name, value in zip(JOIN_OPTIONS, defaults, strict=True)
+    ]
 
 
 @command("CWJAP", "e")

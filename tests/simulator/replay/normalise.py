@@ -75,7 +75,9 @@ def join_blocks(text: bytes) -> bytes:
                 break
             end = following.end() + int(following["size"])
             payload += text[following.end() : end]
-        made.append(b"\r\n+IPD,%b%d%b:%b" % (match["link"] or b"", len(payload), match["where"] or b"", payload))
+        made.append(
+            b"\r\n+IPD,%b%d%b:%b" % (match["link"] or b"", len(payload), match["where"] or b"", payload)
+        )
         position = end
     made.append(text[position:])
     return b"".join(made)

@@ -83,6 +83,8 @@ async def _obey_line(connection: Connection, line: bytes) -> bool:
             for number in range(int(count)):
                 connection.send(b"<%05d>" % number + b"s" * 291 + b"\r\n")
                 await connection.sleep(float(seconds))
+            await sink(connection)  # what was sent to it meanwhile got no answer
+            return False
         case ["close", *_]:
             connection.close()
             return False
@@ -117,7 +119,6 @@ class Driver:
             connection.close()
 
         return driven
-
 
     # Clients of the module's server
 

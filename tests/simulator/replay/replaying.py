@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PROFILES = {"v201712": "1.0", "v2.0": "2.0", "v3.2c3": "3.4", "v4.1dev": "4.1", "v4.2dev": "4.2"}
 
-PIECE_BYTES = 120
+PIECE_BYTES = 128
 BYTES_PER_S = 11520
 """115200 baud from the host to the module held in the captures; the other way did not."""
 
@@ -95,7 +95,13 @@ class Bench:
         heapq.heappush(self._actions, (max(when, self.now), self._serial, action))
 
     def write(self, data: bytes) -> None:
-        """The host writes; the line carries a long text piece by piece, as it did when it was recorded."""
+        """The host writes; a long payload arrives piece by piece, as it did when it was recorded.
+
+        Commands arrive whole: where a line was cut when it was read is not known from the recording.
+        """
+        if data.startswith(b"AT"):
+            self.module.host_wrote(data, self.now)
+            return
         self.module.host_wrote(data[:PIECE_BYTES], self.now)
         for start in range(PIECE_BYTES, len(data), PIECE_BYTES):
             piece = data[start : start + PIECE_BYTES]

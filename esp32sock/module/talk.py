@@ -1,0 +1,205 @@
+"""Talking to a module and nothing else: what it has open and how it is set stays as it is.
+
+Theory of operation: attaching a module sets it up for sockets (several links, none open, settings out of the
+flash). Whoever manages one must not do that to it: here it is only found (`startup.probe`), its echo turned
+off and its firmware read. The dialogue stays SYNCING, in which a command that is not answered is owed
+nothing: so even after changing the serial rate in vain there is a way back (`change_uart`).
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+import trio
+
+from esp32sock.at.commands import basic, tcpip
+from esp32sock.at.commands.redaction import redacted
+from esp32sock.at.events import Event, LinkOpened, UnknownText
+from esp32sock.at.framing import DISCARD, LINKS
+from esp32sock.errors import CommandError, Error, PortError
+from esp32sock.module import startup
+from esp32sock.module.dialogue import Dialogue
+from esp32sock.module.ports import open_port
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from esp32sock.at.commands import Command
+    from esp32sock.at.firmware import Firmware
+    from esp32sock.module.ports import Port
+
+R = TypeVar("R")
+
+EVENTS = 1000
+"""How many events nobody has looked at are kept; by taste."""
+SETTLE_S = 0.05
+"""Between the OK of AT+UART at the old rate and the first byte at the new one; 10 ms are needed
+(at-dialects 5.1).
+"""
+VERIFY_TRIES = 3
+
+log = logging.getLogger("esp32sock")
+
+
+class _Ear:
+    """Keeps what the module says unasked; payload of links that others opened is let go."""
+
+    def __init__(self) -> None:
+        self.send, self.receive = trio.open_memory_channel[Event](EVENTS)
+        self.dialogue: Dialogue | None = None
+
+    def payload(self, link_id: int) -> None:
+        assert self.dialogue is not None
+        self.dialogue.session.demux.take(link_id)
+
+    def event(self, event: Event) -> None:
+        if isinstance(event, UnknownText):
+            event = UnknownText(redacted(event.text))
+        elif isinstance(event, LinkOpened) and self.dialogue is not None:
+            self.dialogue.session.demux.set_sink(event.link_id, DISCARD)
+        try:
+            self.send.send_nowait(event)
+        except trio.WouldBlock:
+            log.debug("nobody listens: %r", event)
+
+    def port_lost(self, error: PortError) -> None:
+        self.send.close()
+
+    def forget(self) -> None:
+        """What was said until now concerns nobody."""
+        while self.receive.statistics().current_buffer_used:
+            self.receive.receive_nowait()
+
+
+class Talk:
+    """One module that is talked to."""
+
+    def __init__(self, dialogue: Dialogue, events: trio.MemoryReceiveChannel[Event]) -> None:
+        self.dialogue = dialogue
+        self.events = events
+        """What it says unasked; ends when the port is lost."""
+
+    @property
+    def firmware(self) -> Firmware:
+        return self.dialogue.session.firmware
+
+    @property
+    def port(self) -> Port:
+        return self.dialogue.port
+
+    async def execute(self, command: Command[R], *, timeout_s: float | None = None) -> R:
+        """Run one command; see `Dialogue.execute_in_turn` for what it raises."""
+        return await self.dialogue.execute(command, timeout_s=timeout_s)
+
+    async def has(self, command: Command[R]) -> R | None:
+        """The result of a command that this firmware may not have, or refuses now; None then."""
+        try:
+            return await self.execute(command)
+        except CommandError as error:
+            log.debug("%s", error)
+            return None
+
+    async def change_uart(self, wanted: basic.UartSettings, *, store: bool = False) -> None:
+        """Change the serial line on both sides, and see that it works before it is stored.
+
+        PortError if the host's side cannot do it (nothing was changed), or if the module does not answer
+        then: both sides are put back, and the error says whether that worked.
+        """
+        before = await self.execute(basic.Uart())
+        rate = self.port.baud or before.baud
+        before = replace(before, baud=rate)
+        self._try_rate(wanted.baud, rate)
+        await self.execute(basic.SetUart(wanted))
+        await self._follow(wanted)
+        if await self._answers():
+            if store:
+                await self.execute(basic.SetStoredUart(wanted))
+            return
+        await self._roll_back(before)
+        raise PortError(
+            f"nothing was understood at {wanted.baud} baud; both sides are at {rate} again. Is that rate, or "
+            "the flow control, too much for the adapter or its cable?"
+        ).means(errno.EPROTO)
+
+    def _try_rate(self, wanted: int, present: int) -> None:
+        try:
+            self.port.set_baud(wanted)
+            self.port.set_baud(present)
+        except (OSError, ValueError) as error:
+            raise PortError(f"this adapter cannot do {wanted} baud ({error}); nothing was changed").means(
+                errno.EINVAL
+            ) from error
+
+    async def _follow(self, settings: basic.UartSettings) -> None:
+        """The host's side, as the module's now is."""
+        await trio.sleep(SETTLE_S)
+        self.port.set_baud(settings.baud)
+        if settings.flow is basic.FlowControl.RTS_CTS:
+            self.port.set_rtscts(True)
+        self.dialogue.write_raw(b"\r\n")  # what the change may have left in the module's line buffer
+        await trio.sleep(SETTLE_S)
+
+    async def _answers(self) -> bool:
+        for _ in range(VERIFY_TRIES):
+            try:
+                await self.execute(basic.Test())
+            except PortError:
+                raise
+            except Error:
+                continue
+            return True
+        return False
+
+    async def _roll_back(self, before: basic.UartSettings) -> None:
+        """The module may hear us though we do not hear it: so it is told to go back, and then we do."""
+        try:
+            await self.execute(basic.SetUart(before))
+        except CommandError as error:
+            log.debug("%s", error)
+        await self._follow(before)
+        if not await self._answers():
+            raise PortError(
+                f"nothing was understood at the new rate, and nothing at {before.baud} baud either: restart "
+                "the module, then it has its stored rate again"
+            ).means(errno.EPROTO)
+
+
+@asynccontextmanager
+async def talking(
+    url: str, baud: int, *, opener: Callable[[str, int], Awaitable[Port]] = open_port
+) -> AsyncIterator[Talk]:
+    """Open a port and find the module behind it; PortError or CommandError if there is none."""
+    port = await opener(url, baud)
+    ear = _Ear()
+    dialogue = ear.dialogue = Dialogue(port, ear)
+    failure: BaseException | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(dialogue.run)
+            try:
+                await _get_to_know(dialogue)
+                ear.forget()
+                yield Talk(dialogue, ear.receive)
+            except BaseException as error:  # not in a group of the nursery's making
+                failure = error
+            nursery.cancel_scope.cancel()
+    finally:
+        with trio.CancelScope(shield=True):
+            await port.aclose()
+    if failure is not None:
+        raise failure
+
+
+async def _get_to_know(dialogue: Dialogue) -> None:
+    await startup.probe(dialogue)
+    run = dialogue.execute_in_turn
+    async with dialogue.turn():
+        await run(basic.Echo(on=False))
+        dialogue.session.firmware = await run(basic.Version())
+        dialogue.session.demux.mux = await run(tcpip.Multiplexed())
+    for link_id in range(LINKS):
+        dialogue.session.demux.set_sink(link_id, DISCARD)

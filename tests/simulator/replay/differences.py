@@ -1,0 +1,96 @@
+"""The exchanges that differ, each with its reason, by capture and line of the file.
+
+`DOUBTFUL` are those that the README of the captures calls so: what the emulation did, and no rule. `DIFFERENT`
+are all others. An exchange that differs and is not here fails the test, and so does one that is here and is
+equal.
+"""
+
+from __future__ import annotations
+
+_SLOW = "the emulator was slow: the answer or the command went missing, or came behind the next"
+_CUT = "a long line that was read in two pieces, of which the first was thrown away"
+_STUCK = "the emulated module hung or was restarted in the middle of this"
+_LOADED = "boot and watchdog text instead of an answer: the emulated module did not come back"
+_SUSPECT = "the README calls lines with NUL bytes in this section suspect"
+_CUT_OFF = "the recording ends before the answer does"
+_FINDS_FEWER = "a scan that heard one access point of three"
+
+DOUBTFUL_LINES: dict[str, dict[str, tuple[int, ...]]] = {
+    "esp-at-v2.0-sweep": {
+        _STUCK: (316, 319, 3562, 3848, 4180, 4182, 4185),
+        _SLOW: (3175, 3177),
+        _FINDS_FEWER: (2156,),
+    },
+    "esp-at-v201712-basic": {
+        _CUT: (115, 118),
+        _CUT_OFF: (259,),
+    },
+    "esp-at-v201712-duplex": {
+        _SUSPECT: (140, 155),
+        "busy to a payload 5 ms behind the prompt: its bytes were lost, and the rest follows": (
+            500,
+            509,
+            512,
+        ),
+    },
+    "esp-at-v201712-sweep": {
+        _CUT: (125, 138, 141, 144, 2454),
+        _LOADED: (149, 164, 177, 230, 250, 252, 257, 259, 3042, 3044, 3197, 3215, 3218),
+        _SLOW: (1566, 1571),
+        _STUCK: (2630, 2632, 2634, 2911, 2913, 2916, 2920, 3020),
+    },
+    "esp-at-v3.2c3-tcp-single": {
+        "here the emulated chip stopped answering": (151,),
+    },
+    "esp-at-v4.1dev-already-connected": {
+        "the recording begins while the module still boots": (8, 10, 12),
+        _CUT_OFF: (40,),
+    },
+    "esp-at-v4.2dev-basic": {
+        "the recording begins while the module still boots": (8, 17),
+    },
+}
+
+_RACE = "a block between `Recv` and SEND OK: where the README says it may fall, and a race here"
+_HELD_OUT = "the state was made by a section that is not in the folder"
+_WINDOW = "how much of a full window has come when a read answers depends on the emulator's timing"
+
+DIFFERENT_LINES: dict[str, dict[str, tuple[int, ...]]] = {
+    "esp-at-v2.0-passive": {_WINDOW: (52, 54, 56, 58, 60, 62)},
+    "esp-at-v2.0-sweep": {
+        "the module reset while it looked for an SSID of 32 bytes: seen once, and not taken for a rule": (
+            1094,
+        ),
+        _RACE: (2960, 2985),
+        _HELD_OUT: (3409, 3411, 3413, 3484, 3486, 3488),
+    },
+    "esp-at-v201712-duplex": {
+        "the peer's close falls before the scan ends here, behind it there": (670,),
+    },
+    "esp-at-v201712-sweep": {
+        _RACE: (2842,),
+        _HELD_OUT: (2567, 3400, 3534),
+    },
+    "esp-at-v4.1dev-passive": {
+        _WINDOW: (45, 47, 50, 52, 54, 56, 60),
+        _RACE: (74,),
+    },
+    "esp-at-v4.1dev-tcp-single": {
+        "a link was open before the recording began": (18,),
+        _RACE: (85,),
+    },
+    "esp-at-v4.2dev-basic": {
+        "the address had only just come, and its resolver not yet": (203,),
+    },
+}
+
+
+def _by_line(table: dict[str, dict[str, tuple[int, ...]]]) -> dict[str, dict[int, str]]:
+    return {
+        name: {line: reason for reason, lines in reasons.items() for line in lines}
+        for name, reasons in table.items()
+    }
+
+
+DOUBTFUL = _by_line(DOUBTFUL_LINES)
+DIFFERENT = _by_line(DIFFERENT_LINES)

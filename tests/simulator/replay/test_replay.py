@@ -1,0 +1,54 @@
+"""Every capture of real firmware, replayed against the profile that the README of the captures names.
+
+At least 95 % of the exchanges of each firmware are equal, or 98 % without those that the README calls
+doubtful; each other one is listed with its reason in differences.py.
+"""
+
+import pytest
+
+from .capture import CAPTURES, available
+from .differences import DIFFERENT, DOUBTFUL
+from .reporting import describe, figures, replay
+
+PATHS = available()
+
+
+@pytest.fixture(scope="module")
+def results():
+    return {path: replay(path) for path in PATHS}
+
+
+def test_there_are_captures():
+    assert len(PATHS) >= 33, CAPTURES
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name.split(".txt")[0])
+def test_every_difference_is_listed(results, path):
+    result = results[path]
+    unknown = [exchange for exchange in result.different if not result.reason(exchange)]
+    assert not unknown, "\n".join(describe(result))
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name.split(".txt")[0])
+def test_every_listed_difference_is_one(results, path):
+    result = results[path]
+    listed = set(DOUBTFUL.get(result.name, {})) | set(DIFFERENT.get(result.name, {}))
+    assert listed <= {exchange.line for exchange in result.different}
+
+
+def test_nothing_is_listed_for_a_capture_that_is_not_there(results):
+    assert set(DOUBTFUL) | set(DIFFERENT) <= {result.name for result in results.values()}
+
+
+def test_shares(results):
+    for firmware, made in figures(results.values()).items():
+        assert made.share >= 0.95 or made.share_without_doubtful >= 0.98, f"{firmware}: {made}"
+
+
+def test_nothing_is_kept_of_a_recording(results):
+    """A replay is made of the capture's input alone: twice the same, whatever was replayed before."""
+    path = next(path for path in PATHS if "v2.0-wifi" in path.name)
+    again = replay(path)
+    assert [each.simulated for each in again.exchanges] == [
+        each.simulated for each in results[path].exchanges
+    ]
