@@ -6,6 +6,7 @@ A word's file is imported only when the word is used: `esp32sock --help` must no
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import dataclass
 from importlib import import_module
@@ -64,10 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser(next((word for word in words if not word.startswith("-")), None)).parse_args(words)
     try:
         status: int = arguments.go(arguments)
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # whoever read our output has seen enough
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has seen enough; the interpreter must not complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return status
 

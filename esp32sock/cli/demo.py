@@ -22,7 +22,6 @@ from esp32sock._build import BUILD
 
 if TYPE_CHECKING:
     import argparse
-    from argparse import _SubParsersAction
     from collections.abc import Iterator
 
 BAUD = 115200
@@ -40,12 +39,8 @@ HOST = "10.0.2.2"
 PROGRAMS = ("with_urllib.py", "with_requests.py", "with_threads.py")
 
 
-def add_to(words: _SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = words.add_parser(
-        "demo",
-        help="show it without hardware",
-        description="Run unmodified programs over a simulated module on a pty at 115200 baud.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Run unmodified programs over a simulated module on a pty at 115200 baud."
     parser.set_defaults(go=go)
 
 

@@ -7,22 +7,17 @@ import os
 import runpy
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from esp32sock.module.options import DEFAULT_BAUD
 from esp32sock.net.interface import PORT_VARIABLE, attach, detach
 from esp32sock.shims.monkey import patched
 
-if TYPE_CHECKING:
-    from argparse import _SubParsersAction
 
-
-def add_to(words: _SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = words.add_parser(
-        "run",
-        help="run a program over the module",
-        description="Run a Python program with its sockets on the module: `esp32sock run script.py ...` or "
-        "`esp32sock run -m package ...`. Everything behind the script or module is the program's own.",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Run a Python program with its sockets on the module: `esp32sock run script.py ...` or "
+        "`esp32sock run -m package ...`. Everything behind the script or module is the program's own."
     )
     parser.add_argument("--port", help=f"serial device, pyserial URL or sim:// (default: {PORT_VARIABLE})")
     parser.add_argument("--baud", type=int, default=DEFAULT_BAUD, help="the module's rate (%(default)s)")

@@ -199,18 +199,18 @@ class DatagramPump:
 async def run_datagram(module: Module, request: DatagramRequest) -> None:
     """The whole life of a UDP link; every outcome is told to its listener, none is raised."""
     pump: DatagramPump | None = None
-    error: Error | None = Error("nobody waits for this link any more").means(errno.ECONNABORTED)
-    with request.scope:
-        try:
+    error = Error("nobody waits for this link any more").means(errno.ECONNABORTED)
+    try:
+        with request.scope:
             pump, local = await _open(module, request)
-            error = None
-        except Error as caught:
-            error = caught
-        except ValueError as caught:
-            error = Error(str(caught)).means(errno.EINVAL)
-    if pump is None or error is not None:
-        assert error is not None
-        request.listener.failed(error)
+    except Error as caught:
+        error = caught
+    except ValueError as caught:
+        error = Error(str(caught)).means(errno.EINVAL)
+    finally:
+        if pump is None:  # also when the module ends meanwhile; the end is its owner's again
+            request.listener.failed(error)
+    if pump is None:
         return
     request.listener.opened(pump.link_id, local)
     module.counters.links_opened += 1

@@ -186,6 +186,10 @@ class Module:
         own = self.addresses.softap_ip
         return own is not None and host.rpartition(".")[0] == own.rpartition(".")[0]
 
+    def is_own(self, host: str) -> bool:
+        """Whether the address is the module itself."""
+        return host.startswith("127.") or host in (self.station_ip, self.addresses.softap_ip)
+
     def local_ip(self, peer: str) -> str:
         """What this peer sees as the address of the module, which talks to itself over loopback."""
         if peer.startswith("127."):

@@ -7,8 +7,8 @@ known-bugs 13). The idle time-out is set to never.
 
 from __future__ import annotations
 
-import _socket
 import errno
+import logging
 import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -22,16 +22,19 @@ from esp32sock.module.pumps import StreamPump
 from esp32sock.module.streams import pump_to_the_end
 
 if TYPE_CHECKING:
+    import _socket
+    from collections.abc import Callable
+
     from esp32sock.at.events import LinkOpened
     from esp32sock.module.dialogue import Dialogue
     from esp32sock.module.module import Module
 
 Address = tuple[str, int]
 
+log = logging.getLogger("esp32sock")
+
 FIRST_EPHEMERAL_PORT = 49152
 LAST_PORT = 65535
-PAIR_BYTES = 4096
-"""Of send buffer, as for the sockets that connect."""
 
 
 class Accepted:
@@ -83,6 +86,8 @@ class ListenRequest:
     end: _socket.socket
     port: int
     listener: ServerListener
+    make_pair: Callable[[], tuple[_socket.socket, _socket.socket]]
+    """(engine's end, user's end) for each accepted connection."""
     links: int = 3
     half_close_s: float = 30.0
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
@@ -100,6 +105,8 @@ class Server:
         """Set when the module listens no more, and another server may start."""
         self._error: Error | None = None
         self._ended = False
+        self._unannounced = 0
+        self._all_announced = trio.Event()
         self._scope = trio.CancelScope()
 
     async def run(self) -> Error | None:
@@ -125,7 +132,7 @@ class Server:
 
     def accepted(self, event: LinkOpened) -> None:
         """The module accepted somebody; called in the reading task, so that no byte is lost."""
-        engine_end, user_end = _pair()
+        engine_end, user_end = self._request.make_pair()
         pump = StreamPump(
             self._dialogue,
             self._module.pool,
@@ -136,10 +143,25 @@ class Server:
             passive=self._module.receiving.passive,
         )
         self._module.pool.adopt(pump)
+        self._unannounced += 1
         self._module.begin(self._serve, event, pump, user_end)
+
+    async def all_announced(self) -> None:
+        """Until the application can accept whatever the module has accepted so far."""
+        while self._unannounced:
+            self._all_announced = trio.Event()
+            await self._all_announced.wait()
 
     async def _serve(self, event: LinkOpened, pump: StreamPump, user_end: _socket.socket) -> None:
         stream = Accepted(pump, self._request.half_close_s)
+        try:
+            await self._announce(event, user_end, stream)
+        finally:
+            self._unannounced -= 1
+            self._all_announced.set()
+        await pump_to_the_end(self._module, pump, stream)
+
+    async def _announce(self, event: LinkOpened, user_end: _socket.socket, stream: Accepted) -> None:
         remote = event.remote or await self._remote(event.link_id)
         local = (self._module.local_ip(remote[0]), self.port)
         self._request.listener.accepted(user_end, event.link_id, local, remote, stream)
@@ -147,7 +169,6 @@ class Server:
             self._request.end.send(b"\0")
         except OSError:
             user_end.close()  # the listener was closed meanwhile
-        await pump_to_the_end(self._module, pump, stream)
 
     async def _remote(self, link_id: int) -> Address:
         """Who it is; the module says so only when asked, and not any more once the link is gone."""
@@ -159,38 +180,60 @@ class Server:
 
 
 async def run_server(module: Module, request: ListenRequest) -> None:
-    """The whole life of a listener; every outcome is told to it, none is raised."""
+    """The whole life of a listener; every outcome is told to it, none is raised.
+
+    It survives a restart of the module and a port that was lost and is back: the server is started again.
+    """
     server: Server | None = None
-    failure = Error("nobody waits for this listener any more").means(errno.ECONNABORTED)
-    with request.scope:
-        try:
-            server = await _start(module, request)
-        except Error as error:
-            failure = error
+    error = Error("nobody waits for this listener any more").means(errno.ECONNABORTED)
+    try:
+        with request.scope:
+            server = await _start(module, request, request.port)
+    except Error as caught:
+        error = caught
+    finally:
+        if server is None:  # also when the module ends meanwhile; the end is its owner's again
+            request.listener.failed(error)
     if server is None:
-        request.listener.failed(failure)
         return
     request.listener.listening((module.station_ip or "0.0.0.0", server.port))
-    ended_by = await server.run()
-    request.listener.ended(ended_by)
-    trio.lowlevel.notify_closing(request.end)
-    request.end.close()
+    ended_by: Error | None = None
+    try:
+        ended_by = await _serve_on(module, request, server)
+    finally:
+        module.server = None
+        request.listener.ended(ended_by)
+        trio.lowlevel.notify_closing(request.end)
+        request.end.close()
     if ended_by is None:
         await _stop(module)
-    module.server = None
-    server.gone.set()
 
 
-async def _start(module: Module, request: ListenRequest) -> Server:
+async def _serve_on(module: Module, request: ListenRequest, server: Server) -> Error | None:
+    """Serve until the application closes its listener; the error if the module does not come back."""
+    while (lost := await server.run()) is not None:
+        log.warning("the listener on port %d waits for the module to come back: %s", server.port, lost)
+        module.server = None
+        with HangupWatch(request.end.fileno()) as hangup:
+            if hangup.hung_up:
+                return None
+        try:
+            server = await _start(module, request, server.port)
+        except Error as error:
+            return error
+    return None
+
+
+async def _start(module: Module, request: ListenRequest, asked_port: int) -> Server:
     dialogue = await module.ready()
     while module.server is not None and module.server.is_ending:
         await module.server.gone.wait()
     if module.server is not None:
-        same = module.server.port == request.port
+        same = module.server.port == asked_port
         raise Error(f"the module has one server, and it listens on port {module.server.port} already").means(
             errno.EADDRINUSE if same else errno.EMFILE
         )
-    port = request.port or random.randint(FIRST_EPHEMERAL_PORT, LAST_PORT)
+    port = asked_port or random.randint(FIRST_EPHEMERAL_PORT, LAST_PORT)
     server = module.server = Server(module, dialogue, request, port)
     try:
         async with dialogue.turn():
@@ -222,11 +265,3 @@ async def _stop(module: Module) -> None:
         module.pool.reserve_for_server(0)
     except Error:
         pass  # the module is gone, and its server with it
-
-
-def _pair() -> tuple[_socket.socket, _socket.socket]:
-    engine, user = _socket.socketpair()
-    for end in (engine, user):
-        end.setblocking(False)
-        end.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, PAIR_BYTES)
-    return engine, user

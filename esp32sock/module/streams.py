@@ -74,21 +74,21 @@ class StreamRequest:
 async def run_stream(module: Module, request: StreamRequest) -> None:
     """The whole life of one stream; every outcome is told to its listener, none is raised."""
     pump: StreamPump | None = None
-    error: Error | None = Error("nobody waits for this connection any more").means(errno.ECONNABORTED)
-    with request.scope:
-        try:
+    error = Error("nobody waits for this connection any more").means(errno.ECONNABORTED)
+    try:
+        with request.scope:
             pump, local = await _open(module, request)
-            error = None
-        except Error as caught:
-            error = caught
-        except ValueError as caught:
-            error = Error(str(caught)).means(errno.EINVAL)
-        except trio.TooSlowError:
-            error = Error(f"connecting to {_text(request.remote)} took longer than {request.timeout_s} s")
-            error.means(errno.ETIMEDOUT)
-    if pump is None or error is not None:
-        assert error is not None
-        request.listener.failed(error)  # the end is its again
+    except Error as caught:
+        error = caught
+    except ValueError as caught:
+        error = Error(str(caught)).means(errno.EINVAL)
+    except trio.TooSlowError:
+        error = Error(f"connecting to {_text(request.remote)} took longer than {request.timeout_s} s")
+        error.means(errno.ETIMEDOUT)
+    finally:
+        if pump is None:  # also when the module ends meanwhile; the end is its owner's again
+            request.listener.failed(error)
+    if pump is None:
         return
     request.listener.opened(pump.link_id, local, request.remote)
     await pump_to_the_end(module, pump, request.listener, request.filler_bytes)
@@ -118,6 +118,8 @@ async def _open(module: Module, request: StreamRequest) -> tuple[StreamPump, Add
         with trio.fail_at(deadline):
             await module.receiving.prepare(dialogue, link_id, stream=True)
             local_port = await _connect(module, link_id, request)
+            if module.server is not None and module.is_own(request.remote[0]):
+                await module.server.all_announced()  # who connects to himself finds it in the backlog
         return pump, (module.local_ip(request.remote[0]), local_port)
     except BaseException:
         pool.give_back(pump)

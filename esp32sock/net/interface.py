@@ -20,10 +20,11 @@ from esp32sock.errors import Error
 from esp32sock.module.datagrams import DatagramRequest
 from esp32sock.module.module import Module
 from esp32sock.module.options import ModuleOptions
-from esp32sock.module.ports import open_port
+from esp32sock.module.ports import Port, open_port
 from esp32sock.module.server import Accepted, ListenRequest
 from esp32sock.module.streams import LinkOptions, StreamRequest, set_link_options
 from esp32sock.module.thread import EngineThread
+from esp32sock.net import current, ends
 from esp32sock.net.feed import EventFeed
 from esp32sock.net.oserrors import translated
 from esp32sock.net.routes import Routes
@@ -162,7 +163,7 @@ class LocalInterface(Interface):
     def __init__(self, options: ModuleOptions, routes: Routes) -> None:
         self._routes = routes
         self._options = options
-        self._thread = EngineThread(lambda: Module(options, open_port))
+        self._thread = EngineThread(lambda: Module(options, _open_on_host))
         self._module = self._thread.start()
         self._feeds: WeakSet[EventFeed] = WeakSet()
 
@@ -208,7 +209,7 @@ class LocalInterface(Interface):
 
     def listen(self, end: _socket.socket, port: int, backlog: int, events: ListenEvents) -> Handle:
         relay = _ServerRelay(events, self._thread, self._module)
-        request = ListenRequest(end, port, relay, self._options.server_links)
+        request = ListenRequest(end, port, relay, ends.stream_pair, self._options.server_links)
         self._begin(self._module.listen, request)
         return _Handle(self._thread, self._module, request.scope.cancel)
 
@@ -250,6 +251,12 @@ class LocalInterface(Interface):
         self._thread.stop()
         for feed in list(self._feeds):
             feed.close()
+
+
+async def _open_on_host(url: str, baud: int) -> Port:
+    """A port that is a TCP connection itself (`socket://`) is the host's own, whatever is patched."""
+    with current.on_host():
+        return await open_port(url, baud)
 
 
 # -- the default interface ----------------------------------------------------------------------------

@@ -329,7 +329,7 @@ class Uart:
         self._mark(_Mark(unplug=True))
 
     def change_after_output(self, settings: UartSettings) -> None:
-        """Apply new settings once all that is queued has left: OK goes out at the old speed (at-dialects 2)."""
+        """New settings once all that is queued has left: OK goes out at the old speed (at-dialects 2)."""
         self._mark(_Mark(settings=settings))
 
     def _mark(self, mark: _Mark) -> None:

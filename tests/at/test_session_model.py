@@ -508,7 +508,23 @@ WORDS = st.sampled_from(
     [word.decode("unicode_escape").encode("latin-1") for word in re.split(rb"[|\n]", LOOK_ALIKES.strip())]
     + [b"9" * 5000]
 )
-ACTIONS = st.sampled_from(["open", "send", "close", "join", "at", "rst", "abandon", "wait", "lose", "port", "setup", "force", "confirm"])
+ACTIONS = st.sampled_from(
+    [
+        "open",
+        "send",
+        "close",
+        "join",
+        "at",
+        "rst",
+        "abandon",
+        "wait",
+        "lose",
+        "port",
+        "setup",
+        "force",
+        "confirm",
+    ]
+)
 
 
 @settings(max_examples=1500, deadline=None)

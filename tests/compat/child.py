@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from tests.compat.expected import EXPECTED
-from tests.compat.plan import cases
+from tests.compat.plan import PASSIVE, cases
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--skip", nargs="*", default=[])
     arguments = parser.parse_args()
     with ExitStack() as closing:
-        links_opened = (lambda: 0) if arguments.unpatched else _over_a_module(arguments.profile, closing)
+        links_opened = (lambda: 0) if arguments.unpatched else _over_a_module(arguments, closing)
         result = Lines(arguments.results, links_opened)
         closing.callback(result.close)
         module = importlib.import_module(arguments.module)
@@ -127,15 +127,16 @@ def main() -> None:
         unittest.TestSuite(wanted).run(result)
 
 
-def _over_a_module(profile: str, closing: ExitStack) -> Callable[[], int]:
+def _over_a_module(arguments: argparse.Namespace, closing: ExitStack) -> Callable[[], int]:
     """From now on loopback is behind a module, which is on this machine; how many links were opened."""
     import esp32sock
     from esp32sock.shims import monkey
     from esp32sock.simulator import BackgroundModule, Settings
 
-    simulated = BackgroundModule(Settings(profile=profile, aliases=()))
+    options = {"receive": "passive"} if f"{arguments.module}.{arguments.cls}" in PASSIVE else {}
+    simulated = BackgroundModule(Settings(profile=arguments.profile, aliases=()))
     closing.callback(simulated.stop)
-    interface = esp32sock.attach(simulated.path, direct=())
+    interface = esp32sock.attach(simulated.path, direct=(), **options)
     closing.callback(esp32sock.detach)
     monkey.patch()
     closing.callback(monkey.unpatch)

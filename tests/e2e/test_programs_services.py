@@ -78,7 +78,7 @@ def test_a_line_protocol(esp32: SimulatedProcess) -> None:
         "echo hello -> hello 5",
         "count 300 -> 0,1,2,3,4,5,6,7,8,9, 1090",
         "quit -> bye 3",
-        "'the rest\\n'",
+        "'the rest\\r\\n'",
     ]
     assert ran.links == 1
 

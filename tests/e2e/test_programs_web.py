@@ -39,7 +39,7 @@ def test_xmlrpc(esp32: SimulatedProcess) -> None:
     with serving(server) as port:
         ran = run_program(esp32, "rpc", HOST, port)
     assert ran.output.splitlines() == ["81 10000", "[32, 'abab']", "1"]
-    assert ran.links == 1
+    assert 1 <= ran.links <= 4  # the server answers in HTTP/1.0
 
 
 @contextmanager

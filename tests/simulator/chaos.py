@@ -126,7 +126,7 @@ async def session(seed, said, moments):
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(listen)
-            for _ in range(16):
+            for _ in range(24):
                 await opened.stream.send_all(stroke(random))
                 await trio.sleep(random.choice((0.003, 0.0503, 0.2007)))
             await trio.sleep(1.00093137)  # no deadline of the module falls on this

@@ -17,7 +17,7 @@ import pytest
 import serial
 import trio
 
-from esp32sock.simulator import BackgroundModule, Faults, Settings, opened_modules, serve
+from esp32sock.simulator import BackgroundModule, Faults, Observer, Settings, opened_modules, serve
 from esp32sock.simulator.command_line import main
 from esp32sock.simulator.protocol_sim import settings_of
 from esp32sock.simulator.timers import FineTimer
@@ -396,16 +396,27 @@ def test_an_unplugged_module_ends_the_command(tmp_path):
         assert process.wait() == 0
 
 
-def test_garbage_at_another_baud(sim_scheme):
-    """The terminal shows the module how the port was opened."""
-    with serial.serial_for_url("sim://2.0", 9600, timeout=20) as port:
-        port.write(b"AT\r\n")
-        assert port.read(1) not in (b"", b"A")
+def test_garbage_at_another_baud():
+    """The terminal shows the module how the port is set while bytes pass."""
+
+    class Seen(Observer):
+        def __init__(self):
+            self.event = threading.Event()
+
+        def host_bytes(self, now_s, data):
+            self.event.set()
+
+    seen = Seen()
+    background = BackgroundModule(Settings(profile="2.0"), observers=(seen,))
+    with serial.Serial(background.path, 9600, timeout=20) as port:
+        port.write(b"AT\r\n")  # zeros at 115200, which are not even echoed
+        assert seen.event.wait(20)
         port.baudrate = 115200
         port.write(b"\r\n")
-        read_until(port, b"\r\nERROR\r\n")
+        assert b"OK" not in read_until(port, b"\r\nERROR\r\n")
         port.write(b"AT\r\n")
-        assert read_until(port, OK).endswith(OK)
+        assert read_until(port, OK) == b"AT\r\n" + OK
+    background.stop()
 
 
 def test_command_line_says_what_is_wrong(tmp_path, capsys):

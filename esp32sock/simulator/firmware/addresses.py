@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..radio import Subnet
-from .params import Arguments
 from .registry import Call, command
 from .results import Refusal, failed, out_of_range, wrong_count
+
+if TYPE_CHECKING:
+    from .params import Arguments
 
 NO_SUBNET = Subnet(address="0.0.0.0", gateway="0.0.0.0", netmask="0.0.0.0")
 SOFTAP_SUBNET = Subnet(address="192.168.4.1", gateway="192.168.4.1", dns="")

@@ -25,4 +25,6 @@ with ftp:
     lines: list[str] = []
     ftp.retrlines("LIST", lines.append)
     print(hashlib.sha256(b"".join(pieces)).hexdigest() == hashlib.sha256(content).hexdigest())
-    print(ftp.nlst(), len(lines), ftp.size("file.bin") == len(content))
+    names = ftp.nlst()
+    ftp.voidcmd("TYPE I")
+    print(names, len(lines), ftp.size("file.bin") == len(content))

@@ -4,7 +4,8 @@ import sys
 
 import redis
 
-with redis.Redis(sys.argv[1], int(sys.argv[2]), socket_timeout=30, socket_keepalive=True) as store:
+host, port = sys.argv[1], int(sys.argv[2])
+with redis.Redis(host, port, socket_timeout=30, socket_keepalive=True, protocol=2) as store:
     print(store.ping(), store.set("key", "x" * 100_000), len(store.get("key")))
     with store.pipeline() as pipe:
         for _ in range(100):

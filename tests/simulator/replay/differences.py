@@ -1,7 +1,7 @@
 """The exchanges that differ, each with its reason, by capture and line of the file.
 
-`DOUBTFUL` are those that the README of the captures calls so: what the emulation did, and no rule. `DIFFERENT`
-are all others. An exchange that differs and is not here fails the test, and so does one that is here and is
+`DOUBTFUL` are those that the README of the captures calls so: what the emulation did, and no rule. All others
+are `DIFFERENT`. An exchange that differs and is not here fails the test, and so does one that is here and is
 equal.
 """
 

@@ -15,6 +15,10 @@ from __future__ import annotations
 
 import re
 
+_VERSION_LINES = (
+    rb"AT version:[^\r]*\r\nSDK version:[^\r]*\r\n(?:[A-Z]?[a-z -]*(?:compile time|Bin version)[^\r]*\r\n)*"
+)
+
 _RULES: tuple[tuple[re.Pattern[bytes], bytes], ...] = tuple(
     (re.compile(pattern, re.DOTALL), replacement)
     for pattern, replacement in (
@@ -39,7 +43,7 @@ _RULES: tuple[tuple[re.Pattern[bytes], bytes], ...] = tuple(
         (rb"(\+SYSTIMESTAMP:)\d+", rb"\1N"),
         (rb"(\+CIPSNTPTIME:)[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ [\d:]{8} \d{4}", rb"\1TIME"),
         # Versions, and the partition tables of the build.
-        (rb"AT version:[^\r]*\r\nSDK version:[^\r]*\r\n(?:[A-Z]?[a-z -]*(?:compile time|Bin version)[^\r]*\r\n)*", b"VERSION\r\n"),
+        (_VERSION_LINES, b"VERSION\r\n"),
         (rb"(?:\+SYSFLASH:[^\r]*\r\n)+", b"PARTITIONS\r\n"),
         (rb"(?:\+SYSMFG:[^\r]*\r\n)+", b"PARTITIONS\r\n"),
         (rb"\+CMD:\d+,", b"+CMD:N,"),

@@ -8,6 +8,7 @@ the recording shows the effect.
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .capture import Written
@@ -148,15 +149,15 @@ class Director:
         for match in _ACCEPTED.finditer(data):
             link = match[1] or match[2]
             if link not in self._own and not self._last_write.startswith(b"AT+CIPSTART"):
-                self._later(-0.01, lambda link=link: driver.connect(self.bench.network, link), at)
+                self._later(-0.01, partial(driver.connect, self.bench.network, link), at)
         for match in _RECEIVED.finditer(data):
             if match[1] not in self._own:
                 link, payload = match[1], data[match.end() : match.end() + int(match[2])]
-                self._later(-0.005, lambda link=link, payload=payload: driver.client_sends(link, payload), at)
+                self._later(-0.005, partial(driver.client_sends, link, payload), at)
         if not self._last_write.startswith((b"AT+CIPCLOSE", b"AT+RST", b"AT+CIPSTO")):
             for match in _CLOSED.finditer(data):
                 link = match[1]
-                self._later(-0.005, lambda link=link: driver.client_closes(link), at)
+                self._later(-0.005, partial(driver.client_closes, link), at)
         for match in _CLOSED.finditer(data):
             self._own.discard(match[1])
 

@@ -1,0 +1,126 @@
+"""`esp32sock ap`: the module's own access point."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING
+
+from esp32sock.at.commands import addresses, dhcp, softap, wifi
+from esp32sock.at.commands.scan import Encryption
+from esp32sock.cli.common import Misuse, add_options, add_storing, keep_settings, talk_to
+from esp32sock.cli.show import facts, present, printable, table, word
+from esp32sock.cli.wifi import password_for
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Awaitable, Callable
+
+    from esp32sock.module.talk import Talk
+
+    Job = Callable[[Talk, argparse.Namespace], Awaitable[int | None]]
+
+WITH_SOFTAP = {
+    wifi.WifiMode.OFF: wifi.WifiMode.SOFTAP,
+    wifi.WifiMode.STATION: wifi.WifiMode.STATION_AND_SOFTAP,
+}
+WITHOUT_SOFTAP = {
+    wifi.WifiMode.SOFTAP: wifi.WifiMode.STATION,
+    wifi.WifiMode.STATION_AND_SOFTAP: wifi.WifiMode.STATION,
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = "The module's own access point, to which others come."
+    words = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def add(name: str, job: Job, help_: str, *, stores: bool = False) -> argparse.ArgumentParser:
+        word_parser = words.add_parser(name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.")
+        add_options(word_parser)
+        if stores:
+            add_storing(word_parser)
+        word_parser.set_defaults(go=lambda arguments: talk_to(arguments, lambda talk: job(talk, arguments)))
+        return word_parser
+
+    starting = add("start", start, "turn the access point on", stores=True)
+    starting.add_argument("ssid", help="its name")
+    starting.add_argument("--open", action="store_true", help="without a password")
+    starting.add_argument("--channel", type=int, default=1, help="1 to 13 (%(default)s)")
+    starting.add_argument("--stations", type=int, default=4, help="how many may come, 1 to 10 (%(default)s)")
+    starting.add_argument("--hidden", action="store_true", help="do not tell the name")
+    add("stop", stop, "turn the access point off", stores=True)
+    add("stations", stations, "list the stations at the access point")
+    leases = add("dhcp", leases_of, "the addresses that stations get", stores=True)
+    leases.add_argument("first", type=IPv4Address, nargs="?", help="the first address to give")
+    leases.add_argument("last", type=IPv4Address, nargs="?", help="the last")
+    leases.add_argument("--minutes", type=int, default=120, help="how long they keep one (%(default)s)")
+    leases.add_argument("--usual", action="store_true", help="take the firmware's own range again")
+
+
+async def start(talk: Talk, arguments: argparse.Namespace) -> None:
+    password = password_for(arguments.ssid, is_open=arguments.open)
+    encryption = Encryption.OPEN if arguments.open else Encryption.WPA2_PSK
+    wanted = softap.SoftApSettings(
+        arguments.ssid, password, arguments.channel, encryption, arguments.stations, arguments.hidden
+    )
+    command = softap.SetSoftAp(wanted)
+    command.line(talk.firmware)  # what cannot be sent is refused before anything is changed
+    await keep_settings(talk, arguments)
+    mode = await talk.execute(wifi.Mode())
+    if mode in WITH_SOFTAP:
+        await talk.execute(wifi.SetMode(WITH_SOFTAP[mode]))
+    await talk.execute(command)
+    subnet = await talk.execute(addresses.SoftApAddress())
+    data = {
+        "ssid": wanted.ssid,
+        "channel": wanted.channel,
+        "encryption": wanted.encryption,
+        "hidden": wanted.hidden,
+        "address": subnet and subnet.address,
+    }
+    pairs = {
+        "SSID": printable(wanted.ssid),
+        "channel": wanted.channel,
+        "encryption": word(encryption),
+        "address": subnet and subnet.address,
+    }
+    present(arguments, data, lambda: facts(pairs))
+
+
+async def stop(talk: Talk, arguments: argparse.Namespace) -> None:
+    mode = await talk.execute(wifi.Mode())
+    if mode in WITHOUT_SOFTAP:
+        await keep_settings(talk, arguments)
+        await talk.execute(wifi.SetMode(WITHOUT_SOFTAP[mode]))
+    present(arguments, {"ssid": None}, lambda: print("off"))
+
+
+async def stations(talk: Talk, arguments: argparse.Namespace) -> None:
+    found = await talk.execute(softap.Stations())
+
+    def show() -> None:
+        if found:
+            table(("ADDRESS", "MAC"), [(one.address, one.mac) for one in found])
+        else:
+            print("no stations")
+
+    present(arguments, {"stations": found}, show)
+
+
+async def leases_of(talk: Talk, arguments: argparse.Namespace) -> None:
+    if arguments.usual or arguments.first is not None:
+        if (arguments.first is None) != (arguments.last is None) or arguments.usual and arguments.first:
+            raise Misuse("give the first and the last address, or --usual")
+        duration = timedelta(minutes=arguments.minutes)
+        leases = None if arguments.usual else dhcp.Leases(duration, arguments.first, arguments.last)
+        command = dhcp.SetDhcpServer(leases)
+        command.line(talk.firmware)
+        await keep_settings(talk, arguments)
+        await talk.execute(command)
+    present_leases(arguments, await talk.execute(dhcp.DhcpServer()))
+
+
+def present_leases(arguments: argparse.Namespace, leases: dhcp.Leases) -> None:
+    minutes = leases.duration // timedelta(minutes=1)
+    pairs = {"range": f"{leases.first} to {leases.last}", "for": f"{minutes} minutes"}
+    present(arguments, leases, lambda: facts(pairs))

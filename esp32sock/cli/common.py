@@ -1,0 +1,150 @@
+"""What the words share: options, a module to talk to, and how errors become an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING, TypeVar
+
+import trio
+
+from esp32sock.at.commands import basic
+from esp32sock.at.commands.catalogue import CATALOGUE
+from esp32sock.errors import CommandError, Error, PortError
+from esp32sock.module.options import DEFAULT_BAUD
+from esp32sock.module.talk import Talk, talking
+from esp32sock.net.interface import PORT_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from esp32sock.at.commands import Command
+
+R = TypeVar("R")
+
+FAILED, MISUSED, NO_MODULE, INTERRUPTED = 1, 2, os.EX_UNAVAILABLE, 130
+
+
+class Misuse(Exception):
+    """The words of the command line make no sense."""
+
+
+def add_port(parser: argparse.ArgumentParser) -> None:
+    """Where the module is."""
+    parser.add_argument("--port", help=f"serial device, pyserial URL or sim:// (default: {PORT_VARIABLE})")
+    parser.add_argument("--baud", type=int, default=DEFAULT_BAUD, help="the module's rate (%(default)s)")
+    parser.add_argument("--rtscts", action="store_true", help="hardware flow control on the host's side")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON, by the schemas in docs/schemas")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Those of nearly every word."""
+    add_port(parser)
+    add_json(parser)
+
+
+def port_of(arguments: argparse.Namespace) -> str:
+    """The port that was named; Misuse when there is none."""
+    port = arguments.port or os.environ.get(PORT_VARIABLE)
+    if not port:
+        raise Misuse(f"name a port with --port, or set {PORT_VARIABLE}; `esp32sock ports` lists them")
+    return str(port)
+
+
+def talk_to(arguments: argparse.Namespace, job: Callable[[Talk], Awaitable[int | None]]) -> int:
+    """Find the module and do the job with it; the exit status."""
+
+    async def run() -> int | None:
+        async with talking(port_of(arguments), arguments.baud) as talk:
+            if arguments.rtscts:
+                talk.port.set_rtscts(True)
+            return await job(talk)
+
+    return guarded(lambda: trio.run(run))
+
+
+def guarded(job: Callable[[], int | None]) -> int:
+    """Do it, and say on stderr why not; the exit status."""
+    try:
+        return job() or 0
+    except BaseException as raised:
+        error = single(raised)
+        status = _status(error)
+        if status is None:
+            raise
+        if status == INTERRUPTED:
+            print(file=sys.stderr)
+        else:
+            print(f"esp32sock: {error}", file=sys.stderr)
+        return status
+
+
+def _status(error: BaseException) -> int | None:
+    match error:
+        case KeyboardInterrupt():
+            return INTERRUPTED
+        case Misuse() | ValueError():
+            return MISUSED
+        case PortError():
+            return NO_MODULE
+        case Error():
+            return FAILED
+        case OSError() if isinstance(error.__cause__, PortError):
+            return NO_MODULE
+        case BrokenPipeError():
+            return None
+        case OSError():
+            return FAILED
+    return None
+
+
+def single(error: BaseException) -> BaseException:
+    """The one cause inside nested groups."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def add_storing(parser: argparse.ArgumentParser) -> None:
+    """For words that change settings."""
+    parser.add_argument(
+        "--temporary", action="store_true", help="until the next restart only (firmware 2.1 and later)"
+    )
+
+
+async def keep_settings(talk: Talk, arguments: argparse.Namespace) -> None:
+    """What is set from here on is stored, or with --temporary is not."""
+    if talk.firmware.has_sysstore:
+        await talk.execute(basic.StoreSettings(on=not arguments.temporary))
+    elif arguments.temporary:
+        raise Misuse(f"--temporary needs firmware 2.1 or later; this is {talk.firmware}")
+
+
+async def only_here(talk: Talk, command: Command[R]) -> R:
+    """Run a command that not every firmware has; the error says which have it."""
+    entries = [entry for entry in CATALOGUE if entry.command is type(command)]
+    try:
+        return await talk.execute(command)
+    except CommandError as error:
+        if entries and not any(entry.exists_in(talk.firmware) for entry in entries):
+            since = ".".join(map(str, entries[0].since))
+            raise Error(f"{command.label} exists from firmware {since} on; this is {talk.firmware}") from error
+        raise
+
+
+def confirmed(arguments: argparse.Namespace, question: str) -> None:
+    """Ask before something that cannot be undone; Misuse where nobody can be asked and --yes is missing."""
+    if arguments.yes:
+        return
+    if not sys.stdin.isatty():
+        raise Misuse(f"{question} Say --yes.")
+    if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+        raise Misuse("nothing was done")
+
+
+def add_yes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--yes", action="store_true", help="do not ask")

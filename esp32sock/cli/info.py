@@ -1,0 +1,86 @@
+"""`esp32sock info`: what module this is, and how it is set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from esp32sock.at.commands import basic, tcpip, wifi
+from esp32sock.cli.common import add_options, port_of, talk_to
+from esp32sock.cli.show import facts, present, printable, word
+
+if TYPE_CHECKING:
+    import argparse
+
+    from esp32sock.module.talk import Talk
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What `info` tells."""
+
+    port: str
+    firmware: str
+    version: tuple[int, ...]
+    chip: str
+    memory: basic.Memory | None
+    serial: basic.UartSettings | None
+    wifi_mode: wifi.WifiMode
+    network: wifi.JoinedTo | None
+    addresses: wifi.Addresses
+    links: int
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Tell what module this is and how it is set. Changes nothing but its echo."
+    add_options(parser)
+    parser.set_defaults(go=go)
+
+
+def go(arguments: argparse.Namespace) -> int:
+    async def job(talk: Talk) -> None:
+        info = await read(port_of(arguments), talk)
+        present(arguments, info, lambda: show(info))
+
+    return talk_to(arguments, job)
+
+
+async def read(port: str, talk: Talk) -> Info:
+    run, firmware = talk.execute, talk.firmware
+    return Info(
+        port,
+        str(firmware),
+        firmware.version,
+        firmware.chip,
+        await talk.has(basic.FreeMemory()),
+        await talk.has(basic.Uart()),
+        await run(wifi.Mode()),
+        await run(wifi.Joined()),
+        await run(wifi.OwnAddresses()),
+        len(await run(tcpip.Links())),
+    )
+
+
+def show(info: Info) -> None:
+    memory, serial, network, own = info.memory, info.serial, info.network, info.addresses
+    facts(
+        {
+            "port": info.port,
+            "firmware": info.firmware.removeprefix("AT version:"),
+            "chip": info.chip,
+            "memory": memory and f"{memory.free_bytes} bytes free",
+            "serial": serial and described(serial),
+            "Wi-Fi mode": word(info.wifi_mode).replace("-", " "),
+            "network": printable(network.ssid) if network else "none",
+            "station": " ".join(filter(None, (own.station_ip, own.station_mac))) or None,
+            "SoftAP": " ".join(filter(None, (own.softap_ip, own.softap_mac))) or None,
+            "links open": info.links,
+        }
+    )
+
+
+def described(serial: basic.UartSettings) -> str:
+    """`115201 baud, 8N1, flow control rts`."""
+    parity = serial.parity.name[0]
+    stop = {1: "1", 2: "1.5", 3: "2"}[serial.stopbits]
+    return f"{serial.baud} baud, {serial.databits}{parity}{stop}, flow control {word(serial.flow)}"
