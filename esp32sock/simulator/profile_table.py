@@ -17,8 +17,8 @@ Made from the data in `esp32sock/simulator/profiles.py` and its neighbours by
 `python -m esp32sock.simulator.profile_table docs/simulator-profiles.md`; do not edit.
 
 Each column is a profile. `doc-v1` is the 2017 document, literally; the others are named for the firmware.
-A cell says which forms of a command exist: t test (`=?`), q query (`?`), s set (`=...`), e execute; `.` where it
-is known in no form that is simulated, empty where it is refused as unknown.
+A cell says which forms of a command exist: t test (`=?`), q query (`?`), s set (`=...`), e execute; `.`
+where it is known in no form that is simulated, empty where it is refused as unknown.
 """
 
 _LIMITS: tuple[tuple[str, str], ...] = (

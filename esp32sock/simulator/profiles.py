@@ -3,9 +3,10 @@
 
 How to read it. A `Profile` is one row of at-dialects 1.2, written as the difference to the row before
 (`replace`). `commands` says which commands exist and in which forms (t test, q query, s set, e execute), in
-the order of AT+CMD?, those of chapters 3 and 4 in profiles_basic.py; a command that is not listed, or not in that form, is refused like an unknown one. A
-command appears here when the simulator can answer it. Sources are named where a value is observed on firmware
-or stated in a document; the rest is marked as a guess.
+the order of AT+CMD?; those of chapters 3 and 4 are in profiles_basic.py, those of chapter 5 in
+profiles_tcpip.py. A command that is not listed, or not in that form, is refused like an unknown one. It
+appears there when the simulator can answer it. Sources are named where a value is observed on firmware or
+stated in a document; the rest is marked as a guess.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ class Profile:
     line_crash: int | None = None
     """A read of so many bytes resets the chip: 1023 did on 1.0, 513 did not (sweep of AT)."""
     unfinished_limit: int | None = None
-    """So many bytes without a line end are thrown away after a read: 128 on 1.0, where the rest of a line that
-    came in two reads is refused (sweeps of AT and CIPSTART), and so is what hides behind a NUL (basic).
+    """So many bytes without a line end are thrown away after a read: 128 on 1.0, where the rest of a line
+    that came in two reads is refused (sweeps of AT and CIPSTART), as is what hides behind a NUL (basic).
     """
     nul_ends_search: bool = False
     """No line end is found behind a NUL byte (observed 1.0)."""
