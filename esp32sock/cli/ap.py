@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING
 
 from esp32sock.at.commands import addresses, dhcp, softap, wifi
 from esp32sock.at.commands.scan import Encryption
-from esp32sock.cli.common import Misuse, add_options, add_storing, keep_settings, talk_to
+from esp32sock.cli.common import Misuse, add_word, add_words, keep_settings
 from esp32sock.cli.show import facts, present, printable, table, word
 from esp32sock.cli.wifi import password_for
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Awaitable, Callable
 
     from esp32sock.module.talk import Talk
-
-    Job = Callable[[Talk, argparse.Namespace], Awaitable[int | None]]
 
 WITH_SOFTAP = {
     wifi.WifiMode.OFF: wifi.WifiMode.SOFTAP,
@@ -32,25 +29,16 @@ WITHOUT_SOFTAP = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "The module's own access point, to which others come."
-    words = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-
-    def add(name: str, job: Job, help_: str, *, stores: bool = False) -> argparse.ArgumentParser:
-        word_parser = words.add_parser(name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.")
-        add_options(word_parser)
-        if stores:
-            add_storing(word_parser)
-        word_parser.set_defaults(go=lambda arguments: talk_to(arguments, lambda talk: job(talk, arguments)))
-        return word_parser
-
-    starting = add("start", start, "turn the access point on", stores=True)
+    words = add_words(parser)
+    starting = add_word(words, "start", start, "turn the access point on", stores=True)
     starting.add_argument("ssid", help="its name")
     starting.add_argument("--open", action="store_true", help="without a password")
     starting.add_argument("--channel", type=int, default=1, help="1 to 13 (%(default)s)")
     starting.add_argument("--stations", type=int, default=4, help="how many may come, 1 to 10 (%(default)s)")
     starting.add_argument("--hidden", action="store_true", help="do not tell the name")
-    add("stop", stop, "turn the access point off", stores=True)
-    add("stations", stations, "list the stations at the access point")
-    leases = add("dhcp", leases_of, "the addresses that stations get", stores=True)
+    add_word(words, "stop", stop, "turn the access point off", stores=True)
+    add_word(words, "stations", stations, "list the stations at the access point")
+    leases = add_word(words, "dhcp", leases_of, "the addresses that stations get", stores=True)
     leases.add_argument("first", type=IPv4Address, nargs="?", help="the first address to give")
     leases.add_argument("last", type=IPv4Address, nargs="?", help="the last")
     leases.add_argument("--minutes", type=int, default=120, help="how long they keep one (%(default)s)")

@@ -17,9 +17,13 @@ from esp32sock.module.talk import Talk, talking
 from esp32sock.net.interface import PORT_VARIABLE
 
 if TYPE_CHECKING:
+    from argparse import _SubParsersAction
     from collections.abc import Awaitable, Callable
 
     from esp32sock.at.commands import Command
+
+    Words = _SubParsersAction[argparse.ArgumentParser]
+    Job = Callable[[Talk, argparse.Namespace], Awaitable[int | None]]
 
 R = TypeVar("R")
 
@@ -45,6 +49,28 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Those of nearly every word."""
     add_port(parser)
     add_json(parser)
+
+
+def add_words(parser: argparse.ArgumentParser) -> Words:
+    """A word that has words of its own."""
+    return parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+
+def add_word(
+    words: Words, name: str, job: Job, help_: str, *, stores: bool = False
+) -> argparse.ArgumentParser:
+    """One of them, whose job is to talk to the module."""
+    parser = words.add_parser(name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.")
+    add_options(parser)
+    if stores:
+        add_storing(parser)
+    set_job(parser, job)
+    return parser
+
+
+def set_job(parser: argparse.ArgumentParser, job: Job) -> None:
+    """What talks to the module once the words are read."""
+    parser.set_defaults(go=lambda arguments: talk_to(arguments, lambda talk: job(talk, arguments)))
 
 
 def port_of(arguments: argparse.Namespace) -> str:
@@ -132,7 +158,9 @@ async def only_here(talk: Talk, command: Command[R]) -> R:
     except CommandError as error:
         if entries and not any(entry.exists_in(talk.firmware) for entry in entries):
             since = ".".join(map(str, entries[0].since))
-            raise Error(f"{command.label} exists from firmware {since} on; this is {talk.firmware}") from error
+            raise Error(
+                f"{command.label} exists from firmware {since} on; this is {talk.firmware}"
+            ) from error
         raise
 
 

@@ -52,7 +52,9 @@ def go(arguments: argparse.Namespace) -> int:
 
     def show() -> None:
         if found:
-            table(("PORT", "ESP32?", "WHAT IT IS"), [(one.port, one.likely, one.description) for one in found])
+            table(
+                ("PORT", "ESP32?", "WHAT IT IS"), [(one.port, one.likely, one.description) for one in found]
+            )
         else:
             print("no serial ports: is the board plugged in, with a cable that carries data?")
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def present(arguments: argparse.Namespace, data: object, show: Callable[[], None]) -> None:
     """JSON for programs, else what `show` prints."""
     if arguments.json:
-        print(json.dumps(plain(data), indent=2, ensure_ascii=False))
+        print(json.dumps(plain(data), indent=2))
     else:
         show()
 

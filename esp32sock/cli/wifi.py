@@ -9,47 +9,35 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.at.commands import addresses, dhcp, scan, wifi
-from esp32sock.cli.common import Misuse, add_options, add_storing, keep_settings, talk_to
+from esp32sock.cli.common import Misuse, add_word, add_words, keep_settings
 from esp32sock.cli.show import facts, present, printable, table, word
 from esp32sock.net.interface import PASSWORD_VARIABLE
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Awaitable, Callable
 
     from esp32sock.module.talk import Talk
-
-    Job = Callable[[Talk, argparse.Namespace], Awaitable[int | None]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "The station: which access points there are, which one is joined, its addresses."
-    words = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-
-    def add(name: str, job: Job, help_: str, *, stores: bool = False) -> argparse.ArgumentParser:
-        word_parser = words.add_parser(name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.")
-        add_options(word_parser)
-        if stores:
-            add_storing(word_parser)
-        word_parser.set_defaults(go=lambda arguments: talk_to(arguments, lambda talk: job(talk, arguments)))
-        return word_parser
-
-    add("scan", scan_all, "list the access points in reach")
-    joining = add("join", join, "join an access point", stores=True)
+    words = add_words(parser)
+    add_word(words, "scan", scan_all, "list the access points in reach")
+    joining = add_word(words, "join", join, "join an access point", stores=True)
     joining.add_argument("ssid", help="its name")
     joining.add_argument("--bssid", help="its address, where several have that name")
     joining.add_argument("--open", action="store_true", help="it has no password")
-    add("leave", leave, "leave the access point")
-    add("status", status, "tell how far the station is")
-    autojoin = add("autojoin", auto_join, "whether the module joins by itself after a start")
+    add_word(words, "leave", leave, "leave the access point")
+    add_word(words, "status", status, "tell how far the station is")
+    autojoin = add_word(words, "autojoin", auto_join, "whether the module joins by itself after a start")
     autojoin.add_argument("switch", nargs="?", choices=("on", "off"), help="change it")
-    static = add("static", set_static, "give the station a fixed address", stores=True)
+    static = add_word(words, "static", set_static, "give the station a fixed address", stores=True)
     static.add_argument("address", type=IPv4Address)
     static.add_argument("gateway", type=IPv4Address, nargs="?")
     static.add_argument("netmask", type=IPv4Address, nargs="?")
-    dynamic = add("dhcp", set_dhcp, "get the station's address by DHCP, or not", stores=True)
+    dynamic = add_word(words, "dhcp", set_dhcp, "get the station's address by DHCP, or not", stores=True)
     dynamic.add_argument("switch", nargs="?", choices=("on", "off"), help="change it")
-    mac = add("mac", set_mac, "the station's MAC address", stores=True)
+    mac = add_word(words, "mac", set_mac, "the station's MAC address", stores=True)
     mac.add_argument("mac", nargs="?", help="change it, like 18:fe:35:98:d3:7b")
 
 

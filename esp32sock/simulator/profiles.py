@@ -46,6 +46,8 @@ class Profile:
     """
     nul_ends_search: bool = False
     """No line end is found behind a NUL byte (observed 1.0)."""
+    takes_blanks: bool = False
+    """Blanks after commas do not count: only in the document's examples (V1.0 7)."""
     comma_ends_echo: bool = True
     """`ATE0,1` is ATE0 (sweep of ATE, 2.0; not 1.0)."""
     sees_stale_line_end: bool = False
@@ -376,6 +378,7 @@ _DOC_V1 = replace(
     says_recv=False,
     send_failure=b"\r\nERROR\r\n",  # V1.0 5.2.4
     empty_send_waits=False,
+    takes_blanks=True,
     announces_tcp=False,  # V1.0 5.2.3
     wedges_on_second_start=False,
     ipd_limit=1460,

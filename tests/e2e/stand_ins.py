@@ -215,9 +215,22 @@ class Redis(socketserver.StreamRequestHandler):
     _listeners: ClassVar[list[Redis]] = []
 
     def handle(self) -> None:
+        queued: list[list[bytes]] | None = None
         try:
             while (line := self.rfile.readline()).startswith(b"*"):
-                self.wfile.write(self._answer([self._bulk() for _ in range(int(line[1:]))]))
+                words = [self._bulk() for _ in range(int(line[1:]))]
+                if words[0] == b"MULTI":
+                    queued = []
+                    answer = b"+OK\r\n"
+                elif words[0] == b"EXEC" and queued is not None:
+                    answer = b"*%d\r\n" % len(queued) + b"".join(map(self._answer, queued))
+                    queued = None
+                elif queued is not None:
+                    queued.append(words)
+                    answer = b"+QUEUED\r\n"
+                else:
+                    answer = self._answer(words)
+                self.wfile.write(answer)
         finally:
             if self in self._listeners:
                 self._listeners.remove(self)
@@ -229,8 +242,6 @@ class Redis(socketserver.StreamRequestHandler):
     def _answer(self, words: list[bytes]) -> bytes:
         command, arguments = words[0].upper(), words[1:]
         with self._lock:
-            if command == b"HELLO":
-                return b"-ERR unknown command 'HELLO'\r\n"
             if command == b"PING":
                 return b"+PONG\r\n"
             if command == b"SET":

@@ -12,7 +12,8 @@ import trio.testing
 
 from esp32sock.simulator import PROFILES, MemoryNetwork, Settings, open_module
 
-FAULTS = "all:0.04"
+RARE = ["lost-prompt", "lost-recv", "lost-send-ok", "send-fail", "phantom-closed", "debug-in-ipd", "ipd-in-gap", "close-in-gap", "accept-in-gap", "lost-notice", "long-notice", "trailing-comma", "wifi-loss", "wifi-storm", "refuse", "connect-delay", "black-hole", "peer-reset", "slow", "datagram-loss", "dns-fail", "dns-delay", "no-time"]
+FAULTS = ",".join(["all:0.02", *(f"{name}:0.15" for name in RARE)])
 RATES = (9600, 115200, 921600)
 
 
@@ -88,17 +89,74 @@ def line(random):
     )
 
 
-def stroke(random):
-    """What the host writes next."""
-    match random.randrange(10):
-        case 0:
-            return random.randbytes(random.randrange(1, 400))
-        case 1:
-            return b"+++"
-        case 2 | 3:
-            return random.randbytes(random.choice((5, 100, 2048)))
-        case _:
-            return line(random).encode() + b"\r\n"
+def send(random, *, link=None):
+    size = random.choice((1, 5, 100, 2048))
+    label = "" if link is None else f"{link},"
+    yield f"AT+CIPSEND={label}{size}\r\n".encode()
+    yield random.randbytes(size)
+
+
+def exchange(random):
+    """A link, some payload both ways, and its end; what the host wants, not what it gets."""
+    link = random.randrange(5)
+    kind, port = random.choice((("TCP", 7), ("TCP", 8), ("TCP", 9), ("TCP", 10), ("UDP", 7005)))
+    host = random.choice(("10.0.2.2", "host.test"))
+    yield b"AT+CIPMUX=1\r\n"
+    yield f'AT+CIPSTART={link},"{kind}","{host}",{port}\r\n'.encode()
+    yield from send(random, link=link)
+    if random.random() < 0.5:
+        yield from send(random, link=link)
+        yield f"AT+CIPCLOSE={link}\r\n".encode()
+
+
+def passive(random):
+    yield b"AT+CIPMUX=1\r\n"
+    yield random.choice((b"AT+CIPRECVMODE=1\r\n", b"AT+CIPRECVTYPE=5,1\r\n"))
+    yield b'AT+CIPSTART=2,"TCP","10.0.2.2",9\r\n'
+    for _ in range(3):
+        yield b"AT+CIPRECVLEN?\r\n"
+        yield b"AT+CIPRECVDATA=2,%d\r\n" % random.choice((10, 2048, 9000))
+
+
+def passthrough(random):
+    yield b'AT+CIPSTART="TCP","10.0.2.2",7\r\n'
+    yield b"AT+CIPMODE=1\r\n"
+    yield b"AT+CIPSEND\r\n"
+    yield random.randbytes(random.choice((5, 3000)))
+    yield b"+++"
+    yield b"AT+CIPMODE=0\r\n"
+
+
+def server(random):
+    """Strokes that are no bytes are clients that come."""
+    yield b"AT+CIPMUX=1\r\n"
+    yield b"AT+CIPSERVER=1,80\r\n"
+    for peer in (chatter, echo, breaks):
+        yield peer
+        yield from send(random, link=random.randrange(2))
+    yield b"AT+CIPSERVER=0\r\n"
+
+
+def clock(random):
+    yield b'AT+CIPSNTPCFG=1,8,"host.test"\r\n'
+    yield b"AT+CIPSNTPTIME?\r\n"
+    yield b'AT+PING="host.test"\r\n'
+
+
+def anything(random):
+    yield (
+        random.randbytes(random.randrange(1, 400))
+        if random.random() < 0.2
+        else line(random).encode() + b"\r\n"
+    )
+
+
+def strokes(random):
+    """What the host writes, one after the other."""
+    for _ in range(4):
+        yield from random.choice(
+            (exchange, exchange, passive, passthrough, server, clock, anything, anything)
+        )(random)
 
 
 async def session(seed, said, moments):
@@ -113,7 +171,8 @@ async def session(seed, said, moments):
         boot_noise=seed % 5 == 0,
         latency_s=random.choice((0, 0, 0.001)),
     )
-    async with open_module(settings, network()) as opened:
+    peers = network()
+    async with open_module(settings, peers) as opened:
 
         async def listen():
             while data := await opened.stream.receive_some():
@@ -126,8 +185,12 @@ async def session(seed, said, moments):
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(listen)
-            for _ in range(24):
-                await opened.stream.send_all(stroke(random))
+            for stroke in strokes(random):
+                if callable(stroke):
+                    opened.module.advance(opened.runner.now)
+                    peers.connect(80, stroke)
+                else:
+                    await opened.stream.send_all(stroke)
                 await trio.sleep(random.choice((0.003, 0.0503, 0.2007)))
             await trio.sleep(1.00093137)  # no deadline of the module falls on this
             nursery.cancel_scope.cancel()

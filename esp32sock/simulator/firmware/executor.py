@@ -79,7 +79,7 @@ class Executor:
                 line = _COMMA_BEHIND_ECHO.sub(rb"\1", line)
             name, form, text = parse(line)
             handler = self._find(name, form)
-            call = Call(firmware, name, form, Arguments(text))
+            call = Call(firmware, name, form, Arguments(text, blanks=firmware.profile.takes_blanks))
             outcome = handler(call)
             if inspect.iscoroutine(outcome):
                 outcome = await outcome

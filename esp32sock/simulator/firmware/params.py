@@ -43,9 +43,9 @@ def quote(text: str) -> str:
     return f'"{text}"'
 
 
-def split(text: bytes) -> list[object]:
+def split(text: bytes, *, blanks: bool = False) -> list[object]:
     """The fields: bytes for an unquoted one, str for a string, None for an omitted one, or the mark of a
-    broken string.
+    broken string. `blanks`: those after a comma do not count (the 2017 document's own examples).
     """
     fields: list[object] = []
     position = 0
@@ -69,6 +69,8 @@ def split(text: bytes) -> list[object]:
         if position >= len(text):
             return fields
         position += 1  # the comma
+        while blanks and text[position : position + 1] == b" ":
+            position += 1
 
 
 class Arguments:
@@ -77,8 +79,8 @@ class Arguments:
     Each reader takes the next one and raises `Refusal` if it is not what it must be.
     """
 
-    def __init__(self, text: bytes) -> None:
-        self._fields = split(text)
+    def __init__(self, text: bytes, *, blanks: bool = False) -> None:
+        self._fields = split(text, blanks=blanks)
         self._next = 0
         self._coded = True
 

@@ -129,9 +129,7 @@ class Driver:
                 pass
             connection.close()
 
-        connect = getattr(network, "connect", None)
-        if connect is not None:
-            connect(SERVER_PORT, client)
+        network.connect(SERVER_PORT, client)
 
     def client_sends(self, link: bytes, data: bytes) -> None:
         connection = self.clients.get(link)

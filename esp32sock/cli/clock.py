@@ -1,0 +1,58 @@
+"""`esp32sock time`: ask the network for the time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from esp32sock.at.commands import sntp
+from esp32sock.cli.common import FAILED, add_options, set_job
+from esp32sock.cli.show import facts, present
+
+if TYPE_CHECKING:
+    import argparse
+    from datetime import datetime
+
+    from esp32sock.module.talk import Talk
+
+ASK_S = 0.5
+"""Between two questions to the module, while it waits for a time server; by taste."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Have the module ask the network for the time, and tell it."
+    add_options(parser)
+    parser.add_argument("--zone", type=int, help="hours from UTC, -11 to 13 (as set, or 0)")
+    parser.add_argument("--server", action="append", default=[], help="ask this one; up to three")
+    parser.add_argument("--timeout", type=float, default=20.0, metavar="S", help="seconds (%(default)s)")
+    set_job(parser, job)
+
+
+async def job(talk: Talk, arguments: argparse.Namespace) -> int | None:
+    source = await talk.execute(sntp.TimeSourceInForce())
+    if source is None or arguments.zone is not None or arguments.server:
+        zone = arguments.zone if arguments.zone is not None else source.zone if source else 0
+        source = sntp.TimeSource(zone, tuple(arguments.server))
+        await talk.execute(sntp.SetTimeSource(source))
+        source = await talk.execute(sntp.TimeSourceInForce()) or source
+    now = await told(talk, arguments.timeout)
+    data = {"time": now, "zone": source.zone, "servers": source.servers}
+    pairs = {
+        "time": now.isoformat(" ") if now else f"none within {arguments.timeout:g} s",
+        "zone": f"UTC{source.zone:+d}" if source.zone else "UTC",
+        "servers": ", ".join(source.servers),
+    }
+    present(arguments, data, lambda: facts(pairs))
+    return None if now else FAILED
+
+
+async def told(talk: Talk, timeout_s: float) -> datetime | None:
+    """The time, once a server has told it."""
+    with trio.move_on_after(timeout_s):
+        while True:
+            now = await talk.execute(sntp.Time())
+            if now is not None:
+                return now
+            await trio.sleep(ASK_S)
+    return None

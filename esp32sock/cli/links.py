@@ -1,0 +1,43 @@
+"""`esp32sock links`: what the module has open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from esp32sock.at.commands import servers, tcpip
+from esp32sock.cli.common import add_options, set_job
+from esp32sock.cli.show import present, table
+
+if TYPE_CHECKING:
+    import argparse
+
+    from esp32sock.module.talk import Talk
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = "List the links that the module has open, and its server; none of them is touched."
+    add_options(parser)
+    set_job(parser, job)
+
+
+async def job(talk: Talk, arguments: argparse.Namespace) -> None:
+    links = await talk.execute(tcpip.Links())
+    server = await talk.has(servers.ServerInForce())
+    rows = [
+        (link.link_id, link.kind, f"{link.remote[0]}:{link.remote[1]}", link.local_port, opener(link))
+        for link in links
+    ]
+
+    def show() -> None:
+        if rows:
+            table(("LINK", "TYPE", "REMOTE", "LOCAL PORT", "OPENED BY"), rows, numbers=("LINK", "LOCAL PORT"))
+        else:
+            print("no links")
+        if server is not None:
+            print(f"listens on port {server.port} ({server.kind})")
+
+    present(arguments, {"links": links, "server": server}, show)
+
+
+def opener(link: tcpip.LinkStatus) -> str:
+    return "the other side" if link.accepted else "the module"

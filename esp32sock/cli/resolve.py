@@ -1,0 +1,27 @@
+"""`esp32sock resolve`: look up a name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from esp32sock.at.commands import tcpip
+from esp32sock.cli.common import add_options, set_job
+from esp32sock.cli.show import present
+
+if TYPE_CHECKING:
+    import argparse
+
+    from esp32sock.module.talk import Talk
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Have the module look up a name."
+    add_options(parser)
+    parser.add_argument("name")
+    set_job(parser, job)
+
+
+async def job(talk: Talk, arguments: argparse.Namespace) -> None:
+    found = await talk.execute(tcpip.Resolve(arguments.name))
+    data = {"name": arguments.name, "addresses": found}
+    present(arguments, data, lambda: print(*found, sep="\n"))

@@ -1,0 +1,55 @@
+"""`esp32sock sleep`: put the module to sleep."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from esp32sock.at.commands import sleep
+from esp32sock.cli.common import Misuse, add_options, add_yes, confirmed, set_job
+from esp32sock.cli.show import present, word
+
+if TYPE_CHECKING:
+    import argparse
+
+    from esp32sock.module.talk import Talk
+
+UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+MODES = {word(mode): mode for mode in sleep.SleepMode}
+
+
+def duration(text: str) -> timedelta:
+    """`90`, `90s`, `250ms`, `5m`, `12h`, `2d`."""
+    match = re.fullmatch(r"(\d{1,9})(ms|s|m|h|d)?", text)
+    if match is None:
+        raise ValueError(f"{text!r} is no time like 250ms, 90s, 5m, 12h or 2d")
+    return timedelta(milliseconds=int(match[1]) * UNITS_MS[match[2] or "s"])
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Deep sleep for a time, from which the module wakes by a restart; or the mode in which it saves power "
+        "between commands."
+    )
+    add_options(parser)
+    add_yes(parser)
+    parser.add_argument("time", nargs="?", help="deep sleep: 250ms, 90s, 5m, 12h, 2d")
+    parser.add_argument("--mode", choices=MODES, help="save power between commands")
+    set_job(parser, job)
+
+
+async def job(talk: Talk, arguments: argparse.Namespace) -> None:
+    if arguments.time is not None and arguments.mode is not None:
+        raise Misuse("give a time or a mode, not both")
+    if arguments.time is not None:
+        command = sleep.DeepSleep(duration(arguments.time))
+        command.line(talk.firmware)
+        confirmed(arguments, f"The module ends every link and does not answer for {command.duration}.")
+        asleep = await talk.execute(command)
+        present(arguments, {"deep_sleep": asleep}, lambda: print(f"asleep for {asleep}"))
+        return
+    if arguments.mode is not None:
+        await talk.execute(sleep.SetSleep(MODES[arguments.mode]))
+    mode = await talk.execute(sleep.Sleep())
+    present(arguments, {"mode": mode}, lambda: print(word(mode)))

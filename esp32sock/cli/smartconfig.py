@@ -1,0 +1,82 @@
+"""`esp32sock smartconfig`: let a phone tell the module its network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from esp32sock.at.commands import smartconfig
+from esp32sock.at.events import UnknownText, WifiChanged
+from esp32sock.at.urcs import Wifi
+from esp32sock.cli.common import FAILED, add_options, set_job
+from esp32sock.cli.show import present
+from esp32sock.cli.wifi import have_station, status
+
+if TYPE_CHECKING:
+    import argparse
+
+    from esp32sock.module.talk import Talk
+
+KINDS = {
+    "esp-touch": smartconfig.SmartConfigKind.ESP_TOUCH,
+    "airkiss": smartconfig.SmartConfigKind.AIRKISS,
+    "both": smartconfig.SmartConfigKind.BOTH,
+}
+STORY = {
+    b"smartconfig type:": "the phone speaks {}",
+    b"Smart get wifi info": "it told a network",
+    b"ssid:": "its name is {}",
+    b"smartconfig connected wifi": "joined",
+}
+"""What the module prints (at-dialects 3.4), and how it is told; the password is not."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Wait for a phone with Espressif's or WeChat's app to tell the module its network."
+    add_options(parser)
+    parser.add_argument("--kind", choices=KINDS, default="both", help="how the phone tells it (%(default)s)")
+    parser.add_argument("--timeout", type=float, default=120.0, metavar="S", help="seconds (%(default)s)")
+    set_job(parser, job)
+
+
+async def job(talk: Talk, arguments: argparse.Namespace) -> int | None:
+    await have_station(talk)
+    await talk.execute(smartconfig.StartSmartConfig(KINDS[arguments.kind]))
+    if not arguments.json:
+        print("waiting for a phone", flush=True)
+    joined = False
+    try:
+        with trio.move_on_after(arguments.timeout):
+            joined = await until_joined(talk, quiet=arguments.json)
+    finally:
+        with trio.CancelScope(shield=True):
+            await talk.execute(smartconfig.StopSmartConfig())
+    return await told(talk, arguments, joined=joined)
+
+
+async def until_joined(talk: Talk, *, quiet: bool) -> bool:
+    """Tell what happens until the station has an address; False when the module is gone."""
+    async for event in talk.events:
+        if isinstance(event, UnknownText) and not quiet:
+            tell(event.text)
+        if isinstance(event, WifiChanged) and event.state is Wifi.GOT_IP:
+            return True
+    return False
+
+
+def tell(text: bytes) -> None:
+    for beginning, story in STORY.items():
+        if text.startswith(beginning):
+            print(story.format(text.removeprefix(beginning).decode("utf-8", "replace")), flush=True)
+
+
+async def told(talk: Talk, arguments: argparse.Namespace, *, joined: bool) -> int | None:
+    """How it ended: the station as `wifi status` shows it, or nothing joined."""
+    if joined:
+        await status(talk, arguments)
+        return None
+    present(
+        arguments, {"state": "not-joined"}, lambda: print(f"nothing joined within {arguments.timeout:g} s")
+    )
+    return FAILED

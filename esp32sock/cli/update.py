@@ -1,0 +1,70 @@
+"""`esp32sock update`: fetch new firmware over the air; its four stages as progress."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from esp32sock.at.commands import update
+from esp32sock.cli.common import FAILED, add_options, add_yes, confirmed, set_job
+from esp32sock.cli.restore import until_restarted
+from esp32sock.cli.show import present
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+
+    from esp32sock.module.talk import Talk
+
+RESTART_S = 60.0
+"""The first start with new firmware may take its time; by taste."""
+
+STORY = {
+    update.UpdateStage.FINDING_SERVER: "finding the server",
+    update.UpdateStage.CONNECTING: "connecting to it",
+    update.UpdateStage.ASKING_VERSION: "asking for the version",
+    update.UpdateStage.UPDATING: "fetching the firmware",
+}
+LAST = len(STORY)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Have the module fetch new firmware from its maker's server and restart with it. Takes minutes; "
+        "if it fails, the module keeps the firmware it has."
+    )
+    add_options(parser)
+    add_yes(parser)
+    set_job(parser, job)
+
+
+async def job(talk: Talk, arguments: argparse.Namespace) -> int | None:
+    confirmed(arguments, f"The module has {talk.firmware}; its firmware is replaced, and every link ends.")
+    with stages(quiet=arguments.json) as begun:
+        done = await talk.execute(update.Update(on_stage=begun))
+    restarted = await until_restarted(talk, RESTART_S)
+    words = "updated and restarted" if restarted else f"updated, but not back within {RESTART_S:g} s"
+    present(arguments, {"stages": done, "restarted": restarted}, lambda: print(words))
+    return None if restarted else FAILED
+
+
+@contextmanager
+def stages(*, quiet: bool) -> Iterator[Callable[[update.UpdateStage], object]]:
+    """A bar on a terminal, a line a stage elsewhere, nothing when `quiet`."""
+    if quiet:
+        yield lambda stage: None
+        return
+    if not sys.stderr.isatty():
+        yield lambda stage: print(f"stage {stage} of {LAST}: {STORY[stage]}", file=sys.stderr, flush=True)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("asking the module", total=LAST)
+        yield lambda stage: bar.update(
+            task, completed=stage - 1, description=f"stage {stage} of {LAST}: {STORY[stage]}"
+        )
+        bar.update(task, completed=LAST, description="done")
