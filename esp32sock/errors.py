@@ -44,6 +44,8 @@ class CommandError(Error):
         self.command = command
         self.result = result
         self.error_code = error_code
+        self.lines: tuple[bytes, ...] = ()
+        """What the module said before it; secrets too, so not for showing."""
 
 
 class CommandTimeout(CommandError):

@@ -97,7 +97,7 @@ async def stations(talk: Talk, arguments: argparse.Namespace) -> None:
 
 async def leases_of(talk: Talk, arguments: argparse.Namespace) -> None:
     if arguments.usual or arguments.first is not None:
-        if (arguments.first is None) != (arguments.last is None) or arguments.usual and arguments.first:
+        if (arguments.first is None) != (arguments.last is None) or (arguments.usual and arguments.first):
             raise Misuse("give the first and the last address, or --usual")
         duration = timedelta(minutes=arguments.minutes)
         leases = None if arguments.usual else dhcp.Leases(duration, arguments.first, arguments.last)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from typing import TYPE_CHECKING, TypeVar
@@ -17,6 +16,7 @@ from esp32sock.module.talk import Talk, talking
 from esp32sock.net.interface import PORT_VARIABLE
 
 if TYPE_CHECKING:
+    import argparse
     from argparse import _SubParsersAction
     from collections.abc import Awaitable, Callable
 

@@ -29,8 +29,8 @@ def duration(text: str) -> timedelta:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Deep sleep for a time, from which the module wakes by a restart; or the mode in which it saves power "
-        "between commands."
+        "Deep sleep for a time, from which the module wakes by a restart; or the mode in which it saves "
+        "power between commands."
     )
     add_options(parser)
     add_yes(parser)

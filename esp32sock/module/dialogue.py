@@ -206,6 +206,8 @@ class Dialogue:
             raise CommandTimeout(command.label, f"nothing within {timeout_s} s")
         outcome, self._outcome = self._outcome, None
         if isinstance(outcome, CommandFailed):
+            if isinstance(outcome.error, CommandError):
+                outcome.error.lines = outcome.lines
             raise outcome.error
         return self._understood(command, outcome)
 

@@ -12,7 +12,7 @@ import errno
 import logging
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import trio
 
@@ -45,22 +45,36 @@ VERIFY_TRIES = 3
 log = logging.getLogger("esp32sock")
 
 
+class Stream(Protocol):
+    """Who takes the payload of the line in passthrough mode; called in the reading task."""
+
+    def payload(self) -> None: ...
+    def event(self, event: Event) -> None: ...
+    def port_lost(self) -> None: ...
+
+
 class _Ear:
     """Keeps what the module says unasked; payload of links that others opened is let go."""
 
     def __init__(self) -> None:
         self.send, self.receive = trio.open_memory_channel[Event](EVENTS)
         self.dialogue: Dialogue | None = None
+        self.stream: Stream | None = None
 
     def payload(self, link_id: int) -> None:
         assert self.dialogue is not None
-        self.dialogue.session.demux.take(link_id)
+        if self.stream is not None:
+            self.stream.payload()
+        else:
+            self.dialogue.session.demux.take(link_id)
 
     def event(self, event: Event) -> None:
-        if isinstance(event, UnknownText):
-            event = UnknownText(redacted(event.text))
+        if self.stream is not None:
+            self.stream.event(event)
         elif isinstance(event, LinkOpened) and self.dialogue is not None:
             self.dialogue.session.demux.set_sink(event.link_id, DISCARD)
+        if isinstance(event, UnknownText):
+            event = UnknownText(redacted(event.text))
         try:
             self.send.send_nowait(event)
         except trio.WouldBlock:
@@ -68,6 +82,8 @@ class _Ear:
 
     def port_lost(self, error: PortError) -> None:
         self.send.close()
+        if self.stream is not None:
+            self.stream.port_lost()
 
     def forget(self) -> None:
         """What was said until now concerns nobody."""
@@ -78,10 +94,11 @@ class _Ear:
 class Talk:
     """One module that is talked to."""
 
-    def __init__(self, dialogue: Dialogue, events: trio.MemoryReceiveChannel[Event]) -> None:
+    def __init__(self, dialogue: Dialogue, ear: _Ear) -> None:
         self.dialogue = dialogue
-        self.events = events
+        self.events = ear.receive
         """What it says unasked; ends when the port is lost."""
+        self._ear = ear
 
     @property
     def firmware(self) -> Firmware:
@@ -90,6 +107,10 @@ class Talk:
     @property
     def port(self) -> Port:
         return self.dialogue.port
+
+    def divert(self, stream: Stream | None) -> None:
+        """Payload goes there from now on; None: nowhere."""
+        self._ear.stream = stream
 
     async def execute(self, command: Command[R], *, timeout_s: float | None = None) -> R:
         """Run one command; see `Dialogue.execute_in_turn` for what it raises."""
@@ -183,7 +204,7 @@ async def talking(
             try:
                 await _get_to_know(dialogue)
                 ear.forget()
-                yield Talk(dialogue, ear.receive)
+                yield Talk(dialogue, ear)
             except BaseException as error:  # not in a group of the nursery's making
                 failure = error
             nursery.cancel_scope.cancel()

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     import _socket
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
+    from contextlib import AbstractContextManager
 
     from esp32sock.at.commands import Command
     from esp32sock.net.routes import Direct
@@ -158,17 +159,21 @@ def _link_options(options: StreamOptions) -> LinkOptions:
 
 
 class LocalInterface(Interface):
-    """A module whose engine runs in a background thread of this process."""
+    """A module whose engine runs in this process: in a thread of its own, or in the loop of a trio program."""
 
-    def __init__(self, options: ModuleOptions, routes: Routes) -> None:
+    def __init__(self, options: ModuleOptions, routes: Routes, engine: EngineThread, module: Module) -> None:
         self._routes = routes
         self._options = options
-        self._thread = EngineThread(lambda: Module(options, _open_on_host))
-        self._module = self._thread.start()
+        self._thread = engine
+        self._module = module
         self._feeds: WeakSet[EventFeed] = WeakSet()
 
     def may_block(self) -> bool:
         return not self._thread.is_current
+
+    def use(self) -> AbstractContextManager[Interface]:
+        """Use this interface in the present thread or task, within the block; the same as `using`."""
+        return using(self)
 
     def open_stream(
         self,
@@ -262,11 +267,11 @@ async def _open_on_host(url: str, baud: int) -> Port:
 # -- the default interface ----------------------------------------------------------------------------
 
 _lock = threading.RLock()
-_default: Interface | None = None
+_default: LocalInterface | None = None
 _override: ContextVar[Interface | None] = ContextVar("esp32sock_interface", default=None)
 
 
-def attach(url: str | None = None, *, direct: Direct | None = None, **options: Any) -> Interface:
+def attach(url: str | None = None, *, direct: Direct | None = None, **options: Any) -> LocalInterface:
     """Make a module the network interface of this process.
 
     `url` is a serial device, any pyserial URL or `sim://`; without it, ESP32SOCK_PORT. `direct` says what
@@ -325,7 +330,20 @@ def using(interface: Interface) -> Iterator[Interface]:
         _override.reset(token)
 
 
-def _open(url: str | None, direct: Direct | None, options: dict[str, Any]) -> Interface:
+def _open(url: str | None, direct: Direct | None, options: dict[str, Any]) -> LocalInterface:
+    chosen, routes = choices(url, direct, options)
+    engine = EngineThread(lambda: new_module(chosen))
+    with translated(f"attaching {chosen.url}"):
+        return LocalInterface(chosen, routes, engine, engine.start())
+
+
+def new_module(options: ModuleOptions) -> Module:
+    """A module for an engine to run; its port is the host's own, whatever is patched."""
+    return Module(options, _open_on_host)
+
+
+def choices(url: str | None, direct: Direct | None, options: dict[str, Any]) -> tuple[ModuleOptions, Routes]:
+    """What the arguments of `attach` and the environment ask for; raises as `attach` does."""
     known = {field.name for field in dataclass_fields(ModuleOptions)}
     unknown = set(options) - known
     if unknown:
@@ -339,8 +357,7 @@ def _open(url: str | None, direct: Direct | None, options: dict[str, Any]) -> In
         options["ssid"] = os.environ[SSID_VARIABLE]
         options.setdefault("password", os.environ.get(PASSWORD_VARIABLE, ""))
     routes = Routes.from_environment() if direct is None else Routes(direct)
-    with translated(f"attaching {chosen}"):
-        return LocalInterface(ModuleOptions(chosen, **options), routes)
+    return ModuleOptions(chosen, **options), routes
 
 
 def _forget_in_child() -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 import trio
 
 from .fault_spec import parse_faults
+from .host_network import HostNetwork
 from .pcapng import PcapNg
 from .profiles import DEFAULT_PROFILE, PROFILES
 from .radio import Subnet
@@ -167,6 +168,7 @@ async def simulate(
             async with trio.open_nursery() as modules:
                 for number, place in enumerate(places, 1):
                     settings = settings_of(arguments, number)
+                    network = HostNetwork(aliases=dict(settings.aliases))
                     label = f"[{number}] " if len(places) > 1 else ""
                     serving = partial(
                         serve,
@@ -174,11 +176,13 @@ async def simulate(
                         pty_link=place if isinstance(place, str) else None,
                         tcp=place if isinstance(place, tuple) else None,
                         trace=line_writer(sys.stdout, label) if arguments.trace else None,
+                        network=network,
                         journal=journal,
                         observers=tuple(_captured(file, settings) for file in captures[number - 1 : number]),
                     )
                     where = await modules.start(serving)
-                    print(f"simulated ESP32, profile {arguments.profile}, at {where}", flush=True)
+                    servers = f"its servers at {network.address}"
+                    print(f"simulated ESP32, profile {arguments.profile}, {servers}, at {where}", flush=True)
             nursery.cancel_scope.cancel()
 
 

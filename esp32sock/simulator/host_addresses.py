@@ -28,7 +28,7 @@ class OwnAddress:
 
     def __init__(self) -> None:
         self.text = LOOPBACK
-        self._claim: socket.SocketType | None = None
+        self._claim: HostSocket | None = None
         if sys.platform != "linux":
             return
         for number in range(1, OWN_ADDRESSES.num_addresses - 1):
@@ -40,7 +40,7 @@ class OwnAddress:
                 claim.close()
             else:
                 self.text = address
-                self._claim = claim  # type: ignore[assignment]
+                self._claim = claim
                 return
 
     def release(self) -> None:

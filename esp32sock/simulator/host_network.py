@@ -100,8 +100,10 @@ class HostNetwork(Network):
             self._nursery = None
             for stream in self._streams.values():
                 stream.sock.close()
-            for each in (*self._datagrams.values(), *self._listeners.values()):
-                each.close()
+            for datagrams in self._datagrams.values():
+                datagrams.close()
+            for listener in self._listeners.values():
+                listener.close()
             self._streams.clear()
             self._datagrams.clear()
             self._listeners.clear()
@@ -279,10 +281,12 @@ class HostNetwork(Network):
         stream = self._streams.pop(handle, None)
         if stream is not None:
             stream.close(abort=request.abort)
-        for table in (self._datagrams, self._listeners):
-            each: Datagrams | _Listener | None = table.pop(handle, None)  # type: ignore[attr-defined]
-            if each is not None:
-                each.close()
+        datagrams = self._datagrams.pop(handle, None)
+        if datagrams is not None:
+            datagrams.close()
+        listener = self._listeners.pop(handle, None)
+        if listener is not None:
+            listener.close()
 
 
 class _Listener:
@@ -309,7 +313,7 @@ class _Listener:
     async def accept(self, nursery: trio.Nursery) -> None:
         while True:
             try:
-                fd, peer = self._sock._accept()  # type: ignore[attr-defined]
+                fd, peer = self._sock._accept()
             except BlockingIOError:
                 try:
                     await trio.lowlevel.wait_readable(self._sock)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from .host_sockets import HostSocket
 from .network import PeerClosed, PeerReset, Received, Sent
 
 if TYPE_CHECKING:
     from .host_network import HostNetwork
+    from .host_sockets import HostSocket
     from .host_tls import TlsEngine
 
 READ_BYTES = 65536

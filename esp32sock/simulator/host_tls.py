@@ -1,7 +1,7 @@
 """TLS for the streams of the host's network, as bytes in and bytes out: an `ssl.SSLObject` between two BIOs.
 
-The module's clock decides whether a certificate is valid, and no clock of this machine can be set for OpenSSL:
-so a chain is verified with the present time, and the certificate of the peer itself once more with the
+The module's clock decides whether a certificate is valid, and OpenSSL cannot be told another time than this
+machine's: so a chain is verified with the present time, and the certificate of the peer itself once more with the
 module's. Names are compared where CIPSSLCCN asks for it, as the firmware does (at-dialects 7.11).
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import ssl
 import tempfile
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -136,10 +137,8 @@ class TlsEngine:
 
     def goodbye(self) -> bytes:
         """The alert that ends the stream."""
-        try:
+        with suppress(ssl.SSLError, ValueError):
             self._object.unwrap()
-        except (ssl.SSLError, ValueError):
-            pass
         return self._out.read()
 
 

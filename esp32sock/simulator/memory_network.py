@@ -401,7 +401,9 @@ class MemoryNetwork(Network):
         connection = self._connections.pop(handle, None)
         if connection is not None:
             self._later(connection.module_closed)
-        self._listeners = {p: listener for p, listener in self._listeners.items() if listener.handle != handle}
+        self._listeners = {
+            p: listener for p, listener in self._listeners.items() if listener.handle != handle
+        }
         self._udp_ports = {port: owner for port, owner in self._udp_ports.items() if owner != handle}
 
 

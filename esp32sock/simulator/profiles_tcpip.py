@@ -1,5 +1,5 @@
-"""What each firmware generation has and how it spells it: chapter 5, TCP/IP. The rest is in profiles.py, where
-it is said how to read both.
+"""What each firmware generation has of chapter 5, TCP/IP, and how it spells it. The rest is in profiles.py,
+which says how to read both.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class TcpIp:
     closed_length: int = -1
     """CIPRECVLEN of a link that is not open (observed 2.0; 0 on 4.1)."""
     ciphertext_counts: bool = True
-    """Counts of passive receive are of the encrypted bytes (at-dialects 7.7; that it never ended is a guess)."""
+    """Counts of passive receive are of the encrypted bytes (at-dialects 7.7; for how long is a guess)."""
     drops_unread_ssl: bool = True
     """SSL before 3.3: CLOSED drops what is unread (at-dialects 7.7)."""
     udp_receive_limit: int | None = None
@@ -77,7 +77,7 @@ class TcpIp:
 
     # Server
     server_modes: bool = True
-    """CIPSERVER takes any number as mode and then serves on a port of its own choice (sweep of CIPSERVER, 2.0)."""
+    """CIPSERVER takes any number as mode and then serves on a port of its own choice (sweep, 2.0)."""
     server_kinds: bool = False
     """CIPSERVER refuses an unknown type; on 2.0 it is TCP (sweep)."""
     server_closes: bool = False
@@ -215,7 +215,8 @@ _COMMANDS_1_0 = changed(
 )
 # Observed 2.0; CIPRECONNINTV has no query there. CIPSTARTEX and the set form: at-dialects 7.
 _COMMANDS_2_0 = changed(
-    _COMMANDS_1_0, "CIFSR:e CIPSTARTEX:s CIPRECVMODE:qs CIPRECVDATA:s CIPRECVLEN:q CIPRECONNINTV:s CIUPDATE:qse"
+    _COMMANDS_1_0,
+    "CIFSR:e CIPSTARTEX:s CIPRECVMODE:qs CIPRECVDATA:s CIPRECVLEN:q CIPRECONNINTV:s CIUPDATE:qse",
 )
 _COMMANDS_2_1 = changed(
     _COMMANDS_2_0, "CIPTCPOPT:qs CIPSSLCCN:qs CIPSSLCSNI:qs CIPSSLCALPN:qs CIPRECONNINTV:qs"

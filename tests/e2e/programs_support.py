@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
+import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.e2e.support import HOST, run_esp32sock
+from tests.e2e.support import HOST, PROGRAM_S, run_esp32sock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import trustme
 
+    from tests.e2e.conftest import Background
     from tests.e2e.support import SimulatedProcess
 
 PROGRAMS = Path(__file__).with_name("programs")
@@ -25,16 +31,44 @@ class Ran:
     links: int
 
 
-def run_program(esp32: SimulatedProcess, name: str, *words: object, **environment: str) -> Ran:
+def run_program(esp32: SimulatedProcess | Background, name: str, *words: object, **environment: str) -> Ran:
     """A program of `programs/`, unmodified, by `esp32sock run`; it must end well and leave no link open."""
-    opened, closed = len(esp32.opened()), len(esp32.closed())
+    opened, open_before = esp32.links_opened(), esp32.open_links()
     arguments = [str(PROGRAMS / f"{name}.py"), *map(str, words)]
     done = run_esp32sock("run", "--port", esp32.port, *arguments, **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "ResourceWarning" not in done.stderr, done.stderr
-    links = len(esp32.opened()) - opened
-    assert len(esp32.closed()) - closed == links, esp32.journal()[-10:]
-    return Ran(done.stdout, links)
+    assert open_before == esp32.open_links() == 0
+    return Ran(done.stdout, esp32.links_opened() - opened)
+
+
+@contextmanager
+def server_program(background: Background, name: str, *words: object) -> Iterator[list[int]]:
+    """A server of `programs/`, unmodified, by `esp32sock run`: the ports that it says it listens on.
+
+    It ends when its input does, and must end well and leave no link open.
+    """
+    command = [sys.executable, "-W", "error::ResourceWarning", "-m", "esp32sock", "run"]
+    program = [str(PROGRAMS / f"{name}.py"), *map(str, words)]
+    process = subprocess.Popen(
+        [*command, "--port", background.port, *program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        said = process.stdout.readline().split()
+        try:
+            assert said[:1] == ["listening"]
+            yield [int(port) for port in said[1:]]
+        finally:
+            _, complaints = process.communicate(timeout=PROGRAM_S)
+            print(complaints, file=sys.stderr)
+    assert process.returncode == 0, complaints
+    assert "ResourceWarning" not in complaints, complaints
+    assert background.open_links() == 0
 
 
 def server_context(authority: trustme.CA, *names: str) -> ssl.SSLContext:

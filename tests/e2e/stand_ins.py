@@ -248,8 +248,8 @@ class Redis(socketserver.StreamRequestHandler):
                 self._store[arguments[0]] = arguments[1]
             elif command == b"GET":
                 return _bulk(self._store[arguments[0]])
-            elif command == b"INCR":
-                number = int(self._store.get(arguments[0], b"0")) + 1
+            elif command == b"INCRBY":
+                number = int(self._store.get(arguments[0], b"0")) + int(arguments[1])
                 self._store[arguments[0]] = b"%d" % number
                 return b":%d\r\n" % number
             elif command == b"DEL":

@@ -76,6 +76,13 @@ class SimulatedProcess:
     def closed(self) -> list[dict[str, Any]]:
         return [entry for entry in self.journal() if entry["event"] == "close"]
 
+    def links_opened(self) -> int:
+        return len(self.opened())
+
+    def open_links(self) -> int:
+        """Those that are open now."""
+        return len(self.opened()) - len(self.closed())
+
 
 @contextmanager
 def simulated(folder: Path, *options: str) -> Iterator[SimulatedProcess]:

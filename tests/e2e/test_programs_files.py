@@ -1,4 +1,4 @@
-"""ftplib against pyftpdlib over the module: passive, and over TLS."""
+"""ftplib against pyftpdlib over the module: passive, over TLS, and active."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import trustme
 
+    from tests.e2e.conftest import Background
     from tests.e2e.support import SimulatedProcess
 
 
@@ -73,3 +74,19 @@ def test_ftplib(
     assert ran.output.splitlines() == ["True", "['file.bin'] 1 True"]
     assert ran.links == 1 + 4
     assert (folder / "file.bin").stat().st_size > 90_000
+
+
+def test_ftplib_active(background: Background, tmp_path: Path, authority_file: str) -> None:
+    """The server connects to the module; the address it is told is one of the module's own network."""
+
+    class Handler(FTPHandler):
+        permit_foreign_addresses = True
+
+        def _make_eport(self, ip: str, port: int) -> None:
+            assert ip == "10.0.2.15"
+            super()._make_eport(*background.reached(port))
+
+    with ftp_server(tmp_path, Handler) as port:
+        ran = run_program(background, "ftp", HOST, port, "active", authority_file)
+    assert ran.output.splitlines() == ["True", "['file.bin'] 1 True"]
+    assert sorted(background.links()) == [False] + [True] * 4

@@ -164,6 +164,7 @@ class Shell(paramiko.ServerInterface):
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         def run() -> None:
+            channel.recv(3)  # the client knows by then that its command was taken
             channel.sendall(b"x" * int(command.split()[1]))
             channel.send_exit_status(7)
             channel.close()

@@ -12,8 +12,12 @@ import trio.testing
 
 from esp32sock.simulator import PROFILES, MemoryNetwork, Settings, open_module
 
-RARE = ["lost-prompt", "lost-recv", "lost-send-ok", "send-fail", "phantom-closed", "debug-in-ipd", "ipd-in-gap", "close-in-gap", "accept-in-gap", "lost-notice", "long-notice", "trailing-comma", "wifi-loss", "wifi-storm", "refuse", "connect-delay", "black-hole", "peer-reset", "slow", "datagram-loss", "dns-fail", "dns-delay", "no-time"]
-FAULTS = ",".join(["all:0.02", *(f"{name}:0.15" for name in RARE)])
+RARE = (
+    "lost-prompt lost-recv lost-send-ok send-fail phantom-closed debug-in-ipd ipd-in-gap close-in-gap "
+    "accept-in-gap lost-notice long-notice trailing-comma wifi-loss wifi-storm refuse connect-delay "
+    "black-hole peer-reset slow datagram-loss dns-fail dns-delay no-time"
+)
+FAULTS = ",".join(["all:0.02", *(f"{name}:0.15" for name in RARE.split())])
 RATES = (9600, 115200, 921600)
 
 

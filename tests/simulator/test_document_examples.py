@@ -1,8 +1,8 @@
 """The examples of chapter 7 of the 2017 document, on `doc-v1`, as a dialogue of exact bytes.
 
 Comments and blank lines are dropped, and CIFSR answers as in 7.2; the bare addresses of 7.1 and 7.3.1 are
-contradictions of the document, listed in `CONTRADICTIONS`. Its OK to a UDP CIPSTART in 7.3.2 is another: 7.2.1
-and 7.2.2 have CONNECT before it.
+contradictions of the document, listed in `CONTRADICTIONS`. The bare OK to a UDP CIPSTART in 7.3.2 is another:
+7.2.1 and 7.2.2 have CONNECT before it.
 """
 
 import pytest

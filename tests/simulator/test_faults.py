@@ -1,5 +1,6 @@
 """Every named fault, at an exact place or at every occasion; and the SPEC that asks for them."""
 
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -188,6 +189,41 @@ def test_closed_races_with_a_command(faulty):
     assert bench.say(b"AT+CIPCLOSE\r\n") == b"CLOSED\r\n" + ERROR
 
 
+def passive(faulty, spec):
+    bench = faulty(spec)
+    bench.do("AT+CIPRECVMODE=1", 'AT+CIPSTART="TCP","10.0.2.2",7000', "AT+CIPSEND=5")
+    return bench, bench.say(b"hello")
+
+
+def test_announcements(faulty):
+    assert passive(faulty, "")[1] == RECV + SENT + b"\r\n+IPD,5\r\n"
+    bench, said = passive(faulty, "lost-notice@1")
+    assert said == RECV + SENT
+    assert bench.say(b"AT+CIPRECVDATA=9\r\n") == b"+CIPRECVDATA:5,hello" + OK
+    assert passive(faulty, "long-notice@1")[1] == RECV + SENT + b"\r\n+IPD,34\r\n"
+
+
+def test_a_comma_too_many(faulty):
+    bench = faulty("trailing-comma")
+    bench.do("AT+CIPMUX=1")
+    said = bench.say(b"AT+CIPRECVLEN?\r\n")
+    assert said.startswith(b"+CIPRECVLEN:")
+    assert said.rstrip(b"OK\r\n").endswith(b",")
+
+
+def test_a_client_that_comes_at_a_bad_moment(faulty):
+    bench = faulty("accept-in-gap@1")
+    bench.do("AT+CIPMUX=1", "AT+CIPSERVER=1,80")
+
+    async def quiet(connection):
+        await connection.receive()
+
+    assert bench.network.connect(80, quiet)
+    assert bench.passes(0.1) == b""
+    said = bench.say(b'AT+CIPSTART=0,"TCP","10.0.2.2",7000\r\n')
+    assert said == b"0,CONNECT\r\n" + ERROR  # the id that the host chose is the one the server gave away
+
+
 # Wi-Fi
 
 
@@ -262,6 +298,18 @@ def test_names(faulty):
     assert bench.passes(1).endswith(OK)
 
 
+def test_no_time(faulty):
+    bench = faulty("no-time")
+    bench.do("AT+CIPSNTPCFG=1,0")
+    assert b" 1970" in bench.say(b"AT+CIPSNTPTIME?\r\n")
+
+
+def test_the_update_server_of_a_world(power_on):
+    bench = power_on("2.4", update="2.5.0")
+    bench.do("ATE0")
+    assert b"+CIPUPDATE:1" in bench.say(b"AT+CIUPDATE\r\n", within=1)
+
+
 # The SPEC
 
 
@@ -320,3 +368,8 @@ def test_several_of_a_name():
 
 def test_the_table_has_every_fault():
     assert all(f"| `{name}` |" in fault_table() for name in KINDS)
+
+
+def test_the_manual_has_them_too():
+    manual = (Path(__file__).parents[2] / "docs" / "testing-with-the-simulator.md").read_text("utf-8")
+    assert fault_table() in manual

@@ -9,6 +9,8 @@ import pytest
 
 from esp32sock.simulator.host_line import host_line, set_baud
 from esp32sock.simulator.kernel import Kernel
+from esp32sock.simulator.memory_network import MemoryNetwork
+from esp32sock.simulator.network import Send
 from esp32sock.simulator.ports import PtyPort
 from esp32sock.simulator.uart import FIFO_BYTES, RECEIVE_RING_BYTES, Uart, UartSettings
 from esp32sock.simulator.wire import Frame, HostLine, equal_rates, received
@@ -237,3 +239,58 @@ def test_what_is_no_terminal_counts_as_right(tmp_path):
     assert host_line(fd) == HostLine()
     set_baud(fd, 9600)
     os.close(fd)
+
+
+# A network that does not take what the host sends
+
+
+class Slow(MemoryNetwork):
+    """Takes what is sent only when it is told to."""
+
+    taking = False
+
+    def __init__(self):
+        super().__init__()
+        self.waiting = []
+
+    def handle(self, request):
+        if isinstance(request, Send) and not self.taking:
+            self.waiting.append(request)
+        else:
+            super().handle(request)
+
+    def take(self):
+        self.taking = True
+        while self.waiting:
+            super().handle(self.waiting.pop(0))
+
+
+@pytest.mark.parametrize(("host", "lost"), [(MINDS, False), (IGNORES, True)])
+@pytest.mark.parametrize("way", ["passthrough", "CIPSENDL"])
+def test_back_pressure_of_the_network(quiet, way, host, lost):
+    """The module keeps 8192 bytes, the ring the next 2048; RTS holds the rest if it is minded."""
+    got = []
+
+    async def sink(connection):
+        while data := await connection.receive():
+            got.append(data)
+
+    network = Slow()
+    network.listen("10.0.2.2", 1, sink)
+    bench = quiet("2.4", network=network, paced=True, baud=921600)
+    uart = bench.module.uart
+    uart.host = host
+    data = bytes(n * 7 % 251 for n in range(60_000))
+    if way == "passthrough":
+        bench.do('AT+CIPSTART="TCP","10.0.2.2",1', "AT+CIPMODE=1", "AT+CIPSEND")
+    else:
+        bench.do('AT+CIPSTART="TCP","10.0.2.2",1', "AT+CIPSENDL=60000")
+    bench.writes(data)
+    bench.passes(2)
+    assert bool(uart.lost_bytes) == lost
+    bench.module.advance(bench.now)
+    network.take()
+    bench.passes(2)
+    assert len(b"".join(got)) == 60_000 - uart.lost_bytes or way == "CIPSENDL"
+    if not lost:
+        assert b"".join(got) == data

@@ -1,6 +1,7 @@
 """Worlds: what a file may say, what it means to a module, and how mistakes are told."""
 
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -120,3 +121,8 @@ def test_names_of_a_world(power_on):
     assert bench.passes(0.2) == b'+CIPDOMAIN:"10.8.8.8"\r\n' + OK
     assert bench.say(b'AT+CIPDOMAIN="c"\r\n') == b"\r\nERROR\r\n"
     assert bench.say(b'AT+CIPDOMAIN="d.test"\r\n') == b'+CIPDOMAIN:"10.7.7.7"\r\n' + OK
+
+
+def test_the_manual_has_the_same_example():
+    manual = (Path(__file__).parents[2] / "docs" / "testing-with-the-simulator.md").read_text("utf-8")
+    assert tomllib.loads(manual.partition("```toml\n")[2].partition("```")[0]) == tomllib.loads(documented())

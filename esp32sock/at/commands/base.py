@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from esp32sock.at.framing import STREAM
@@ -131,3 +131,12 @@ class Raw(Command["list[bytes]"]):
     @property
     def ends_links(self) -> bool:
         return _ENDS_LINKS.match(self.text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRaw(Raw):
+    """The same for a line that holds a password: it is shown nowhere."""
+
+    secret: ClassVar[bool] = True
+
+    text: bytes = field(repr=False)

@@ -29,19 +29,22 @@ ANY_PEER = ("0.0.0.0", 1)
 
 @dataclass(frozen=True, slots=True)
 class OpenUdp(Plain):
-    """Open a UDP link; `local_port` None lets the module choose. Source: V1.0, 5.2.3, at-dialects 7.4."""
+    """Open a UDP link with this id (None in single-link mode); `local_port` None lets the module choose.
+
+    Source: V1.0, 5.2.3, at-dialects 7.4.
+    """
 
     name: ClassVar[str] = "+CIPSTART"
     timeout_s: ClassVar[float] = 20.0
 
-    link_id: int
+    link_id: int | None
     remote: tuple[str, int]
     local_port: int | None = None
     mode: PeerMode = PeerMode.FIXED
 
     @property
     def opens(self) -> int | None:
-        return self.link_id
+        return self.link_id or 0
 
     @property
     def sink(self) -> int:
@@ -54,7 +57,7 @@ class OpenUdp(Plain):
         mode = None if self.local_port is None and self.mode is PeerMode.FIXED else int(self.mode)
         return command_line(
             "+CIPSTART",
-            checked_link(self.link_id),
+            *(() if self.link_id is None else (checked_link(self.link_id),)),
             "UDP",
             checked_host(host),
             checked_port(port),

@@ -6,8 +6,9 @@ The network task of the firmware goes round the links that have something. In ac
 into a buffer of 2920 bytes and prints what one read returned as one block. A burst begins with one segment
 (1440), because the task wakes at the first; later reads find more: 5000 bytes came as 1440, 2880, 680, and
 2921 as 1440, 1440, 41 (observed 2.0). A read ends where the peer pushed, as lwIP's does: two small messages
-are two blocks (duplex-wake, tcp-single). The task reads only while the transmit ring has room, so a slow line fills the window and the
-peer waits. In passive receive it prints once how much there is, and then waits for the host to read.
+are two blocks (duplex-wake, tcp-single). The task reads only while the transmit ring has room, so a slow line
+fills the window and the peer waits. In passive receive it prints once how much there is, and then waits for
+the host to read.
 
 The fault of 2.0: a link whose data, or notification, is printed while its own CIPSEND waits for payload is
 left out of the round from then on, until the round is made up anew (`Links.wake_others`).

@@ -47,7 +47,7 @@ NOWHERE = "0.0.0.0"
 """A UDP peer that is no address: the link receives from anyone and what it sends is lost (a guess)."""
 
 SSL_LINK_BYTES = 45_000
-"""What an SSL link takes of the heap: 25 to 40 kB and more (at-dialects 7.4; the number is chosen by taste)."""
+"""What an SSL link takes of the heap: 25 to 40 kB and more (at-dialects 7.4; chosen by taste)."""
 
 T = TypeVar("T")
 
@@ -273,7 +273,8 @@ class Links:
         waiting = self._answers.pop(link.handle, None)
         if waiting is not None:
             waiting.set(PeerReset(link.handle))
-        firmware.request(Close(link.handle, abort or (link.is_stream and firmware.state.linger(link.link_id) == 0)))
+        at_once = link.is_stream and firmware.state.linger(link.link_id) == 0
+        firmware.request(Close(link.handle, abort or at_once))
         firmware.state.link_closed(self.all())
         if say:
             firmware.line(f"{self.label(link.link_id)}CLOSED")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .backlog import Backlog
 from .link import LINK_COUNT
 from .receiver import CANCEL
 from .registry import Call, command
@@ -35,6 +36,7 @@ class _Stream:
         self.received = 0
         self.cancelled = False
         self.events: Mailbox[bytes | None] = firmware.mailbox()
+        self.backlog = Backlog(firmware.uart)
 
     def __call__(self, data: bytes, separate: bool) -> bytes:
         if separate and data == CANCEL:
@@ -46,7 +48,9 @@ class _Stream:
         self.received += len(data)  # what is too much counts here (sendl file)
         if self.received >= self.length:
             self._firmware.receiver.undivert()
-        self.events.put(data[:wanted] if len(data) > wanted else data)
+        data = data[:wanted] if len(data) > wanted else data
+        self.backlog.came(len(data))
+        self.events.put(data)
         return b""
 
 
@@ -93,6 +97,7 @@ async def send_long(call: Call) -> Result:
     firmware.receiver.divert(stream)
     prompt(call)
     sent = await _relay(call, link, stream, destination)
+    stream.backlog.clear()
     if sent is None:
         return Result.SEND_CANCELLED
     if stream.received > length:
@@ -119,13 +124,16 @@ async def _relay(call: Call, link: Link, stream: _Stream, destination: tuple[str
             continue
         data = bytes(waiting[:packet])
         del waiting[:packet]
-        if sent + len(data) + len(waiting) == taken and links.holds(link) and await links.send(
-            link, data, destination
+        if (
+            sent + len(data) + len(waiting) == taken
+            and links.holds(link)
+            and await links.send(link, data, destination)
         ):
             sent += len(data)
             reports.sent(sent)
         else:
             reports.dropped(sent, taken - len(waiting))
+        stream.backlog.went(len(data))
     reports.last(sent)
     return sent
 

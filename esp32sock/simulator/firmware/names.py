@@ -104,5 +104,3 @@ def set_name_servers(call: Call) -> None:
     if not enabled:
         servers = ()
     call.remember("dns", servers or ((NAME_SERVER,) if enabled else ()))
-
-

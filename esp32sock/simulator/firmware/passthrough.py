@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..network import OpenDatagram, OpenStream
+from .backlog import Backlog
 from .links import refuse_if
 from .receiver import CANCEL
 from .registry import Call, command
@@ -47,6 +48,7 @@ class Passthrough:
         self._collected = bytearray()
         self._flush_at: Timer | None = None
         self._outgoing: list[bytes] = []
+        self._backlog = Backlog(firmware.uart)
         self._sender: Process | None = None
         self._opener: Process | None = None
 
@@ -83,6 +85,7 @@ class Passthrough:
             if process is not None:
                 process.cancel()
         self._sender = self._opener = None
+        self._backlog.clear()
 
     def _quit(self) -> None:
         """`+++`: no answer, but for bit 0 of SYSMSG (observed 2.0, 4.1)."""
@@ -104,6 +107,7 @@ class Passthrough:
             self._quit()
             return b""
         self._collected += data
+        self._backlog.came(len(data))
         if len(self._collected) >= firmware.profile.tcpip.passthrough_packet:
             self._flush()
         elif self._flush_at is None:
@@ -121,6 +125,8 @@ class Passthrough:
             self._outgoing.append(data)
             if self._sender is None:
                 self._sender = self._firmware.spawn(self._send())
+        else:
+            self._backlog.went(len(data))
 
     async def _send(self) -> None:
         links = self._firmware.links
@@ -131,7 +137,10 @@ class Passthrough:
                 await links.send(self._link, data)
             elif not await links.send(self._link, data):
                 break
+            self._backlog.went(len(data))
         self._outgoing.clear()
+        self._backlog.clear()
+        self._backlog.came(len(self._collected))
         self._sender = None
 
     # From the network
@@ -173,9 +182,7 @@ class Passthrough:
         if isinstance(like, OpenDatagram):
             again = OpenDatagram(handle, like.address, like.port, like.local_port)
         else:
-            again = OpenStream(
-                handle, like.address, like.port, like.window_bytes, like.keepalive_s, like.tls
-            )
+            again = OpenStream(handle, like.address, like.port, like.window_bytes, like.keepalive_s, like.tls)
         return await firmware.links.open(0, again, kind)
 
     # After a boot
@@ -188,7 +195,9 @@ class Passthrough:
 
     async def _resume(self, kind: object, host: object, port: object, extra: object) -> None:
         firmware = self._firmware
-        assert isinstance(kind, str) and isinstance(host, str) and isinstance(port, int)
+        assert isinstance(kind, str)
+        assert isinstance(host, str)
+        assert isinstance(port, int)
         assert isinstance(extra, int)
         firmware.state.passthrough_mode = True
         while True:

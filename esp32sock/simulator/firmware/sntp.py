@@ -103,7 +103,7 @@ def clear(call: Call) -> None:
 
 @command("CIPSNTPCFG", "s")
 def configuration(call: Call) -> None:
-    """`<zone>[,<server>...]` in the 2017 document, `<enable>[,<zone>[,<server>...]]` on firmware (observed)."""
+    """`<zone>[,<server>...]` in the 2017 document, `<enable>[,<zone>[,...]]` later (observed)."""
     arguments, traits = call.arguments.without_codes(), call.profile.tcpip
     client = call.firmware.time_client
     enabled = True

@@ -113,7 +113,9 @@ class Station:
         return True
 
     async def join(self, ssid: str, password: str, bssid: str, *, refuse_open: bool = False) -> int | None:
-        """AT+CWJAP: the code of the failure, or None. A failure leaves the module without a network (observed 4.1).
+        """AT+CWJAP: the code of the failure, or None.
+
+        A failure leaves the module without a network (observed 4.1).
 
         `refuse_open` is pci_en: an open access point is then not found (sweep of CWJAP, 2.0).
         """

@@ -83,7 +83,7 @@ def describe(call: Call, link: Link) -> str:
 
 @command("CIPSTATUS", "e")
 def connection_status(call: Call) -> None:
-    """V1.0 5.2.1. A link that has stopped receiving and whose peer is gone makes it fail (duplex-wake, 2.0)."""
+    """V1.0 5.2.1. A link that stopped receiving and whose peer is gone makes it fail (duplex-wake, 2.0)."""
     call.say(f"STATUS:{status(call)}")
     for link in call.firmware.links.all():
         if link.stalled and (link.peer_closed or link.reset):

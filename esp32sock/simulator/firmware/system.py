@@ -87,7 +87,7 @@ def power_query(call: Call) -> None:
 
 @command("RFPOWER", "s")
 def power(call: Call) -> None:
-    """Wi-Fi 40 to 84 in quarters of a dB, Bluetooth 0 to 7: the ranges of later documents, a guess for 2.0."""
+    """Wi-Fi 40 to 84 in quarters of a dB, Bluetooth 0 to 7: as in later documents, a guess for 2.0."""
     arguments, fields = call.arguments, len(call.profile.rf_power)
     arguments.expect(1, fields)
     present = list(call.state.rf_power or call.profile.rf_power)

@@ -1,5 +1,6 @@
-"""Chapter 4 of the 2017 document: the Wi-Fi mode and the station. Scans, addresses, the SoftAP and SmartConfig
-have files of their own.
+"""Chapter 4 of the 2017 document: the Wi-Fi mode and the station.
+
+Scans, addresses, the SoftAP and SmartConfig have files of their own.
 """
 
 from __future__ import annotations

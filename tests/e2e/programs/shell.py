@@ -12,5 +12,7 @@ with paramiko.SSHClient() as client:
         sys.argv[1], int(sys.argv[2]), "user", "password", timeout=30, banner_timeout=30, auth_timeout=30,
         look_for_keys=False, allow_agent=False,
     )  # fmt: skip
-    _, output, _ = client.exec_command("repeat 20000", timeout=30)
+    entry, output, _ = client.exec_command("repeat 20000", timeout=30)
+    entry.write("go\n")
+    entry.flush()
     print(len(output.read()), output.channel.recv_exit_status())

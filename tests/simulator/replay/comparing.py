@@ -8,6 +8,7 @@ received data is printed, see `duplex`.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from .duplex import compare_duplex
@@ -23,7 +24,7 @@ def compare(replay: Replay) -> None:
     for exchange in exchanges:
         recorded, simulated = exchange.compared
         exchange.equal = recorded == simulated
-    for first, second in zip(exchanges, exchanges[1:], strict=False):
+    for first, second in pairwise(exchanges):
         if not first.sent or not second.sent or first.section != second.section:
             continue
         if not (first.equal and second.equal):

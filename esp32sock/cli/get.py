@@ -1,0 +1,144 @@
+"""`esp32sock get`: fetch a URL over the module."""
+
+from __future__ import annotations
+
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, BinaryIO
+from urllib.parse import urlsplit
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from esp32sock.cli.common import Misuse, add_options, guarded, port_of
+from esp32sock.cli.show import present
+from esp32sock.net.interface import attach, detach
+from esp32sock.shims.monkey import patched
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+
+PIECE_BYTES = 4096
+"""So much at a time: a third of a second at 115200 baud, so that the bar moves; by taste."""
+TIMEOUT_S = 60.0
+SCHEMES = ("http://", "https://")
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One URL fetched or sent."""
+
+    url: str
+    status: int
+    bytes: int
+    seconds: float
+    file: str | None
+
+    def __str__(self) -> str:
+        rate = self.bytes / self.seconds / 1000 if self.seconds else 0.0
+        return f"{self.status}: {self.bytes} bytes in {self.seconds:.1f} s, {rate:.1f} kB/s"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Fetch a URL over the module, to stdout or a file."
+    add_options(parser)
+    parser.add_argument("url", help="http:// or https://")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write it there (with --json needed)")
+    parser.set_defaults(go=go)
+
+
+def go(arguments: argparse.Namespace) -> int:
+    return guarded(lambda: fetch(arguments))
+
+
+def fetch(arguments: argparse.Namespace) -> None:
+    if arguments.json and arguments.output is None:
+        raise Misuse("--json says how it went: name a file for the page with -o")
+    request = urllib.request.Request(checked_url(arguments.url))
+    with over_the_module(arguments), urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+        began = time.monotonic()
+        total = int(answer.headers["Content-Length"]) if "Content-Length" in answer.headers else None
+        with bar(arguments, total) as advance, writer(arguments.output) as output:
+            count = copy(answer, output, advance)
+        seconds = time.monotonic() - began
+    done = Transfer(arguments.url, answer.status, count, seconds, arguments.output)
+    report(arguments, done)
+
+
+def checked_url(url: str) -> str:
+    if not url.startswith(SCHEMES):
+        raise Misuse(f"{url!r} is no http:// or https:// URL")
+    return url
+
+
+def report(arguments: argparse.Namespace, done: Transfer) -> None:
+    """To programs on stdout; to people on stderr, since stdout may be the page."""
+    present(arguments, done, lambda: print(done, file=sys.stderr))
+
+
+@contextmanager
+def over_the_module(arguments: argparse.Namespace) -> Iterator[None]:
+    """Every socket on the module, until what was sent is delivered."""
+    attach(port_of(arguments), baud=arguments.baud, rtscts=arguments.rtscts)
+    try:
+        with patched():
+            yield
+    finally:
+        detach()
+
+
+@contextmanager
+def writer(path: str | None) -> Iterator[BinaryIO]:
+    """Stdout, or a file that is there only once it is complete."""
+    if path is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    part = Path(f"{path}.part")
+    try:
+        with part.open("wb") as output:
+            yield output
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def copy(source: IO[bytes], output: BinaryIO, advance: Callable[[int], object]) -> int:
+    count = 0
+    while piece := source.read(PIECE_BYTES):
+        output.write(piece)
+        count += len(piece)
+        advance(len(piece))
+    return count
+
+
+@contextmanager
+def bar(arguments: argparse.Namespace, total: int | None) -> Iterator[Callable[[int], object]]:
+    """A bar on a terminal, unless the page goes there too; nothing elsewhere."""
+    page_is_shown = getattr(arguments, "output", "") is None and sys.stdout.isatty()
+    if arguments.json or page_is_shown or not sys.stderr.isatty():
+        yield lambda count: None
+        return
+    name = PurePosixPath(urlsplit(arguments.url).path).name or arguments.url
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(name, total=total)
+        yield lambda count: progress.advance(task, count)

@@ -1,0 +1,99 @@
+"""`esp32sock listen`: wait for connections on the module and show what they say."""
+
+from __future__ import annotations
+
+import json
+import selectors
+from typing import TYPE_CHECKING
+
+from esp32sock import socket
+from esp32sock.cli.common import add_options, guarded, port_of
+from esp32sock.cli.show import printable
+from esp32sock.net.interface import attach, detach
+
+if TYPE_CHECKING:
+    import argparse
+
+READ_BYTES = 4096
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Listen on a port of the module and show what its clients say, until Ctrl-C. With --json a line a "
+        "happening."
+    )
+    add_options(parser)
+    parser.add_argument("listen_port", type=int, metavar="PORT", help="the module's port")
+    parser.add_argument("--echo", action="store_true", help="send back what they say")
+    parser.add_argument("--clients", type=int, metavar="N", help="end once so many have come and gone")
+    parser.set_defaults(go=go)
+
+
+def go(arguments: argparse.Namespace) -> int:
+    return guarded(lambda: serve(arguments))
+
+
+def serve(arguments: argparse.Namespace) -> None:
+    interface = attach(port_of(arguments), baud=arguments.baud, rtscts=arguments.rtscts)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+            listener.bind(("0.0.0.0", arguments.listen_port))
+            listener.listen()
+            address = interface.status().station_ip or "0.0.0.0"
+            _Clients(arguments, listener).serve(f"{address}:{arguments.listen_port}")
+    finally:
+        detach()
+
+
+class _Clients:
+    """The listener and everybody who came."""
+
+    def __init__(self, arguments: argparse.Namespace, listener: socket.socket) -> None:
+        self._arguments = arguments
+        self._listener = listener
+        self._names: dict[socket.socket, str] = {}
+        self._gone = 0
+
+    def serve(self, here: str) -> None:
+        self._tell("listening", here)
+        with selectors.DefaultSelector() as ready:
+            ready.register(self._listener, selectors.EVENT_READ)
+            try:
+                while self._gone != self._arguments.clients:
+                    for key, _ in ready.select():
+                        if key.fileobj is self._listener:
+                            self._accept(ready)
+                        else:
+                            self._hear(ready, key.fileobj)  # type: ignore[arg-type]
+            finally:
+                for client in self._names:
+                    client.close()
+
+    def _accept(self, ready: selectors.BaseSelector) -> None:
+        client, (host, port) = self._listener.accept()
+        self._names[client] = f"{host}:{port}"
+        ready.register(client, selectors.EVENT_READ)
+        self._tell("connected", self._names[client])
+
+    def _hear(self, ready: selectors.BaseSelector, client: socket.socket) -> None:
+        try:
+            data = client.recv(READ_BYTES)
+            if data and self._arguments.echo:
+                client.sendall(data)
+        except OSError as error:
+            data = b""
+            self._tell("failed", self._names[client], str(error))
+        if data:
+            self._tell("said", self._names[client], data.decode("utf-8", "replace"))
+            return
+        ready.unregister(client)
+        client.close()
+        self._gone += 1
+        self._tell("closed", self._names.pop(client))
+
+    def _tell(self, what: str, who: str, text: str | None = None) -> None:
+        if self._arguments.json:
+            print(json.dumps({"event": what, "address": who, "text": text}), flush=True)
+            return
+        shown = f" {printable(text.rstrip())}" if text else ""
+        print(f"{who} {what}{shown}", flush=True)

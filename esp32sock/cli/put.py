@@ -1,0 +1,59 @@
+"""`esp32sock put`: send a file to a URL over the module."""
+
+from __future__ import annotations
+
+import io
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from esp32sock.cli.common import Misuse, add_options, guarded
+from esp32sock.cli.get import PIECE_BYTES, TIMEOUT_S, Transfer, bar, checked_url, over_the_module, report
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Send a file to a URL over the module, by HTTP's PUT."
+    add_options(parser)
+    parser.add_argument("file", help="what to send")
+    parser.add_argument("url", help="http:// or https://")
+    parser.add_argument("--method", choices=("PUT", "POST"), default="PUT", help="(%(default)s)")
+    parser.set_defaults(go=go)
+
+
+class _Watched(io.BytesIO):
+    """A body that tells how far it has been read, in pieces that let a bar move."""
+
+    def __init__(self, data: bytes, advance: Callable[[int], object]) -> None:
+        super().__init__(data)
+        self._advance = advance
+
+    def read(self, size: int | None = -1) -> bytes:
+        piece = super().read(PIECE_BYTES if size is None or size < 0 else min(size, PIECE_BYTES))
+        self._advance(len(piece))
+        return piece
+
+
+def go(arguments: argparse.Namespace) -> int:
+    return guarded(lambda: send(arguments))
+
+
+def send(arguments: argparse.Namespace) -> None:
+    path = Path(arguments.file)
+    if not path.is_file():
+        raise Misuse(f"there is no file {arguments.file!r}")
+    data = path.read_bytes()
+    headers = {"Content-Type": "application/octet-stream", "Content-Length": str(len(data))}
+    url = checked_url(arguments.url)
+    with over_the_module(arguments), bar(arguments, len(data)) as advance:
+        began = time.monotonic()
+        body = _Watched(data, advance)
+        request = urllib.request.Request(url, body, headers, method=arguments.method)
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+            answer.read()
+        seconds = time.monotonic() - began
+    report(arguments, Transfer(url, answer.status, len(data), seconds, arguments.file))
