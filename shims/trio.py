@@ -98,7 +98,7 @@ class ModuleSocket(trio.socket.SocketType):
         self, level: int, optname: int, value: int | Buffer | None, optlen: int | None = None
     ) -> None:
         length: tuple[Any, ...] = () if optlen is None else (optlen,)
-        self._sock.setsockopt(level, optname, value, *length)  # type: ignore[arg-type]
+        self._sock.setsockopt(level, optname, value, *length)
 
     def get_inheritable(self) -> bool:
         return self._sock.get_inheritable()
@@ -332,7 +332,7 @@ class ModuleSocket(trio.socket.SocketType):
 class SocketFactory(trio.abc.SocketFactory):
     """Makes trio's sockets virtual: `trio.socket.set_custom_socket_factory(SocketFactory())`.
 
-    `interface` is the one they use; None: what `esp32sock.default()` gives now (OSError(ENETDOWN) without any).
+    `interface` is the one they use; None: that of `esp32sock.default()`, OSError(ENETDOWN) without any.
     """
 
     def __init__(self, interface: Interface | None = None) -> None:

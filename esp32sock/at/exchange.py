@@ -289,7 +289,7 @@ class Exchange:
 
     def _finish(self, flight: Flight, result: Result) -> None:
         """The command is over; tell whoever waits, and the link it was about."""
-        good = result in _GOOD and not flight.spoiled
+        good = result in _GOOD  # never of a flight that was spoiled: that is flushed, or failed
         self._end()
         self._links.command_ended(flight.command, good, wanted=flight.wanted)
         self._send_failed = self._send_failed or result is Result.SEND_FAIL

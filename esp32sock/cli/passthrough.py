@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
@@ -22,7 +23,7 @@ READ_BYTES = 4096
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Connect stdin and stdout with one host by the module's passthrough mode: nothing but payload is on "
-        "the serial line. The end of input (Ctrl-D) leaves, and so does Ctrl-C; the module is in command mode "
+        "the serial line. The end of input (Ctrl-D) leaves, and so does Ctrl-C; the module takes commands "
         "again then. What the host does not take is not noticed: to carry data safely, use sockets."
     )
     add_port(parser)
@@ -47,10 +48,10 @@ async def job(talk: Talk, arguments: argparse.Namespace) -> None:
     async with passthrough(talk, arguments.host, arguments.host_port, arguments.kind or "TCP") as stream:
         _note(f"connected with {arguments.host}:{arguments.host_port}; Ctrl-D leaves")
         async with trio.open_nursery() as nursery:
-            heard = _Heard(stream, arguments.wait)
-            nursery.start_soon(heard.show)
+            send, heard = trio.open_memory_channel[None](0)
+            nursery.start_soon(_show, stream, send)
             await _send_input(stream)
-            await heard.until_silent()
+            await _until_silent(heard, arguments.wait)
             nursery.cancel_scope.cancel()
     _note("left")
 
@@ -66,22 +67,20 @@ async def _send_input(stream: Passthrough) -> None:
         await stream.send(data)
 
 
-class _Heard:
+async def _show(stream: Passthrough, heard: trio.MemorySendChannel[None]) -> None:
     """What comes from the host, on stdout at once."""
+    while True:
+        data = await stream.receive()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        with suppress(trio.WouldBlock):
+            heard.send_nowait(None)
 
-    def __init__(self, stream: Passthrough, wait_s: float) -> None:
-        self._stream = stream
-        self._wait_s = wait_s
-        self._heard_at = trio.current_time()
 
-    async def show(self) -> None:
-        while True:
-            data = await self._stream.receive()
-            self._heard_at = trio.current_time()
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-
-    async def until_silent(self) -> None:
-        self._heard_at = max(self._heard_at, trio.current_time())
-        while trio.current_time() < self._heard_at + self._wait_s:
-            await trio.sleep_until(self._heard_at + self._wait_s)
+async def _until_silent(heard: trio.MemoryReceiveChannel[None], wait_s: float) -> None:
+    """Until nothing came for so long."""
+    silent = False
+    while not silent:
+        with trio.move_on_after(wait_s) as silence:
+            await heard.receive()
+        silent = silence.cancelled_caught

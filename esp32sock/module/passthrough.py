@@ -7,6 +7,8 @@ silence before and behind it, leaves. So:
 * to leave, we are silent, write these three bytes in one go, are silent again and wait a second;
 * payload must never look like that: what would make exactly three pluses between two silences is cut, with
   a silence of our own in the cut. Longer runs, and pluses within other bytes, are payload to the module;
+* what the other side says between AT+CIPMODE=1 and the prompt comes bare and is taken for text: it is lost.
+  Before, it comes by +IPD, and behind the prompt as payload;
 * the module says nothing on leaving, and a link that breaks it opens again by itself: what was written
   meanwhile is lost, and nobody is told (from 2.0 on).
 """
@@ -102,11 +104,14 @@ class Passthrough:
 
     async def enter(self) -> None:
         talk = self._talk
-        demux = talk.dialogue.session.demux
+        dialogue, demux = talk.dialogue, talk.dialogue.session.demux
         demux.set_sink(LINK, STREAM)
         await talk.execute(tcpip.SetPassthrough(on=True))
-        demux.expect_prompt()
-        await talk.execute(transparent.EnterPassthrough())
+        dialogue.on_outcome = demux.expect_prompt
+        try:
+            await talk.execute(transparent.EnterPassthrough())
+        finally:
+            dialogue.on_outcome = None
         with trio.move_on_after(PROMPT_S):
             await self._entered.wait()
             return

@@ -159,7 +159,7 @@ def _link_options(options: StreamOptions) -> LinkOptions:
 
 
 class LocalInterface(Interface):
-    """A module whose engine runs in this process: in a thread of its own, or in the loop of a trio program."""
+    """A module whose engine runs in this process: in a thread of its own, or in the loop of a program."""
 
     def __init__(self, options: ModuleOptions, routes: Routes, engine: EngineThread, module: Module) -> None:
         self._routes = routes

@@ -313,7 +313,7 @@ class _Listener:
     async def accept(self, nursery: trio.Nursery) -> None:
         while True:
             try:
-                fd, peer = self._sock._accept()
+                fd, peer = self._sock._accept()  # type: ignore[attr-defined]
             except BlockingIOError:
                 try:
                     await trio.lowlevel.wait_readable(self._sock)

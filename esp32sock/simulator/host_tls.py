@@ -1,8 +1,8 @@
 """TLS for the streams of the host's network, as bytes in and bytes out: an `ssl.SSLObject` between two BIOs.
 
 The module's clock decides whether a certificate is valid, and OpenSSL cannot be told another time than this
-machine's: so a chain is verified with the present time, and the certificate of the peer itself once more with the
-module's. Names are compared where CIPSSLCCN asks for it, as the firmware does (at-dialects 7.11).
+machine's: so a chain is verified with the present time, and the certificate of the peer itself once more with
+the module's. Names are compared where CIPSSLCCN asks for it, as the firmware does (at-dialects 7.11).
 """
 
 from __future__ import annotations

@@ -286,6 +286,7 @@ def test_the_prompt_comes_when_it_is_being_filled_up(rig: Rig) -> None:
     until_written(rig, b"+++")
     rig.feed(b"\r\nSEND Canceled\r\n")
     assert_events(rig.events, [DOUBTFUL])
+    assert not rig.idle
     rig.feed(ERROR)  # to the empty line and the fillers before the prompt
     rig.feed(ERROR)  # to the empty line that clears up
     rig.wait(recovery.SETTLE_S)
@@ -317,6 +318,47 @@ def test_a_late_send_ok_while_no_payload_was_ever_written(rig: Rig) -> None:
     rig.feed(SEND_OK)
     assert_events(rig.events, [UnknownText(b"SEND OK")])
     assert rig.session.command.state is CommandState.CANCELLING
+
+
+def test_recv_while_no_payload_was_ever_written(rig: Rig) -> None:
+    rig.send(SEND)
+    rig.wait(exchange.PROMPT_S + recovery.SILENCE_S / 2)
+    rig.feed(RECV)
+    assert_events(rig.events, [UnknownText(b"Recv 5 bytes")])
+    assert rig.session.command.state is CommandState.CANCELLING
+
+
+def test_what_is_due_to_be_written_is_not_once_recv_has_come(rig: Rig) -> None:
+    sent(rig)
+    for _ in range(2):
+        rig.session.handle_deadline(rig.session.next_deadline())  # the +++ is due, but not asked for yet
+    rig.feed(RECV)
+    assert rig.written == []
+    rig.feed(SEND_OK)
+    rig.feed(ERROR)
+    rig.wait(recovery.SETTLE_S)
+    assert_usable(rig)
+
+
+def test_one_recv_is_enough_to_believe_send_ok_again(rig: Rig) -> None:
+    sent(rig)
+    rig.feed(RECV + b"\r\nSEND FAIL\r\n")
+    sent(rig)
+    rig.feed(RECV + SEND_OK)
+    sent(rig)
+    rig.feed(SEND_OK)  # its Recv was lost
+    assert_events(rig.events, [Failed(SEND, CommandError, "SEND FAIL"), Done(SEND), Done(SEND)])
+
+
+def test_a_block_in_a_data_phase_that_was_flushed_is_noticed_too(rig: Rig) -> None:
+    sent(rig)
+    rig.feed(b"\r\n+IPD,0,2:ab\r\n")
+    until_written(rig, b"+++")
+    rig.feed(SEND_OK)
+    assert rig.session.links.received_while_sending(SEND)
+    rig.feed(ERROR)
+    rig.wait(recovery.SETTLE_S)
+    assert_usable(rig)
 
 
 def test_the_prompt_comes_in_the_last_moment(rig: Rig) -> None:
@@ -463,6 +505,9 @@ def test_busy_to_every_try(rig: Rig) -> None:
     assert rig.now - 1000 == pytest.approx(AT.timeout_s + exchange.BUSY_S, abs=0.5)
     assert set(rig.written) == {b"AT\r\n"}
     assert 150 <= len(rig.written) <= 156
+    count = len(rig.written)
+    rig.wait(1)
+    assert len(rig.written) == count
     rig.feed(b"\r\nOK\r\n")
     rig.forget()
     assert rig.idle
@@ -481,6 +526,21 @@ def test_the_grace_counts_from_the_last_byte_heard(rig: Rig) -> None:
     assert rig.written == [LINE, b"hello"]
     rig.wait(1)
     assert rig.written == [LINE, b"hello"]
+
+
+def test_in_silence_the_grace_is_short_on_any_line(rig: Rig) -> None:
+    rig.session.s_per_byte = 10 / 9600
+    rig.send(AT)
+    rig.feed(b"\r\nbusy p...\r\n")
+    assert until_written(rig, b"AT\r\n") == pytest.approx(exchange.BUSY_GRACE_S)
+
+
+def test_the_code_of_a_busy_is_not_that_of_the_error_after_it(rig: Rig) -> None:
+    rig.send(AT)
+    rig.feed(b"ERR CODE:0x010b0000\r\n\r\nbusy p...\r\n" + ERROR)
+    (failed,) = [event for event in rig.events if isinstance(event, CommandFailed)]
+    assert isinstance(failed.error, CommandError)
+    assert failed.error.error_code is None
 
 
 def test_but_no_longer_than_a_queue_can_be(rig: Rig) -> None:
@@ -527,9 +587,24 @@ def test_an_abandoned_command_that_was_dropped_is_sent_again_for_its_result(rig:
     rig.session.abandon()
     rig.wait(0.3)
     assert rig.written == [b"AT\r\n", b"AT\r\n"]
+    rig.feed(b"\r\nbusy p...\r\n")
+    rig.wait(0.3)
+    assert rig.written == [b"AT\r\n"] * 3
     rig.feed(b"\r\nOK\r\n")
-    assert rig.events == [ModuleBusy("AT")]
+    assert rig.events == [ModuleBusy("AT"), ModuleBusy("AT")]
     assert_usable(rig)
+
+
+def test_a_stuck_module_is_left_alone(rig: Rig) -> None:
+    rig.send(AT)
+    rig.session.abandon()
+    rig.wait(rig.session.next_deadline() - rig.now - 0.1)
+    rig.feed(b"\r\nbusy p...\r\n")  # gives it once more time
+    rig.wait(exchange.BUSY_S)
+    rig.feed(b"\r\nbusy p...\r\n")
+    rig.wait(0.15)
+    assert rig.events[-1] == ModuleStuck("AT")
+    assert rig.session.next_deadline() == float("inf")
 
 
 # ---- abandoning

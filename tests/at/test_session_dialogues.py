@@ -78,6 +78,11 @@ DIALOGUES = [
     # Final results
     Dialogue("OK", [Host(AT), OK], [Done(AT)], [b"AT\r\n"]),
     Dialogue("ERROR", [Host(AT), ERROR], [Failed(AT, CommandError, "AT: the module answered ERROR")]),
+    Dialogue(
+        "a late result of a send is not that of the next command",
+        [Host(AT), b"\r\nSEND OK\r\n", b"\r\nSEND FAIL\r\n", b"\r\nSEND Canceled\r\n", OK],
+        [UnknownText(b"SEND OK"), UnknownText(b"SEND FAIL"), UnknownText(b"SEND Canceled"), Done(AT)],
+    ),
     Dialogue("FAIL", [Host(AT), b"\r\nFAIL\r\n"], [Failed(AT, CommandError, "ERROR")]),
     Dialogue("no blank line", [Host(AT), b"OK\r\n"], [Done(AT)]),
     Dialogue(

@@ -5,11 +5,11 @@ The host's lines are written at their points, the peers do what the transcript i
 the file say, and every exchange (one host write and all that is printed until the next) is compared. Networks
 and access points are given the addresses, MACs and names of the source, so those are not normalised. What is:
 
-- `crlf: not shown`: blank lines, in an exchange where the source shows none and at the ends of the others; the
-  echo, where the header does not say that it is shown. `crlf: explicit`: every byte counts.
+- `crlf: not shown`: blank lines, as loggers and documents drop and add them (the captures hold the line ends);
+  the echo, where the header does not say that it is shown. `crlf: explicit`: every byte counts.
 - Signal strength, free memory, times, PING, the port that the module chose, the texts of GMR.
 - Payload that the source left out: the peer sends zero bytes in its place, which are dropped again.
-- Boot text before `ready`, where AT shares the boot UART: which lines there are is kept, numbers are not.
+- Boot text before `ready`, where AT shares the boot UART: that it is there is all.
 - Single lines that `Play.omitted` (the source leaves them out) and `Play.without` (the source has them too
   much) name, each with its reason.
 
@@ -97,6 +97,8 @@ class Cue:
 
     action: Action = lambda stage: None
     after_s: float = SETTLE_S
+    then_s: float = 0.01
+    """How long it takes."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,10 @@ class Play:
     """The logger of the source took the final OK away."""
     begins: str = ""
     """The line with which the replay begins, for the reason in `ends`."""
+    cut: bool = False
+    """The source stops in the middle of its last exchange."""
+    excepted: Mapping[str, str] = field(default_factory=dict)
+    """Host lines whose answers are not compared, and why."""
     until: str = ""
     """The first line that is not replayed any more, for the reason in `ends`."""
     ends: str = ""
@@ -172,15 +178,19 @@ def elided_datagram(port: int, size: int, address: str, from_port: int) -> Cue:
     return datagram(port, ELIDED * size, address, from_port)
 
 
-def four_clients(port: int, address: str, from_port: int) -> Cue:
-    """Clients until link 4 is taken; what the module says of them is not in the source."""
+def clients(count: int, port: int, address: str, from_port: int) -> Cue:
+    """Clients one after the other; what the module says of them is not in the source."""
 
     def action(stage: Stage) -> None:
-        for number in range(5):
+        for number in range(count):
             stage.client(port, address, from_port + number)
             stage.passes(1)
 
     return Cue(action)
+
+
+def leaves_passthrough() -> Cue:
+    return Cue(lambda stage: stage.host(b"+++"), then_s=2.0)
 
 
 def wait(seconds: float) -> Cue:
@@ -197,11 +207,6 @@ SYSTEM_LOG = "AT+SYSLOG=1"
 HTTP_EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n"
 CURL = b"GET / HTTP/1.1\r\nHost: 192.168.4.1\r\nUser-Agent: curl/7.54.0\r\nAccept: */*\r\n\r\n"
 
-PYTHON_HEAD = (
-    b"HTTP/1.0 200 OK\r\nServer: SimpleHTTP/0.6 Python/3.7.5\r\nDate: Fri, 20 Dec 2019 19:49:00 GMT\r\n"
-    b"Content-type: application/octet-stream\r\nContent-Length: 6000\r\n"
-    b"Last-Modified: Fri, 20 Dec 2019 19:48:50 GMT\r\n\r\n"
-)
 NONOS = "firmware of the NonOS SDK of the ESP8266: another code base, of which no profile exists"
 
 PLAYS: dict[str, Play | Skipped] = {
@@ -223,9 +228,10 @@ PLAYS: dict[str, Play | Skipped] = {
     ),
     "04": Play(
         "1.2",
-        before=(MUX, 'AT+CIPSTART=0,"TCP","10.0.2.2",80', 'AT+CIPSTART=1,"TCP","10.0.2.2",80'),
-        streams=(("10.0.2.2", 80),),
+        before=("AT+CWMODE=2", MUX, "AT+CIPSERVER=1,81"),
+        joined=False,
         cues=(
+            ("> AT+RESTORE", clients(2, 81, "192.168.4.2", 49517)),
             ("> AT+CWLIF", client(80, "192.168.4.2", 49519)),
             (
                 "< +IPD",
@@ -236,7 +242,11 @@ PLAYS: dict[str, Play | Skipped] = {
                 ),
             ),
         ),
-        omitted={"0,CONNECT": "a link that has data was announced; the excerpt leaves it out"},
+        omitted={
+            "0,CONNECT": "a link that has data was announced; the excerpt leaves it out",
+            "1,CONNECT": "announced before the excerpt begins",
+            "Bin version": "a line that came between this development build and the release",
+        },
     ),
     "05": Play(
         "2.4",
@@ -255,7 +265,7 @@ PLAYS: dict[str, Play | Skipped] = {
         "2.0",
         before=(MUX, "AT+CIPDINFO=1", "AT+CIPSERVER=1,80"),
         cues=(
-            ("# host requests", four_clients(80, "192.168.1.48", 65263)),
+            ("# host requests", clients(5, 80, "192.168.1.48", 65263)),
             ("< +IPD", both(writes(b"x" * 600), sends(b"", fill=5))),
             ("< Recv", writes(b"x" * 763)),
         ),
@@ -297,7 +307,7 @@ PLAYS: dict[str, Play | Skipped] = {
         settings={"cold": True},
         cues=(("< 0,CONNECT", client(1234, "192.168.1.10")),),
     ),
-    "11": Play("2.1", cues=(("# after leaving", both(writes(b"+++"))),), datagrams=(("192.168.1.9", 6123),)),
+    "11": Play("2.1", cues=(("# after leaving", leaves_passthrough()),), datagrams=(("192.168.1.9", 6123),)),
     "12": Play(
         "2.1",
         settings={"cold": True},
@@ -307,15 +317,13 @@ PLAYS: dict[str, Play | Skipped] = {
             "< local port:2390": "a debug print on a shared port",
             "< change type:2": "a debug print on a shared port",
         },
-        until="> AT+CIPSTATUS",
-        ends="the answer of CIPSTATUS is elided",
+        cut=True,
     ),
     "13": Play(
         "2.0",
         secure=True,
         streams=(("10.0.2.2", 443),),
         names={"espressif.com": "10.0.2.2"},
-        cues=(("# module crashes", Cue(lambda stage: None)),),
         until="> AT+CIPCLOSE=0",
         ends="the crash in the TLS library of one development build: no rule of the firmware",
     ),
@@ -336,19 +344,25 @@ PLAYS: dict[str, Play | Skipped] = {
         joined=False,
         air=(AccessPoint("xxx", failure=JoinFailure.FAILED),),
         settings={"timing": Timing(join_failure_s=15.0)},
-        cues=(("> AT", wait(0.0)), ("> AT", wait(1.9)), ("> AT", wait(0.8)))
+        before=("AT+CWMODE=1",),
+        cues=(("> AT+CWJAP", wait(0.0)), ("> AT", wait(1.9)), ("> AT", wait(0.8)))
         + (("< +CWJAP:4", wait(15.0)),),
     ),
     "17": Play(
         "0.10",
         joined=False,
-        settings={"cold": True},
+        before=("AT+CWMODE=1",),
         air=(
-            AccessPoint("AP-1", "other", "30:91:8f:00:00:01", 11, -45, 4, failures=(JoinFailure.TIMEOUT,)),
+            AccessPoint(
+                *("AP-1", "********", "30:91:8f:00:00:01", 11, -45, 4),
+                failures=(JoinFailure.TIMEOUT,),
+                gives_addresses=False,
+            ),
             AccessPoint("DIRECT-q4M2070 Series", "other", "32:cd:a7:00:00:02", 11, -55, 3),
             AccessPoint("", "other", "1c:b7:2c:00:00:03", 2, -66, 3),
             AccessPoint("OPENNET", "", "6e:72:51:00:00:04", 1, -77, 0),
         ),
+        cues=(("< ready", writes(b"AT+RST\r\n")),),
     ),
     "18": Play(
         "2.0",
@@ -382,6 +396,8 @@ PLAYS: dict[str, Play | Skipped] = {
                 both(*[elided_datagram(9797, 444, "192.168.125.255", 9797)] * 5),
             ),
         ),
+        until="< +CIPRECVDATA:1000,…",
+        ends="the answer is elided",
     ),
     "21": Play(
         "2.2",
@@ -390,17 +406,28 @@ PLAYS: dict[str, Play | Skipped] = {
         cues=(
             ("# host writes", writes(b"x" * 172)),
             ("< +IPD", sends(b"", fill=518)),
-            ("< 1,CLOSED", closes()),
+            ("# some time later", wait(60.0)),
         ),
+        faults="wifi-loss@70,refuse@2,refuse@3,phantom-closed",
+        omitted={
+            "WIFI DISCONNECT": "the driver that kept the log names only what it understands",
+            "WIFI CONNECTED": "the same",
+        },
     ),
     "22": Skipped("bytes were lost on the serial line, and the log is cut where its reader's time-outs fell"),
     "23": Play(
         "1.2",
-        settings={"cold": True, "boot_noise": True},
-        cues=(("> AT+GMR", wait(0.0)),),
+        settings={"cold": True, "boot_noise": True, "latency_s": 0.2, "timing": Timing(dhcp_s=60.0)},
+        cues=(("> AT+GMR", wait(0.31)),),
+        air=(
+            AccessPoint("REDACTED", bssid="REDACTED", channel=1, encryption=3, rssi_dbm=-60),
+            AccessPoint("REDACTED", bssid="REDACTED", channel=1, encryption=5, rssi_dbm=-80),
+        ),
+        cut=True,
+        omitted={"Bin version": "a line that came between this development build and the release"},
     ),
     "24": Skipped("the log of UART0 of a chip that resets twice: nothing of it is the AT port, and no host"),
-    "25": Play("1.2"),
+    "25": Play("1.2", strips_ok=True),
     "26": Play(
         "2.1",
         joined=False,
@@ -418,16 +445,19 @@ PLAYS: dict[str, Play | Skipped] = {
     "29": Play("4.1"),
     "30": Play(
         "2.1",
-        before=(MUX,),
+        before=(MUX, 'AT+CIPSTART=0,"TCP","10.0.2.2",80', "AT+CIPCLOSE=0"),
+        streams=(("10.0.2.2", 80),),
+        faults="phantom-closed@1",
+        excepted={"AT+CIPSNTPCFG=1,8": "this build for 1 MB of flash has neither TLS nor, it seems, SNTP"},
         air=(AccessPoint("TESTNET", subnet=Subnet("192.168.0.15", "192.168.0.1")),),
         settings={"identity": Identity(station_mac="44:17:93:00:00:01")},
         names={"host.example": "10.0.2.2"},
     ),
-    "31": Play("4.1", streams=(("192.168.3.102", 8080),), cues=(("> AT+CIPMODE=0", writes(b"+++")),)),
+    "31": Play("4.1", streams=(("192.168.3.102", 8080),), cues=(("> AT+CIPMODE=0", leaves_passthrough()),)),
     "32": Skipped(NONOS),
     "33": Play(
         "2.2",
-        before=(MUX, "AT+SYSMSG=2", "AT+CIPSERVER=1,80"),
+        before=("ATE0", MUX, "AT+SYSMSG=2", "AT+CIPSERVER=1,80"),
         cues=(
             ("< +SYSRAM", writes(b"AT+SYSRAM?\r\n")),
             ("< +LINK_CONN", client(80, "192.168.2.10", 59657)),
@@ -435,17 +465,13 @@ PLAYS: dict[str, Play | Skipped] = {
             ("# host writes 289", writes(b"x" * 289)),
         ),
     ),
-    "34": Play("2.0"),
-    "35": Play("2.0"),
+    "34": Play("2.0", joined=False),
+    "35": Play("2.0", joined=False, before=("AT+CWMODE=1",)),
     "36": Play("4.2"),
     "37": Skipped(NONOS),
-    "38": Play(
-        "2.0",
-        before=('AT+CIPSTART="TCP","10.0.2.2",80',),
-        streams=(("10.0.2.2", 80),),
-        cues=(("< \\r\\n+IPD,201", sends(PYTHON_HEAD)),),
-        until="< \\r\\n+IPD,2920:",
-        ends="a debug print into the middle of a block: the fault `debug-in-ipd` has it at a place of chance",
+    "38": Skipped(
+        "no host line; a debug print inside a block of a development build that, unlike the captured 2.0, writes "
+        "no CR LF behind a block (the fault `debug-in-ipd` has it at a place of chance)"
     ),
 }
 
@@ -490,13 +516,14 @@ def replay(script: Script, play: Play) -> list[Exchange]:
     stage = Stage(play)
     if script.echo == "off":
         stage.host(b"ATE0\r\n")
+        stage.passes(SETTLE_S)
     for line in play.before:
         stage.passes(SETTLE_S)
         stage.host(line.encode() + b"\r\n")
         assert b"ERROR" not in (answer := stage.passes(SETTLE_S)), (line, answer)
     cues = list(play.cues)
     exchanges = [Exchange()]
-    started = not play.begins
+    started, prompted = not play.begins, False
     for line in script.lines:
         started = started or line.startswith(play.begins)
         if not started:
@@ -508,19 +535,20 @@ def replay(script: Script, play: Play) -> list[Exchange]:
         if cue is not None:
             now.said += stage.passes(cue.after_s)
             cue.action(stage)
+            now.said += stage.passes(cue.then_s)
+            prompted = False
         if line.startswith("> "):
             if cue is None:
                 now.said += stage.passes(SETTLE_S)
-            else:
-                now.said += stage.passes(0.0)
-            prompted = bool(now.shown) and now.shown[-1] == ">"
             data = unescape(line[2:]) if script.explicit else line[2:].encode()
             if not script.explicit and not prompted:
                 data += b"\r\n"
             exchanges.append(Exchange(data))
             stage.host(data)
+            prompted = False
         elif line.startswith("<") and line not in play.without:
             now.shown.append(line[2:])
+            prompted = line == "< >"
     exchanges[-1].said += stage.passes(SETTLE_S)
     assert not cues, cues
     return exchanges
@@ -535,6 +563,7 @@ _RULES = tuple(
         (rb"(\+SYSRAM:)\d+,\d+", rb"\1N,N"),
         (rb"(\+PING:)\d+", rb"\1N"),
         (rb"(\+CIPSNTPTIME:)[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ [\d:]{8} (1970)?(?:\d{4})?", rb"\1TIME \2"),
+        (rb"\xff?ets [A-Z].*?entry 0x[0-9a-f]+\r\n.*?(?:\r\n)?ready\r\n", b"BOOT ready\r\n"),
         (rb"(AT version|SDK version|compile time|Bin version)[^\r\n]*", rb"\1"),
     )
 )
@@ -546,25 +575,19 @@ def normalise(text: bytes) -> bytes:
     return text
 
 
-def bare(lines: list[str]) -> list[str]:
-    """Without blank lines at the ends."""
-    while lines and not lines[0]:
-        lines = lines[1:]
-    while lines and not lines[-1]:
-        lines = lines[:-1]
-    return lines
-
-
 _LEFT_OUT = re.compile(r"\[\d+ bytes[^]]*\]|\[?…\]?")
 
 
-def compared(script: Script, play: Play, exchange: Exchange) -> tuple[object, object]:
+def compared(script: Script, play: Play, exchange: Exchange) -> tuple[Any, Any]:
     """What the source shows and what was said, made comparable."""
     if script.explicit:
         shown = b"".join(unescape(line) for line in exchange.shown)
-        if play.strips_ok:
+        if play.strips_ok and exchange.written:
             shown += b"OK\r\n"
-        return normalise(shown), normalise(exchange.said)
+        said = normalise(exchange.said)
+        for text in play.omitted:
+            said = said.replace(text.encode() + b"\r\n", b"")
+        return normalise(shown), said
     said_bytes = exchange.said
     if script.echo != "on":
         said_bytes = said_bytes.removeprefix(exchange.written)
@@ -572,10 +595,10 @@ def compared(script: Script, play: Play, exchange: Exchange) -> tuple[object, ob
     shown_text = _LEFT_OUT.sub("", "\n".join(exchange.shown))
     for old, (new, _) in play.edited.items():
         shown_text = shown_text.replace(old, new)
-    shown_lines = bare(normalise(shown_text.encode()).decode().split("\n"))
-    said_lines = bare([line for line in re.split(r"\r?\n", text) if line not in play.omitted])
-    if "" not in shown_lines:
-        said_lines = [line for line in said_lines if line]
+    shown_lines = [line for line in normalise(shown_text.encode()).decode().split("\n") if line]
+    said_lines = [line for line in re.split(r"\r?\n", text) if line and line not in play.omitted]
+    if play.strips_ok and exchange.written and "OK" not in shown_lines:
+        shown_lines.append("OK")
     return shown_lines, said_lines
 
 
@@ -596,11 +619,13 @@ def test_transcript(name):
     exchanges = replay(script, play)
     if not exchanges[-1].shown:
         exchanges.pop()
-    different = [
-        (exchange.written, *pair)
-        for exchange in exchanges
-        if (pair := compared(script, play, exchange))[0] != pair[1]
-    ]
+    different = []
+    for exchange in exchanges:
+        shown, said = compared(script, play, exchange)
+        if play.cut and exchange is exchanges[-1]:
+            said = said[: len(shown)]
+        if shown != said and exchange.written.strip().decode("latin-1") not in play.excepted:
+            different.append((exchange.written, shown, said))
     assert not different, "\n".join(f"{w!r}\n  shown {a!r}\n  said  {b!r}" for w, a, b in different)
     assert any(exchange.shown for exchange in exchanges)
 

@@ -1,0 +1,312 @@
+"""`esp32sock doctor`: find out what is wrong between this machine and the network, with advice.
+
+The checks go outwards, from the port to the name server. What fails so that nothing behind it can be looked
+at ends the examination. Each problem has a name of its own, see `PROBLEMS`, for programs and tests.
+"""
+
+from __future__ import annotations
+
+import errno
+import statistics
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trio
+
+from esp32sock.at.commands import addresses, basic, ping, tcpip, wifi
+from esp32sock.cli.common import FAILED, NO_MODULE, add_options, guarded, port_of, single
+from esp32sock.cli.show import present, printable
+from esp32sock.errors import CommandError, Error, ModuleReset, PortError
+from esp32sock.module.talk import Talk, talking
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Awaitable, Callable
+
+PROBLEMS = {
+    "no-port": "there is no such port",
+    "permission": "this user may not open the port",
+    "port-busy": "another program has the port open",
+    "silent": "nothing answers",
+    "wrong-baud": "the module is at another rate",
+    "not-at": "what answers is no AT firmware",
+    "lossy-line": "bytes are lost or damaged on the line",
+    "restarts": "the module restarts by itself",
+    "old-firmware": "the firmware has faults that later ones do not have",
+    "slow-adapter": "the adapter makes every round trip slow",
+    "no-flow-control": "fast, and nothing holds the host back when the module's buffer is full",
+    "low-memory": "the module has little memory left",
+    "station-off": "the module's station is off",
+    "not-joined": "the module is joined to no network",
+    "no-address": "the module is joined, but has no address",
+    "weak-signal": "the access point is hardly heard",
+    "no-gateway": "the network's gateway does not answer",
+    "no-names": "names are not found",
+}
+
+_OF_ERRNO = {
+    errno.ENOENT: "no-port",
+    errno.ENODEV: "silent",
+    errno.EACCES: "permission",
+    errno.EPERM: "permission",
+    errno.EBUSY: "port-busy",
+    errno.EAGAIN: "port-busy",
+    errno.EPROTO: "not-at",
+}
+
+OLD = (2, 1)
+"""Before it: no flash-sparing settings, and 2.0 stops receiving while it sends (real-firmware/README)."""
+EXCHANGES = 20
+SLOW_S = 0.012
+"""An FTDI adapter as shipped makes it 16 ms and more (performance-facts 2.2); by taste."""
+FAST_BAUD = 460_800
+"""From here on the module's buffer of 2048 bytes fills in less than 45 ms; by taste."""
+LOW_BYTES = 40_000
+"""What one TLS link may need (at-dialects 7.4)."""
+WEAK_DBM = -80
+"""By taste."""
+LATENCY = "sys/bus/usb-serial/devices/{}/latency_timer"
+
+
+class Verdict(Enum):
+    """How a check ended."""
+
+    WELL = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: what was looked at, what was found, and what to do."""
+
+    check: str
+    verdict: Verdict
+    found: str
+    problem: str | None = None
+    advice: str | None = None
+
+
+class _GiveUp(Exception):
+    """Nothing behind this can be looked at."""
+
+
+def well(check: str, found: str) -> Finding:
+    return Finding(check, Verdict.WELL, found)
+
+
+def warning(check: str, found: str, problem: str, advice: str) -> Finding:
+    return Finding(check, Verdict.WARNING, found, problem, advice)
+
+
+def problem(check: str, found: str, name: str, advice: str) -> Finding:
+    return Finding(check, Verdict.PROBLEM, found, name, advice)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Look at everything between this machine and the network: the port, its rate, the firmware, the line, "
+        "Wi-Fi, names. Changes nothing on the module but its echo."
+    )
+    add_options(parser)
+    parser.add_argument("--name", default="example.com", help="the name to look up (%(default)s)")
+    parser.set_defaults(go=lambda arguments: guarded(lambda: go(arguments)))
+
+
+def go(arguments: argparse.Namespace) -> int | None:
+    findings: list[Finding] = []
+
+    def tell(finding: Finding) -> None:
+        findings.append(finding)
+        if not arguments.json:
+            show(finding)
+
+    reached = examine(arguments, tell)
+    problems = [one for one in findings if one.verdict is Verdict.PROBLEM]
+    present(arguments, {"findings": findings, "healthy": not problems}, lambda: summary(findings))
+    return (FAILED if problems else None) if reached else NO_MODULE
+
+
+def show(finding: Finding) -> None:
+    mark = {Verdict.WELL: "ok", Verdict.WARNING: "hm", Verdict.PROBLEM: "NO"}[finding.verdict]
+    print(f"{mark:<3} {finding.check:<12} {finding.found}", flush=True)
+    if finding.advice:
+        print(f"{'':16} {finding.advice}", flush=True)
+
+
+def summary(findings: list[Finding]) -> None:
+    names = [one.problem for one in findings if one.problem]
+    print(f"found: {', '.join(names)}" if names else "nothing is wrong")
+
+
+def examine(arguments: argparse.Namespace, tell: Callable[[Finding], None]) -> bool:
+    """All checks; whether there was a module at all."""
+    url = port_of(arguments)
+
+    async def run() -> None:
+        async with talking(url, arguments.baud) as talk:
+            tell(well("port", f"{url} at {arguments.baud} baud"))
+            for check in CHECKS:
+                tell(await check(talk, arguments))
+
+    try:
+        trio.run(run)
+    except BaseException as raised:
+        error = single(raised)
+        match error:
+            case _GiveUp():
+                return True
+            case ModuleReset():
+                tell(_restarts(error))
+                return True
+            case PortError():
+                tell(_unreachable(error))
+                return False
+            case CommandError():
+                tell(_garbled(error))
+                return True
+        raise
+    return True
+
+
+def _unreachable(error: PortError) -> Finding:
+    """Why the port could not be opened or the module not be found, as the error says."""
+    text = str(error)
+    name = "wrong-baud" if "baud, not at" in text else _OF_ERRNO.get(error.errno, "silent")
+    found, _, advice = text.partition(": ")
+    return problem("port", PROBLEMS[name], name, f"{found}: {advice}" if advice else found)
+
+
+def _restarts(error: Error) -> Finding:
+    advice = "is its power supply good for 500 mA? A brown-out and a crash both look like this"
+    return problem("line", str(error), "restarts", advice)
+
+
+def _garbled(error: Error) -> Finding:
+    return problem(
+        "line", str(error), "lossy-line", "a shorter cable, a lower rate, or another adapter may help"
+    )
+
+
+async def firmware(talk: Talk, arguments: argparse.Namespace) -> Finding:
+    """Which generation, and what is known of it."""
+    text = str(talk.firmware).removeprefix("AT version:")
+    if talk.firmware.at_least(*OLD):
+        return well("firmware", text)
+    advice = "2.1 and later spare the flash and do not lose data while sending: `esp32sock update`"
+    return warning("firmware", text, "old-firmware", advice)
+
+
+async def line(talk: Talk, arguments: argparse.Namespace) -> Finding:
+    """The same question many times: every answer must be whole, and soon."""
+    answers, trips = set(), []
+    for _ in range(EXCHANGES):
+        answers.add(await talk.execute(basic.Version()))
+        began = trio.current_time()
+        await talk.execute(basic.Test())
+        trips.append(trio.current_time() - began)
+    if len(answers) > 1:
+        return _garbled(Error(f"{EXCHANGES} times the same question, {len(answers)} different answers"))
+    trip = statistics.median(trips)
+    found = f"{EXCHANGES} of {EXCHANGES} answers whole, round trip {trip * 1000:.1f} ms"
+    own_s = len(b"AT\r\n\r\nOK\r\n") * talk.dialogue.session.s_per_byte
+    if trip - own_s > SLOW_S:
+        timer = latency_ms(talk.port.name)
+        shown = "" if timer is None else f" (its latency timer is {timer} ms)"
+        advice = (
+            f"the adapter waits before it hands on{shown}: set its latency timer to 1 ms, or take another"
+        )
+        return warning("line", found, "slow-adapter", advice)
+    return well("line", found)
+
+
+def latency_ms(port: str, root: Path = Path("/")) -> int | None:
+    """The latency timer of an FTDI adapter."""
+    try:
+        return int((root / LATENCY.format(Path(port).name)).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+async def flow_control(talk: Talk, arguments: argparse.Namespace) -> Finding:
+    """Whether both sides can hold each other back."""
+    settings = await talk.has(basic.Uart())
+    flow = settings.flow if settings is not None else basic.FlowControl.NONE
+    found = {
+        basic.FlowControl.NONE: "neither side can hold the other back",
+        basic.FlowControl.RTS: "the module can hold the host back, if that minds it",
+        basic.FlowControl.CTS: "the host can hold the module back",
+        basic.FlowControl.RTS_CTS: "both sides can hold each other back",
+    }[flow]
+    if arguments.baud >= FAST_BAUD and not (arguments.rtscts and flow is basic.FlowControl.RTS_CTS):
+        advice = "wire RTS and CTS, then `esp32sock uart set --flow rtscts` and use --rtscts"
+        return warning("flow control", found, "no-flow-control", advice)
+    return well("flow control", found)
+
+
+async def memory(talk: Talk, arguments: argparse.Namespace) -> Finding:
+    free = (await talk.execute(basic.FreeMemory())).free_bytes
+    found = f"{free} bytes free"
+    if free < LOW_BYTES:
+        return warning("memory", found, "low-memory", "a TLS link may need more: close links, or restart it")
+    return well("memory", found)
+
+
+async def station(talk: Talk, arguments: argparse.Namespace) -> Finding:
+    """Joined, with an address, in reach."""
+    if await talk.execute(wifi.Mode()) in (wifi.WifiMode.OFF, wifi.WifiMode.SOFTAP):
+        tell = problem("Wi-Fi", "the station is off", "station-off", "`esp32sock wifi join SSID` turns it on")
+        return tell
+    joined = await talk.execute(wifi.Joined())
+    if joined is None:
+        return problem(
+            "Wi-Fi", "joined to nothing", "not-joined", "`esp32sock wifi scan`, then `wifi join SSID`"
+        )
+    name = printable(joined.ssid)
+    subnet = await talk.execute(addresses.StationAddress())
+    if subnet is None:
+        advice = "does DHCP answer there? `esp32sock wifi static ADDRESS GATEWAY NETMASK` does without"
+        return problem("Wi-Fi", f"joined to {name}, without an address", "no-address", advice)
+    found = f"joined to {name} with {joined.rssi_dbm} dBm, {subnet.address}"
+    if joined.rssi_dbm < WEAK_DBM:
+        return warning("Wi-Fi", found, "weak-signal", "nearer to the access point, or a better antenna")
+    return well("Wi-Fi", found)
+
+
+async def gateway(talk: Talk, arguments: argparse.Namespace) -> Finding:
+    """Whether the first stop on the way out answers, where the firmware can ask it."""
+    subnet = await talk.execute(addresses.StationAddress())
+    if subnet is None:
+        raise _GiveUp
+    if subnet.gateway is None:
+        return well("gateway", "not told by this firmware")
+    try:
+        trip = await talk.execute(ping.Ping(str(subnet.gateway)))
+    except CommandError as error:
+        if b"+PING:TIMEOUT" not in error.lines:
+            return well("gateway", f"{subnet.gateway}; this firmware cannot ask it")
+        advice = "some gateways do not answer pings; if nothing else works either, it is down"
+        return warning("gateway", f"{subnet.gateway} does not answer", "no-gateway", advice)
+    return well("gateway", f"{subnet.gateway} answers in {trip.total_seconds() * 1000:.0f} ms")
+
+
+async def names(talk: Talk, arguments: argparse.Namespace) -> Finding:
+    try:
+        found = await talk.execute(tcpip.Resolve(arguments.name))
+    except CommandError:
+        advice = "has the network a name server and a way out? --name looks up another name"
+        return problem("names", f"{arguments.name} was not found", "no-names", advice)
+    return well("names", f"{arguments.name} is {', '.join(found)}")
+
+
+CHECKS: tuple[Callable[[Talk, argparse.Namespace], Awaitable[Finding]], ...] = (
+    firmware,
+    line,
+    flow_control,
+    memory,
+    station,
+    gateway,
+    names,
+)
