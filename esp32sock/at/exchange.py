@@ -146,6 +146,8 @@ class Exchange:
                     self._demux.expect_prompt()
             elif self.machine.state is CommandState.SENDING_PAYLOAD:
                 self._payload_written(flight, now)
+            elif flight.recovery is not None:
+                flight.wrote_beside(outgoing)
         return outgoing
 
     def _payload_written(self, flight: Flight, now: float) -> None:
@@ -405,8 +407,5 @@ class Exchange:
         if step.refills and self.machine.state is CommandState.CANCELLING:
             self.machine.feed(CommandInput.NOT_CANCELLED)
         if step.write:
-            flight.spoiled = True
-            flight.line_ended = step.write == recovery.EMPTY_LINE
-            flight.answer_owed = flight.answer_owed or flight.line_ended
             self.outgoing.append(step.write)
         flight.deadline = now + step.wait_s

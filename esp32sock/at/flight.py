@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from esp32sock.at.recovery import EMPTY_LINE
 from esp32sock.errors import CommandBusy, CommandError, CommandTimeout
 
 if TYPE_CHECKING:
@@ -74,6 +75,12 @@ class Flight:
         """The line goes out once more, and is repeated once more."""
         self.retry_at = NEVER
         self._echo_left = self.echo
+
+    def wrote_beside(self, pieces: list[bytes | memoryview]) -> None:
+        """These went out to end its data phase: how much of the payload the peer got is not known now."""
+        self.spoiled = True
+        self.line_ended = bytes(pieces[-1]) == EMPTY_LINE
+        self.answer_owed = self.answer_owed or EMPTY_LINE in pieces
 
     def repeats(self, text: bytes) -> bool:
         """Whether this text is echo, whole or a piece; a piece is taken off what is still to come."""

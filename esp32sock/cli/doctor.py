@@ -89,10 +89,6 @@ class Finding:
     advice: str | None = None
 
 
-class _GiveUp(Exception):
-    """Nothing behind this can be looked at."""
-
-
 def well(check: str, found: str) -> Finding:
     return Finding(check, Verdict.WELL, found)
 
@@ -107,8 +103,8 @@ def problem(check: str, found: str, name: str, advice: str) -> Finding:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Look at everything between this machine and the network: the port, its rate, the firmware, the line, "
-        "Wi-Fi, names. Changes nothing on the module but its echo."
+        "Look at everything between this machine and the network: the port, its rate, the firmware, the "
+        "line, Wi-Fi, names. Changes nothing on the module but its echo."
     )
     add_options(parser)
     parser.add_argument("--name", default="example.com", help="the name to look up (%(default)s)")
@@ -149,15 +145,16 @@ def examine(arguments: argparse.Namespace, tell: Callable[[Finding], None]) -> b
         async with talking(url, arguments.baud) as talk:
             tell(well("port", f"{url} at {arguments.baud} baud"))
             for check in CHECKS:
-                tell(await check(talk, arguments))
+                finding = await check(talk, arguments)
+                tell(finding)
+                if finding.verdict is Verdict.PROBLEM:
+                    return  # what lies behind it cannot be looked at
 
     try:
         trio.run(run)
     except BaseException as raised:
         error = single(raised)
         match error:
-            case _GiveUp():
-                return True
             case ModuleReset():
                 tell(_restarts(error))
                 return True
@@ -175,8 +172,7 @@ def _unreachable(error: PortError) -> Finding:
     """Why the port could not be opened or the module not be found, as the error says."""
     text = str(error)
     name = "wrong-baud" if "baud, not at" in text else _OF_ERRNO.get(error.errno, "silent")
-    found, _, advice = text.partition(": ")
-    return problem("port", PROBLEMS[name], name, f"{found}: {advice}" if advice else found)
+    return problem("port", PROBLEMS[name], name, text)
 
 
 def _restarts(error: Error) -> Finding:
@@ -257,8 +253,7 @@ async def memory(talk: Talk, arguments: argparse.Namespace) -> Finding:
 async def station(talk: Talk, arguments: argparse.Namespace) -> Finding:
     """Joined, with an address, in reach."""
     if await talk.execute(wifi.Mode()) in (wifi.WifiMode.OFF, wifi.WifiMode.SOFTAP):
-        tell = problem("Wi-Fi", "the station is off", "station-off", "`esp32sock wifi join SSID` turns it on")
-        return tell
+        return problem("Wi-Fi", "the station is off", "station-off", "`esp32sock wifi join SSID` turns it on")
     joined = await talk.execute(wifi.Joined())
     if joined is None:
         return problem(
@@ -278,9 +273,7 @@ async def station(talk: Talk, arguments: argparse.Namespace) -> Finding:
 async def gateway(talk: Talk, arguments: argparse.Namespace) -> Finding:
     """Whether the first stop on the way out answers, where the firmware can ask it."""
     subnet = await talk.execute(addresses.StationAddress())
-    if subnet is None:
-        raise _GiveUp
-    if subnet.gateway is None:
+    if subnet is None or subnet.gateway is None:
         return well("gateway", "not told by this firmware")
     try:
         trip = await talk.execute(ping.Ping(str(subnet.gateway)))

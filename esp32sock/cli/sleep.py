@@ -45,9 +45,9 @@ async def job(talk: Talk, arguments: argparse.Namespace) -> None:
     if arguments.time is not None:
         command = sleep.DeepSleep(duration(arguments.time))
         command.line(talk.firmware)
-        confirmed(arguments, f"The module ends every link and does not answer for {command.duration}.")
+        confirmed(arguments, f"The module ends every link and does not answer for {arguments.time}.")
         asleep = await talk.execute(command)
-        present(arguments, {"deep_sleep": asleep}, lambda: print(f"asleep for {asleep}"))
+        present(arguments, {"deep_sleep": asleep}, lambda: print(f"asleep for {arguments.time}"))
         return
     if arguments.mode is not None:
         await talk.execute(sleep.SetSleep(MODES[arguments.mode]))

@@ -236,7 +236,7 @@ async def _open(module: Module, request: DatagramRequest) -> tuple[DatagramPump,
         await dialogue.execute(_open_command(link_id, request))
         listed = {link.link_id: link for link in await dialogue.execute(tcpip.Links())}
         port = listed[link_id].local_port if link_id in listed else request.local_port
-        return pump, (module.station_ip or "0.0.0.0", port)
+        return pump, (module.local_ip(request.remote[0] if request.remote else ""), port)
     except BaseException:
         pool.give_back(pump)
         raise

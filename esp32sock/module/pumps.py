@@ -150,7 +150,7 @@ class StreamPump:
         return self._error
 
     def shut_writing(self) -> bool:
-        """After an end by the peer: the application reads to the end now; False if the pair must be closed."""
+        """After an end by the peer: the application sees it now; False if the pair must be closed."""
         fd = self._end.fileno()
         if not self._peer_closed or HangupWatch.check(fd) or HangupWatch.readable(fd):
             return False

@@ -156,6 +156,9 @@ class Server:
         stream = Accepted(pump, self._request.half_close_s)
         try:
             await self._announce(event, user_end, stream)
+        except BaseException:
+            user_end.close()
+            raise
         finally:
             self._unannounced -= 1
             self._all_announced.set()

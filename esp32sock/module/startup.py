@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ PLUS_S = 1.1
 TRIES = 3
 OTHER_RATE_S = 0.3
 OTHER_RATES_BAUD = (115200, 921600, 460800, 230400, 57600, 38400, 9600)
+TEXT = re.compile(rb"[\t\r\n\x1b -~]+")
+"""What is heard at the right rate; at a wrong one it may be ASCII too, but is NUL then."""
 ALIVE_S = 30.0
 """How long a module that boots or is busy is waited for."""
 
@@ -98,7 +101,7 @@ async def _diagnosis(dialogue: Dialogue) -> PortError:
     port = dialogue.port
     sample = dialogue.sample
     given = port.baud
-    if given is not None and not (sample and sample.isascii()):
+    if given is not None and not TEXT.fullmatch(sample):
         found = await _other_rate(dialogue)
         if found is not None:
             return PortError(
@@ -124,6 +127,8 @@ async def _other_rate(dialogue: Dialogue) -> int | None:
         for baud in OTHER_RATES_BAUD:
             if baud == given or not port.set_baud(baud):
                 continue
+            dialogue.write_raw(b"\r\n")  # what was said at other rates stands in the module's line buffer
+            await trio.sleep(OTHER_RATE_S / 2)
             dialogue.sample = b""
             dialogue.write_raw(b"AT\r\n")
             await trio.sleep(OTHER_RATE_S)

@@ -79,7 +79,8 @@ class VirtualDatagram(Virtual):
 
     def note_opened(self, link: _Link, opened: DatagramOpened) -> None:
         if link is self._link:
-            self.local = (self.bound[0] if self.bound else ANY), opened.local[1]
+            unconnected = self.bound[0] if self.bound else ANY
+            self.local = (unconnected if self._only is None else opened.local[0]), opened.local[1]
 
     def note_failed(self, link: _Link, error: Error) -> None:
         if link is self._link:

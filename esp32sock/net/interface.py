@@ -105,12 +105,16 @@ class _ServerRelay:
     events: ListenEvents
     thread: EngineThread
     module: Module
+    unclaimed: _socket.socket | None
+    """The end, if nobody waits for the outcome: closed on failure, so that `accept` wakes and says why."""
 
     def listening(self, local: Address) -> None:
         self.events.listening(Listening(local))
 
     def failed(self, error: Error) -> None:
         self.events.failed(error)
+        if self.unclaimed is not None:
+            self.unclaimed.close()
 
     def accepted(
         self, user_end: _socket.socket, link_id: int, local: Address, remote: Address, stream: Accepted
@@ -213,7 +217,7 @@ class LocalInterface(Interface):
         return _Handle(self._thread, self._module, request.scope.cancel)
 
     def listen(self, end: _socket.socket, port: int, backlog: int, events: ListenEvents) -> Handle:
-        relay = _ServerRelay(events, self._thread, self._module)
+        relay = _ServerRelay(events, self._thread, self._module, None if self.may_block() else end)
         request = ListenRequest(end, port, relay, ends.stream_pair, self._options.server_links)
         self._begin(self._module.listen, request)
         return _Handle(self._thread, self._module, request.scope.cancel)

@@ -1,3 +1,5 @@
+"""`python -m esp32sock.simulator`: the same as `esp32sock simulate`."""
+
 import sys
 
 from .command_line import main

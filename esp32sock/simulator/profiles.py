@@ -66,6 +66,8 @@ class Profile:
     """Bit 2 from 2.1 or 2.2 on (at-dialects 5)."""
     rf_power: tuple[int, ...] = (72, 0, 0, 0)
     """As shipped: observed 2.0, 4.1, 4.2."""
+    restore_closes_first: bool = False
+    """AT+RESTORE closes links before its OK, the highest first (seen on 1.2-dev, transcript 04)."""
     offered_version_hangs: bool = False
     """CIPFWVER? never answers without an update server (observed 4.2)."""
     certificates_in_nvs: bool = True
@@ -212,7 +214,7 @@ _V2_1 = replace(
     empty_send_waits=False,  # a guess: seen on 2.0, gone in 4.1
     wedges_on_second_start=False,  # a guess: seen on 2.0, gone in 4.1
     cwjap_fields=8,
-    join_defaults=(0, 1, 3, 0, 1),
+    join_defaults=(0, 0, 0, 0, 1),  # seen on 2.1 (transcript 26)
     hides_listen_interval=False,
     cwmode_auto_connect=True,
     highest_sysmsg=7,
@@ -239,6 +241,7 @@ _V2_4 = replace(
     send_limit=8192,
     domain_quoted=True,
     cwjap_fields=9,
+    join_defaults=(0, 1, 3, 0, 1),
     free_ram="184940,167172",
 )
 
@@ -298,6 +301,7 @@ _V1_2 = replace(
     line_crash=None,
     unfinished_limit=None,
     nul_ends_search=False,  # this and the two before: a guess
+    restore_closes_first=True,
     has_ethernet=True,  # Ethernet builds from 1.2 on (at-dialects 3.4); that bit 2 shows is a guess
     line_limit=256,
 )
@@ -314,6 +318,7 @@ _V2_2 = replace(
     commands=basic.V2_2 | TCPIP_COMMANDS["2.2"],
     domain_quoted=True,
     cwjap_fields=9,
+    join_defaults=(0, 1, 3, 0, 1),
     free_ram="184940,167172",  # two numbers from 2.2 on (at-dialects 5)
 )
 

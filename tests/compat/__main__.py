@@ -43,11 +43,15 @@ class Report:
                 self.complaints.append(f"skipped only over the module: {outcome.test}: {outcome.text}")
 
     def count(self, word: str, unit: Unit | None = None) -> int:
-        found = self.outcomes[unit] if unit else [each for all_of in self.outcomes.values() for each in all_of]
+        found = (
+            self.outcomes[unit] if unit else [each for all_of in self.outcomes.values() for each in all_of]
+        )
         return sum(outcome.word == word for outcome in found)
 
     def link_using(self, unit: Unit | None = None) -> int:
-        found = self.outcomes[unit] if unit else [each for all_of in self.outcomes.values() for each in all_of]
+        found = (
+            self.outcomes[unit] if unit else [each for all_of in self.outcomes.values() for each in all_of]
+        )
         return sum(outcome.word == "ok" and outcome.links > 0 for outcome in found)
 
     def line(self, unit: Unit | None = None) -> str:
@@ -94,7 +98,13 @@ def main() -> int:
         report.complaints.append(f"{len(EXPECTED)} expected failures are more than {MOST}")
     if arguments.json:
         everything = [
-            {"test": each.test, "outcome": each.word, "links": each.links, "seconds": each.seconds, "text": each.text}
+            {
+                "test": each.test,
+                "outcome": each.word,
+                "links": each.links,
+                "seconds": each.seconds,
+                "text": each.text,
+            }
             for outcomes in report.outcomes.values()
             for each in outcomes
         ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import gc
 import importlib
 import json
 import os
@@ -45,6 +46,7 @@ class Lines(unittest.TestResult):
 
     def startTest(self, test: unittest.TestCase) -> None:
         super().startTest(test)
+        gc.collect()  # some count the warnings of what they drop: not of what others did
         self._outcome, self._text = "ok", ""
         self._links, self._began_s = self._links_opened(), time.monotonic()
         self._write(start=test.id())

@@ -64,9 +64,7 @@ def _run_process(unit: Unit, profile: str | None, skip: list[str]) -> dict[str, 
             said, died = f"{error.stdout!r}\nthe process did not end", True
         entries = [json.loads(line) for line in results.read_text("utf-8").splitlines()]
     outcomes = {
-        entry["end"]: Outcome(
-            entry["end"], entry["outcome"], entry["text"], entry["links"], entry["seconds"]
-        )
+        entry["end"]: Outcome(entry["end"], entry["outcome"], entry["text"], entry["links"], entry["seconds"])
         for entry in entries
         if "end" in entry
     }

@@ -18,7 +18,9 @@ PROFILES = ("doc-v1", "2.1", "2.4")
 
 
 @pytest.fixture(scope="module", params=PROFILES)
-def esp32(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedProcess]:
+def esp32(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SimulatedProcess]:
     """A simulated module on a pty, one for all tests of a file; programs use it one after another."""
     folder = tmp_path_factory.mktemp("esp32")
     with simulated(folder, "--profile", request.param) as process:

@@ -72,7 +72,7 @@ def server_program(background: Background, name: str, *words: object) -> Iterato
 
 
 def server_context(authority: trustme.CA, *names: str) -> ssl.SSLContext:
-    """TLS of a server whose certificate is for these names; without any, for the host as the module sees it."""
+    """TLS of a server with a certificate for these names, by default the host's as the module sees it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*(names or (HOST, "localhost"))).configure_cert(context)
     return context

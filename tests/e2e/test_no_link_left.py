@@ -72,7 +72,17 @@ class Readers(socketserver.ThreadingTCPServer):
 def program(background: Background, how: str, port: int) -> Iterator[subprocess.Popen[str]]:
     words = [str(PROGRAMS / "leaving.py"), how, HOST, str(port)]
     process = subprocess.Popen(
-        [sys.executable, "-W", "error::ResourceWarning", "-m", "esp32sock", "run", "--port", background.port, *words],
+        [
+            sys.executable,
+            "-W",
+            "error::ResourceWarning",
+            "-m",
+            "esp32sock",
+            "run",
+            "--port",
+            background.port,
+            *words,
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import socket
 import socketserver
 import threading
@@ -14,10 +15,23 @@ import dns.message
 import dns.rrset
 import paramiko
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.e2e import servers
 from tests.e2e.programs_support import run_program
-from tests.e2e.stand_ins import NOW_UNIX, Dialogue, Echo, EchoDatagrams, Mqtt, Ntp, Redis, datagrams, streams
+from tests.e2e.stand_ins import (
+    NOW_UNIX,
+    Dialogue,
+    Echo,
+    EchoDatagrams,
+    Mqtt,
+    Ntp,
+    Redis,
+    datagrams,
+    serving,
+    streams,
+)
 from tests.e2e.support import HOST
 
 if TYPE_CHECKING:
@@ -135,8 +149,6 @@ class NamesByTcp(socketserver.StreamRequestHandler):
 @contextmanager
 def name_server() -> Iterator[int]:
     """Both on one port number, as name servers are."""
-    from tests.e2e.stand_ins import serving
-
     with ExitStack() as both:
         by_tcp = socketserver.TCPServer(("127.0.0.1", 0), NamesByTcp)
         by_udp = socketserver.UDPServer(by_tcp.server_address[:2], NamesByUdp)  # type: ignore[arg-type]
@@ -176,11 +188,6 @@ class Shell(paramiko.ServerInterface):
 @contextmanager
 def ssh_server() -> Iterator[tuple[int, str]]:
     """paramiko's own server, for one connection; its port and its key."""
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    import io
-
     private = Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )

@@ -57,7 +57,9 @@ def secure_echo(*contexts: ssl.SSLContext) -> Iterator[list[int]]:
 
 def expired(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(HOST, not_before=LONG_AGO, not_after=LONG_AGO.replace(year=2002)).configure_cert(context)
+    authority.issue_cert(HOST, not_before=LONG_AGO, not_after=LONG_AGO.replace(year=2002)).configure_cert(
+        context
+    )
     return context
 
 

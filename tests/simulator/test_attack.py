@@ -24,10 +24,12 @@ from esp32sock.simulator.profiles import PROFILES
 from esp32sock.simulator.settings import Settings
 
 GATEWAY = "10.0.2.2"
-SESSIONS = 40
-STROKES = 40
+SESSIONS = 7
+STROKES = 30
 MOST_TURNS = 20_000
-"""Events in one stretch of time, beyond which a module is held to be spinning."""
+"""Events in one stretch of time, beyond which a module is held to be spinning; a paced line takes 1000 more a
+second.
+"""
 
 
 async def echo(connection: Connection) -> None:
@@ -63,7 +65,7 @@ class Target:
     def passes(self, seconds: float) -> bytes:
         end = self.now + seconds
         said = []
-        for _ in range(MOST_TURNS):
+        for _ in range(MOST_TURNS + round(5000 * min(seconds, 30.0))):
             while data := self.module.take_output(self.now, 1 << 20):
                 said.append(data)
             due = [t for t in (self.module.deadline(), self.module.output_deadline()) if t is not None]
@@ -83,10 +85,14 @@ class Target:
         return self.passes(within)
 
     def answers_after_reset(self) -> None:
-        """The chip is reset by its pin; then it boots and answers."""
+        """The chip is reset by its pin, once what was written has arrived; then it boots and answers."""
+        for _ in range(60):
+            if not self.passes(30.0):
+                break
         self.module.firmware.crash()
         said = self.passes(10.0)
         assert b"ready\r\n" in said, said[-200:]
+        self.say(b"\r\n", 5.0)  # what was still on the line may have been half a command
         answer = self.say(b"AT\r\n", 5.0)
         assert answer.endswith(b"\r\nOK\r\n"), answer[-200:]
 
@@ -106,9 +112,31 @@ def deep_size(root: object) -> int:
 
 # What is written
 
-NUMBERS = (b"0", b"-1", b"1", b"4", b"5", b"00000000007", b"2147483648", b"-2147483649", b"9" * 60, b"1e9")
+NUMBERS: tuple[bytes, ...] = (
+    b"0",
+    b"-1",
+    b"1",
+    b"4",
+    b"5",
+    b"00000000007",
+    b"2147483648",
+    b"-2147483649",
+    b"9" * 60,
+    b"1e9",
+)
 NUMBERS += (b"0x10", b"+5", b" 3", b"", b"65536", b"\xd9\xa3", b"1_0", b"--1")
-TEXTS = (b'"host.test"', b'"10.0.2.2"', b'"TCP"', b'"UDP"', b'"SSL"', b'""', b'"', b'"\\"', b'"\\', b"TCP")
+TEXTS: tuple[bytes, ...] = (
+    b'"host.test"',
+    b'"10.0.2.2"',
+    b'"TCP"',
+    b'"UDP"',
+    b'"SSL"',
+    b'""',
+    b'"',
+    b'"\\"',
+    b'"\\',
+    b"TCP",
+)
 TEXTS += (b'"' + b"x" * 300 + b'"', b'"\xff\x00\xfe"', b'"999.1.1.1"', b'"255.255.255.255"', b'","')
 TEXTS += (b'"00:00:00:00:00:00"', b'"Espressif"', b'"\xc3\xa9"', b'"AT+RST"', b"\\")
 OPENINGS: tuple[tuple[bytes, ...], ...] = (
@@ -190,7 +218,7 @@ def attack(target: Target, random: Random) -> None:
 def test_random_sessions(profile: str) -> None:
     for seed in range(SESSIONS):
         random = Random(f"{profile} {seed}")
-        target = Target(profile, seed, paced=seed % 5 == 4)
+        target = Target(profile, seed, paced=seed == 6)
         attack(target, random)
         target.answers_after_reset()
 
@@ -212,12 +240,12 @@ def test_the_same_again_and_again_takes_no_memory(profile: str) -> None:
     """What a module holds after many sessions of input is what it held after a few."""
     target = Target(profile)
     sizes = []
-    for number in range(30):
-        attack(target, Random(number % 3))
+    for number in range(4):
+        attack(target, Random(number % 2))
         target.answers_after_reset()
         target.passes(200.0)
         gc.collect()
-        if number in (5, 29):
+        if number in (1, 3):
             sizes.append(deep_size(target.module))
     assert sizes[1] < sizes[0] * 1.5 + 2000, sizes
 
@@ -233,7 +261,7 @@ def test_a_line_without_an_end(profile: str) -> None:
     target.answers_after_reset()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.sampled_from(list(PROFILES)), st.lists(st.binary(max_size=80), max_size=12))
 def test_any_bytes(profile: str, writes: list[bytes]) -> None:
     target = Target(profile)
@@ -242,7 +270,7 @@ def test_any_bytes(profile: str, writes: list[bytes]) -> None:
     target.answers_after_reset()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.sampled_from(list(PROFILES)),
     st.lists(st.tuples(st.sampled_from(sorted(PROFILES["4.1"].commands)), st.text(max_size=30)), max_size=8),

@@ -104,7 +104,9 @@ def test_other_generations_hear_on(quiet, peers, profile):
         assert bench.passes(1).startswith(b"\r\n+IPD,0,3:" + data)
 
 
-@pytest.mark.parametrize(("profile", "crashes"), [("1.0", True), ("2.0", True), ("2.1", False), ("4.1", False)])
+@pytest.mark.parametrize(
+    ("profile", "crashes"), [("1.0", True), ("2.0", True), ("2.1", False), ("4.1", False)]
+)
 @pytest.mark.parametrize("command", ["CIPDOMAIN", "PING"])
 def test_an_empty_name(quiet, profile, crashes, command):
     """README: a look-up of nothing resets 1.0 and 2.0."""

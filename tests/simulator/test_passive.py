@@ -1,4 +1,4 @@
-"""Passive receive: at-dialects 7.7, the passive and passive-close files of 2.0 and 4.1, transcripts 8, 9, 20."""
+"""Passive receive: at-dialects 7.7, the passive and passive-close files, transcripts 8, 9, 20."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The module's server: V1.0 5.2.9 and 5.2.12, at-dialects 7.9, the sweeps of CIPSERVER and CIPSTO, 4.1 server."""
+"""The module's server: V1.0 5.2.9, 5.2.12, at-dialects 7.9, sweeps of CIPSERVER and CIPSTO, 4.1 server."""
 
 import pytest
 
@@ -107,7 +107,7 @@ def test_lowest_free_id_and_status(serving):
     assert come(serving) == b"2,CONNECT\r\n"
     serving.do("AT+CIPCLOSE=0")
     assert come(serving) == b"0,CONNECT\r\n"
-    assert b',8080,1\r\n' in serving.say(b"AT+CIPSTATUS\r\n")
+    assert b",8080,1\r\n" in serving.say(b"AT+CIPSTATUS\r\n")
 
 
 def test_one_too_many_is_closed_without_a_word(serving):
@@ -185,6 +185,10 @@ def test_passthrough_of_a_server(quiet):
     assert come(bench, echo) == b"0,CONNECT\r\n"
     assert bench.say(b"AT+CIPSEND\r\n") == OK + b"\r\n>"
     assert bench.say(b"to and fro", within=1) == b"to and fro"
+    bench.network.connections[0].close()
+    assert bench.passes(1) == b""
+    assert come(bench, echo) == b""
+    assert bench.say(b"once more", within=1) == b"once more"
     assert bench.say(b"+++", within=2) == b""
     assert bench.say(b"AT\r\n") == OK
 

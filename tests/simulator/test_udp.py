@@ -1,4 +1,4 @@
-"""UDP links: V1.0 5.2.3 and 7.2, at-dialects 7.4, 7.5, the udp files and the sweeps of CIPSTART and CIPSEND."""
+"""UDP links: V1.0 5.2.3 and 7.2, at-dialects 7.4, 7.5, udp files, sweeps of CIPSTART and CIPSEND."""
 
 import pytest
 
@@ -18,7 +18,9 @@ def talk(quiet):
         network = MemoryNetwork()
         arrived = []
         for port in (7005, 7006):
-            network.answer_datagrams("10.0.2.2", port, lambda data, port=port: arrived.append((port, data)) or [])
+            network.answer_datagrams(
+                "10.0.2.2", port, lambda data, port=port: arrived.append((port, data)) or []
+            )
         bench = quiet(profile, network=network, **settings)
         bench.do(start)
         bench.arrived = arrived
@@ -65,7 +67,9 @@ def test_a_destination_without_port_reaches_nobody(talk, profile):
     assert bench.arrived == []
 
 
-@pytest.mark.parametrize(("profile", "redirected"), [("1.0", True), ("1.2", True), ("2.0", False), ("4.1", False)])
+@pytest.mark.parametrize(
+    ("profile", "redirected"), [("1.0", True), ("1.2", True), ("2.0", False), ("4.1", False)]
+)
 def test_a_datagram_at_the_prompt_redirects(talk, profile, redirected):
     """At-dialects 7.5: 1.0 to 1.2, in mode 2, although the destination was named."""
     bench = talk(profile, 'AT+CIPSTART="UDP","10.0.2.2",7005,1112,2')
@@ -94,7 +98,9 @@ def test_ports(talk, profile):
     bench = talk(profile)
     bench.do("AT+CIPCLOSE", "AT+CIPMUX=1", 'AT+CIPSTART=0,"UDP","10.0.2.2",7005,1112,0')
     assert bench.say(b'AT+CIPSTART=1,"UDP","10.0.2.2",7005,1112,0\r\n') == b"\r\nERROR\r\n"
-    bench.do('AT+CIPSTART=1,"UDP","10.0.2.2",7005,1113,0', "AT+CIPCLOSE=0", 'AT+CIPSTART=0,"UDP","10.0.2.2",1,1112')
+    bench.do(
+        'AT+CIPSTART=1,"UDP","10.0.2.2",7005,1113,0', "AT+CIPCLOSE=0", 'AT+CIPSTART=0,"UDP","10.0.2.2",1,1112'
+    )
 
 
 def test_status_follows_the_sender(talk):

@@ -70,6 +70,9 @@ class Resolve(Command["list[str]"]):
     def result(self, lines: Sequence[bytes], firmware: Firmware) -> list[str]:
         return [after_colon(line).strip(b'"').decode("ascii", "replace") for line in lines]
 
+    def advice(self, lines: Sequence[bytes]) -> str:
+        return "there is no such name, or no name server answers"
+
 
 @dataclass(frozen=True, slots=True)
 class OpenTcp(Plain):

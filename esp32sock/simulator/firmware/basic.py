@@ -33,6 +33,10 @@ def restart(call: Call) -> None:
 @command("RESTORE", "e")
 def restore(call: Call) -> None:
     """V1.0 3.2.6: forget everything stored, then restart."""
+    if call.profile.restore_closes_first:
+        links = call.firmware.links
+        for link in sorted(links.all(), key=lambda link: -link.link_id):
+            links.close(link)
     call.firmware.nvs.erase()
     call.after(call.firmware.restart_soon)
 
@@ -79,8 +83,10 @@ def sleep(call: Call) -> None:
 
 @command("SYSRAM", "q")
 def free_ram(call: Call) -> None:
-    """V1.0 3.2.11; one CR LF before OK (observed 1.0, 2.0, 4.1)."""
-    call.say_open(f"+SYSRAM:{call.profile.free_ram}")
+    """V1.0 3.2.11; one CR LF before OK (observed 1.0, 2.0, 4.1); SSL links use it up (at-dialects 9)."""
+    free, *lowest = map(int, call.profile.free_ram.split(","))
+    free -= call.firmware.links.heap_bytes()
+    call.say_open("+SYSRAM:" + ",".join(map(str, (free, *(min(free, low) for low in lowest)))))
 
 
 @command("CMD", "q")

@@ -176,9 +176,20 @@ def take(link: Link, limit: int) -> bytes:
 
 
 def _taken(link: Link, count: int) -> None:
+    """The window counts a segment as read when its first byte is (passive file of 2.0: what is unread exceeds
+    the window by what is left of a segment).
+    """
+    before = link.received_bytes
     link.received_bytes -= count
-    link.consumed_bytes += count
     link.overhead_bytes = 0
+    begun = count - link.segment_bytes
+    if begun > 0:
+        segments = -(-begun // SEGMENT_BYTES)
+        credit = min(segments * SEGMENT_BYTES, before - link.segment_bytes)
+        link.consumed_bytes += credit
+        link.segment_bytes = credit - begun
+    else:
+        link.segment_bytes -= count
 
 
 def give_credit(firmware: Firmware, link: Link) -> None:

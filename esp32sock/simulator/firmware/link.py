@@ -46,6 +46,8 @@ class Link:
     """What TLS added on the way; the counts of passive receive show it (at-dialects 7.7)."""
     consumed_bytes: int = 0
     """Taken out of the buffer, and not yet given back to the network as window."""
+    segment_bytes: int = 0
+    """What is left of the segment that has been read in part."""
     reading: bool = False
     """The network task is in the middle of a burst: it reads more than one segment at once."""
     passive: bool = False

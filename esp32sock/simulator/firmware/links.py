@@ -383,7 +383,7 @@ class Links:
 
 def _drop_unread(link: Link) -> None:
     link.received.clear()
-    link.received_bytes = link.overhead_bytes = 0
+    link.received_bytes = link.overhead_bytes = link.segment_bytes = 0
 
 
 def _readdressed(request: OpenStream | OpenDatagram, address: str) -> OpenStream | OpenDatagram:

@@ -160,6 +160,15 @@ class Passthrough:
         if self._request is not None:
             self._opener = self._firmware.spawn(self._open_again())
 
+    def adopt(self, link: Link) -> bool:
+        """A client of the server comes while the mode waits for one: not announced (a guess)."""
+        if not self.active or self._link is not None or self._request is not None:
+            return False
+        self._link = link
+        if self._firmware.state.sysmsg & SHOWN_IN_MODE:
+            self._firmware.links.announce(link)
+        return True
+
     async def _open_again(self) -> None:
         firmware = self._firmware
         while self.active and self._link is None:

@@ -238,7 +238,7 @@ class Receiver:
             firmware.write(Result.ERROR.value)
             return
         if verdict != "run":
-            firmware.write(BUSY)
+            firmware.print_busy()
         if verdict != "busy":
             firmware.executor.submit(line)
 

@@ -90,7 +90,8 @@ class Server:
             firmware.request(Close(event.handle))
             return
         link = links.enter_accepted(link_id, listener.kind, event, firmware.window_bytes(link_id))
-        links.announce(link)
+        if not firmware.passthrough.adopt(link):
+            links.announce(link)
         links.begin_receiving(link)
         self._watch()
 

@@ -18,6 +18,9 @@ DEFAULT_SERVERS = ("cn.ntp.org.cn", "ntp.sjtu.edu.cn", "us.pool.ntp.org")
 SERVER_BYTES = 63
 """64 is refused (sweep of CIPSNTPCFG, 1.0, 2.0)."""
 
+DEFAULT_INTERVAL_S = 3600
+"""Docs of AT+CIPSNTPINTV."""
+
 RETRY_S = 15.0
 """How soon a server that did not answer is asked again (lwIP's default)."""
 
@@ -33,8 +36,8 @@ class TimeClient:
         self.enabled = False
         self.zone = 0
         self.servers: tuple[str, ...] = ()
-        self.interval_s = 3600
-        """AT+CIPSNTPINTV (docs)."""
+        self.interval_s = DEFAULT_INTERVAL_S
+        """AT+CIPSNTPINTV."""
         self._asking: Process | None = None
 
     def configure(self, zone: int, servers: tuple[str, ...], *, enabled: bool) -> None:
@@ -64,8 +67,11 @@ class TimeClient:
         return None
 
     def reset(self) -> None:
-        """The firmware restarts."""
-        self.__init__(self._firmware)  # type: ignore[misc]
+        """The firmware restarts; whatever was under way has been cancelled."""
+        self.enabled = False
+        self.zone, self.servers = 0, ()
+        self.interval_s = DEFAULT_INTERVAL_S
+        self._asking = None
 
     @property
     def offset_s(self) -> int:

@@ -128,7 +128,8 @@ def configuration(call: Call) -> None:
         call.state.ssl_pair = (auth, arguments.integer(0, 3, default=1))
         _set(call, range(LINK_COUNT), lambda options: setattr(options, "auth", auth))
         return
-    links = _read_links(call)
+    # One number with CIPMUX=0 is no link (seen on 2.0, transcript 34).
+    links = range(LINK_COUNT) if arguments.count == 1 and not call.state.mux else _read_links(call)
     auth = arguments.integer(0, 3)
     pki = arguments.integer(0, 255, default=0)
     ca = arguments.integer(0, 255, default=0)

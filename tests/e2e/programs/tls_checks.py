@@ -1,4 +1,4 @@
-"""Connects to each port with and without a connection of its own first, and says how the certificate fared."""
+"""Connects to each port, wrapping before and after, and says how the certificate fared."""
 
 import socket
 import ssl

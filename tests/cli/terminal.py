@@ -1,0 +1,139 @@
+"""A terminal emulator around one run of the command line, and snapshots of its screen."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyte
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ROOT = Path(__file__).parents[2]
+SCREENS = Path(__file__).with_name("screens")
+WORLD = "sim://2.4?world=tests/cli/world.toml"
+"""A module in the world of these tests, for one run."""
+
+QUICK = "tests/cli/quick.py"
+"""The command line without the second that only a real module needs."""
+
+ROWS, COLUMNS = 40, 100
+PATIENCE_S = 50.0
+UPDATE = "ESP32SOCK_UPDATE_SCREENS"
+
+_CHANCE = (
+    (re.compile(r"-\d\d dBm"), "-NN dBm"),
+    (re.compile(r"\d+(?:\.\d+)? ms\b"), "N ms"),
+    (re.compile(r"\d+\.\d s, \d+(?:\.\d+)? kB/s"), "N s, N kB/s"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "YYYY-MM-DD HH:MM:SS"),
+    (re.compile(r"127\.\d+\.\d+\.\d+:\d+|10\.0\.2\.2:\d{4,5}\b"), "ADDRESS"),
+    (re.compile(r"(?<![\w:])\d:\d\d:\d\d(?![:\d])"), "H:MM:SS"),
+)
+"""What differs from run to run."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was on the screen in the end, what was written to it, and how the program ended."""
+
+    screen: str
+    written: str
+    status: int
+
+
+def environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """A plain terminal; nothing of the caller's but what Python needs."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ESP32SOCK_", "COLUMNS"))
+    }
+    kept.pop("NO_COLOR", None)
+    return {**kept, "TERM": "xterm-256color", "PYTHONWARNINGS": "error", **extra}
+
+
+def on_terminal(
+    *words: str,
+    keys: Sequence[tuple[str, str]] = (),
+    program: Sequence[str] = (QUICK,),
+    **extra: str,
+) -> Seen:
+    """Run `esp32sock WORDS` on a terminal; `keys`: what to wait for on the screen, and what to type then."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, *program, *words],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        cwd=ROOT,
+        env=environment(extra),
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(slave)
+    screen = pyte.Screen(COLUMNS, ROWS)
+    stream = pyte.ByteStream(screen)
+    written = bytearray()
+    waiting = list(keys)
+    give_up = time.monotonic() + PATIENCE_S
+    try:
+        while (data := _read(master, give_up)) is not None:
+            written += data
+            stream.feed(data)
+            while waiting and waiting[0][0] in "\n".join(screen.display):
+                os.write(master, waiting.pop(0)[1].encode())
+        status = process.wait(PATIENCE_S)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
+    assert not waiting, f"never seen: {waiting[0][0]!r} in {written!r}"
+    text = "\n".join(line.rstrip() for line in screen.display).strip("\n")
+    return Seen(text, written.decode("utf-8", "replace"), status)
+
+
+def _read(master: int, give_up: float) -> bytes | None:
+    """The next bytes; None once the program and its children have let go of the terminal."""
+    ready, _, _ = select.select([master], [], [], max(0.0, give_up - time.monotonic()))
+    assert ready, "the program hangs"
+    try:
+        return os.read(master, 65536) or None
+    except OSError:
+        return None
+
+
+def assert_screen(name: str, seen: Seen) -> None:
+    """The screen is the one in screens/NAME.txt; ESP32SOCK_UPDATE_SCREENS=1 writes it instead."""
+    text = seen.screen
+    for pattern, replacement in _CHANCE:
+        text = pattern.sub(replacement, text)
+    path = SCREENS / f"{name}.txt"
+    if os.environ.get(UPDATE):
+        path.write_text(text + "\n", "utf-8")
+    assert text + "\n" == path.read_text("utf-8")
+
+
+def in_a_pipe(*words: str, given: str | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
+    """The same without a terminal."""
+    return subprocess.run(
+        [sys.executable, QUICK, *words],
+        input=given,
+        stdin=subprocess.DEVNULL if given is None else None,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment(extra),
+        timeout=PATIENCE_S,
+        check=False,
+    )

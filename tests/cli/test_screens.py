@@ -1,0 +1,83 @@
+"""Every word of the command line on a real terminal: what people see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.terminal import WORLD, assert_screen, on_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+JOINED = ("--port", WORLD)
+
+CASES: list[tuple[str, list[str], int, Sequence[tuple[str, str]]]] = [
+    ("info", ["info", *JOINED], 0, ()),
+    ("wifi-scan", ["wifi", "scan", *JOINED], 0, ()),
+    ("wifi-status", ["wifi", "status", *JOINED], 0, ()),
+    ("wifi-join", ["wifi", "join", "attic", *JOINED], 0, [("password of attic:", "correct horse\r")]),
+    ("wifi-join-wrong", ["wifi", "join", "attic", *JOINED], 1, [("password of attic:", "wrong horse\r")]),
+    ("wifi-join-nowhere", ["wifi", "join", "nowhere", "--open", *JOINED], 1, ()),
+    ("wifi-leave", ["wifi", "leave", *JOINED], 0, ()),
+    ("wifi-autojoin", ["wifi", "autojoin", "off", *JOINED], 0, ()),
+    (
+        "wifi-static",
+        ["wifi", "static", "10.0.2.77", "10.0.2.2", "255.255.255.0", *JOINED],
+        0,
+        (),
+    ),
+    ("wifi-dhcp", ["wifi", "dhcp", *JOINED], 0, ()),
+    ("wifi-mac", ["wifi", "mac", "18:fe:35:98:d3:7b", *JOINED], 0, ()),
+    ("wifi-mac-wrong", ["wifi", "mac", "15:fe:35:98:d3:7b", *JOINED], 2, ()),
+    ("ap-start", ["ap", "start", "cellar", *JOINED], 0, [("password of cellar:", "battery staple\r")]),
+    ("ap-stop", ["ap", "stop", *JOINED], 0, ()),
+    ("ap-stations", ["ap", "stations", *JOINED], 0, ()),
+    ("ap-dhcp", ["ap", "dhcp", *JOINED], 0, ()),
+    ("smartconfig", ["smartconfig", *JOINED], 0, ()),
+    ("wps", ["wps", *JOINED], 0, ()),
+    ("uart-show", ["uart", "show", *JOINED], 0, ()),
+    ("uart-baud", ["uart", "baud", "921600", *JOINED], 0, ()),
+    ("uart-baud-wrong", ["uart", "baud", "79", *JOINED], 2, ()),
+    ("uart-set", ["uart", "set", "--flow", "none", "--store", *JOINED], 0, ()),
+    ("sleep", ["sleep", "2s", *JOINED], 0, [("[y/N]", "y\r")]),
+    ("sleep-mode", ["sleep", "--mode", "light", *JOINED], 0, ()),
+    ("time", ["time", "--zone", "2", *JOINED], 0, ()),
+    ("resolve", ["resolve", "host.test", *JOINED], 0, ()),
+    ("resolve-unknown", ["resolve", "unknown.invalid", *JOINED], 1, ()),
+    ("ping", ["ping", "10.0.2.2", "-c", "2", "-i", "0", *JOINED], 0, ()),
+    ("ping-old", ["ping", "10.0.2.2", "--port", "sim://0.10"], 1, ()),
+    ("links", ["links", *JOINED], 0, ()),
+    ("restore", ["restore", *JOINED], 0, [("[y/N]", "y\r")]),
+    ("restore-not", ["restore", *JOINED], 2, [("[y/N]", "n\r")]),
+    ("doctor", ["doctor", "--name", "host.test", *JOINED], 0, ()),
+    ("doctor-not-joined", ["doctor", "--port", "sim://1.0?joined=0"], 1, ()),
+    ("at-one", ["at", "cwmode?", *JOINED], 0, ()),
+    (
+        "at-console",
+        ["at", *JOINED],
+        0,
+        [
+            ("AT> ", "AT+CIPM\t\t"),
+            ("AT+CIPMUX?", "UX?\r"),
+            ("+CIPMUX:0", "cwqap\r"),
+            ("WIFI DISCONNECT", 'AT+CWJAP="attic","correct horse"\r'),
+            ("WIFI GOT IP", "AT+CIPSEND=0,5\r"),
+            ("payload", "quit\r"),
+        ],
+    ),
+    ("no-port", ["info"], 2, ()),
+    ("no-such-port", ["info", "--port", "/dev/none"], 69, ()),
+]
+
+
+@pytest.mark.parametrize(("name", "words", "status", "keys"), CASES, ids=[case[0] for case in CASES])
+def test_a_word(
+    name: str, words: list[str], status: int, keys: Sequence[tuple[str, str]], tmp_path: object
+) -> None:
+    seen = on_terminal(*words, keys=keys, XDG_STATE_HOME=str(tmp_path))
+    assert_screen(name, seen)
+    assert seen.status == status
+    if keys and "password" in keys[0][0]:
+        assert not any(keys[0][1].strip() in text for text in (seen.screen, seen.written))
