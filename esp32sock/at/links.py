@@ -157,9 +157,7 @@ class Links:
         if accepted:
             record.generation += 1
             self._set_sink(urc.link_id, STREAM)
-        self._events.append(
-            LinkOpened(urc.link_id, record.generation, accepted, urc.remote, urc.local_port)
-        )
+        self._events.append(LinkOpened(urc.link_id, record.generation, accepted, urc.remote, urc.local_port))
 
     def down(self, link_id: int, error: Error | None = None) -> None:
         if link_id >= LINKS:

@@ -7,7 +7,7 @@ import selectors
 from typing import TYPE_CHECKING
 
 from esp32sock import socket
-from esp32sock.cli.common import add_options, guarded, port_of
+from esp32sock.cli.common import Misuse, add_options, guarded, port_of
 from esp32sock.cli.show import printable
 from esp32sock.net.interface import attach, detach
 
@@ -34,6 +34,8 @@ def go(arguments: argparse.Namespace) -> int:
 
 
 def serve(arguments: argparse.Namespace) -> None:
+    if not 1 <= arguments.listen_port <= 65535:
+        raise Misuse(f"port {arguments.listen_port} is outside 1 to 65535")
     interface = attach(port_of(arguments), baud=arguments.baud, rtscts=arguments.rtscts)
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:

@@ -27,6 +27,7 @@ NOT_PRODUCT = ("bench", "examples")
 ROOM_OF_FILE = {
     "esp32sock": "front",
     "esp32sock.socket": "namespace",
+    "esp32sock.trio": "front",
     "esp32sock.__main__": "cli",
     "esp32sock.errors": "common",
     "esp32sock._build": "common",

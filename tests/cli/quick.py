@@ -13,7 +13,13 @@ HURRY = {
     "esp32sock.simulator.firmware.update": {"STEP_S": 0.2, "DOWNLOAD_S": 0.6},
 }
 
-if __name__ == "__main__":
+
+def hurry() -> None:
+    """For the rest of this process."""
     for name, values in HURRY.items():
         vars(import_module(name)).update(values)
+
+
+if __name__ == "__main__":
+    hurry()
     raise SystemExit(main(sys.argv[1:]))

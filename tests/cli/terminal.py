@@ -124,8 +124,8 @@ def assert_screen(name: str, seen: Seen) -> None:
     assert text + "\n" == path.read_text("utf-8")
 
 
-def in_a_pipe(*words: str, given: str | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
-    """The same without a terminal."""
+def piped(*words: str, given: str | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
+    """The same without a terminal, in a process of its own."""
     return subprocess.run(
         [sys.executable, QUICK, *words],
         input=given,

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
 
-from tests.cli.terminal import ROOT, WORLD, in_a_pipe
+from tests.cli.terminal import ROOT, WORLD
 from tests.e2e.support import HOST, PAGE, http_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Done
+
+    Run = Callable[..., Done]
 
 SCHEMAS = ROOT / "docs" / "schemas"
 JOINED = ("--port", WORLD)
@@ -58,7 +65,9 @@ def checked(name: str, text: str) -> Any:
 @pytest.mark.parametrize(
     ("schema", "words", "extra", "parts"), CASES, ids=[" ".join(case[1][:2]) for case in CASES]
 )
-def test_a_word(schema: str, words: list[str], extra: dict[str, str], parts: dict[str, Any]) -> None:
+def test_a_word(
+    in_a_pipe: Run, schema: str, words: list[str], extra: dict[str, str], parts: dict[str, Any]
+) -> None:
     done = in_a_pipe(*words, "--json", **extra)
     value = checked(schema, done.stdout)
     assert done.returncode == 0, done.stderr
@@ -66,7 +75,7 @@ def test_a_word(schema: str, words: list[str], extra: dict[str, str], parts: dic
     assert not any(secret in done.stdout + done.stderr for secret in extra.values())
 
 
-def test_get_and_put(tmp_path: Path) -> None:
+def test_get_and_put(in_a_pipe: Run, tmp_path: Path) -> None:
     page, back = tmp_path / "page", tmp_path / "back"
     with http_server() as port:
         url = f"http://{HOST}:{port}/"
@@ -79,13 +88,13 @@ def test_get_and_put(tmp_path: Path) -> None:
     assert not back.exists()
 
 
-def test_a_page_that_is_not_there_leaves_no_file(tmp_path: Path) -> None:
+def test_a_page_that_is_not_there_leaves_no_file(in_a_pipe: Run, tmp_path: Path) -> None:
     done = in_a_pipe("get", f"http://{HOST}:1/", "-o", str(tmp_path / "page"), *JOINED)
     assert done.returncode == 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_joined_in_time_is_valid_too() -> None:
+def test_nothing_joined_in_time_is_valid_too(in_a_pipe: Run) -> None:
     for word in ("smartconfig", "wps"):
         done = in_a_pipe(word, "--timeout", "0.3", "--json", "--port", "sim://2.4")
         assert checked("not-joined", done.stdout) == {"state": "not-joined"}
@@ -136,11 +145,14 @@ def test_every_schema_is_valid_and_used() -> None:
         (["at", "AT+CIPSEND=5", *JOINED], 2),
         (["at", "AT+UART_CUR=9600,8,1,0,0", *JOINED], 2),
         (["at", "nosuch", *JOINED], 1),
-        (["listen", "0", *JOINED], 1),
+        (["listen", "0", *JOINED], 2),
+        (["listen", "65536", *JOINED], 2),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else None,
 )
-def test_what_goes_wrong_has_its_exit_status_and_says_why(words: list[str], status: int) -> None:
+def test_what_goes_wrong_has_its_exit_status_and_says_why(
+    in_a_pipe: Run, words: list[str], status: int
+) -> None:
     done = in_a_pipe(*words)
     assert done.returncode == status, done.stderr
     assert done.stderr.startswith(("esp32sock: ", "usage: ")) or done.stdout.rstrip().endswith("ERROR")

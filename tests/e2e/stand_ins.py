@@ -39,7 +39,7 @@ def serving(server: socketserver.BaseServer) -> Iterator[int]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield server.server_address[1]  # type: ignore[misc]
+        yield server.server_address[1]  # type: ignore[index,misc]
     finally:
         server.shutdown()
         thread.join()

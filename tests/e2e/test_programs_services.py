@@ -151,7 +151,7 @@ def name_server() -> Iterator[int]:
     """Both on one port number, as name servers are."""
     with ExitStack() as both:
         by_tcp = socketserver.TCPServer(("127.0.0.1", 0), NamesByTcp)
-        by_udp = socketserver.UDPServer(by_tcp.server_address[:2], NamesByUdp)  # type: ignore[arg-type]
+        by_udp = socketserver.UDPServer(by_tcp.server_address[:2], NamesByUdp)
         both.enter_context(serving(by_udp))
         yield both.enter_context(serving(by_tcp))
 

@@ -45,7 +45,8 @@ def test_every_name_is_there_and_the_same_object_unless_it_is_ours() -> None:
 
 def test_no_name_of_our_own_is_public() -> None:
     added = set(vars(socket)) - set(dir(stdlib))
-    assert {name for name in added if not name.startswith("_")} == {"annotations", "TYPE_CHECKING", "Any"}
+    ours = {name for name in added if name[0] not in "_@"}  # pytest rewrites what a plugin's package asserts
+    assert ours == {"annotations", "TYPE_CHECKING", "Any"}
 
 
 def test_names_that_come_late(monkeypatch: pytest.MonkeyPatch) -> None:

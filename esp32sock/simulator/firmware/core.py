@@ -131,8 +131,8 @@ class Firmware:
 
     def window_bytes(self, link_id: int) -> int:
         """The receive window of a new link: never open in passive receive, which would hold all of it."""
-        passive = self.state.passive or self.state.receive_types[link_id]
-        return min(self.settings.window, WINDOW_BYTES) if passive else self.settings.window
+        keeps = self.state.passive or self.state.receive_types[link_id]
+        return min(self.settings.window, WINDOW_BYTES) if keeps else self.settings.window
 
     # Activities
 

@@ -244,7 +244,7 @@ class Links:
     # The fault of 2.0
 
     def wake_others(self, link: Link | None) -> None:
-        """Something happened to this link, or to the server: links that had stopped receiving go on (README)."""
+        """Something happened to this link, or to the server: links that had stopped go on (README)."""
         stalled = [each for each in self.all() if each.stalled and each is not link]
         for each in stalled:
             each.stalled = False

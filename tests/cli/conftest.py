@@ -1,0 +1,52 @@
+"""The command line in this process: as fast as it gets, for everything that needs no terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import pytest
+
+from esp32sock.cli import main
+from tests.cli.quick import HURRY
+from tests.cli.terminal import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a run ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def in_a_pipe(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Run `esp32sock WORDS` with `given` as its input; further keywords are environment variables."""
+    for name in [name for name in os.environ if name.startswith("ESP32SOCK_")]:
+        monkeypatch.delenv(name)
+    for module, values in HURRY.items():
+        for name, value in values.items():
+            monkeypatch.setattr(import_module(module), name, value)
+    monkeypatch.chdir(ROOT)
+
+    def run(*words: str, given: str = "", **environment: str) -> Done:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(given))
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        try:
+            status = main(words)
+        except SystemExit as left:  # argparse
+            status = int(left.code or 0)
+        seen = capfd.readouterr()
+        return Done(status, seen.out, seen.err)
+
+    return run
