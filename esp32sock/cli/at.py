@@ -114,6 +114,7 @@ class BackgroundTalk:
     def __init__(self, talk: Talk, token: trio.lowlevel.TrioToken) -> None:
         self._talk = talk
         self._token = token
+        self._heard = False
         self.completions = sorted({entry.written for entry in CATALOGUE if entry.exists_in(talk.firmware)})
         self.firmware = str(talk.firmware)
 
@@ -122,17 +123,30 @@ class BackgroundTalk:
         shown = redacted(command.encode())
         raw = (Raw if shown == command.encode() else SecretRaw)(command.encode())
         try:
-            lines = trio.from_thread.run(self._talk.execute, raw, trio_token=self._token)
+            lines = trio.from_thread.run(self._execute, raw, trio_token=self._token)
         except CommandError as error:
             code = "" if error.error_code is None else f" (code 0x{error.error_code:08x})"
             return Said(shown.decode(), error.result + code, _texts(error.lines))
         return Said(shown.decode(), "OK", _texts(lines))
+
+    async def _execute(self, raw: Raw) -> list[bytes]:
+        """The answer, once everything that the module said before it has been told."""
+        try:
+            return await self._talk.execute(raw)
+        finally:
+            for _ in range(
+                2
+            ):  # one that is handed over needs a turn to be told, and it may be the first of many
+                await trio.lowlevel.checkpoint()
+                while self._talk.events.statistics().current_buffer_used and self._heard:
+                    await trio.lowlevel.checkpoint()
 
     def listen(self, console: Console) -> None:
         """Have the console print what is said unasked."""
         self._token.run_sync_soon(self._spawn, console)
 
     def _spawn(self, console: Console) -> None:
+        self._heard = True
         trio.lowlevel.spawn_system_task(self._hear, console)
 
     async def _hear(self, console: Console) -> None:

@@ -22,7 +22,7 @@ from esp32sock.at.events import (
 )
 from esp32sock.at.framing import LINKS, NEED_DATA, Chunk
 from esp32sock.at.session import Session
-from esp32sock.at.state import CommandState, LinkState
+from esp32sock.at.state import CommandState, LinkState, ModuleState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -227,6 +227,9 @@ class Rig:
     @property
     def idle(self) -> bool:
         return self.session.command.state is CommandState.IDLE
+
+    def state(self) -> ModuleState:
+        return self.session.module.state
 
     def opened(self) -> list[LinkOpened]:
         return [event for event in self.events if isinstance(event, LinkOpened)]

@@ -512,6 +512,19 @@ def test_busy_to_every_try(rig: Rig) -> None:
     assert rig.idle
 
 
+@pytest.mark.parametrize("command", [AT, SEND], ids=["at", "send"])
+def test_a_line_whose_time_is_over_is_not_sent_again(rig: Rig, command: basic.Test | tcpip.Send) -> None:
+    rig.send(command)
+    rig.feed(b"\r\nbusy p...\r\n")
+    rig.wait(rig.session.next_deadline() - rig.now)
+    (line, again) = rig.written
+    assert line == again
+    rig.wait(rig.session.next_deadline() - rig.now - 0.1)  # of the command itself
+    rig.feed(b"\r\nbusy p...\r\n")
+    rig.wait(1)
+    assert line not in rig.written[2:]
+
+
 def test_the_grace_counts_from_the_last_byte_heard(rig: Rig) -> None:
     """The answer may stand behind what the module is saying: an early CIPSEND line would be payload."""
     rig.session.s_per_byte = 10 / 115200

@@ -17,6 +17,7 @@ import re
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import count
+from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -37,6 +38,9 @@ from esp32sock.at.session import Session
 from esp32sock.at.state import LinkState
 from esp32sock.errors import LocalProtocolError
 from tests.at.rig import Data, Rig, assert_polite, chunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SERVER_LINK = 4
 """The server hands out this one only, and we open the others: who gets which is not the session's matter."""
@@ -533,7 +537,7 @@ def test_any_bytes_whatsoever_never_raise(script: list[bytes | str], bytewise: b
     """Whatever the driver does in between, as far as it is let."""
     session, now = Session(), 0.0
     session.port_opened()
-    actions = {
+    actions: dict[str, Callable[[], None]] = {
         "open": lambda: session.send(tcpip.OpenTcp(0, "h", 1), now),
         "send": lambda: session.send(tcpip.Send(0, chunk(0, b"hello")), now),
         "close": lambda: session.send(tcpip.Close(0), now),
@@ -552,7 +556,7 @@ def test_any_bytes_whatsoever_never_raise(script: list[bytes | str], bytewise: b
         now += 0.4
         if isinstance(step, str):
             with contextlib.suppress(LocalProtocolError):
-                actions[step]()  # type: ignore[operator]
+                actions[step]()
         else:
             for piece in [step[at : at + 1] for at in range(len(step))] if bytewise else [step]:
                 session.receive_data(piece, now)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from esp32sock.at.commands import basic, tcpip
-from esp32sock.at.events import CommandFailed, LinkClosed
+from esp32sock.at.events import CommandFailed, LinkClosed, OrphanLink
 from esp32sock.at.state import (
     COMMAND_TABLE,
     LINK_TABLE,
@@ -129,12 +129,11 @@ MOVES: dict[Enum, dict[Enum, Enum]] = {
         LI.RESET: L.FREE,
     },
 }
-for state in M:
-    MOVES[state][MI.PORT_LOST] = M.OFFLINE
-    if state is not M.OFFLINE:
-        MOVES[state] |= {MI.RESTART_BEGUN: M.RESETTING, MI.BOOTED: M.SYNCING, MI.GAVE_UP: M.FAILED}
-for state in C:
-    MOVES[state][CI.RESET] = C.IDLE
+for where in M:
+    MOVES[where][MI.PORT_LOST] = M.OFFLINE
+    if where is not M.OFFLINE:
+        MOVES[where] |= {MI.RESTART_BEGUN: M.RESETTING, MI.BOOTED: M.SYNCING, MI.GAVE_UP: M.FAILED}
+MOVES |= {busy_with: moves | {CI.RESET: C.IDLE} for busy_with, moves in MOVES.items() if busy_with in C}
 
 
 @pytest.mark.parametrize(("name", "table", "state", "what"), PAIRS)
@@ -315,3 +314,8 @@ def test_links_that_are_neither_open_nor_gone_are_free_then(
     assert not [event for event in rig.events if isinstance(event, LinkClosed)]
     failed = [event for event in rig.events if isinstance(event, CommandFailed)]
     assert [type(event.error) for event in failed] == [error] * (then in ("connecting", "closing"))
+    rig.forget()
+    if after is M.OFFLINE:
+        rig.session.port_opened()
+    rig.feed(b"\r\n+IPD,0,3:old\r\n")  # nobody's any more
+    assert [type(event) for event in rig.events] == [OrphanLink]

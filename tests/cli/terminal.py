@@ -91,7 +91,7 @@ def on_terminal(
         while (data := _read(master, give_up)) is not None:
             written += data
             stream.feed(data)
-            while waiting and waiting[0][0] in "\n".join(screen.display):
+            while waiting and waiting[0][0] in _text(screen):
                 os.write(master, waiting.pop(0)[1].encode())
         status = process.wait(PATIENCE_S)
     finally:
@@ -99,8 +99,11 @@ def on_terminal(
         process.wait()
         os.close(master)
     assert not waiting, f"never seen: {waiting[0][0]!r} in {written!r}"
-    text = "\n".join(line.rstrip() for line in screen.display).strip("\n")
-    return Seen(text, written.decode("utf-8", "replace"), status)
+    return Seen(_text(screen).strip("\n"), written.decode("utf-8", "replace"), status)
+
+
+def _text(screen: pyte.Screen) -> str:
+    return "\n".join(line.rstrip() for line in screen.display)
 
 
 def _read(master: int, give_up: float) -> bytes | None:

@@ -59,7 +59,7 @@ CASES: list[tuple[str, list[str], int, Sequence[tuple[str, str]]]] = [
         ["at", *JOINED],
         0,
         [
-            ("AT> ", "AT+CIPM\t\t"),
+            ("AT>", "AT+CIPM\t\t"),
             ("AT+CIPMUX?", "UX?\r"),
             ("+CIPMUX:0", "cwqap\r"),
             ("WIFI DISCONNECT", 'AT+CWJAP="attic","correct horse"\r'),

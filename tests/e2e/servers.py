@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PACKAGES = {"mosquitto": "mosquitto", "redis-server": "redis-server"}
-"""Program and Debian package."""
+PACKAGES = {"mosquitto": ["mosquitto"], "redis-server": ["redis-server", "redis-tools"]}
+"""Program and Debian packages; the second one of redis holds what the program is a link to."""
 UNPACKED = Path(sys.prefix) / "servers"
 LIBRARIES = ("usr/lib", "usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "lib/x86_64-linux-gnu")
 START_S = 20.0
@@ -77,7 +77,7 @@ def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
 
 def install() -> None:
     """Get what is missing, as far as that is possible here."""
-    missing = [package for program, package in PACKAGES.items() if find(program) is None]
+    missing = {program: packages for program, packages in PACKAGES.items() if find(program) is None}
     if not missing:
         return
     if shutil.which("apt-get") is None:
@@ -85,31 +85,25 @@ def install() -> None:
         return
     if os.geteuid() == 0:
         _run("apt-get", "-q", "update")
-        _run("apt-get", "-q", "-y", "--no-install-recommends", "install", *missing)
+        wanted = [package for packages in missing.values() for package in packages]
+        _run("apt-get", "-q", "-y", "--no-install-recommends", "install", *wanted)
     else:
-        for package in missing:
-            _unpack(package)
-    for program, package in PACKAGES.items():
-        if package in missing:
-            print(f"{program}: {find(program) or 'not to be had; a stand-in takes its place'}")
+        for packages in missing.values():
+            _unpack(packages)
+    for program in missing:
+        print(f"{program}: {find(program) or 'not to be had; a stand-in takes its place'}")
 
 
-def _unpack(package: str) -> None:
-    """The package and those libraries of its own that this machine lacks, below the virtual environment."""
+def _unpack(packages: list[str]) -> None:
+    """The packages and those libraries that this machine lacks for them, below the virtual environment."""
     archives = UNPACKED / "archives"
     archives.mkdir(parents=True, exist_ok=True)
-    depends = _run("apt-cache", "depends", "--recurse", "--no-recommends", "--no-suggests", package)
-    wanted = [package, *_not_installed(depends)]
-    for name in dict.fromkeys(wanted):
-        _run("apt-get", "-q", "download", name, folder=archives)
+    steps = _run("apt-get", "--simulate", "--no-install-recommends", "install", *packages)
+    would = [line.split()[1] for line in steps.splitlines() if line.startswith("Inst ")]
+    libraries = [name for name in would if name.startswith("lib")]
+    _run("apt-get", "-q", "download", *packages, *libraries, folder=archives)
     for archive in archives.glob("*.deb"):
         _run("dpkg-deb", "--extract", str(archive), str(UNPACKED))
-
-
-def _not_installed(depends: str) -> list[str]:
-    names = [line for line in depends.splitlines() if line and line[0].isalpha() and ":" not in line]
-    present = _run("dpkg-query", "--show", "--showformat=${Package}\n").split()
-    return [name for name in names if name not in present and name.startswith("lib")]
 
 
 def _run(*command: str, folder: Path | None = None) -> str:

@@ -56,7 +56,7 @@ _HELD_OUT = "the state was made by a section that is not in the folder"
 _WINDOW = "how much of a full window has come when a read answers depends on the emulator's timing"
 
 DIFFERENT_LINES: dict[str, dict[str, tuple[int, ...]]] = {
-    "esp-at-v2.0-passive": {_WINDOW: (52, 54, 56, 58, 60, 62)},
+    "esp-at-v2.0-passive": {_WINDOW: (58,)},
     "esp-at-v2.0-sweep": {
         "the module reset while it looked for an SSID of 32 bytes: seen once, and not taken for a rule": (
             1094,
@@ -72,7 +72,7 @@ DIFFERENT_LINES: dict[str, dict[str, tuple[int, ...]]] = {
         _HELD_OUT: (2567, 3400, 3534),
     },
     "esp-at-v4.1dev-passive": {
-        _WINDOW: (45, 47, 50, 52, 54, 56, 60),
+        _WINDOW: (45, 50, 60),
         _RACE: (74,),
     },
     "esp-at-v4.1dev-tcp-single": {

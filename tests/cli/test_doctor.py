@@ -1,0 +1,176 @@
+"""`doctor` names what is wrong: problems that are put there one by one."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import pty
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import serial
+
+from esp32sock.cli import doctor
+from tests.cli.terminal import WORLD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.cli.conftest import Done
+
+    Run = Callable[..., Done]
+
+
+@contextmanager
+def a_terminal(answer: Callable[[bytes], bytes]) -> Iterator[str]:
+    """A serial port with something else than a module behind it."""
+    master, slave = pty.openpty()
+    import tty
+
+    tty.setraw(slave)
+
+    def serve() -> None:
+        try:
+            while data := os.read(master, 4096):
+                if said := answer(data):
+                    os.write(master, said)
+        except OSError:
+            pass
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield os.ttyname(slave)
+    finally:
+        os.close(slave)
+        thread.join()
+        os.close(master)
+
+
+def examined(in_a_pipe: Run, port: str, *words: str) -> tuple[list[dict[str, Any]], int]:
+    done = in_a_pipe("doctor", "--json", "--name", "localhost", "--port", port, *words)
+    assert "Traceback" not in done.stderr
+    return json.loads(done.stdout)["findings"], done.returncode
+
+
+def named(findings: list[dict[str, Any]]) -> list[str]:
+    """The problems, each with advice."""
+    for finding in findings:
+        assert (finding["problem"] is None) == (finding["advice"] is None) == (finding["verdict"] == "well")
+    return [finding["problem"] for finding in findings if finding["problem"]]
+
+
+WEAK = '[[access_point]]\nssid = "far"\nrssi = -90\n'
+SILENT_GATEWAY = '[[access_point]]\nssid = "lonely"\ngateway = "10.0.2.250"\n'
+
+INJECTED: list[tuple[str, str, int]] = [
+    ("no-port", "/dev/none", 69),
+    ("wrong-baud", "sim://2.4?baud=921600", 69),
+    ("wrong-baud", "sim://2.4?baud=9600", 69),
+    ("lossy-line", "sim://2.4?faults=drop-down:0.01", 1),
+    ("restarts", "sim://2.4?faults=reset@600", 1),
+    ("old-firmware", "sim://2.0", 0),
+    ("slow-adapter", "sim://2.4?latency_ms=30", 0),
+    ("station-off", "sim://2.4?joined=0", 1),
+    ("no-names", "sim://2.4?faults=dns-fail", 1),
+]
+
+
+@pytest.mark.parametrize(("problem", "port", "status"), INJECTED, ids=[case[1] for case in INJECTED])
+def test_a_problem_is_named(in_a_pipe: Run, problem: str, port: str, status: int) -> None:
+    findings, found = examined(in_a_pipe, port)
+    assert named(findings) == [problem]
+    assert found == status
+
+
+def test_nothing_wrong_is_found_where_nothing_is(in_a_pipe: Run) -> None:
+    findings, status = examined(in_a_pipe, WORLD)
+    assert named(findings) == []
+    assert [finding["check"] for finding in findings] == [
+        *("port", "firmware", "line", "flow control", "memory", "Wi-Fi", "gateway", "names"),
+    ]
+    assert status == 0
+
+
+def test_no_flow_control_on_a_fast_line(in_a_pipe: Run) -> None:
+    findings, _ = examined(in_a_pipe, "sim://2.4?baud=921600", "--baud", "921600")
+    assert named(findings) == ["no-flow-control"]
+
+
+@pytest.mark.parametrize(
+    ("problem", "world"), [("weak-signal", WEAK), ("no-gateway", SILENT_GATEWAY)], ids=["weak", "gateway"]
+)
+def test_a_problem_of_the_world(in_a_pipe: Run, tmp_path: Path, problem: str, world: str) -> None:
+    path = tmp_path / "world.toml"
+    path.write_text(world)
+    findings, _ = examined(in_a_pipe, f"sim://2.4?world={path}")
+    assert named(findings) == [problem]
+
+
+def test_not_joined_with_the_station_on(in_a_pipe: Run, tmp_path: Path) -> None:
+    port = f"sim://2.4?nvs={tmp_path / 'flash'}"
+    assert in_a_pipe("wifi", "autojoin", "off", "--port", port).returncode == 0
+    findings, status = examined(in_a_pipe, f"{port}&cold=1")
+    assert named(findings) == ["not-joined"]
+    assert status == 1
+
+
+def test_nobody_answers(in_a_pipe: Run) -> None:
+    with a_terminal(lambda data: b"") as port:
+        findings, status = examined(in_a_pipe, port)
+    assert named(findings) == ["silent"]
+    assert status == 69
+
+
+def test_somebody_else_answers(in_a_pipe: Run) -> None:
+    with a_terminal(lambda data: b"login: ") as port:
+        findings, status = examined(in_a_pipe, port)
+    assert named(findings) == ["not-at"]
+    assert status == 69
+
+
+def test_another_program_has_the_port(in_a_pipe: Run) -> None:
+    with a_terminal(lambda data: b"") as port:
+        holder = os.open(port, os.O_RDWR | os.O_NOCTTY)
+        fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            findings, status = examined(in_a_pipe, port)
+        finally:
+            os.close(holder)
+    assert named(findings) == ["port-busy"]
+    assert status == 69
+
+
+def test_a_port_that_this_user_may_not_open(in_a_pipe: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may open everything, so the refusal is put in its place."""
+
+    def refuse(line: serial.Serial) -> None:
+        raise serial.SerialException(errno.EACCES, "could not open port: permission denied")
+
+    monkeypatch.setattr(serial.Serial, "open", refuse)
+    findings, status = examined(in_a_pipe, "/dev/ttyUSB0")
+    assert named(findings) == ["permission"]
+    assert "dialout" in findings[0]["advice"]
+    assert status == 69
+
+
+def test_every_problem_has_a_description() -> None:
+    tried = {case[0] for case in INJECTED} | {
+        *("no-flow-control", "weak-signal", "no-gateway", "not-joined", "silent", "not-at", "port-busy"),
+        "permission",
+    }
+    assert len(tried) >= 12
+    assert tried <= set(doctor.PROBLEMS)
+
+
+def test_the_latency_timer_of_an_adapter(tmp_path: Path) -> None:
+    path = tmp_path / "sys/bus/usb-serial/devices/ttyUSB3/latency_timer"
+    path.parent.mkdir(parents=True)
+    path.write_text("16\n")
+    assert doctor.latency_ms("/dev/ttyUSB3", tmp_path) == 16
+    assert doctor.latency_ms("/dev/ttyACM0", tmp_path) is None
