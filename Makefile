@@ -9,10 +9,12 @@
 #   make ready     only the set-up for the tests
 #   make clean     removes what was built, keeps the downloads; `make distclean` removes $(VENV) too
 #
-# Variables: PYTHON (3.11 or newer), VENV, ARGS (more words for pytest, the demo or the benches).
+# Variables: PYTHON (3.11 or newer), VENV, ARGS (more words for pytest, the demo or the benches), WORKERS (test
+# processes; a file's tests stay in one of them).
 # The compiled part lies in the tree, one for each Python version: two venvs of one version share it.
 
 VENV ?= .venv
+WORKERS ?= 2
 PY := $(VENV)/bin/python
 STAMPS := $(VENV)/.stamps
 
@@ -60,7 +62,7 @@ demo: $(call needs,demo) which-build
 ready: $(call needs,test) which-build
 
 test: $(call needs,test) which-build
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 bench: $(call needs,bench) which-build
 	@failed=; for name in $(BENCHES); do \
