@@ -19,7 +19,7 @@ async def main() -> None:
     if sys.argv[1:]:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(sys.argv[1])
-        serving = [trio.SSLListener(listener, context) for listener in listeners]
+        serving = [trio.SSLListener(each, context, https_compatible=True) for each in listeners]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.serve_listeners, echo, serving)
         await trio.to_thread.run_sync(sys.stdin.read)
