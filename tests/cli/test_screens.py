@@ -54,19 +54,6 @@ CASES: list[tuple[str, list[str], int, Sequence[tuple[str, str]]]] = [
     ("doctor", ["doctor", "--name", "host.test", *JOINED], 0, ()),
     ("doctor-not-joined", ["doctor", "--port", "sim://1.0?joined=0"], 1, ()),
     ("at-one", ["at", "cwmode?", *JOINED], 0, ()),
-    (
-        "at-console",
-        ["at", *JOINED],
-        0,
-        [
-            ("AT>", "AT+CIPM\t\t"),
-            ("AT+CIPMUX?", "UX?\r"),
-            ("+CIPMUX:0", "cwqap\r"),
-            ("WIFI DISCONNECT", 'AT+CWJAP="attic","correct horse"\r'),
-            ("WIFI GOT IP", "AT+CIPSEND=0,5\r"),
-            ("payload", "quit\r"),
-        ],
-    ),
     ("no-port", ["info"], 2, ()),
     ("no-such-port", ["info", "--port", "/dev/none"], 69, ()),
 ]
