@@ -209,10 +209,12 @@ class Module:
         return await dialogue.execute(command, timeout_s=timeout_s)
 
     async def _end_links(self, label: str, *, force: bool) -> None:
-        links = ", ".join(str(link_id) for link_id in self.pool.pumps)
-        if links and not force:
+        open_now = [f"link {link_id}" for link_id in self.pool.pumps]
+        if self.server is not None:
+            open_now.append("the server")
+        if open_now and not force:
             raise Error(
-                f"{label} would end what is open (link {links}): close it first, or say force=True"
+                f"{label} would end what is open ({', '.join(open_now)}): close it first, or say force=True"
             ).means(errno.EBUSY)
         self._end_pumps(Error(f"{label} ended the link").means(errno.ECONNRESET))
         with trio.move_on_after(LINKS_END_S):

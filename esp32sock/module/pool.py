@@ -68,7 +68,6 @@ class LinkPool:
         """An id nobody has, waiting at most so long; Error(EMFILE) if there is none."""
         with trio.move_on_after(wait_s):
             while self._next_free() is None:
-                self._changed = trio.Event()
                 await self._changed.wait()
         link_id = self._next_free()
         if link_id is not None:
@@ -78,6 +77,14 @@ class LinkPool:
             f"all {LINKS} links of the module are in use; close a connection, or let the socket wait longer "
             "for one (wait_for_link)"
         ).means(errno.EMFILE)
+
+    async def server_has_room(self, wait_s: float) -> None:
+        """Until the module's server may accept one more, at most so long: it refuses without a word."""
+        with trio.move_on_after(wait_s):
+            while self._server_links is not None and self._server_links <= sum(
+                link_id < self._server_links for link_id in self._taken
+            ):
+                await self._changed.wait()
 
     @property
     def spare(self) -> int | None:
@@ -112,6 +119,7 @@ class LinkPool:
     def changed(self) -> None:
         """Some link may have become free."""
         self._changed.set()
+        self._changed = trio.Event()
 
     def _next_free(self) -> int | None:
         free = [link_id for link_id in self._order if link_id not in self._taken and self._is_free(link_id)]

@@ -106,7 +106,7 @@ class Server:
         self._error: Error | None = None
         self._ended = False
         self._unannounced = 0
-        self._all_announced = trio.Event()
+        self._announced = trio.Event()
         self._scope = trio.CancelScope()
 
     async def run(self) -> Error | None:
@@ -149,8 +149,7 @@ class Server:
     async def all_announced(self) -> None:
         """Until the application can accept whatever the module has accepted so far."""
         while self._unannounced:
-            self._all_announced = trio.Event()
-            await self._all_announced.wait()
+            await self._announced.wait()
 
     async def _serve(self, event: LinkOpened, pump: StreamPump, user_end: _socket.socket) -> None:
         stream = Accepted(pump, self._request.half_close_s)
@@ -161,7 +160,8 @@ class Server:
             raise
         finally:
             self._unannounced -= 1
-            self._all_announced.set()
+            self._announced.set()
+            self._announced = trio.Event()
         await pump_to_the_end(self._module, pump, stream)
 
     async def _announce(self, event: LinkOpened, user_end: _socket.socket, stream: Accepted) -> None:

@@ -103,7 +103,10 @@ async def _open(module: Module, request: StreamRequest) -> tuple[StreamPump, Add
         await module.wait_for_network(request.remote[0])
     pool = module.pool
     wait_s = float("inf") if request.wait_for_link_s is None else request.wait_for_link_s
-    link_id = await pool.take(min(wait_s, timeout_s))
+    wait_s = min(wait_s, timeout_s)
+    if module.server is not None and module.is_own(request.remote[0]):
+        await pool.server_has_room(wait_s)
+    link_id = await pool.take(wait_s)
     pump = StreamPump(
         dialogue,
         pool,
@@ -186,16 +189,26 @@ async def pump_to_the_end(
 
 
 async def close_link(module: Module, pump: Pump) -> None:
-    """Close the link on the module, if it is still this pump's, and give the id back."""
-    if not module.is_open or module.pool.pumps.get(pump.link_id) is not pump:
+    """Close the link on the module, if it is still this pump's, and give the id back.
+
+    Looked at again once it is our turn: the server may have given the id to somebody else meanwhile.
+    """
+
+    def is_ours() -> bool:
+        return module.is_open and module.pool.pumps.get(pump.link_id) is pump
+
+    if not is_ours():
         return
     try:
-        if module.dialogue.session.links[pump.link_id].state is LinkState.OPEN:
-            await module.dialogue.execute(tcpip.Close(pump.link_id))
+        dialogue = module.dialogue
+        async with dialogue.turn():
+            if is_ours() and dialogue.session.links[pump.link_id].state is LinkState.OPEN:
+                await dialogue.execute_in_turn(tcpip.Close(pump.link_id))
     except Error:
         pass  # it was closed by the peer meanwhile, or the module is gone: both are what was wanted
     finally:
-        module.pool.give_back(pump)
+        if is_ours():
+            module.pool.give_back(pump)
 
 
 def _text(address: Address) -> str:

@@ -729,6 +729,16 @@ def test_a_short_payload_that_swallows_text_is_found_by_what_follows(
     assert_events(rig.events, [Data(0, printed[:10]), Fault(0, 1, repr(rest))])
 
 
+def test_a_block_that_is_still_coming_is_not_given_up_for_another_deadline(rig: Rig) -> None:
+    rig.send(AT)
+    rig.wait(AT.timeout_s - 0.1)
+    rig.feed(b"\r\n+IPD,0,10:hello")
+    rig.wait(0.2)
+    assert_events(rig.events, [Data(0, b"hello"), Failed(AT, CommandTimeout)])
+    rig.feed(b"world")
+    assert_events(rig.events[2:], [Data(0, b"world")])
+
+
 def test_a_short_payload_for_nobody_is_no_news(rig: Rig) -> None:
     rig.feed(b"\r\n+IPD,7,10:hello")
     rig.wait(PAYLOAD_SILENCE_S)

@@ -342,6 +342,9 @@ def test_noticed_without_a_recv_too() -> None:
     rig.feed(b">")
     rig.feed(b"\r\n+IPD,0,2:ab\r\n\r\nSEND OK\r\n")
     assert rig.session.links.received_while_sending(SEND) is True
+    rig.send(SEND)
+    rig.feed(ERROR)  # no data phase at all
+    assert rig.session.links.received_while_sending(SEND) is False
 
 
 # ---- single-link mode

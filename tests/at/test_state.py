@@ -225,7 +225,7 @@ COMMANDS: dict[CommandState, Callable[[Rig], None]] = {
     C.REFILLING: refilling,
     C.FLUSHING: flushing,
     C.ABANDONED: abandoned,
-}  # SENDING_PAYLOAD lasts only until the driver has asked for it: see test_session_data_phase
+}  # SENDING_PAYLOAD has a test of its own
 
 
 def links_in_every_state(rig: Rig) -> None:
@@ -285,6 +285,17 @@ def test_a_restart_or_a_lost_port_ends_everything(
         L.FREE,
     ]
     assert rig.written == ([b"AT+RST\r\n"] if end is force_a_restart else [])
+
+
+def test_ready_behind_a_prompt_keeps_the_payload_from_being_written() -> None:
+    """SENDING_PAYLOAD lasts until the driver asks what to write: it must not be told then."""
+    rig = Rig.ready(links=[0])
+    awaiting_prompt(rig)
+    rig.forget()
+    rig.feed(b"\r\nOK\r\n\r\n>\r\nready\r\n")
+    assert rig.written == []
+    assert rig.idle
+    assert rig.state() is ModuleState.SYNCING
 
 
 @pytest.mark.parametrize(("end", "after", "error"), ENDS, ids=[end[0].__name__ for end in ENDS])

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pyte
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 ROOT = Path(__file__).parents[2]
 SCREENS = Path(__file__).with_name("screens")
@@ -36,7 +36,9 @@ UPDATE = "ESP32SOCK_UPDATE_SCREENS"
 _CHANCE = (
     (re.compile(r"-\d\d dBm"), "-NN dBm"),
     (re.compile(r"\d+(?:\.\d+)? ms\b"), "N ms"),
-    (re.compile(r"\d+\.\d s, \d+(?:\.\d+)? kB/s"), "N s, N kB/s"),
+    (re.compile(r"\d+\.\d s, "), "N s, "),
+    (re.compile(r"\d+\.\d kB/s"), "N kB/s"),
+    (re.compile(r"━+"), "━━"),
     (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "YYYY-MM-DD HH:MM:SS"),
     (re.compile(r"127\.\d+\.\d+\.\d+:\d+|10\.0\.2\.2:\d{4,5}\b"), "ADDRESS"),
     (re.compile(r"(?<![\w:])\d:\d\d:\d\d(?![:\d])"), "H:MM:SS"),
@@ -64,11 +66,11 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
 
 def on_terminal(
     *words: str,
-    keys: Sequence[tuple[str, str]] = (),
+    keys: Sequence[tuple[str, str | Callable[[], object]]] = (),
     program: Sequence[str] = (QUICK,),
     **extra: str,
 ) -> Seen:
-    """Run `esp32sock WORDS` on a terminal; `keys`: what to wait for on the screen, and what to type then."""
+    """Run `esp32sock WORDS` on a terminal; `keys`: what to wait for on the screen, and what to type or do."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     process = subprocess.Popen(
@@ -92,7 +94,11 @@ def on_terminal(
             written += data
             stream.feed(data)
             while waiting and waiting[0][0] in _text(screen):
-                os.write(master, waiting.pop(0)[1].encode())
+                _, act = waiting.pop(0)
+                if isinstance(act, str):
+                    os.write(master, act.encode())
+                else:
+                    act()
         status = process.wait(PATIENCE_S)
     finally:
         process.kill()

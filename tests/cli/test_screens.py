@@ -10,6 +10,7 @@ from tests.cli.terminal import WORLD, assert_screen, on_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 JOINED = ("--port", WORLD)
 
@@ -54,6 +55,19 @@ CASES: list[tuple[str, list[str], int, Sequence[tuple[str, str]]]] = [
     ("doctor", ["doctor", "--name", "host.test", *JOINED], 0, ()),
     ("doctor-not-joined", ["doctor", "--port", "sim://1.0?joined=0"], 1, ()),
     ("at-one", ["at", "cwmode?", *JOINED], 0, ()),
+    (
+        "at-console",
+        ["at", *JOINED],
+        0,
+        [
+            ("AT>", "AT+CIPM\t\t"),
+            ("AT+CIPMUX?", "UX?\r"),
+            ("+CIPMUX:0\nOK\nAT>", "cwqap\r"),
+            ("WIFI DISCONNECT\nOK\nAT>", 'AT+CWJAP="attic","correct horse"\r'),
+            ("WIFI GOT IP\nOK\nAT>", "AT+CIPSEND=0,5\r"),
+            ("sockets\nAT>", "quit\r"),
+        ],
+    ),
     ("no-port", ["info"], 2, ()),
     ("no-such-port", ["info", "--port", "/dev/none"], 69, ()),
 ]
@@ -61,10 +75,54 @@ CASES: list[tuple[str, list[str], int, Sequence[tuple[str, str]]]] = [
 
 @pytest.mark.parametrize(("name", "words", "status", "keys"), CASES, ids=[case[0] for case in CASES])
 def test_a_word(
-    name: str, words: list[str], status: int, keys: Sequence[tuple[str, str]], tmp_path: object
+    name: str, words: list[str], status: int, keys: Sequence[tuple[str, str]], tmp_path: Path
 ) -> None:
     seen = on_terminal(*words, keys=keys, XDG_STATE_HOME=str(tmp_path))
     assert_screen(name, seen)
     assert seen.status == status
     if keys and "password" in keys[0][0]:
         assert not any(keys[0][1].strip() in text for text in (seen.screen, seen.written))
+
+
+# ---- words that talk to no module, or bring their own
+
+PORTS = """
+import sys
+from serial.tools import list_ports
+from serial.tools.list_ports_common import ListPortInfo
+
+def port(device, description, vid=None, pid=None):
+    info = ListPortInfo(device)
+    info.description, info.vid, info.pid = description, vid, pid
+    return info
+
+list_ports.comports = lambda: {found}
+from esp32sock.cli import main
+raise SystemExit(main(sys.argv[1:]))
+"""
+SOME = (
+    '[port("/dev/ttyS0", "n/a"), port("/dev/ttyUSB1", "CP2102N USB to UART Bridge", 0x10C4, 0xEA60), '
+    'port("/dev/ttyACM0", "USB JTAG/serial debug unit", 0x303A, 0x1001)]'
+)
+
+
+@pytest.mark.parametrize(("name", "found"), [("ports", SOME), ("ports-none", "[]")])
+def test_ports(name: str, found: str) -> None:
+    seen = on_terminal("ports", program=("-c", PORTS.format(found=found)))
+    assert_screen(name, seen)
+    assert seen.status == 0
+
+
+def test_run(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("import socket\nprint(socket.gethostbyname('host.test'))\n")
+    seen = on_terminal("run", str(program), ESP32SOCK_PORT=WORLD)
+    assert (seen.screen, seen.status) == ("10.0.2.2", 0)
+
+
+def test_simulate(tmp_path: Path) -> None:
+    link = tmp_path / "esp32"
+    seen = on_terminal("simulate", "--pty", str(link), keys=[("simulated ESP32", "\x03")])
+    assert seen.status == 0
+    assert str(link) in seen.screen.replace("\n", "")
+    assert not link.is_symlink()
