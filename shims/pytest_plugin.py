@@ -3,6 +3,7 @@
     def test_fetch(esp32):                        # an attached interface over a module
     def test_my_driver(esp32_pty):                # the path of a terminal with a module behind it
     def test_links(esp32_module, esp32_pty):      # and the module itself, to look into
+    def test_loss(esp32_controls, esp32):         # and what may be done to it meanwhile
 
     @pytest.mark.esp32(profile="2.0", faults="busy:0.1", world={...})
 
@@ -13,18 +14,19 @@ fails that has a module, what the two ends said to each other is in its report.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import fields
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Generator, Iterator
 
     from esp32sock.net.verbs import Interface
-    from esp32sock.simulator import BackgroundModule, Module, Settings, World
+    from esp32sock.simulator import BackgroundModule, Controls, Module, Settings, World
 
 MARKER = (
     "esp32(profile, faults, world, attach, **settings): the simulated module that the esp32 fixtures give"
@@ -87,11 +89,19 @@ def esp32_background(request: pytest.FixtureRequest) -> Iterator[BackgroundModul
         settings = settings_for(asked_for(request.node))
     except (ValueError, TypeError, OSError) as error:
         raise pytest.UsageError(f"{request.node.nodeid}: {error}") from None
-    background = BackgroundModule(settings, observers=(TextTrace(lines.append),))
-    try:
-        yield background
-    finally:
-        background.stop()
+    with TemporaryDirectory(prefix="esp32-") as directory:
+        link = os.path.join(directory, "tty")  # it stays the same when the line is unplugged for a while
+        background = BackgroundModule(settings, observers=(TextTrace(lines.append),), link=link)
+        try:
+            yield background
+        finally:
+            background.stop()
+
+
+@pytest.fixture
+def esp32_controls(esp32_background: BackgroundModule) -> Controls:
+    """What may be done to the module of this test: pull its plug, switch its network off, give it faults."""
+    return esp32_background.controls
 
 
 @pytest.fixture

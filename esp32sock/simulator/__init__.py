@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .background import BackgroundModule as BackgroundModule
 from .background import opened_modules as opened_modules
+from .controls import Controls as Controls
 from .fault_spec import parse_faults as parse_faults
 from .faults import Faults as Faults
 from .host_network import HostNetwork as HostNetwork

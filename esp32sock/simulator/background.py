@@ -5,20 +5,25 @@ from __future__ import annotations
 import atexit
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
+from .controls import Controls
 from .host_network import HostNetwork
 from .module import Module
 from .ports import PtyPort
 from .runner import Runner
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .faults import Faults
     from .module import Observer
     from .network import Network
     from .settings import Settings
+
+T = TypeVar("T")
 
 _running: list[BackgroundModule] = []
 _running_lock = threading.Lock()
@@ -26,9 +31,11 @@ _running_lock = threading.Lock()
 
 class BackgroundModule:
     """One module in its own thread. `path` is a terminal to open; `module` may be looked at, not called, from
-    other threads.
+    other threads, and `controls` called.
 
-    Raises ValueError if the settings name a profile that does not exist.
+    `link`, a path, becomes a symbolic link to the terminal: it is needed by whoever unplugs the line for a
+    while, because the terminal that comes back may be another. Raises ValueError if the settings name a
+    profile that does not exist, OSError if the link cannot be made.
     """
 
     def __init__(
@@ -38,6 +45,7 @@ class BackgroundModule:
         *,
         faults: Faults | None = None,
         observers: tuple[Observer, ...] = (),
+        link: str | None = None,
     ) -> None:
         self.module = Module(
             settings,
@@ -45,8 +53,9 @@ class BackgroundModule:
             faults=faults,
             observers=observers,
         )
-        self._port = PtyPort(self.module.uart.settings.baud)
+        self._port = PtyPort(self.module.uart.settings.baud, link=link)
         self.path = self._port.path
+        self._runner: Runner | None = None
         self._started = threading.Event()
         self._scope = trio.CancelScope()
         self._token: trio.lowlevel.TrioToken | None = None
@@ -56,6 +65,18 @@ class BackgroundModule:
         self._started.wait()
         with _running_lock:
             _running.append(self)
+
+    @property
+    def controls(self) -> Controls:
+        """What may be done to the module, from any thread but its own; trio.RunFinishedError once it has
+        ended.
+        """
+        return Controls(self.module, self._perform)
+
+    def _perform(self, action: Callable[[], T]) -> T:
+        if self._runner is None:
+            raise trio.RunFinishedError
+        return trio.from_thread.run_sync(self._runner.perform, action, trio_token=self._token)
 
     def stop(self) -> None:
         """End the thread and free every descriptor.
@@ -85,7 +106,7 @@ class BackgroundModule:
 
     async def _run(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
-        runner = Runner(self.module, self._port, fine_timer=True)
+        runner = self._runner = Runner(self.module, self._port, fine_timer=True)
         with self._scope:
             async with trio.open_nursery() as nursery:
                 await nursery.start(runner.run)

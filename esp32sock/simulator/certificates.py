@@ -2,9 +2,15 @@
 
 Made for this simulator and worth nothing elsewhere: the keys are public. Valid from 2019 to 2119, so a module
 that believes in 1970 cannot verify them.
+
+A slot is named as AT+SYSMFG names it, `client_ca.0`: one of `KINDS` and a number. Others than the shipped
+ones come with `Settings.certificates` (a world, a URL) or through AT+SYSMFG and AT+SYSFLASH.
 """
 
 from __future__ import annotations
+
+import re
+from pathlib import Path
 
 CA = """\
 -----BEGIN CERTIFICATE-----
@@ -75,3 +81,24 @@ SLOTS = {
     "server_key.0": SERVER_KEY,
 }
 """By partition and number, as AT+SYSMFG names them."""
+
+KINDS = ("server_cert", "server_key", "server_ca", "client_cert", "client_key", "client_ca")
+"""The partitions of SYSFLASH (observed 1.0, 2.0), the namespaces of SYSMFG (observed 4.1)."""
+
+_NAME = re.compile(rf"({'|'.join(KINDS)})(\.[0-9]{{1,3}})?\Z")
+
+
+def slot_of(name: str, text: str, base: Path = Path()) -> tuple[str, str]:
+    """A slot as somebody gives it: `client_ca` is number 0; the text is PEM, the name of a file that holds
+    it (from `base` on), or empty for an empty slot. Raises ValueError, OSError for the file.
+    """
+    match = _NAME.match(name)
+    if match is None:
+        raise ValueError(
+            f"no certificate slot {name!r}; there are {', '.join(KINDS)}, with .0, .1, ... behind"
+        )
+    if text and "-----BEGIN" not in text:
+        text = (base / text).read_text("ascii")
+    if text and "-----BEGIN" not in text:
+        raise ValueError(f"{name}: no PEM in it")
+    return match[1] + (match[2] or ".0"), text

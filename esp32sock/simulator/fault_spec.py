@@ -56,7 +56,15 @@ _KINDS = (
     Kind("stall-down", "serial", "write", "the module is silent before a write", 0.5, "seconds"),
     Kind("slice-up", "serial", "read", "the module reads the host's bytes one by one"),
     Kind("slice-down", "serial", "write", "a write comes byte by byte", 0.0005, "seconds apart", 0.25),
-    Kind("unplug", "serial", "byte", "the line is cut once the module has said so much", share=0),
+    Kind(
+        "unplug",
+        "serial",
+        "byte",
+        "the line is cut once the module has said so much; 0: for good",
+        0.0,
+        "seconds until it is back",
+        0,
+    ),
     # The module
     Kind("busy", "module", "line", "busy p..., and the line is dropped"),
     Kind("busy-run", "module", "line", "busy p..., and the line runs all the same"),
@@ -66,6 +74,7 @@ _KINDS = (
     Kind("watchdog", "module", "line", "the module hangs, and then resets", 3.0, "seconds", 0.1),
     Kind("reset", "module", "byte", "the module resets after this byte of its own", share=0.1 * _BYTE),
     Kind("reset-up", "module", "byte", "the module resets after this byte of the host", share=0.1 * _BYTE),
+    Kind("restart", "module", "second", "the module resets by itself", share=0.02),
     Kind("lost-prompt", "module", "prompt", "the > does not come; the payload is awaited"),
     Kind("lost-recv", "module", "send", "the line Recv n bytes does not come"),
     Kind("lost-send-ok", "module", "send", "SEND OK does not come"),
@@ -83,9 +92,27 @@ _KINDS = (
     Kind("long-notice", "unasked", "passive +IPD", "it announces too much", 29, "bytes"),
     Kind("trailing-comma", "unasked", "CIPRECVLEN answer", "a comma too many behind it"),
     # Wi-Fi
-    Kind("wifi-loss", "wifi", "second", "the access point is gone", 2.0, "seconds", 0.1),
+    Kind(
+        "wifi-loss",
+        "wifi",
+        "second",
+        "the access point is off; it tries again by itself",
+        2.0,
+        "seconds",
+        0.1,
+    ),
     Kind("wifi-storm", "wifi", "second", "WIFI DISCONNECT again and again", 10, "times", 0.1),
+    Kind("weak-signal", "wifi", "reading", "an access point is heard badly", 88, "dBm below 0"),
     # The network
+    Kind(
+        "no-gateway",
+        "network",
+        "request",
+        "nothing answers: names, pings, connections, the time",
+        9.0,
+        "seconds until they fail",
+        0.2,
+    ),
     Kind("refuse", "network", "connection", "it fails", 0.0, "seconds until then"),
     Kind("connect-delay", "network", "connection", "it takes long", 20.0, "seconds", 0.5),
     Kind("black-hole", "network", "connection", "it opens, and nothing passes ever after"),
@@ -94,6 +121,7 @@ _KINDS = (
     Kind("datagram-loss", "network", "datagram", "it is lost, either way"),
     Kind("dns-fail", "network", "look-up", "the name is not found", 5.0, "seconds until then"),
     Kind("no-time", "network", "SNTP request", "no answer: it stays 1970"),
+    Kind("update-fail", "network", "update", "AT+CIUPDATE fails behind a step", 3, "the step"),
     Kind("dns-delay", "network", "look-up", "the answer comes late", 5.0, "seconds"),
 )
 
@@ -201,8 +229,12 @@ class Triggers:
     def __init__(self, faults: tuple[Fault, ...], random: Random) -> None:
         self.random = random
         self._by_name: dict[str, list[Trigger]] = {}
+        self.add(faults)
+
+    def add(self, faults: tuple[Fault, ...]) -> None:
+        """More of them, counting from now."""
         for fault in faults:
-            self._by_name.setdefault(fault.kind.name, []).append(Trigger(fault, random))
+            self._by_name.setdefault(fault.kind.name, []).append(Trigger(fault, self.random))
 
     def __contains__(self, name: str) -> bool:
         return name in self._by_name

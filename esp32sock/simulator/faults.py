@@ -39,6 +39,9 @@ class Faults:
         URCs).
         """
 
+    def end(self) -> None:
+        """Others take its place: nothing of its own may come any more, and what it held back is let go."""
+
     def host_bytes(self, data: bytes) -> list[bytes]:
         """What arrives of the bytes that the host wrote, as reads of the UART."""
         return [data]

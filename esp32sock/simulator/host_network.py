@@ -22,7 +22,7 @@ from .host_addresses import BROADCAST, LOOPBACK, OwnAddress, bind_or_move, is_lo
 from .host_datagrams import Datagrams
 from .host_ping import ping
 from .host_sockets import HostSocket, look_up
-from .host_streams import Stream, connect, shake_hands
+from .host_streams import Stream, connect, keep_alive, shake_hands
 from .host_tls import TlsEngine
 from .network import (
     ITSELF,
@@ -189,7 +189,7 @@ class HostNetwork(Network):
                 if is_loopback(place[0]) and is_own(place[0]):
                     sock.bind((self.address, 0))  # another module sees which module comes
                 if request.keepalive_s:
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                    keep_alive(sock, request.keepalive_s)
                 await connect(sock, place)
                 if request.tls is not None:
                     engine = TlsEngine(request.tls, server=False)

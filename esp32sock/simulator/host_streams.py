@@ -37,6 +37,16 @@ async def connect(sock: HostSocket, address: tuple[str, int]) -> None:
         raise OSError(error, "connect")
 
 
+def keep_alive(sock: HostSocket, seconds: int) -> None:
+    """Ask the peer for a sign of life after so long; three that do not answer, a second apart, end the link
+    (the last two a guess).
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+
+
 async def shake_hands(sock: HostSocket, engine: TlsEngine) -> None:
     """Raises OSError, of which `TlsFailure` is one."""
     while True:

@@ -1,8 +1,10 @@
 """TLS for the streams of the host's network, as bytes in and bytes out: an `ssl.SSLObject` between two BIOs.
 
-The module's clock decides whether a certificate is valid, and OpenSSL cannot be told another time than this
-machine's: so a chain is verified with the present time, and the certificate of the peer itself once more with
-the module's. Names are compared where CIPSSLCCN asks for it, as the firmware does (at-dialects 7.11).
+The module's clock decides whether a certificate is valid, and the ssl module cannot be told another time
+than this machine's: so OpenSSL verifies a chain without looking at the time, and the times of the peer's
+certificate and of the authority in the slot are compared here (not those of intermediate ones). Names are
+compared where CIPSSLCCN asks for it, as the firmware does (at-dialects 7.11). A pre-shared key is offered
+where Python can, from 3.13 on; before, a server that wants one refuses.
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 READ_BYTES = 65536
 
+NO_CHECK_TIME = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL, which the ssl module has no name for."""
+
 
 class TlsFailure(OSError):
     """The handshake failed, or the stream is not what it should be."""
@@ -31,10 +36,15 @@ def _context(tls: Tls, *, server: bool) -> ssl.SSLContext:
     context.maximum_version = ssl.TLSVersion.TLSv1_2  # mbedTLS as stock builds have it
     if tls.verify:
         context.load_verify_locations(cadata=tls.authorities)
+        context.verify_flags |= NO_CHECK_TIME
     if tls.certificate:
         _load_certificate(context, tls.certificate)
     if tls.alpn:
         context.set_alpn_protocols(list(tls.alpn))
+    if tls.psk is not None and hasattr(context, "set_psk_client_callback"):
+        key, identity = tls.psk
+        context.set_ciphers("ALL:PSK:!aNULL:!eNULL")  # without this it offers no suite for keys
+        context.set_psk_client_callback(lambda hint: (identity, key))
     if tls.ciphers:
         _choose_ciphers(context, tls.ciphers)
     return context
@@ -72,7 +82,7 @@ class TlsEngine:
             self._object = _context(tls, server=server).wrap_bio(
                 self._in, self._out, server_side=server, server_hostname=None if server else tls.server_name
             )
-        except ssl.SSLError as error:
+        except (ssl.SSLError, ValueError) as error:  # ValueError: an empty slot, a name that cannot be one
             raise TlsFailure(str(error)) from error
 
     def feed(self, data: bytes) -> None:
@@ -102,11 +112,15 @@ class TlsEngine:
         if not tls.verify:
             return
         certificate: Any = self._object.getpeercert()
-        begins = ssl.cert_time_to_seconds(certificate["notBefore"])
-        ends = ssl.cert_time_to_seconds(certificate["notAfter"])
-        if not begins <= tls.now_s <= ends:
-            raise TlsFailure("by the module's clock the certificate is not valid")
-        if tls.common_name is not None and tls.common_name not in _names(certificate):
+        roots = [root for root in self._object.context.get_ca_certs() if _issued(root, certificate)]
+        for judged in (certificate, *roots):
+            begins = ssl.cert_time_to_seconds(judged["notBefore"])
+            ends = ssl.cert_time_to_seconds(judged["notAfter"])
+            if not begins <= tls.now_s <= ends:
+                raise TlsFailure("by the module's clock the certificate is not valid")
+        if tls.common_name is not None and not any(
+            _is_for(name, tls.common_name) for name in _names(certificate)
+        ):
             raise TlsFailure(f"the certificate is not for {tls.common_name}")
 
     def read(self) -> bytes:
@@ -140,6 +154,17 @@ class TlsEngine:
         with suppress(ssl.SSLError, ValueError):
             self._object.unwrap()
         return self._out.read()
+
+
+def _issued(authority: dict[str, Any], certificate: dict[str, Any]) -> bool:
+    return bool(authority["subject"] == certificate["issuer"])
+
+
+def _is_for(pattern: str, name: str) -> bool:
+    """Whether a name in a certificate means this host: `*.` stands for one label."""
+    if pattern.startswith("*."):
+        name, pattern = name.partition(".")[2], pattern[2:]
+    return pattern.lower() == name.lower()
 
 
 def _names(certificate: dict[str, Any]) -> set[str]:

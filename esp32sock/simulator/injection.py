@@ -7,6 +7,7 @@ its bytes, which are whole tokens: nothing is ever parsed out of payload.
 
 from __future__ import annotations
 
+import math
 import re
 from functools import partial
 from typing import TYPE_CHECKING
@@ -68,35 +69,59 @@ class Injected(Faults):
         self._busy_until = 0.0
         self._command = b""
         self._held: dict[int, list[Event]] = {}
+        self._watched: set[str] = set()
+        self._ended = False
 
     def bind(self, random: Random) -> None:
         self.triggers = self._triggers = Triggers(self._faults, random)
 
     def start(self, firmware: Firmware) -> None:
         self._firmware = firmware
-        for name, action in (("wifi-loss", self._lose_wifi), ("wifi-storm", self._storm)):
-            if name in self._triggers:
-                firmware.kernel.call_later(1.0, partial(self._each_second, name, action))
+        firmware.radio.triggers = self._triggers
+        self._watch_seconds()
+
+    def add(self, faults: tuple[Fault, ...]) -> None:
+        """More faults; their occasions count from now."""
+        self._triggers.add(faults)
+        self._watch_seconds()
+
+    def _watch_seconds(self) -> None:
+        for name, action in (
+            ("wifi-loss", self._lose_wifi),
+            ("wifi-storm", self._storm),
+            ("restart", self._restart),
+        ):
+            if name in self._triggers and name not in self._watched:
+                self._watched.add(name)
+                self._firmware.kernel.call_later(1.0, partial(self._each_second, name, action))
+
+    def end(self) -> None:
+        self._ended = True
+        self._firmware.radio.triggers = None
+        self.gap("after result")
 
     # By itself
 
     def _each_second(self, name: str, action: object) -> None:
         firmware = self._firmware
+        if self._ended:
+            return
         firmware.kernel.call_later(1.0, partial(self._each_second, name, action))
         fault = self._triggers.hit(name)
         if fault is not None and firmware.running and callable(action):
             action(fault)
 
     def _lose_wifi(self, fault: Fault) -> None:
-        firmware = self._firmware
-        if firmware.station.leave():
-            firmware.links.close_streams()
-            firmware.kernel.call_later(fault.value, self._regain_wifi)
+        """Its access point is off for a while; the firmware tries again by its own rules."""
+        firmware, away = self._firmware, self._firmware.radio.away
+        access_point = firmware.station.access_point
+        if access_point is not None:
+            away.add(access_point.ssid)
+            firmware.station.lose()
+            firmware.kernel.call_later(fault.value, partial(away.discard, access_point.ssid))
 
-    def _regain_wifi(self) -> None:
-        firmware = self._firmware
-        if firmware.running and firmware.station.access_point is None:
-            firmware.station.join_stored()
+    def _restart(self, fault: Fault) -> None:
+        self._firmware.crash()
 
     def _storm(self, fault: Fault) -> None:
         for _ in range(int(fault.value)):
@@ -205,9 +230,9 @@ class Injected(Faults):
             uart.mute()
             firmware.kernel.call_soon(firmware.crash)
             return
-        for at, _ in triggers.hits("unplug", count):
+        for at, cut in triggers.hits("unplug", count):
             uart.write(self._damage(data[: at + 1], "down"))
-            uart.unplug()
+            uart.unplug(cut.value or math.inf)
             return
         uart.write(self._damage(data, "down"))
 

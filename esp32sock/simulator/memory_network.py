@@ -10,17 +10,17 @@ A peer is a coroutine of the kernel (kernel.py), not of trio: it may await only 
     network = MemoryNetwork()
     network.listen("10.0.2.2", 7000, echo)
 
-Clients of the module's server are the same coroutines, and it is `connect` that starts one. TLS is a plain
-stand-in: a `TlsPeer` says what a certificate would, and the bytes are not encrypted.
+Clients of the module's server are the same coroutines, and it is `connect` that starts one. Connections are
+in memory_peers.py. TLS is a plain stand-in: a `TlsPeer` says what a certificate would, and the bytes are not
+encrypted.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .certificates import CA
-from .kernel import Mailbox
+from .memory_peers import Connection as Connection
+from .memory_peers import TlsPeer as TlsPeer
 from .network import (
     ITSELF,
     Accepted,
@@ -47,14 +47,12 @@ from .network import (
     SendDatagram,
     Sent,
     TimeTold,
-    Tls,
     UpdateFound,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from .kernel import Process
 
 Peer: TypeAlias = "Callable[[Connection], Coroutine[Any, None, None]]"
 """What runs behind an address and a port, once for each connection."""
@@ -72,110 +70,8 @@ PING_TIMEOUT_S = 1.0
 BROADCAST = "255.255.255.255"
 GATEWAY = "10.0.2.2"
 
-RECORD_BYTES = 29
-"""What a record of TLS 1.2 with AES-GCM is longer than what is in it: 5 + 8 + 16 (at-dialects 7.7)."""
-
 START_UNIX_S = 1_700_000_000.0
 """The time that a server tells when the module was powered on (chosen by taste, the same in every run)."""
-
-
-@dataclass(frozen=True, slots=True)
-class TlsPeer:
-    """What the certificate of a peer would say."""
-
-    names: tuple[str, ...] = ("host.test",)
-    authority: str = CA
-    not_before_s: float = 1_546_300_800.0
-    not_after_s: float = 4_701_974_400.0
-
-    def accepts(self, tls: Tls) -> bool:
-        """Whether a module that is configured like this goes on with the handshake."""
-        if tls.common_name is not None and tls.verify and tls.common_name not in self.names:
-            return False
-        valid = self.not_before_s <= tls.now_s <= self.not_after_s
-        return not tls.verify or (self.authority in tls.authorities and valid)
-
-
-class Connection:
-    """The peer's end of one stream.
-
-    `receive` and `sleep` are awaited on the kernel; all else is done at once.
-    """
-
-    def __init__(
-        self,
-        network: MemoryNetwork,
-        handle: int,
-        address: str,
-        port: int,
-        window: int,
-        *,
-        secure: bool = False,
-    ) -> None:
-        self._network = network
-        self._overhead = RECORD_BYTES if secure else 0
-        self._handle = handle
-        self.address = address
-        self.port = port
-        self._credit = window
-        self._inbox: Mailbox[bytes] = Mailbox(network.kernel)
-        self._outbox: list[bytes] = []
-        self._closing = False
-        self.closed = False
-        """The module has closed its end, or we have reset ours."""
-        self.process: Process | None = None
-
-    async def receive(self) -> bytes:
-        """The next bytes of the module; empty once it has closed."""
-        if self.closed and not len(self._inbox):
-            return b""
-        return await self._inbox.get()
-
-    async def sleep(self, seconds: float) -> None:
-        await self._network.kernel.sleep(seconds)
-
-    def send(self, data: bytes) -> None:
-        """Send to the module; what its window does not take waits."""
-        self._outbox.append(data)
-        self._flush()
-
-    def close(self) -> None:
-        """Send FIN behind everything sent."""
-        self._closing = True
-        self._flush()
-
-    def reset(self) -> None:
-        """Send RST; what waits for the window is lost."""
-        if not self.closed:
-            self.closed = True
-            self._outbox.clear()
-            self._network.deliver(PeerReset(self._handle))
-
-    # From the network
-
-    def arrived(self, data: bytes) -> None:
-        self._inbox.put(data)
-
-    def module_closed(self) -> None:
-        self.closed = True
-        self._outbox.clear()
-        self._inbox.put(b"")
-
-    def credit(self, count: int) -> None:
-        self._credit += count
-        self._flush()
-
-    def _flush(self) -> None:
-        while self._outbox and self._credit > 0 and not self.closed:
-            data = self._outbox.pop(0)
-            if len(data) > self._credit:
-                self._outbox.insert(0, data[self._credit :])
-                data = data[: self._credit]
-            self._credit -= len(data)
-            self._network.deliver(Received(self._handle, data, self._overhead))
-        if self._closing and not self._outbox and not self.closed:
-            self._closing = False
-            self._network.deliver(PeerClosed(self._handle))
 
 
 class MemoryNetwork(Network):

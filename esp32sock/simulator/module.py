@@ -19,7 +19,7 @@ on. So at equal times the order is always: timers, then input. A network may pos
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .fault_spec import parse_faults
 from .faults import NO_FAULTS, Faults
@@ -27,6 +27,7 @@ from .firmware.core import Firmware
 from .injection import Injected
 from .journal import Journal
 from .kernel import Kernel
+from .network import Network
 from .nvs import Nvs, NvsFile
 from .profiles import profile_named
 from .radio import Radio
@@ -36,8 +37,12 @@ from .uart import Uart
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .network import Event, Network, Request
+    from .fault_spec import Fault, Triggers
+    from .network import Event, Request
     from .settings import Settings
+
+
+T = TypeVar("T")
 
 
 class Observer:
@@ -83,10 +88,7 @@ class Module:
         faults.bind(self.kernel.random)
         self._shaped: ShapedNetwork | None = None
         if faults.triggers is not None or settings.names or settings.update is not None:
-            network = self._shaped = ShapedNetwork(
-                network, names=settings.names, update=settings.update, triggers=faults.triggers
-            )
-            self._shaped.tell = self._see
+            network = self._shaped = self._shape(network, faults.triggers)
         self.network = network
         self.observers = observers
         self.nvs = nvs if nvs is not None else _flash(settings)
@@ -122,6 +124,42 @@ class Module:
         network.attach(self.post, self.kernel)
         self.firmware.start(cold=settings.cold)
 
+    # Faults
+
+    def add_faults(self, faults: tuple[Fault, ...]) -> None:
+        """More faults from now on. Raises ValueError if the module was made with faults that have no name."""
+        present = self.firmware.faults
+        if isinstance(present, Injected):
+            present.add(faults)
+        elif present.active:
+            raise ValueError("this module has faults of its own")
+        elif faults:
+            added = Injected(faults)
+            added.bind(self.kernel.random)
+            self._use_faults(added)
+            added.start(self.firmware)
+
+    def end_faults(self) -> None:
+        """No faults from now on."""
+        self.firmware.faults.end()
+        self._use_faults(NO_FAULTS)
+
+    def _use_faults(self, faults: Faults) -> None:
+        self.firmware.faults = faults
+        if self._shaped is None:
+            self._shaped = self._shape(self.network, faults.triggers)
+            Network.attach(self._shaped, self.post, self.kernel)  # what is below it has been attached
+            self.network = self._shaped
+        else:
+            self._shaped.triggers = faults.triggers
+
+    def _shape(self, network: Network, triggers: Triggers | None) -> ShapedNetwork:
+        """The layer of the world and the faults over a network."""
+        settings = self.settings
+        shaped = ShapedNetwork(network, names=settings.names, update=settings.update, triggers=triggers)
+        shaped.tell = self._see
+        return shaped
+
     # What comes in
 
     def host_wrote(self, data: bytes, now: float) -> None:
@@ -156,6 +194,13 @@ class Module:
 
     def advance(self, now: float) -> None:
         self._turn(now)
+
+    def perform(self, action: Callable[[], T], now: float) -> T:
+        """Do something to the module between two of its own steps (controls.py)."""
+        self._turn(now)
+        result = action()
+        self._turn(now)
+        return result
 
     # What goes out
 
@@ -202,7 +247,7 @@ class Module:
         self.firmware.receive(data)
 
     def _drained(self) -> None:
-        self.firmware.inbound.pump()
+        self.firmware.output_drained()
 
 
 def _flash(settings: Settings) -> Nvs:

@@ -52,6 +52,8 @@ class Tls:
     """Our own certificate with its key; a server always has one."""
     alpn: tuple[str, ...] = ()
     ciphers: tuple[int, ...] = ()
+    psk: tuple[bytes, str] | None = None
+    """A key and whose it is: offered beside certificates."""
     now_s: float = 0.0
 
 

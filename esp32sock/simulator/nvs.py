@@ -38,9 +38,9 @@ class Nvs:
             self._values[key] = value
             self._changed()
 
-    def erase(self) -> None:
-        """Forget everything: AT+RESTORE."""
-        self._values.clear()
+    def erase(self, *, keep: tuple[str, ...] = ()) -> None:
+        """Forget everything but the keys that begin like this: AT+RESTORE."""
+        self._values = {key: value for key, value in self._values.items() if key.startswith(keep)}
         self._changed()
 
     def __iter__(self) -> Iterator[str]:

@@ -11,6 +11,7 @@ import os
 import socket
 import tty
 from abc import ABC, abstractmethod
+from contextlib import suppress
 
 import trio
 
@@ -44,13 +45,21 @@ class Port(ABC):
     def close(self) -> None:
         """Give the line up. Idempotent."""
 
+    @abstractmethod
+    def unplug(self) -> None:
+        """Take the line from the host for a while: `read` ends."""
+
+    @abstractmethod
+    def plug_in(self) -> None:
+        """The line is back, at the same place, for a host that opens it anew. Raises OSError."""
+
     def host_line(self) -> HostLine:
         """How the host has set its end now, where that can be seen; else as is right."""
         return HostLine()
 
 
 class FdPort(Port):
-    """A line that is a file descriptor, set to non-blocking by its maker."""
+    """A line that is a file descriptor, set to non-blocking by its maker; -1 while there is none."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -73,6 +82,8 @@ class FdPort(Port):
                 return data
 
     def write_some(self, data: bytes) -> int:
+        if self._fd < 0:
+            return len(data)
         try:
             return os.write(self._fd, data)
         except BlockingIOError:
@@ -81,7 +92,10 @@ class FdPort(Port):
             return len(data)  # nobody listens: a UART sends all the same
 
     async def wait_writable(self) -> None:
-        await trio.lowlevel.wait_writable(self._fd)
+        try:
+            await trio.lowlevel.wait_writable(self._fd)
+        except (trio.ClosedResourceError, OSError):
+            await trio.lowlevel.checkpoint()  # it has been unplugged
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -98,24 +112,56 @@ class PtyPort(FdPort):
     (performance-facts 5).
     """
 
-    def __init__(self, baud: int = 115200) -> None:
-        """`baud` holds until a program sets another."""
-        master, self._slave = os.openpty()
-        tty.setraw(self._slave)
-        set_baud(self._slave, baud)
-        os.set_blocking(master, False)
-        self.path = os.ttyname(self._slave)
-        super().__init__(master)
+    def __init__(self, baud: int = 115200, *, link: str | None = None) -> None:
+        """`baud` holds until a program sets another.
+
+        `link` becomes a symbolic link to the terminal while that is there: a place that stays the same if it
+        is unplugged and comes back as another terminal. One that is in the way is replaced, anything else is
+        not: FileExistsError.
+        """
+        self._baud = baud
+        self._link = link
+        self._slave = -1
+        if link is not None and os.path.islink(link):
+            os.unlink(link)
+        super().__init__(-1)
+        self.plug_in()
+
+    def plug_in(self) -> None:
+        master, slave = os.openpty()
+        try:
+            tty.setraw(slave)
+            set_baud(slave, self._baud)
+            os.set_blocking(master, False)
+            self._terminal = os.ttyname(slave)
+            if self._link is not None:
+                os.symlink(self._terminal, self._link)
+        except BaseException:
+            os.close(master)
+            os.close(slave)
+            raise
+        self._fd, self._slave = master, slave
+
+    @property
+    def path(self) -> str:
+        return self._terminal if self._link is None else self._link
 
     def host_line(self) -> HostLine:
         return host_line(self._fd) if self._fd >= 0 else HostLine()
 
-    def close(self) -> None:
+    def unplug(self) -> None:
         super().close()
         self.close_descriptors()
 
+    def close(self) -> None:
+        self.unplug()
+
     def close_descriptors(self) -> None:
         """`close` for where no trio runs: when the run has ended, or never began."""
+        if self._link is not None and self._slave >= 0:
+            with suppress(OSError):
+                if os.readlink(self._link) == self._terminal:
+                    os.unlink(self._link)
         for fd in (self._fd, self._slave):
             if fd >= 0:
                 os.close(fd)
@@ -128,15 +174,20 @@ class TcpPort(Port):
     """
 
     def __init__(self, host: str, port: int) -> None:
-        self._listener = socket.create_server((host, port))
-        self._listener.setblocking(False)
         self._client: socket.socket | None = None
-        self._connected = trio.Event()
+        self._listen((host, port))
+
+    def _listen(self, address: tuple[str, int]) -> None:
+        self._listener = socket.create_server(address)
+        self._listener.setblocking(False)
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
 
     async def read(self) -> bytes:
         while True:
             if self._client is None:
+                if self._listener.fileno() < 0:
+                    await trio.lowlevel.checkpoint()
+                    return b""
                 try:
                     await trio.lowlevel.wait_readable(self._listener)
                 except trio.ClosedResourceError:
@@ -186,8 +237,15 @@ class TcpPort(Port):
 
     def close(self) -> None:
         self._hang_up()
-        trio.lowlevel.notify_closing(self._listener)
-        self._listener.close()
+        if self._listener.fileno() >= 0:
+            trio.lowlevel.notify_closing(self._listener)
+            self._listener.close()
+
+    def unplug(self) -> None:
+        self.close()
+
+    def plug_in(self) -> None:
+        self._listen(self.address)
 
 
 class MemoryPort(Port):
@@ -241,3 +299,10 @@ class MemoryPort(Port):
         self.closed = True
         self._readable.set()
         self._writable.set()
+
+    def unplug(self) -> None:
+        self.close()
+
+    def plug_in(self) -> None:
+        self._waiting.clear()
+        self.closed = False

@@ -35,14 +35,14 @@ DOC = forms(
 # Observed 1.0: the queries of UART and SLEEP, CWQAP=? with a plain OK. CWHOSTNAME was there already in 0.10
 # (at-dialects 10).
 V0_10 = changed(DOC, "UART:qs UART_CUR:qs UART_DEF:qs SLEEP:qs CWQAP:te CWHOSTNAME:qs")
-V1_0 = changed(V0_10, "SYSFLASH:q BLEINIT:q BLEADDR:")  # observed 1.0; of BLEADDR no form is simulated
+V1_0 = changed(V0_10, "SYSFLASH:qs BLEINIT:q BLEADDR:")  # observed 1.0; of BLEADDR no form is simulated
 V1_2 = changed(V1_0, "SYSMSG:qs")  # at-dialects 5
 V2_0 = changed(V1_2, "SYSLOG:qs SYSTIMESTAMP:qs RFPOWER:qs")  # observed 2.0
 V2_1 = changed(V2_0, "SYSSTORE:qs CWCOUNTRY:qs CWQIF:se")  # at-dialects 5; the last two: later documents
 V2_2 = changed(V2_1, "CMD:q CWJAP:qse CWSTATE:q CWRECONNCFG:qs USERRAM:q")  # at-dialects 1.2, 5, 6
 # No test form of CWMODE and CWQAP (cmd-list of 4.1; when they went is a guess).
 V2_4 = changed(V2_2, "CWMODE:qs CWQAP:e")
-V3_4 = changed(V2_4, "SYSMFG:q SYSMSGFILTER:qs SYSMSGFILTERCFG:q")  # at-dialects 1.2
+V3_4 = changed(V2_4, "SYSMFG:qs SYSMSGFILTER:qs SYSMSGFILTERCFG:q")  # at-dialects 1.2
 V4_1 = changed(V3_4, "SYSREG: HTTPCHEAD:q MQTTCONN:q", removed="BLEINIT BLEADDR")  # observed 4.1
 V4_2 = changed(V4_1, "BLEINIT:q BLEADDR:", removed="HTTPCHEAD MQTTCONN")  # observed 4.2
 

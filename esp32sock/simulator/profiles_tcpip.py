@@ -33,6 +33,8 @@ class TcpIp:
     """Commands that configure links want a link id with CIPMUX=1 and none with CIPMUX=0, and show one line or
     five (observed 4.1); before, always an id and five lines (observed 2.0).
     """
+    tells_empty_slots: bool = True
+    """NO CERT FOUND and its like, from 1.1.1 on (at-dialects 3.4)."""
     empty_name_crashes: bool = True
     """An empty name in a look-up restarts the module (README: 1.0, 2.0)."""
     close_minus_one_crashes: bool = False
@@ -75,6 +77,14 @@ class TcpIp:
     udp_receive_limit: int | None = None
     """A longer datagram is dropped; 1473 came through on 1.0 and 2.0 (udp files)."""
 
+    # Wi-Fi gone
+    loss_closes: bool = True
+    """Streams end with it; up to 1.2 they do not (at-dialects 8.2: inferred)."""
+    loss_waits_for_reader: bool = False
+    """Not before what is unread in passive receive has been read: from 2.1 on (at-dialects 8.2)."""
+    loss_spares_softap: bool = False
+    """Those to stations of the SoftAP stay: from 4.1 on (at-dialects 8.2)."""
+
     # Server
     server_modes: bool = True
     """CIPSERVER takes any number as mode and then serves on a port of its own choice (sweep, 2.0)."""
@@ -114,8 +124,10 @@ _V1_0 = replace(
     omitted_numbers=False,
     start_address=False,
     start_codes=True,
+    tells_empty_slots=False,
     close_minus_one_crashes=True,
     server_stop_crash_s=0.0,  # once, and in a build of its own: not a rule
+    loss_closes=False,
     status="remembered",
     minus_one_link=True,
     udp_redirects=True,
@@ -126,7 +138,7 @@ _V1_0 = replace(
     ssl_configuration="pair",
 )
 _V0_10 = replace(_V1_0, start_codes=False, sntp_forms="document")
-_V1_2 = replace(_V1_0, start_address=True, ssl_configuration="full", asctime_end="")
+_V1_2 = replace(_V1_0, start_address=True, tells_empty_slots=True, ssl_configuration="full", asctime_end="")
 
 _V2_1 = replace(
     _V2_0,
@@ -136,6 +148,7 @@ _V2_1 = replace(
     empty_sendex_hangs=False,  # a guess
     stalls=False,  # fixed after 2.0 (at-dialects 7.5)
     passive_udp=True,
+    loss_waits_for_reader=True,
     udp_receive_limit=1472,  # no fragments in a stock lwIP of its IDF; a guess
     server_modes=False,  # a guess
     server_kinds=True,  # a guess
@@ -166,6 +179,7 @@ _V3_4 = replace(
 _V4_1 = replace(
     _V3_4,
     start_timeout=True,
+    loss_spares_softap=True,
     closed_length=0,
     server_interface=True,
     update_line="+CIUPDATE",
@@ -175,6 +189,7 @@ _V4_2 = replace(_V4_1, tcp_keepalive_s=0)
 
 _DOCUMENT = replace(
     _V2_0,
+    loss_closes=False,
     start_address=False,
     status="remembered",
     empty_name_crashes=False,

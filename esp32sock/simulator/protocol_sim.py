@@ -1,14 +1,15 @@
 """The `sim://` scheme of pyserial: a port with a simulated module behind it.
 
     sim://[PROFILE][?paced=1&baud=921600&latency_ms=1&seed=7&joined=0&cold=1&window=5760
-                     &world=FILE&faults=SPEC&nvs=FILE&noise=1]
+                     &world=FILE&faults=SPEC&nvs=FILE&noise=1&client_ca=FILE]
 
 Each opening makes a module of its own; closing ends it. The port is a real terminal with a real descriptor.
 Without options the module speaks the newest complete profile, is not slowed down, is already running and
 joined to an access point, and reaches the network of this machine (10.0.2.2 is 127.0.0.1). `paced` slows the
 line to its baud, `cold` powers the module on at the opening, `noise` puts the boot log on the line. A world
-is described in world.py, a SPEC in fault_spec.py; `nvs` is the flash, kept from one opening to the next. As
-with a real module, a port opened at another baud than the module's reads garbage.
+is described in world.py, a SPEC in fault_spec.py; `nvs` is the flash, kept from one opening to the next.
+`client_ca` and its like (certificates.py) fill certificate slots; an empty value empties one. As with a real
+module, a port opened at another baud than the module's reads garbage.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import serial
 
 from .background import BackgroundModule
+from .certificates import KINDS, slot_of
 from .fault_spec import parse_faults
 from .profiles import DEFAULT_PROFILE, profile_named
 from .settings import Settings
@@ -81,25 +83,29 @@ _WORLD = "world"
 def settings_of(url: str) -> Settings:
     """The settings that a `sim://` URL asks for.
 
-    Raises ValueError naming the choices, OSError for a world that cannot be read.
+    Raises ValueError naming the choices, OSError for a file that cannot be read.
     """
     parts = urlsplit(url)
     if parts.scheme.lower() != "sim":
         raise ValueError(f"{url!r} does not begin with sim://")
     name = unquote(parts.netloc + parts.path).strip("/") or DEFAULT_PROFILE
     settings = Settings(profile=profile_named(name).name)
+    certificates: list[tuple[str, str]] = []
     for key, text in parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)):
         if key == _WORLD:
             settings = World.read(text).around(settings)
             continue
+        if key.partition(".")[0] in KINDS:
+            certificates.append(slot_of(key, text))
+            continue
         if key not in _OPTIONS:
-            raise ValueError(f"no option {key!r}; there are {', '.join((*_OPTIONS, _WORLD))}")
+            raise ValueError(f"no option {key!r}; there are {', '.join((*_OPTIONS, _WORLD, *KINDS))}")
         name, read = _OPTIONS[key]
         try:
             settings = replace(settings, **{name: read(text)})  # type: ignore[arg-type]
         except ValueError as error:
             raise ValueError(f"option {key}: {error}") from None
-    return settings
+    return replace(settings, certificates=(*settings.certificates, *certificates))
 
 
 class Serial(serial.Serial):

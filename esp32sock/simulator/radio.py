@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
+    from .fault_spec import Triggers
+
 
 class JoinFailure(IntEnum):
     """The codes of `+CWJAP:<code>` (V1.0 4.2.2)."""
@@ -66,6 +68,14 @@ class Provisioning:
     after_s: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A station that comes to the module's SoftAP, so long after that has been switched on."""
+
+    mac: str
+    after_s: float = 1.0
+
+
 class Radio:
     """Which access points can be heard, and whether one lets the module in."""
 
@@ -76,21 +86,31 @@ class Radio:
         self.provisioning: Provisioning | None = None
         self.wps_access_point: AccessPoint | None = None
         """The access point whose WPS button is pressed."""
+        self.triggers: Triggers | None = None
+        self.away: set[str] = set()
+        """SSIDs that are switched off."""
+
+    @property
+    def heard(self) -> list[AccessPoint]:
+        """The access points that are there now."""
+        return [access_point for access_point in self.access_points if access_point.ssid not in self.away]
 
     def rssi_dbm(self, access_point: AccessPoint) -> int:
         """The strength at this moment: some dB around the nominal one, as in every capture."""
-        return access_point.rssi_dbm + self._random.randint(-4, 4)
+        fault = self.triggers.hit("weak-signal") if self.triggers is not None else None
+        nominal = access_point.rssi_dbm if fault is None else -int(fault.value)
+        return nominal + self._random.randint(-4, 4)
 
     def scan(self) -> list[tuple[AccessPoint, int]]:
         """Everything in the air with its strength, the strongest first (observed 1.0, 2.0)."""
-        heard = [(access_point, self.rssi_dbm(access_point)) for access_point in self.access_points]
+        heard = [(access_point, self.rssi_dbm(access_point)) for access_point in self.heard]
         return sorted(heard, key=lambda entry: -entry[1])
 
     def join(
         self, ssid: str, password: str, bssid: str = "", *, password_on_open: bool = False
     ) -> AccessPoint | JoinFailure:
         """`password_on_open`: an open network does not mind one (observed 1.0; 2.0 says 4)."""
-        named = [ap for ap in self.access_points if ap.ssid == ssid]
+        named = [ap for ap in self.heard if ap.ssid == ssid]
         if bssid:
             named = [ap for ap in named if ap.bssid.lower() == bssid.lower()]
         if not named:

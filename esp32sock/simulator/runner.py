@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
+from .controls import Controls
 from .memory_network import MemoryNetwork
 from .module import Module
 from .ports import MemoryPort
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from .network import Network
     from .ports import Port
     from .wire import HostLine
+
+T = TypeVar("T")
 
 WRITE_BYTES = 65536
 
@@ -44,7 +47,9 @@ class Runner:
         self._blocked = trio.Event()
         self._unblocked = True
         self._accepting = trio.Event()
-        self._unplug: Callable[[], None] = port.close
+        self._end: Callable[[], None] = port.close
+        self._away: trio.Event | None = None
+        """While the line is unplugged, set when it is back."""
         self._earlier = trio.Event()
         self._sleeping_until = _NEVER
         self._timer: FineTimer | None = None
@@ -66,16 +71,31 @@ class Runner:
                 nursery.start_soon(self._keep_time)
                 self._tick()
                 task_status.started()
-                self._unplug = nursery.cancel_scope.cancel
-                while data := await self.port.read():
-                    self.feed(data)
-                    await self.until_accepting()
+                self._end = nursery.cancel_scope.cancel
+                await self._read()
                 nursery.cancel_scope.cancel()
         finally:
             self.module.wake = None
             self.port.close()
             if self._timer is not None:
                 self._timer.close()
+
+    async def _read(self) -> None:
+        """Feed what the host writes, until the end of the line."""
+        while True:
+            if data := await self.port.read():
+                self.feed(data)
+                await self.until_accepting()
+            elif self._away is not None:
+                await self._away.wait()
+            else:
+                return
+
+    def perform(self, action: Callable[[], T]) -> T:
+        """Do something to the module, now; what comes of it goes out."""
+        result = self.module.perform(action, self.now)
+        self._flush()
+        return result
 
     def feed(self, data: bytes) -> None:
         """The host has written."""
@@ -114,8 +134,13 @@ class Runner:
                 self._blocked.set()
         if module.uart.accepting:
             self._accepting.set()
-        if module.uart.unplugged and not self._pending:
-            self._unplug()
+        if module.uart.unplugged:
+            if not self._pending and self._away is None:
+                self._take_away()
+        elif self._away is not None:
+            port.plug_in()
+            self._away.set()
+            self._away = None
         deadline = self._deadline()
         if self._timer is not None:
             if deadline != self._sleeping_until:
@@ -123,6 +148,13 @@ class Runner:
                 self._timer.set(None if deadline == _NEVER else deadline - self.now)
         elif deadline < self._sleeping_until:
             self._earlier.set()
+
+    def _take_away(self) -> None:
+        if self.module.uart.comes_back:
+            self._away = trio.Event()
+            self.port.unplug()
+        else:
+            self._end()
 
     async def _write_when_possible(self) -> None:
         while True:
@@ -203,6 +235,11 @@ class Opened:
     stream: HostStream
     module: Module
     runner: Runner
+
+    @property
+    def controls(self) -> Controls:
+        """What may be done to it."""
+        return Controls(self.module, self.runner.perform)
 
 
 @asynccontextmanager

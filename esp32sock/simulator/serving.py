@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import trio
@@ -17,29 +15,12 @@ from .settings import Settings
 from .trace import TextTrace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from .faults import Faults
     from .module import Observer
     from .network import Network
     from .ports import Port
-
-
-@contextmanager
-def _link_to(path: str, target: str) -> Iterator[None]:
-    """A symbolic link for as long as the block runs.
-
-    A link that is in the way is replaced, anything else is not.
-    """
-    if os.path.islink(path):
-        os.unlink(path)
-    os.symlink(target, path)
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            if os.readlink(path) == target:
-                os.unlink(path)
 
 
 async def serve(
@@ -54,7 +35,7 @@ async def serve(
     observers: tuple[Observer, ...] = (),
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run one module until cancelled, or until a fault unplugs it.
+    """Run one module until cancelled, or until a fault unplugs it for good.
 
     Without `tcp` it is behind a new pseudo-terminal, to which `pty_link` then points. `task_status` is told
     where: a path, or `socket://host:port`, which pyserial opens. `trace` gets the AT dialogue and `journal`
@@ -76,14 +57,9 @@ async def serve(
         port = tcp_port = TcpPort(*tcp)
         await _run(module, port, "socket://{}:{}".format(*tcp_port.address), task_status)
         return
-    port = pty_port = PtyPort(module.uart.settings.baud)
-    if pty_link is None:
-        await _run(module, port, pty_port.path, task_status)
-        return
+    port = pty_port = PtyPort(module.uart.settings.baud, link=pty_link)
     try:
-        linked = _link_to(pty_link, pty_port.path)
-        with linked:
-            await _run(module, port, pty_link, task_status)
+        await _run(module, port, pty_port.path, task_status)
     finally:
         port.close()
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .profiles import DEFAULT_PROFILE
-from .radio import DEFAULT_ACCESS_POINTS, AccessPoint, Provisioning
+from .radio import DEFAULT_ACCESS_POINTS, AccessPoint, Provisioning, Visitor
 from .uart import UartSettings
 
 if TYPE_CHECKING:
@@ -96,6 +96,12 @@ class Settings:
     """A phone that tells the module a network by SmartConfig."""
     wps: str | None = None
     """The SSID of the access point whose WPS button is pressed."""
+    stations: tuple[Visitor, ...] = ()
+    """Those that come to the module's SoftAP."""
+    certificates: tuple[tuple[str, str], ...] = ()
+    """What is in certificate slots instead of what the firmware is shipped with: `client_ca.0` and PEM; an
+    empty text empties the slot.
+    """
 
     @property
     def uart(self) -> UartSettings:

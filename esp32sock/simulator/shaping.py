@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from .network import (
+    ITSELF,
     AskTime,
     AskUpdate,
     Close,
@@ -30,6 +31,8 @@ from .network import (
     OpenStream,
     PeerClosed,
     PeerReset,
+    Ping,
+    Pinged,
     Received,
     Resolve,
     Resolved,
@@ -48,6 +51,12 @@ if TYPE_CHECKING:
     from .network import Event, Request
 
 
+BROADCAST = "255.255.255.255"
+
+PING_TIMEOUT_S = 1.0
+"""Observed 1.0, 2.0, 4.1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
     """A name of the world. `address` None: it does not exist; the answer comes after `delay_s`."""
@@ -55,6 +64,29 @@ class Name:
     name: str
     address: str | None
     delay_s: float = 0.0
+
+
+def _is_near(request: Request) -> bool:
+    """No gateway is needed: the module itself, and broadcasts."""
+    return isinstance(request, Ping | OpenStream | SendDatagram) and request.address in (ITSELF, BROADCAST)
+
+
+def _unanswered(request: Request, seconds: float) -> tuple[float, Event]:
+    """What a request that nobody answers comes to, and when."""
+    match request:
+        case Resolve(token):
+            return seconds, Resolved(token, None)
+        case Ping(token):
+            return PING_TIMEOUT_S, Pinged(token, None)
+        case AskTime(token):
+            return seconds, TimeTold(token, None)
+        case AskUpdate(token):
+            return seconds, UpdateFound(token, None)
+        case SendDatagram(handle):
+            return 0.0, Sent(handle)
+        case OpenStream(handle):
+            return seconds, Failed(handle, "nobody answers")
+    raise TypeError(f"{request!r} needs no answer")
 
 
 class ShapedNetwork(Network):
@@ -71,7 +103,7 @@ class ShapedNetwork(Network):
         self.inner = inner
         self._names = {name.name.lower(): name for name in names}
         self._update = update
-        self._triggers = triggers
+        self.triggers = triggers
         self._black_holes: set[int] = set()
         self._broken: set[int] = set()
         """Handles whose end the module has been told of, though the network knows nothing."""
@@ -89,9 +121,9 @@ class ShapedNetwork(Network):
 
     def _hit(self, name: str) -> float | None:
         """The value of a fault, if this is one of its occasions."""
-        if self._triggers is None:
+        if self.triggers is None:
             return None
-        fault = self._triggers.hit(name)
+        fault = self.triggers.hit(name)
         return None if fault is None else fault.value
 
     def _later(self, seconds: float, event: Event) -> None:
@@ -100,6 +132,11 @@ class ShapedNetwork(Network):
     # What the module asks
 
     def handle(self, request: Request) -> None:
+        if isinstance(request, Resolve | Ping | AskTime | AskUpdate | OpenStream | SendDatagram):
+            unanswered_s = None if _is_near(request) else self._hit("no-gateway")
+            if unanswered_s is not None:
+                self._later(*_unanswered(request, unanswered_s))
+                return
         match request:
             case Resolve():
                 self._resolve(request)

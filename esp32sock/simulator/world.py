@@ -35,6 +35,14 @@ A world is a small TOML file; every table and key may be left out, and what is l
 
     [wps]                           # the access point whose button is pressed
     ssid = "attic"
+
+    [[station]]                     # a station that comes to the module's own access point
+    mac = "aa:bb:cc:00:00:01"
+    after_s = 1.0
+
+    [certificates]                  # slots of the flash: PEM, or a file of it beside this one
+    "client_ca.0" = "ca.pem"
+    "client_cert.0" = ""            # empty
 """
 
 from __future__ import annotations
@@ -47,7 +55,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from .radio import DEFAULT_ACCESS_POINTS, AccessPoint, JoinFailure, Provisioning, Subnet
+from .certificates import slot_of
+from .radio import DEFAULT_ACCESS_POINTS, AccessPoint, JoinFailure, Provisioning, Subnet, Visitor
 from .settings import DEFAULT_ALIASES, Identity, Settings
 from .shaping import Name
 
@@ -81,23 +90,28 @@ class World:
     update: str | None = None
     provisioning: Provisioning | None = None
     wps: str | None = None
+    stations: tuple[Visitor, ...] = ()
+    certificates: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> World:
         """A world out of a file. Raises OSError, or ValueError naming the file, the place and the cause."""
         try:
-            return cls.parse(Path(path).read_text("utf-8"))
+            return cls.parse(Path(path).read_text("utf-8"), base=Path(path).parent)
         except ValueError as error:
             raise ValueError(f"{Path(path)}: {error}") from None
 
     @classmethod
-    def parse(cls, text: str) -> World:
+    def parse(cls, text: str, *, base: Path = Path()) -> World:
         """A world out of TOML."""
-        return cls.of(tomllib.loads(text))
+        return cls.of(tomllib.loads(text), base=base)
 
     @classmethod
-    def of(cls, tables: Mapping[str, object]) -> World:
-        """A world out of what TOML gives, or a dict that looks like it."""
+    def of(cls, tables: Mapping[str, object], *, base: Path = Path()) -> World:
+        """A world out of what TOML gives, or a dict that looks like it. Files are looked for from `base` on.
+
+        Raises ValueError naming the place and the cause, OSError for a file.
+        """
         table = _Table("", tables)
         world = cls()
         entries = table.take("access_point", _list_of_tables, None)
@@ -124,6 +138,14 @@ class World:
             pressed = _Table("wps", wps)
             world = replace(world, wps=pressed.take("ssid", _ssid))
             pressed.end()
+        visitors = table.take("station", _list_of_tables, ())
+        world = replace(
+            world, stations=tuple(_visitor(_Table(f"station {n}", e)) for n, e in enumerate(visitors, 1))
+        )
+        slots = _Table("certificates", table.take("certificates", _table, {}))
+        world = replace(
+            world, certificates=tuple(_certificate(slots, name, base) for name in list(slots.left))
+        )
         table.end()
         if world.wps is not None and world.wps not in {point.ssid for point in world.access_points}:
             raise ValueError(f"wps: there is no access point {world.wps!r}")
@@ -140,6 +162,8 @@ class World:
             update=self.update,
             provisioning=self.provisioning,
             wps=self.wps,
+            stations=self.stations,
+            certificates=self.certificates,
         )
 
 
@@ -189,6 +213,20 @@ def _provisioning(table: _Table) -> Provisioning:
     )
     table.end()
     return result
+
+
+def _visitor(table: _Table) -> Visitor:
+    result = Visitor(table.take("mac", _mac), table.take("after_s", _seconds, Visitor("").after_s))
+    table.end()
+    return result
+
+
+def _certificate(table: _Table, name: str, base: Path) -> tuple[str, str]:
+    text = table.take(name, _text)
+    try:
+        return slot_of(name, text, base)
+    except ValueError as error:
+        raise ValueError(f"{table.where}: {error}") from None
 
 
 def _aliases(table: _Table) -> list[tuple[str, str]]:

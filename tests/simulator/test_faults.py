@@ -231,7 +231,7 @@ def test_wifi_loss(faulty):
     bench = faulty("wifi-loss@3=1.5")
     assert bench.say(START, within=2.9).endswith(OK)
     assert bench.passes(1) == b"WIFI DISCONNECT\r\nCLOSED\r\n"
-    assert bench.passes(2) == b"WIFI CONNECTED\r\nWIFI GOT IP\r\n"
+    assert bench.passes(4) == b"WIFI DISCONNECT\r\nWIFI CONNECTED\r\nWIFI GOT IP\r\n"
 
 
 def test_wifi_storm(faulty):

@@ -4,6 +4,7 @@ import pytest
 
 from esp32sock.simulator.memory_network import MemoryNetwork
 from esp32sock.simulator.network import Received
+from esp32sock.simulator.wire import HostLine
 
 
 def pour(count):
@@ -115,3 +116,46 @@ def test_baud_reads_back_from_the_divider(quiet):
     """115200 reads 115201 (observed 2.0, 4.1); a baud that divides evenly reads as set."""
     bench = quiet("2.4", baud=2_000_000)
     assert bench.say(b"AT+UART_CUR?\r\n").startswith(b"+UART_CUR:2000000,")
+
+
+# The transmit ring of 8192 bytes (at-dialects 2): whoever writes to a full one waits
+
+
+def test_a_command_runs_until_its_answer_is_in_the_ring(quiet):
+    bench = quiet("4.1", paced=True)
+    name = b'AT+SYSFLASH=2,"fs_storage",0,16384\r\n'
+    said = bench.say(name, within=0.5)
+    assert said.startswith(b"+SYSFLASH:16384,\xff")
+    said += bench.say(b"AT\r\n", within=0.1)
+    assert bench.module.firmware.executor.running
+    said += bench.passes(2)
+    assert said == b"+SYSFLASH:16384," + 16384 * b"\xff" + b"\r\nOK\r\n\r\nbusy p...\r\n"
+    assert bench.say(b"AT\r\n") == b"\r\nOK\r\n"
+
+
+@pytest.mark.parametrize("echo", [b"ATE0", b"ATE1"])
+def test_a_flood_of_commands_does_not_fill_the_memory(power_on, echo):
+    """The receiving task waits too, so its ring overflows and what has no room is lost, in silence."""
+    bench = power_on("2.4", paced=True, baud=9600)
+    bench.do(echo.decode())
+    bench.module.uart.host = HostLine(rtscts=False)
+    most = 0
+    for _ in range(400):
+        bench.writes(b"AT+GMR\r\n" * 20)
+        most = max(most, bench.module.uart.queued_bytes)
+        bench.module.advance(bench.now)
+        bench.now += 0.02
+        bench.module.advance(bench.now)
+    assert most < 8192 + 2048
+    assert bench.module.uart.lost_bytes
+    bench.passes(900)
+    assert bench.say(b"\r\nAT\r\n").endswith(b"\r\nOK\r\n")
+
+
+def test_commands_are_answered_while_a_download_fills_the_ring(quiet):
+    network = MemoryNetwork(latency_s=1e-5)
+    network.listen("10.0.2.2", 1, pour(500_000))
+    bench = quiet("2.4", network=network, paced=True)
+    bench.say(b'AT+CIPSTART="TCP","10.0.2.2",1\r\n', within=2)
+    for _ in range(5):
+        assert b"+CIPMUX:0\r\n\r\nOK\r\n" in bench.say(b"AT+CIPMUX?\r\n", within=1.5)

@@ -12,7 +12,8 @@ from esp32sock.simulator.kernel import Kernel
 from esp32sock.simulator.memory_network import MemoryNetwork
 from esp32sock.simulator.network import Send
 from esp32sock.simulator.ports import PtyPort
-from esp32sock.simulator.uart import FIFO_BYTES, RECEIVE_RING_BYTES, Uart, UartSettings
+from esp32sock.simulator.uart import Uart, UartSettings
+from esp32sock.simulator.uart_receive import FIFO_BYTES, RECEIVE_RING_BYTES
 from esp32sock.simulator.wire import Frame, HostLine, equal_rates, received
 
 ROOM = RECEIVE_RING_BYTES + FIFO_BYTES

@@ -7,6 +7,7 @@ import pytest
 
 from esp32sock.simulator import Settings, World
 from esp32sock.simulator import world as world_module
+from esp32sock.simulator.certificates import CA
 from esp32sock.simulator.memory_network import MemoryNetwork
 from esp32sock.simulator.radio import JoinFailure
 
@@ -19,8 +20,12 @@ def documented():
     return "\n".join(line[4:] for line in lines if line.startswith("    "))
 
 
-def test_the_documented_world():
-    world = World.parse(documented())
+def test_the_documented_world(tmp_path):
+    (tmp_path / "ca.pem").write_text(CA)
+    (tmp_path / "world.toml").write_text(documented())
+    world = World.read(tmp_path / "world.toml")
+    assert [(visitor.mac, visitor.after_s) for visitor in world.stations] == [("aa:bb:cc:00:00:01", 1.0)]
+    assert world.certificates == (("client_ca.0", CA), ("client_cert.0", ""))
     (point,) = world.access_points
     assert (point.ssid, point.password, point.channel, point.rssi_dbm, point.encryption) == (
         "attic", "correct horse", 6, -48, 3,
@@ -40,7 +45,15 @@ def test_the_documented_world():
 def test_every_key_is_documented():
     """What the reader knows stands in the docstring, and nothing else does."""
     tables = tomllib.loads(documented())
-    assert set(tables) == {"access_point", "network", "module", "smartconfig", "wps"}
+    assert set(tables) == {
+        "access_point",
+        "network",
+        "module",
+        "smartconfig",
+        "wps",
+        "station",
+        "certificates",
+    }
 
 
 def test_nothing_said_is_the_default():
@@ -68,6 +81,9 @@ def test_nothing_said_is_the_default():
         (f'[[access_point]]\nssid = "{33 * "a"}"', "has not 1 to 32 bytes"),
         ("access_point = 3", "access_point: 3 is no list"),
         ("network = 3", "network: 3 is no table"),
+        ('[certificates]\nca = "x"', "certificates: no certificate slot 'ca'; there are server_cert, "),
+        ('[[station]]\nmac = "x"', "station 1: mac: 'x' is not like 24:0a"),
+        ("[certificates]\nclient_ca = 3", "certificates: client_ca: 3 is no text"),
         ('[network.aliases]\n"x" = "127.0.0.1"', "network.aliases: 'x' is no IPv4 address"),
         ('[network.aliases]\n"10.0.0.1" = "y"', "network.aliases: 10.0.0.1: 'y' is no IPv4 address"),
         ('[network.names]\n"a.test" = 5', "network.names: a.test: 5 is no table"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 
 from ..radio import Subnet
@@ -15,6 +16,7 @@ from .registry import Call, command
 from .results import Refusal, failed, out_of_range, wrong_count
 
 if TYPE_CHECKING:
+    from .core import Firmware
     from .params import Arguments
 
 NO_SUBNET = Subnet(address="0.0.0.0", gateway="0.0.0.0", netmask="0.0.0.0")
@@ -114,6 +116,15 @@ def set_softap_mac(call: Call) -> None:
     call.remember("softap_mac", mac)
 
 
+def link_local(mac: str) -> str:
+    """The IPv6 address that an interface gives itself: its MAC address with `fffe` in the middle and one bit
+    turned over (RFC 4291).
+    """
+    octets = bytes.fromhex(mac.replace(":", ""))
+    identifier = bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:]
+    return str(IPv6Address(b"\xfe\x80" + bytes(6) + identifier))
+
+
 # IP addresses
 
 
@@ -144,6 +155,8 @@ def _say_subnet(call: Call, subnet: Subnet) -> None:
 def station_address(call: Call) -> None:
     """V1.0 4.2.13; zeros when not joined (observed 1.0, 2.0)."""
     _say_subnet(call, call.firmware.station.subnet or NO_SUBNET)
+    if call.state.ipv6 and call.firmware.station.has_address:
+        call.say(f'+CIPSTA:ip6ll:"{link_local(station_mac(call))}"')  # at-dialects 6
 
 
 @command("CIPSTA", "s")
@@ -179,6 +192,8 @@ def local_addresses(call: Call) -> None:
         call.say(f'+CIFSR:APMAC,"{softap_mac(call)}"')
     if state.station:
         call.say(f'+CIFSR:STAIP,"{call.firmware.station.address}"')
+        if state.ipv6 and call.firmware.station.has_address:
+            call.say(f'+CIFSR:STAIP6LL,"{link_local(station_mac(call))}"')
         call.say(f'+CIFSR:STAMAC,"{station_mac(call)}"')
 
 
@@ -212,16 +227,16 @@ def dhcp(call: Call) -> None:
 @command("CWDHCPS", "q")
 def dhcp_server_query(call: Call) -> None:
     """One CR LF before OK, and no quotes (observed 1.0, 2.0, 4.1)."""
-    lease, first, last = _dhcp_range(call)
+    lease, first, last = dhcp_range(call.firmware)
     call.say_open(f"+CWDHCPS{call.profile.dhcps_separator}{lease},{first},{last}")
 
 
-def _dhcp_range(call: Call) -> tuple[int, str, str]:
+def dhcp_range(firmware: Firmware) -> tuple[int, str, str]:
     """The lease in minutes and the range; by default 120 and the hundred addresses from .2 on."""
-    lease, first, last = call.firmware.memory.get("dhcp_range", (0, "", ""))
+    lease, first, last = firmware.memory.get("dhcp_range", (0, "", ""))
     if lease:
         return lease, first, last
-    network = softap_subnet(call).address.rpartition(".")[0]
+    network = firmware.memory.get("softap_subnet", SOFTAP_SUBNET).address.rpartition(".")[0]
     return 120, f"{network}.2", f"{network}.101"
 
 

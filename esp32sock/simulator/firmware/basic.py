@@ -4,6 +4,7 @@ SYS commands of later firmware are in system.py.
 
 from __future__ import annotations
 
+from .partitions import USER_PARTITIONS
 from .registry import Call, command
 
 
@@ -37,7 +38,7 @@ def restore(call: Call) -> None:
         links = call.firmware.links
         for link in sorted(links.all(), key=lambda link: -link.link_id):
             links.close(link)
-    call.firmware.nvs.erase()
+    call.firmware.nvs.erase(keep=USER_PARTITIONS)
     call.after(call.firmware.restart_soon)
 
 

@@ -8,9 +8,10 @@ their `Call`. Importing this module registers all of them.
 from __future__ import annotations
 
 from functools import partial
+from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
-from ..kernel import Kernel, Mailbox, Process
+from ..kernel import Kernel, Mailbox, Process, Promise
 from ..network import ITSELF
 from ..settings import WINDOW_BYTES
 from . import (  # noqa: F401  (they register their commands)
@@ -18,6 +19,7 @@ from . import (  # noqa: F401  (they register their commands)
     basic,
     linking,
     long_send,
+    manufacturing,
     names,
     passive,
     scanning,
@@ -35,6 +37,7 @@ from .inbound import Inbound
 from .links import Links
 from .memory import Memory
 from .passthrough import Passthrough
+from .questions import Questions
 from .receiver import Receiver
 from .results import BUSY, BUSY_CODE, READY, Refusal, Result
 from .server import Server
@@ -91,8 +94,10 @@ class Firmware:
         self.running = False
         self._clock_offset_s = 0.0
         self._processes: list[Process] = []
+        self._waiting_for_room: list[Promise[None]] = []
         self.receiver = Receiver(self)
         self.executor = Executor(self)
+        self.questions = Questions(self)
         self.links = Links(self)
         self.inbound = Inbound(self)
         self.server = Server(self)
@@ -129,6 +134,14 @@ class Firmware:
             own.add(self.memory.get("softap_subnet", addresses.SOFTAP_SUBNET).address)
         return own
 
+    def is_at_softap(self, address: str) -> bool:
+        """Whether an address belongs to the network of our SoftAP."""
+        if not self.state.softap:
+            return False
+        subnet = self.memory.get("softap_subnet", addresses.SOFTAP_SUBNET)
+        network = IPv4Network(f"{subnet.address}/{subnet.netmask}", strict=False)
+        return IPv4Address(address) in network
+
     def window_bytes(self, link_id: int) -> int:
         """The receive window of a new link: never open in passive receive, which would hold all of it."""
         keeps = self.state.passive or self.state.receive_types[link_id]
@@ -154,6 +167,22 @@ class Firmware:
             self.faults.module_bytes(self, data)
         else:
             self.uart.write(data)
+
+    async def until_room(self) -> None:
+        """Until the transmit ring takes more: whoever writes to a full one waits (at-dialects 2: 8192)."""
+        if not self.uart.room:
+            waiting: Promise[None] = self.kernel.promise()
+            self._waiting_for_room.append(waiting)
+            await waiting
+
+    def output_drained(self) -> None:
+        """Some of what was written has left: the commands' task comes before that of received data."""
+        if self.uart.room:
+            self.receiver.read_on()
+            waiting, self._waiting_for_room = self._waiting_for_room, []
+            for promise in waiting:
+                promise.set(None)
+        self.inbound.pump()
 
     def line(self, text: str) -> None:
         self.write(text.encode("utf-8", "surrogateescape") + b"\r\n")
@@ -225,6 +254,7 @@ class Firmware:
         for process in self._processes:
             process.cancel()
         self._processes.clear()
+        self._waiting_for_room.clear()
         self.executor.reset()
         self.receiver.reset()
         self.passthrough.reset()
@@ -273,6 +303,8 @@ class Firmware:
         self.running = True
         restore_links(self.state, self.nvs)
         self.passthrough.resume()
+        if self.state.softap:
+            self.softap.open()
         self.journal.boots += 1
 
     def stored_uart(self) -> UartSettings:

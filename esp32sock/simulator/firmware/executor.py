@@ -92,6 +92,7 @@ class Executor:
             if faults.active:
                 faults.gap("before result")
             firmware.write(firmware.spelling(result))
+        await firmware.until_room()  # the writes of this command had to wait
         self._process = None
         if call is not None:
             for action in call.afterwards:

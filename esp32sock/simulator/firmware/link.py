@@ -69,6 +69,8 @@ class Link:
     """Who sent a datagram meanwhile, where that changes the destination (at-dialects 7.5)."""
     awaiting_payload: bool = False
     """Between the prompt and the last byte of the payload."""
+    unsent: bool = False
+    """The network still holds some of a payload whose sending took too long."""
     stalled: bool = False
     """The fault of 2.0: it receives no more until something happens to another link."""
 

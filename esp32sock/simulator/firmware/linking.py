@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from ..network import OpenDatagram, OpenStream
 from .link import ALL_LINKS, LINK_COUNT
-from .links import refuse_if
 from .registry import Call, command
-from .results import Refusal, out_of_range, wrong_count
+from .results import Refusal, out_of_range, refuse_if, wrong_count
 from .tls import client_security, has_room_for_ssl
 
 if TYPE_CHECKING:
@@ -138,17 +137,19 @@ async def _check_free(call: Call, link_id: int | None) -> None:
 async def _start_stream(
     call: Call, link_id: int | None, kind: str, host: str, port: int, keepalive_s: int, within_s: float
 ) -> None:
-    links, firmware = call.firmware.links, call.firmware
+    links, questions, firmware = call.firmware.links, call.firmware.questions, call.firmware
     assert link_id is not None
     tls = None
     if kind.startswith("SSL"):
         refuse_if(not has_room_for_ssl(firmware))
         tls = client_security(call, link_id)
-    address = await links.resolve(host)
+    address = await questions.resolve(host)
     if address is None or port == 0:
         raise Refusal
+    if not keepalive_s:
+        keepalive_s = call.state.tcp_options[link_id].keepalive_s or call.profile.tcpip.tcp_keepalive_s
     window = firmware.window_bytes(link_id)
-    request = OpenStream(links.new_handle(), address, port, window, keepalive_s, tls)
+    request = OpenStream(questions.new_handle(), address, port, window, keepalive_s, tls)
     _opened(call, await links.open(link_id, request, kind, within_s=within_s))
 
 
@@ -162,12 +163,12 @@ async def _start_datagram(
     mode: int,
     within_s: float,
 ) -> None:
-    links = call.firmware.links
+    links, questions = call.firmware.links, call.firmware.questions
     assert link_id is not None
-    address = await links.resolve(host)
+    address = await questions.resolve(host)
     if address is None:
         raise Refusal
-    request = OpenDatagram(links.new_handle(), address, port, local_port)
+    request = OpenDatagram(questions.new_handle(), address, port, local_port)
     link = await links.open(link_id, request, kind, within_s=within_s)
     if link is not None:
         link.udp_mode = mode

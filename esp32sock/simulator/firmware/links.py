@@ -6,14 +6,11 @@ the network has opened it; until the host has been told (`announced`), nothing r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from ..journal import LinkRecord
 from ..network import (
-    ITSELF,
     Accepted,
-    AskTime,
-    AskUpdate,
     Close,
     DatagramReceived,
     Failed,
@@ -22,26 +19,17 @@ from ..network import (
     OpenStream,
     PeerClosed,
     PeerReset,
-    Ping,
-    Pinged,
     Received,
-    Resolve,
-    Resolved,
     Send,
     SendDatagram,
     Sent,
-    TimeTold,
-    UpdateFound,
 )
-from .link import ALL_LINKS, LINK_COUNT, OPEN_UDP_QUEUE, UDP_QUEUE, Link
-from .results import Refusal
+from .link import LINK_COUNT, OPEN_UDP_QUEUE, UDP_QUEUE, Link
 
 if TYPE_CHECKING:
     from ..kernel import Promise
-    from ..network import Event, Listen, Request
+    from ..network import Event
     from .core import Firmware
-
-__all__ = ["ALL_LINKS", "LINK_COUNT", "Link", "Links", "is_address"]
 
 NOWHERE = "0.0.0.0"
 """A UDP peer that is no address: the link receives from anyone and what it sends is lost (a guess)."""
@@ -49,21 +37,17 @@ NOWHERE = "0.0.0.0"
 SSL_LINK_BYTES = 45_000
 """What an SSL link takes of the heap: 25 to 40 kB and more (at-dialects 7.4; chosen by taste)."""
 
-T = TypeVar("T")
-
 
 class Links:
-    """All links, by id and by handle, and the requests that are under way."""
+    """All links, by id and by handle."""
 
     def __init__(self, firmware: Firmware) -> None:
         self._firmware = firmware
         self._table: list[Link | None] = [None] * LINK_COUNT
         self._by_handle: dict[int, Link] = {}
-        self._answers: dict[int, Promise[Event]] = {}
-        """By handle, or by token: whoever waits for an answer of the network."""
+        self._questions = firmware.questions
         self._opening: dict[int, int] = {}
         """Link ids that are being opened, by handle: the server may not give them away."""
-        self._next_handle = 1
 
     # Looking
 
@@ -92,52 +76,6 @@ class Links:
         """What the links take of the memory that AT+SYSRAM shows."""
         return SSL_LINK_BYTES * sum(link.is_secure for link in self.all())
 
-    # Asking the network
-
-    def new_handle(self) -> int:
-        self._next_handle += 1
-        return self._next_handle - 1
-
-    async def ask(self, handle: int, request: Request) -> Event:
-        """Put a request that the network answers; handle or token says what the answer belongs to."""
-        promise: Promise[Event] = self._firmware.kernel.promise()
-        self._answers[handle] = promise
-        self._firmware.request(request)
-        return await promise
-
-    async def resolve(self, name: str) -> str | None:
-        """The IPv4 address of a name, or None."""
-        firmware = self._firmware
-        if is_address(name.strip()):
-            return name.strip()  # blanks around an address are taken (sweep of CIPSTART, 2.0)
-        token = self.new_handle()
-        event = await self.ask(token, Resolve(token, name))
-        address = event.address if isinstance(event, Resolved) else None
-        return address if firmware.station.has_address or address == ITSELF else None
-
-    async def ping(self, address: str) -> int | None:
-        token = self.new_handle()
-        event = await self.ask(token, Ping(token, self._outward(address)))
-        return event.milliseconds if isinstance(event, Pinged) else None
-
-    async def ask_time(self, server: str) -> float | None:
-        token = self.new_handle()
-        event = await self.ask(token, AskTime(token, server))
-        return event.unix_s if isinstance(event, TimeTold) else None
-
-    async def ask_update(self) -> str | None:
-        token = self.new_handle()
-        event = await self.ask(token, AskUpdate(token))
-        return event.version if isinstance(event, UpdateFound) else None
-
-    async def listen(self, request: Listen) -> Opened | None:
-        event = await self.ask(request.handle, request)
-        return event if isinstance(event, Opened) else None
-
-    def _outward(self, address: str) -> str:
-        """An address as the network takes it: the module's own ones are all `ITSELF`."""
-        return ITSELF if address in self._firmware.own_addresses() else address
-
     # Opening
 
     async def open(
@@ -148,11 +86,11 @@ class Links:
         handle = request.handle
         self._opening[handle] = link_id
         asked = request
-        outward = self._outward(request.address)
+        outward = self._questions.outward(request.address)
         if outward != request.address:
             asked = _readdressed(request, outward)
         timer = firmware.kernel.call_later(within_s, lambda: self._give_up(handle)) if within_s else None
-        event = await self.ask(handle, asked)
+        event = await self._questions.ask(handle, asked)
         if timer is not None:
             timer.cancel()
         self._opening.pop(handle, None)
@@ -170,10 +108,8 @@ class Links:
         return link
 
     def _give_up(self, handle: int) -> None:
-        promise = self._answers.pop(handle, None)
-        if promise is not None:
+        if self._questions.answer(handle, Failed(handle, "time limit")):
             self._firmware.request(Close(handle))
-            promise.set(Failed(handle, "time limit"))
 
     def enter_accepted(self, link_id: int, kind: str, event: Accepted, window_bytes: int) -> Link:
         return self._enter(link_id, kind, event, accepted=True, window_bytes=window_bytes)
@@ -227,19 +163,48 @@ class Links:
         """Give payload to the network; whether it took it."""
         firmware = self._firmware
         if link.is_stream:
-            answer = await self.ask(link.handle, Send(link.handle, data))
+            if link.unsent and not await self._within_time(link, None):
+                return False
+            if not await self._within_time(link, Send(link.handle, data)):
+                return False
+            answer: Event = Sent(link.handle)
         else:
             address, port = destination or (link.address, link.port)
             if address == NOWHERE or not port:
                 answer = Sent(link.handle)
             else:
-                outward = self._outward(address)
-                answer = await self.ask(link.handle, SendDatagram(link.handle, data, outward, port))
+                outward = self._questions.outward(address)
+                answer = await self._questions.ask(
+                    link.handle, SendDatagram(link.handle, data, outward, port)
+                )
         if not isinstance(answer, Sent):
             return False
         link.last_used_s = firmware.now
         link.record.bytes_sent += len(data)
         return True
+
+    async def _within_time(self, link: Link, request: Send | None) -> bool:
+        """Let the network take what is sent, or what it has not taken yet: True once it has.
+
+        AT+CIPTCPOPT's send time limit ends the waiting, and not the sending: a part may be on its way
+        (known-bugs 7).
+        """
+        firmware, handle = self._firmware, link.handle
+        promise = self._questions.expect(handle)
+        limit_ms = firmware.state.tcp_options[link.link_id].send_timeout_ms
+        timer = None
+        if limit_ms:
+            timer = firmware.kernel.call_later(limit_ms / 1000, lambda: self._stop_waiting(link, promise))
+        if request is not None:
+            firmware.request(request)
+        answer = await promise
+        if timer is not None:
+            timer.cancel()
+        return isinstance(answer, Sent)
+
+    def _stop_waiting(self, link: Link, promise: Promise[Event]) -> None:
+        if self._questions.withdraw(link.handle, promise, Failed(link.handle, "send time limit")):
+            link.unsent = True
 
     # The fault of 2.0
 
@@ -268,9 +233,7 @@ class Links:
         self._table[link.link_id] = None
         self._by_handle.pop(link.handle, None)
         firmware.journal.closed(link.record, firmware.now)
-        waiting = self._answers.pop(link.handle, None)
-        if waiting is not None:
-            waiting.set(PeerReset(link.handle))
+        self._questions.answer(link.handle, PeerReset(link.handle))
         at_once = link.is_stream and firmware.state.linger(link.link_id) == 0
         firmware.request(Close(link.handle, abort or at_once))
         firmware.state.link_closed(self.all())
@@ -291,14 +254,14 @@ class Links:
         self.forget_requests()
         for link in self.all():
             self.close(link)
-        self._answers.clear()
+        self._questions.forget()
 
     def crash(self) -> None:
         """The firmware crashes: nothing is said."""
         self.forget_requests()
         for link in self.all():
             self.close(link, say=False, abort=True)
-        self._answers.clear()
+        self._questions.forget()
 
     def forget_requests(self) -> None:
         for handle in sorted(self._opening):
@@ -310,6 +273,22 @@ class Links:
         for link in self.all():
             if link.is_stream:
                 self.close(link)
+
+    def network_lost(self) -> None:
+        """The access point is gone. Streams end from 2.0 on (at-dialects 8.2), from 2.1 on not before what
+        they hold unread in passive receive has been read; from 4.1 on those at the SoftAP stay.
+        """
+        firmware, traits = self._firmware, self._firmware.profile.tcpip
+        if not traits.loss_closes:
+            return
+        for link in self.all():
+            if not link.is_stream or (traits.loss_spares_softap and firmware.is_at_softap(link.address)):
+                continue
+            if traits.loss_waits_for_reader and link.has_unread and firmware.inbound.is_passive(link):
+                firmware.request(Close(link.handle, abort=True))
+                link.peer_closed = True
+            else:
+                self.close(link, abort=True)
 
     # What the network says
 
@@ -342,10 +321,10 @@ class Links:
                 self._answer(event.token, event)
 
     def _answer(self, key: int, event: Event) -> None:
-        promise = self._answers.pop(key, None)
-        if promise is not None:
-            promise.set(event)
-        elif isinstance(event, Opened):
+        link = self._by_handle.get(key)
+        if link is not None and isinstance(event, Sent):
+            link.unsent = False
+        if not self._questions.answer(key, event) and isinstance(event, Opened):
             self._firmware.request(Close(key))
 
     def _on_datagram(self, event: DatagramReceived) -> None:
@@ -392,15 +371,3 @@ def _readdressed(request: OpenStream | OpenDatagram, address: str) -> OpenStream
     return OpenStream(
         request.handle, address, request.port, request.window_bytes, request.keepalive_s, request.tls
     )
-
-
-def is_address(text: str) -> bool:
-    """Whether the text is a dotted IPv4 address."""
-    parts = text.split(".")
-    return len(parts) == 4 and all(part.isascii() and part.isdigit() and int(part) < 256 for part in parts)
-
-
-def refuse_if(condition: object) -> None:
-    """The bare ERROR of the TCP/IP commands: it never has a code (sweeps of 1.0)."""
-    if condition:
-        raise Refusal

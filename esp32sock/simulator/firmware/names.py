@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .linking import TIMEOUT_MS, crash
-from .links import is_address, refuse_if
+from .questions import is_address
 from .registry import Call, command
-from .results import Refusal, out_of_range
+from .results import Refusal, out_of_range, refuse_if
 
 if TYPE_CHECKING:
     from .core import Firmware
@@ -17,6 +17,10 @@ NAME_SERVER = "208.67.222.222"
 
 FURTHER_NAME_SERVERS = ("114.114.114.114", "8.8.8.8")
 """Behind the first, on the modern builds (observed 4.1, 4.2)."""
+
+
+IPV6_ONLY = 3
+"""At-dialects 7.2; the networks behind a simulated module have none."""
 
 
 async def _read_name(call: Call) -> str:
@@ -36,10 +40,10 @@ async def look_up(call: Call) -> None:
     most = 3 if traits.start_timeout else 2 if traits.ipv6_kinds else 1
     arguments.expect(1, most)
     name = await _read_name(call)
-    arguments.integer(1, 3, default=1)
-    arguments.integer(*TIMEOUT_MS, default=0)
-    address = await firmware.links.resolve(name)
-    if address is None:
+    family = arguments.integer(1, 3, default=1)
+    within_ms = arguments.integer(*TIMEOUT_MS, default=0)
+    address = await firmware.questions.resolve(name, within_s=within_ms / 1000)
+    if address is None or family == IPV6_ONLY:
         raise Refusal
     call.say(f'+CIPDOMAIN:"{address}"' if call.profile.domain_quoted else f"+CIPDOMAIN:{address}")
 
@@ -50,8 +54,8 @@ async def ping(call: Call) -> None:
     call.arguments.without_codes().expect(1, 1)
     name = await _read_name(call)
     refuse_if(not call.firmware.has_network)
-    address = await call.firmware.links.resolve(name)
-    milliseconds = None if address is None else await call.firmware.links.ping(address)
+    address = await call.firmware.questions.resolve(name)
+    milliseconds = None if address is None else await call.firmware.questions.ping(address)
     if milliseconds is None:
         call.say("+PING:TIMEOUT")
         raise Refusal

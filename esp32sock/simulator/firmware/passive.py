@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from .inbound import give_credit, take
 from .link import ALL_LINKS, LINK_COUNT
-from .links import refuse_if
 from .registry import Call, command
+from .results import refuse_if
 from .status import read_switch
 
 if TYPE_CHECKING:

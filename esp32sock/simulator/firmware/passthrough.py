@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 
 from ..network import OpenDatagram, OpenStream
 from .backlog import Backlog
-from .links import refuse_if
 from .receiver import CANCEL
 from .registry import Call, command
-from .results import Refusal, Result
+from .results import Refusal, Result, refuse_if
 from .sending import prompt
 from .tls import security_of
 
@@ -186,7 +185,7 @@ class Passthrough:
         firmware = self._firmware
         if like is None or not firmware.has_network or firmware.links.get(0) is not None:
             return None
-        handle = firmware.links.new_handle()
+        handle = firmware.questions.new_handle()
         again: OpenStream | OpenDatagram
         if isinstance(like, OpenDatagram):
             again = OpenDatagram(handle, like.address, like.port, like.local_port)
@@ -211,7 +210,7 @@ class Passthrough:
         firmware.state.passthrough_mode = True
         while True:
             await firmware.kernel.sleep(firmware.state.reconnect_interval * TENTH_S)
-            address = await firmware.links.resolve(host) if firmware.has_network else None
+            address = await firmware.questions.resolve(host) if firmware.has_network else None
             if address is None:
                 continue
             like: OpenStream | OpenDatagram

@@ -125,8 +125,10 @@ class Receiver:
         self._sink: Callable[[bytes, bool], bytes] | None = None
         self._last_read_s = float("-inf")
         self._idle_s = 0.0
+        self._hold: int | None = None
 
     def reset(self) -> None:
+        self._hold = None  # a restart of the UART ends it
         self._buffer.clear()
         self._stale = b""
         self._sink = None
@@ -159,7 +161,8 @@ class Receiver:
 
     def receive(self, data: bytes) -> None:
         """One read of the UART."""
-        now = self._firmware.now
+        firmware = self._firmware
+        now = firmware.now
         self._idle_s = now - self._last_read_s
         separate = self._idle_s >= READ_GAP_S
         self._last_read_s = now
@@ -168,7 +171,16 @@ class Receiver:
             if rest:
                 self.refuse()
             return
+        said = firmware.uart.queued_bytes
         self._lines(data)
+        if firmware.uart.queued_bytes > said and not firmware.uart.room and self._hold is None:
+            self._hold = firmware.uart.hold()  # the task waits with its echo or its `busy p...`
+
+    def read_on(self) -> None:
+        """The transmit ring has room again."""
+        if self._hold is not None:
+            hold, self._hold = self._hold, None
+            self._firmware.uart.release(hold)
 
     def _lines(self, data: bytes) -> None:
         firmware, buffer = self._firmware, self._buffer

@@ -40,6 +40,12 @@ class Refusal(Exception):
         return self.codes[-1] if self.codes else None
 
 
+def refuse_if(condition: object) -> None:
+    """The bare ERROR of the TCP/IP commands: it never has a code (sweeps of 1.0)."""
+    if condition:
+        raise Refusal
+
+
 def text_behind_command() -> Refusal:
     return Refusal(0x01020000)
 

@@ -9,6 +9,9 @@ from .params import quote
 from .registry import Call, command
 from .results import failed, out_of_range
 
+COUNTRY = (1, "CN", 1, 13)
+"""As shipped (observed 4.1, 4.2): policy, code, first channel, how many."""
+
 if TYPE_CHECKING:
     from ..radio import AccessPoint
 
@@ -51,6 +54,8 @@ async def _scan(call: Call, ssid: str, mac: str, channel: int) -> None:
         raise failed()
     await firmware.kernel.sleep(firmware.settings.timing.scan_s)
     heard = firmware.radio.scan()
+    _, _, first, count = firmware.memory.get("country", COUNTRY)
+    channels = range(first, first + count)
     if not state.scan_ordered:
         heard.sort(key=lambda entry: entry[0].channel)  # by channel, as a scan goes (a guess)
     for access_point, rssi_dbm in heard:
@@ -58,6 +63,7 @@ async def _scan(call: Call, ssid: str, mac: str, channel: int) -> None:
             ssid in ("", access_point.ssid)
             and mac in ("", access_point.bssid.lower())
             and channel in (0, access_point.channel)
+            and access_point.channel in channels
             and rssi_dbm >= state.scan_weakest_dbm
             and state.scan_authentication >> access_point.encryption & 1
         )

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .link import LINK_COUNT
-from .links import refuse_if
 from .receiver import DataPhase, EscapedPhase
 from .registry import Call, command
-from .results import Refusal, Result
+from .results import Refusal, Result, refuse_if
 
 if TYPE_CHECKING:
     from .link import Link
@@ -79,7 +78,7 @@ async def read_destination(call: Call, link: Link) -> tuple[str, int] | None:
         port = arguments.integer(1, 65535)
     arguments.end()
     refuse_if(not host)
-    address = await call.firmware.links.resolve(host)
+    address = await call.firmware.questions.resolve(host)
     if address is None:
         raise Refusal
     return address, port

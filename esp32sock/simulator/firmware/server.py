@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from ..network import Accepted, Close, Listen
 from .link import LINK_COUNT
-from .links import refuse_if
 from .registry import Call, command
-from .results import Refusal
+from .results import Refusal, refuse_if
 from .tls import server_security
 
 if TYPE_CHECKING:
@@ -61,9 +60,9 @@ class Server:
         """Raises Refusal if the port cannot be had."""
         firmware = self._firmware
         tls = server_security(firmware, ca) if kind == "SSL" else None
-        handle = firmware.links.new_handle()
+        handle = firmware.questions.new_handle()
         window = firmware.window_bytes(0)
-        opened = await firmware.links.listen(Listen(handle, port, window, tls))
+        opened = await firmware.questions.listen(Listen(handle, port, window, tls))
         if opened is None:
             raise Refusal
         self.listener = Listener(handle, port, kind, ca, interface, firmware.now)

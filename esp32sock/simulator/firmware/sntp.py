@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from .links import refuse_if
 from .registry import Call, command
+from .results import refuse_if
 
 if TYPE_CHECKING:
     from ..kernel import Process
@@ -61,7 +61,7 @@ class TimeClient:
 
     async def _ask_one_of_them(self) -> float | None:
         for server in self.servers:
-            told = await self._firmware.links.ask_time(server)
+            told = await self._firmware.questions.ask_time(server)
             if told is not None:
                 return told
         return None

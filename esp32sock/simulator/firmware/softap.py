@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
-from .addresses import is_mac
+from .addresses import DHCP_SOFTAP, dhcp_range, is_mac
 from .params import encode, quote
 from .registry import Call, command
 from .results import Refusal, failed, out_of_range, wrong_count
 
 if TYPE_CHECKING:
+    from ..radio import Visitor
     from .core import Firmware
 
 SSID_BYTES = 32
@@ -39,21 +41,45 @@ class SoftAp:
     def __init__(self, firmware: Firmware) -> None:
         self._firmware = firmware
         self.stations: dict[str, str] = {}
-        """Address by MAC."""
+        """Address by MAC; empty for one that DHCP gave none."""
+
+    def open(self) -> None:
+        """The SoftAP has been switched on: the stations of the world come, each in its time."""
+        for visitor in self._firmware.settings.stations:
+            self._firmware.spawn(self._visit(visitor))
+
+    async def _visit(self, visitor: Visitor) -> None:
+        await self._firmware.kernel.sleep(visitor.after_s)
+        if visitor.mac not in self.stations:
+            self.arrive(visitor.mac)
 
     def arrive(self, mac: str) -> str | None:
-        """A station joins and gets an address; None if the SoftAP is off or full."""
+        """A station joins; its address, empty if DHCP is off or has none left; None if the SoftAP is off or
+        full.
+        """
         firmware = self._firmware
-        settings = firmware.memory.get("softap", SoftApSettings(""))
+        settings = firmware.memory.get(
+            "softap", SoftApSettings("", most_stations=firmware.profile.softap_stations)
+        )
         if not firmware.running or not firmware.state.softap or len(self.stations) >= settings.most_stations:
             return None
-        taken = set(self.stations.values())
-        address = next(f"192.168.4.{host}" for host in range(2, 102) if f"192.168.4.{host}" not in taken)
+        address = self._lease()
         self.stations[mac] = address
         if firmware.profile.softap_lines:
             firmware.line(f'+STA_CONNECTED:"{mac}"')
-            firmware.line(f'+DIST_STA_IP:"{mac}","{address}"')
+            if address:
+                firmware.line(f'+DIST_STA_IP:"{mac}","{address}"')
         return address
+
+    def _lease(self) -> str:
+        """The lowest free address of the range of AT+CWDHCPS; none without DHCP (AT+CWDHCP)."""
+        firmware = self._firmware
+        if not firmware.memory.get("dhcp", DHCP_SOFTAP) & DHCP_SOFTAP:
+            return ""
+        _, first, last = dhcp_range(firmware)
+        taken = set(self.stations.values())
+        numbers = range(int(IPv4Address(first)), int(IPv4Address(last)) + 1)
+        return next((str(IPv4Address(n)) for n in numbers if str(IPv4Address(n)) not in taken), "")
 
     def depart(self, mac: str) -> None:
         """A station leaves, or is sent away."""
@@ -119,7 +145,8 @@ def softap(call: Call) -> None:
 def stations(call: Call) -> None:
     """V1.0 4.2.7; nothing but OK without stations (observed 1.0, 2.0, 4.1)."""
     for mac, address in call.firmware.softap.stations.items():
-        call.say(f"{call.profile.cwlif_prefix}{address},{mac}")
+        if address:  # "cannot get a static IP"
+            call.say(f"{call.profile.cwlif_prefix}{address},{mac}")
 
 
 @command("CWQIF", "e")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .link import Link
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class TcpOptions:
     """AT+CIPTCPOPT of one link; the defaults are the firmware's (at-dialects 7.11)."""
 
@@ -36,7 +36,8 @@ class SslOptions:
     common_name: str = ""
     server_name: str = ""
     alpn: tuple[str, ...] = ()
-    psk: tuple[str, str] | None = None
+    psk: tuple[bytes, str] | None = None
+    """Key and identity."""
     ciphers: tuple[int, ...] = ()
 
 
@@ -100,6 +101,8 @@ class TcpIpState:
 def restore_links(state: TcpIpState, nvs: Nvs) -> None:
     """What the flash holds of the settings of links."""
     state.reconnect_interval = nvs.get("reconnect_interval", 1)
+    state.ipv6 = nvs.get("ipv6", False)
+    state.tcp_options = [nvs.get(f"tcp_{link_id}", TcpOptions()) for link_id in range(LINK_COUNT)]
     for link_id, options in enumerate(state.ssl_options):
         stored: tuple[int, ...] = nvs.get(f"ssl_{link_id}", ())
         if len(stored) == 3:

@@ -73,7 +73,44 @@ class Station:
     async def _join_stored(self) -> None:
         self.connecting = True
         await self.associate()
-        await self.obtain_address()
+        if not await self.obtain_address():
+            await self._try_again(said_before=False)
+        self.connecting = False
+
+    def lose(self) -> None:
+        """The access point is gone: WIFI DISCONNECT, links fall, and it tries again by itself (at-dialects
+        8.2).
+        """
+        if self.leave():
+            self._firmware.links.network_lost()
+            self._joining = self._firmware.spawn(self._try_again(said_before=True))
+
+    @property
+    def _retries(self) -> tuple[int, int]:
+        """How many seconds apart, 0 for never, and how often, 0 for ever: AT+CWRECONNCFG, before 2.2 each
+        second (at-dialects 6).
+        """
+        if "CWRECONNCFG" not in self._firmware.profile.commands:
+            return self._firmware.memory.get("join_reconnect", 0) or 1, 0
+        return self._firmware.memory.get("reconnect", (1, 0))
+
+    async def _try_again(self, *, said_before: bool) -> None:
+        """A failed attempt says WIFI DISCONNECT once more, if that was said before (at-dialects 8.2)."""
+        firmware = self._firmware
+        interval_s, most = self._retries
+        attempts = 0
+        while interval_s and (not most or attempts < most):
+            self.connecting = True
+            await firmware.kernel.sleep(interval_s)
+            attempts += 1
+            await self.associate()
+            if await self.obtain_address():
+                break
+            await firmware.kernel.sleep(firmware.settings.timing.join_failure_s)
+            if said_before or self.access_point is not None:
+                self._say("WIFI DISCONNECT")
+            self.access_point = None
+            interval_s, most = self._retries
         self.connecting = False
 
     def _look_for_stored(self) -> AccessPoint | JoinFailure:
@@ -110,12 +147,23 @@ class Station:
         self.has_address = True
         self.failed = False
         self._say("WIFI GOT IP")
+        if firmware.state.ipv6:
+            self._say("WIFI GOT IPv6 LL")  # at-dialects 3.4; behind the other by guess
         return True
 
-    async def join(self, ssid: str, password: str, bssid: str, *, refuse_open: bool = False) -> int | None:
+    async def join(
+        self,
+        ssid: str,
+        password: str,
+        bssid: str,
+        *,
+        refuse_open: bool = False,
+        within_s: float | None = None,
+    ) -> int | None:
         """AT+CWJAP: the code of the failure, or None.
 
-        A failure leaves the module without a network (observed 4.1).
+        A failure leaves the module without a network (observed 4.1). What takes longer than `within_s` is one
+        too, for whatever reason.
 
         `refuse_open` is pci_en: an open access point is then not found (sweep of CWJAP, 2.0).
         """
@@ -124,9 +172,16 @@ class Station:
         found = self._look_for(ssid, password, bssid)
         if refuse_open and isinstance(found, AccessPoint) and found.encryption == 0:
             found = JoinFailure.NOT_FOUND
+        timing = firmware.settings.timing
+        joins = isinstance(found, AccessPoint)
+        takes_s = timing.associate_s + timing.dhcp_s if joins else timing.join_failure_s
+        if within_s is not None and takes_s > within_s:
+            self.failed = True
+            await firmware.kernel.sleep(within_s)
+            return JoinFailure.TIMEOUT
         if isinstance(found, JoinFailure):
             self.failed = True
-            await firmware.kernel.sleep(firmware.settings.timing.join_failure_s)
+            await firmware.kernel.sleep(timing.join_failure_s)
             return found
         await self._connect(found)
         if await self.obtain_address():

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .links import refuse_if
 from .registry import Call, command
-from .results import Refusal
+from .results import Refusal, refuse_if
 
 if TYPE_CHECKING:
     from .link import Link
@@ -106,8 +105,12 @@ def ipv6_query(call: Call) -> None:
 
 @command("CIPV6", "s")
 def ipv6(call: Call) -> None:
-    """Kept, and nothing more: the networks behind a simulated module have IPv4 only."""
+    """Stored (at-dialects 5); the networks behind a simulated module have IPv4, and so there is a link-local
+    address only.
+    """
     call.state.ipv6 = read_switch(call)
+    if call.state.store:
+        call.firmware.nvs.set("ipv6", call.state.ipv6)
 
 
 @command("CIFSR", "t")

@@ -1,31 +1,11 @@
-"""The SYS commands that came after the 2017 document, RFPOWER, and what stands in factory partitions."""
+"""The SYS commands that came after the 2017 document, and RFPOWER. Those of the flash are in partitions.py
+and manufacturing.py.
+"""
 
 from __future__ import annotations
 
 from .registry import Call, command
 from .results import failed
-
-SYSTEM_PARTITIONS = ('"mfg_nvs",1,2,0x21000,0x1c000', '"fs_storage",1,255,0x70000,0x90000')
-"""Observed 4.1."""
-
-OLD_PARTITIONS = (
-    ("ble_data", 1, 0x3000),
-    ("server_cert", 2, 0x2000),
-    ("server_key", 3, 0x2000),
-    ("server_ca", 4, 0x2000),
-    ("client_cert", 5, 0x2000),
-    ("client_key", 6, 0x2000),
-    ("client_ca", 7, 0x2000),
-    ("factory_param", 8, 0x1000),
-)
-"""Observed 2.0: type 64, from 0x21000 on, one behind the other but for the first gap."""
-
-MANUFACTURING_NAMESPACES = tuple(
-    f"{use}_{what}"
-    for use in ("server", "client", "mqtt", "https")
-    for what in ("ca", "cert", "key")
-)  # fmt: skip
-"""Observed 4.1."""
 
 
 @command("SYSLOG", "q")
@@ -79,6 +59,10 @@ def timestamp(call: Call) -> None:
     call.firmware.set_clock(call.arguments.integer(0, (1 << 31) - 1))
 
 
+POWER_LEVELS = (34, 44, 52, 56, 60, 66, 72, 78)
+"""What the radio can do; it takes the next one below (documents of 2.1)."""
+
+
 @command("RFPOWER", "q")
 def power_query(call: Call) -> None:
     """Observed 2.0, 4.1, 4.2: Wi-Fi, and with Bluetooth in the build advertising, scan, connection."""
@@ -91,27 +75,11 @@ def power(call: Call) -> None:
     arguments, fields = call.arguments, len(call.profile.rf_power)
     arguments.expect(1, fields)
     present = list(call.state.rf_power or call.profile.rf_power)
-    present[0] = arguments.integer(40, 84)
+    wanted = arguments.integer(40, 84)
+    present[0] = max(level for level in POWER_LEVELS if level <= wanted)
     for index in range(1, fields):
         present[index] = arguments.integer(0, 7, default=present[index])
     call.state.rf_power = tuple(present)
-
-
-@command("SYSFLASH", "q")
-def partitions(call: Call) -> None:
-    if call.profile.certificates_in_nvs:
-        for line in SYSTEM_PARTITIONS:
-            call.say(f"+SYSFLASH:{line}")
-        return
-    for name, subtype, size in OLD_PARTITIONS:
-        start = 0x21000 if subtype == 1 else 0x24000 + (subtype - 2) * 0x2000
-        call.say(f'+SYSFLASH:"{name}",64,{subtype},0x{start:x},0x{size:x}')
-
-
-@command("SYSMFG", "q")
-def manufacturing(call: Call) -> None:
-    for name in MANUFACTURING_NAMESPACES:
-        call.say(f'+SYSMFG:"{name}"')
 
 
 @command("SYSMSGFILTER", "q")

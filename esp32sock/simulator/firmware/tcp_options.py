@@ -37,5 +37,8 @@ def set_options(call: Call) -> None:
     if call.profile.tcpip.tcp_options > 3 and arguments.left:
         keepalive_s = arguments.integer(*KEEPALIVE_S, default=None)
     arguments.end()
+    options = TcpOptions(linger, nodelay, timeout_ms, keepalive_s)
     for link_id in chosen:
-        state.tcp_options[link_id] = TcpOptions(linger, nodelay, timeout_ms, keepalive_s)
+        state.tcp_options[link_id] = options
+        if state.store:
+            call.firmware.nvs.set(f"tcp_{link_id}", options)

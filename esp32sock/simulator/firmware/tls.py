@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from ..certificates import SLOTS
 from ..network import Tls
 from .ciphers import CIPHERS
 from .link import ALL_LINKS, LINK_COUNT
-from .links import SSL_LINK_BYTES, refuse_if
+from .links import SSL_LINK_BYTES
+from .manufacturing import slot
+from .params import decode, encode
 from .registry import Call, command
-from .results import Refusal
+from .results import Refusal, refuse_if
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,15 +24,11 @@ NAME_BYTES = 64
 PSK_BYTES = 32
 """At-dialects 9."""
 
+_HEX = re.compile(r"([0-9a-fA-F]{2})+\Z")
+
 OWN_CERTIFICATE = 1
 VERIFY_PEER = 2
 """Bits of the first number of CIPSSLCCONF."""
-
-
-def slot(firmware: Firmware, name: str, number: int) -> str:
-    """The PEM text in a certificate slot, empty if it is; AT+SYSMFG fills them, or the world."""
-    stored: str = firmware.nvs.get(f"{name}.{number}", "")
-    return stored or SLOTS.get(f"{name}.{number}", "")
 
 
 def has_room_for_ssl(firmware: Firmware) -> bool:
@@ -43,7 +41,9 @@ def has_room_for_ssl(firmware: Firmware) -> bool:
 
 
 def client_security(call: Call, link_id: int) -> Tls:
-    """What CIPSTART secures a link with; raises Refusal, behind a line of its own, if a slot is empty."""
+    """What CIPSTART secures a link with; raises Refusal if a slot is empty, behind a line of its own from
+    1.1.1 on.
+    """
     firmware = call.firmware
     options = firmware.state.ssl_options[link_id]
     if options.auth & OWN_CERTIFICATE:
@@ -56,7 +56,8 @@ def client_security(call: Call, link_id: int) -> Tls:
 
 def _need(call: Call, text: str, line: str) -> None:
     if not text:
-        call.say(line)  # at-dialects 3.4
+        if call.profile.tcpip.tells_empty_slots:
+            call.say(line)
         raise Refusal
 
 
@@ -73,6 +74,7 @@ def security_of(firmware: Firmware, link_id: int) -> Tls:
         certificate=own,
         alpn=options.alpn,
         ciphers=options.ciphers,
+        psk=options.psk,
         now_s=firmware.clock(),
     )
 
@@ -198,20 +200,23 @@ def alpn(call: Call) -> None:
 def key_query(call: Call) -> None:
     for link_id in _shown(call):
         if pair := call.state.ssl_options[link_id].psk:
-            call.say(f'+{call.name}:{link_id},"{pair[0]}","{pair[1]}"')
+            key, hint = pair
+            text = key.hex().upper() if call.name.endswith("HEX") else decode(key)
+            call.say(f'+{call.name}:{link_id},"{text}","{hint}"')
 
 
 @command("CIPSSLCPSK", "s")
 @command("CIPSSLCPSKHEX", "s")
 def key(call: Call) -> None:
-    """Kept, and used by no handshake of ours."""
+    """Key and identity, offered beside certificates (at-dialects 7.11); host_tls.py says where it can be."""
     arguments = call.arguments.without_codes()
     links = _read_links(call)
-    longest = PSK_BYTES * (2 if call.name.endswith("HEX") else 1)
-    pair = (arguments.string(longest), arguments.string(PSK_BYTES))
+    hexadecimal = call.name.endswith("HEX")
+    text, hint = arguments.string(PSK_BYTES * (2 if hexadecimal else 1)), arguments.string(PSK_BYTES)
     arguments.end()
-    refuse_if(not pair[0])
-    _set(call, links, lambda options: setattr(options, "psk", pair))
+    refuse_if(not text or (hexadecimal and not _HEX.match(text)))
+    key = bytes.fromhex(text) if hexadecimal else encode(text)
+    _set(call, links, lambda options: setattr(options, "psk", (key, hint)))
 
 
 @command("CIPSSLCCIPHER", "q")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from .links import refuse_if
 from .registry import Call, command
-from .results import Refusal
+from .results import Refusal, refuse_if
 
 STEP_S = 1.0
 DOWNLOAD_S = 20.0
@@ -30,19 +29,22 @@ async def update(call: Call) -> None:
         arguments.integer(0, 1, default=0)
     firmware = call.firmware
     refuse_if(not firmware.station.has_address)
-    version = await firmware.links.ask_update()
+    version = await firmware.questions.ask_update()
     if version is None:
         raise Refusal
+    triggers = firmware.faults.triggers
+    fault = triggers.hit("update-fail") if triggers is not None else None
     for step, pause_s in enumerate((STEP_S, STEP_S, STEP_S, DOWNLOAD_S), 1):
         call.say(f"+CIPUPDATE:{step}")
         await firmware.kernel.sleep(pause_s)
+        refuse_if(fault is not None and step == fault.value)
     call.after(firmware.restart_soon)
 
 
 @command("CIPFWVER", "q")
 async def version_query(call: Call) -> None:
     """What the update server has (observed 4.1: ERROR without one)."""
-    version = await call.firmware.links.ask_update() if call.firmware.station.has_address else None
+    version = await call.firmware.questions.ask_update() if call.firmware.station.has_address else None
     if version is None and call.profile.offered_version_hangs:
         await call.firmware.kernel.promise()
     if version is None:

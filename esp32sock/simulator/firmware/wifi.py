@@ -9,6 +9,7 @@ from .addresses import is_mac
 from .params import quote
 from .registry import Call, command
 from .results import Refusal, Result, failed, too_long, wrong_count
+from .scanning import COUNTRY
 
 SSID_BYTES = 32
 PASSWORD_BYTES = 64
@@ -36,11 +37,13 @@ def mode(call: Call) -> None:
     arguments.expect(1, 2 if call.profile.cwmode_auto_connect else 1)
     cwmode = arguments.integer(call.profile.lowest_cwmode, 3)
     auto_connect = bool(arguments.integer(0, 1, default=1))
-    had_station = state.station
+    had_station, had_softap = state.station, state.softap
     state.cwmode = cwmode
     call.remember("cwmode", cwmode)
     if not state.softap:
         firmware.softap.reset()
+    elif not had_softap:
+        call.after(firmware.softap.open)
     if had_station and not state.station:
         firmware.smartconfig.end()
         leave_network(call)
@@ -107,25 +110,37 @@ async def join(call: Call) -> Result | None:
         raise wrong_count(most, arguments.count)
     pci, reconnect, listen, scan, pmf = profile.join_defaults
     pci = arguments.integer(0, 1, default=pci)
-    reconnect = arguments.integer(0, 7200, default=reconnect)  # 7201 refused (sweep of CWJAP, 2.0)
+    interval_s = arguments.integer(0, 7200, default=None)  # 7201 refused (sweep of CWJAP, 2.0)
     listen = arguments.integer(0, 100, default=listen)  # 101 refused (same)
     scan = arguments.integer(0, 1, default=scan)
-    arguments.integer(3, 600, default=15)  # jap_timeout
+    within_s = arguments.integer(3, 600, default=None)  # jap_timeout
     pmf = arguments.integer(0, 3, default=pmf)
-    result = await _join(call, ssid, password, bssid, refuse_open=bool(pci))
+    result = await _join(call, ssid, password, bssid, refuse_open=bool(pci), within_s=within_s)
+    if interval_s is not None:
+        reconnect = interval_s
+        _, repeats = call.firmware.memory.get("reconnect", (1, 0))
+        call.remember("reconnect", (interval_s, repeats))  # the same setting as CWRECONNCFG's: a guess
     shown = (pci, reconnect, 0 if profile.hides_listen_interval else listen, scan, pmf)
     for name, value in zip(JOIN_OPTIONS, shown, strict=True):
         call.remember(f"join_{name}", value)
     return result
 
 
-async def _join(call: Call, ssid: str, password: str, bssid: str, *, refuse_open: bool) -> Result | None:
+async def _join(
+    call: Call,
+    ssid: str,
+    password: str,
+    bssid: str,
+    *,
+    refuse_open: bool,
+    within_s: float | None = None,
+) -> Result | None:
     firmware = call.firmware
     if not call.state.station:
         raise failed()
     if firmware.station.leave():
         firmware.links.close_streams()  # that CLOSED comes here, and not behind the result, is a guess
-    failure = await firmware.station.join(ssid, password, bssid, refuse_open=refuse_open)
+    failure = await firmware.station.join(ssid, password, bssid, refuse_open=refuse_open, within_s=within_s)
     if failure is not None:
         call.say(f"+CWJAP:{int(failure)}")
         raise Refusal  # without a code, 1.0 too (observed)
@@ -222,7 +237,7 @@ def host_name(call: Call) -> None:
 @command("CWCOUNTRY", "q")
 def country_query(call: Call) -> None:
     """Observed 4.1, 4.2."""
-    policy, code, start, count = call.firmware.memory.get("country", (1, "CN", 1, 13))
+    policy, code, start, count = call.firmware.memory.get("country", COUNTRY)
     call.say(f"+CWCOUNTRY:{policy},{quote(code)},{start},{count}")
 
 
