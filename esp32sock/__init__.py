@@ -19,7 +19,8 @@ from esp32sock.errors import (
 )
 
 if TYPE_CHECKING:
-    from esp32sock.net.interface import attach, default, detach, using
+    from esp32sock.net.interface import attach, default, detach, open_interface, using
+    from esp32sock.net.passthrough import passthrough
     from esp32sock.shims.monkey import patch, patched, unpatch
 
 __all__ = [
@@ -36,6 +37,8 @@ __all__ = [
     "attach",
     "default",
     "detach",
+    "open_interface",
+    "passthrough",
     "patch",
     "patched",
     "unpatch",
@@ -46,7 +49,9 @@ _LATE = {
     "attach": "esp32sock.net.interface",
     "default": "esp32sock.net.interface",
     "detach": "esp32sock.net.interface",
+    "open_interface": "esp32sock.net.interface",
     "using": "esp32sock.net.interface",
+    "passthrough": "esp32sock.net.passthrough",
     "patch": "esp32sock.shims.monkey",
     "patched": "esp32sock.shims.monkey",
     "unpatch": "esp32sock.shims.monkey",
@@ -55,6 +60,8 @@ _LATE = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "socket":
+        return import_module("esp32sock.socket")
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_LATE[name]), name)

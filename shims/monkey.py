@@ -3,7 +3,8 @@
 Methods are set in place on the class `socket.socket`, so code that said `from socket import socket` before,
 and every `ssl.SSLSocket`, is served too; the look-up functions are set on `_socket` and `socket`. Two kinds
 of early importers hold what cannot be changed in place, and are changed themselves: modules that imported a
-look-up function by name, and trio, whose socket methods hold those of `socket.socket`. unpatch() puts every
+look-up function by name, and trio, whose socket methods hold those of `socket.socket`; uvloop is seen to
+whenever it is imported. unpatch() puts every
 object back that was there.
 """
 
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from esp32sock.net import resolver
 from esp32sock.net.sockets import METHODS
+from esp32sock.shims import uvloop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,20 +43,20 @@ _LOOK_UPS: dict[str, Callable[..., Any]] = {
 _lock = threading.RLock()
 _undo: list[tuple[Any, str, Any]] = []  # owner, name, what the owner's own namespace had
 _patched = False
+_before_leaving: list[Callable[[], None]] = []
 
 
 def patch() -> None:
     """Make every socket of this process virtual from now on; what exists keeps working. Idempotent.
 
-    RuntimeError if gevent or eventlet has replaced the socket module. Warns (RuntimeWarning) if uvloop is
-    loaded: it opens its own sockets in C and would go around the module.
+    RuntimeError if gevent or eventlet has replaced the socket module. Warns (RuntimeWarning) if uvloop or
+    trio is of a version that is not known, and would go around the module.
     """
     global _patched
     with _lock:
         if _patched:
             return
         _refuse_green()
-        _warn_of_uvloop()
         _patched = True
         try:
             _patch_all()
@@ -73,6 +75,10 @@ def unpatch() -> None:
                 delattr(owner, name)
             else:
                 setattr(owner, name, before)
+        while _before_leaving:
+            _before_leaving.pop()()
+        for module, attribute, name in _holders(_LOOK_UPS):
+            setattr(module, attribute, getattr(_socket, name))  # imported while the patch was in force
         _patched = False
 
 
@@ -95,7 +101,7 @@ def patched() -> Iterator[None]:
 
 
 def _patch_all() -> None:
-    early = _early_importers()
+    early = _holders({name: getattr(_socket, name) for name in _LOOK_UPS})
     for name, method in METHODS.items():
         _set(stdlib.socket, name, method)
     for name, function in _LOOK_UPS.items():
@@ -108,6 +114,7 @@ def _patch_all() -> None:
     for module in (_socket, stdlib):
         _set(module, "has_ipv6", False)
     _patch_trio()
+    _before_leaving.append(uvloop.install(_set))
 
 
 def _set(owner: Any, name: str, value: Any) -> None:
@@ -115,16 +122,16 @@ def _set(owner: Any, name: str, value: Any) -> None:
     setattr(owner, name, value)
 
 
-def _early_importers() -> list[tuple[types.ModuleType, str, str]]:
-    """Modules that hold a look-up function of the C module, as what, and which; ours must keep them."""
-    originals = {id(getattr(_socket, name)): name for name in _LOOK_UPS}
+def _holders(functions: dict[str, Callable[..., Any]]) -> list[tuple[types.ModuleType, str, str]]:
+    """Modules that hold one of these look-up functions, as what, and which; our own must keep them."""
+    names = {id(function): name for name, function in functions.items()}
     return [
-        (module, attribute, originals[id(value)])
+        (module, attribute, names[id(value)])
         for module in list(sys.modules.values())
         if isinstance(module, types.ModuleType) and module not in (_socket, stdlib)
         if not module.__name__.startswith("esp32sock.")
         for attribute, value in list(vars(module).items())
-        if id(value) in originals
+        if id(value) in names
     ]
 
 
@@ -168,13 +175,3 @@ def _gevent_patched() -> bool:
 def _eventlet_patched() -> bool:
     patcher = sys.modules.get("eventlet.patcher")
     return patcher is not None and bool(patcher.is_monkey_patched("socket"))
-
-
-def _warn_of_uvloop() -> None:
-    if "uvloop" in sys.modules:
-        warnings.warn(
-            "uvloop is loaded: it resolves names and opens sockets in C, past the patch and past the module; "
-            "run asyncio's own event loop",
-            RuntimeWarning,
-            stacklevel=3,
-        )

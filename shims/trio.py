@@ -34,6 +34,7 @@ from esp32sock import socket as ours
 from esp32sock.module.thread import EngineThread, _single
 from esp32sock.net import registry
 from esp32sock.net.addresses import ANY, numeric
+from esp32sock.net.feed import KEPT_EVENTS
 from esp32sock.net.interface import LocalInterface, choices, default, new_module, using
 from esp32sock.net.oserrors import translated
 from esp32sock.net.resolver import getaddrinfo_enums, getnameinfo
@@ -46,9 +47,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from esp32sock.at.commands import Command
+    from esp32sock.at.commands import Command, wifi
     from esp32sock.module.module import Module
     from esp32sock.module.options import ModuleOptions
+    from esp32sock.net.feed import EventStream
     from esp32sock.net.routes import Direct
     from esp32sock.net.verbs import Interface, ModuleStatus
     from esp32sock.net.virtual import Virtual
@@ -450,6 +452,30 @@ class TrioInterface:
         Cancelling returns at once; a command that was sent already is carried out all the same.
         """
         return await self._module.execute(command, timeout_s=timeout_s, force=force)
+
+    async def join(
+        self,
+        ssid: str,
+        password: str = "",
+        *,
+        bssid: str | None = None,
+        within_s: float | None = None,
+        force: bool = False,
+    ) -> wifi.JoinedTo | None:
+        """Join an access point, as `Interface.join` does, with its errors.
+
+        Cancelling returns at once; a join that was begun goes on in the module.
+        """
+        with translated(f"joining {ssid!r}"):
+            station = self._module.station
+            return await station.join(ssid, password, bssid=bssid, within_s=within_s, force=force)
+
+    def events(self, most: int = KEPT_EVENTS) -> EventStream:
+        """What the module says unasked, from now on: `async for event in interface.events()`.
+
+        The latest `most` are kept for a reader that is late. It ends with the interface, or by `close`.
+        """
+        return self._interface.event_stream(most)
 
     def status(self) -> ModuleStatus:
         """What is known now, without asking the module."""

@@ -30,6 +30,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.at import recovery
+from esp32sock.at.codes import of_errno, of_error_code
 from esp32sock.at.events import CommandDone, CommandFailed, ModuleBusy, ModuleStuck
 from esp32sock.at.flight import NEVER, Flight
 from esp32sock.at.results import ERROR_CODE, REASONS, Result
@@ -131,6 +132,7 @@ class Exchange:
         flight, self.flight = self.flight, None
         self.outgoing.clear()
         self._demux.cancel_prompt()
+        self._demux.expect_recvdata(None)
         self.machine.feed(CommandInput.RESET)
         if flight is not None and flight.wanted:
             self._events.append(CommandFailed(flight.command, error, tuple(flight.lines)))
@@ -154,6 +156,8 @@ class Exchange:
         self.machine.feed(CommandInput.PAYLOAD_WRITTEN)
         flight.payload_is_out = True
         answer_s = RECEIVED_S if self._says_received else UNANNOUNCED_S
+        if flight.command.stores_payload:
+            answer_s = flight.command.timeout_s
         flight.deadline = now + flight.payload_bytes * self.s_per_byte + answer_s + self._queued_s
 
     # -- what the module says -------------------------------------------------------------------------
@@ -167,7 +171,9 @@ class Exchange:
             return True
         code = ERROR_CODE.fullmatch(text)
         if code is not None:
-            flight.error_code = int(code[1], 16)
+            number = int(code[1], 16)
+            flight.error_code = number
+            flight.meaning = of_errno(number) if text.startswith(b"+ERRNO") else of_error_code(number)
             return True
         if text in REASONS:
             flight.reason = text.decode()
@@ -178,6 +184,11 @@ class Exchange:
             return False
         flight.got_answer()
         return True
+
+    def expected(self, text: bytes) -> bool:
+        """A line that may come unasked: one that the command in flight names as its own?"""
+        flight = self.flight
+        return flight is not None and text.startswith(flight.command.prefixes or b"\n") and self.line(text)
 
     def link_came_up(self, link_id: int) -> None:
         """CONNECT: if that is what the command in flight is for, it is being obeyed."""
@@ -191,7 +202,7 @@ class Exchange:
             return False
         if not flight.answered and self._may_have_been_dropped(flight):
             flight.retry_at = now + BUSY_GRACE_S + self._queued_s
-            flight.error_code = None
+            flight.error_code = flight.meaning = None
             if not flight.was_busy:
                 flight.was_busy = True
                 flight.deadline += BUSY_S
@@ -230,7 +241,7 @@ class Exchange:
         if not flight.payload_is_out and not flight.spoiled:
             return False
         self.machine.feed(CommandInput.TAKEN)
-        if count != flight.payload_bytes:  # it understood another length, and took the rest for a line
+        if count != flight.command.taken_bytes:  # it understood another length, and took the rest for a line
             flight.spoiled = True
         self._says_received = True
         self._send_failed = False
@@ -247,7 +258,7 @@ class Exchange:
             return False
         if self.machine.state is CommandState.FLUSHING:
             flight.deadline = min(flight.deadline, now + recovery.SETTLE_S)
-        elif result is Result.OK and flight.command.payload is not None:
+        elif result is Result.OK and flight.command.payload is not None and not flight.is_stored:
             return self._accepted(flight)
         elif not self._can_be_its_end(flight, result):
             return False
@@ -270,7 +281,7 @@ class Exchange:
             ends = _ANY_END if flight.command.payload is None else _SEND_END
         else:
             ends = _ENDS.get(state, frozenset())
-        if result not in ends:
+        if result not in ends and not (result is Result.OK and flight.is_stored):
             return False
         if result is Result.ERROR:
             return True
@@ -316,9 +327,11 @@ class Exchange:
         flight.deadline = now + recovery.FLUSH_WAIT_S + self._queued_s
 
     def _end(self) -> None:
-        self.flight = None
+        flight, self.flight = self.flight, None
         self.outgoing.clear()
         self._demux.cancel_prompt()
+        if flight is not None and flight.command.receives is not None:
+            self._demux.expect_recvdata(None)
         self.machine.feed(CommandInput.RESULT)
 
     # -- time -----------------------------------------------------------------------------------------

@@ -35,6 +35,11 @@ class Firmware:
         return self.version[:2] >= (major, minor)
 
     @property
+    def release(self) -> str:
+        """As people say it: `firmware 2.4`."""
+        return "firmware {}.{}".format(*self.version) if any(self.version) else "firmware of unknown version"
+
+    @property
     def cipsend_max(self) -> int:
         """The most bytes one CIPSEND takes: 8192 from 2.4 on, 2048 before (at-dialects 7.5)."""
         return CIPSEND_MAX if self.at_least(2, 4) else CIPSEND_MAX_V1
@@ -45,9 +50,47 @@ class Firmware:
         return self.at_least(2, 1)
 
     @property
+    def configures_ssl(self) -> bool:
+        """AT+CIPSSLCCONF by link and slot; 1.0 has another form, of which only the query is known (observed).
+
+        Of 1.1 nothing is known, so it counts from 1.2 on.
+        """
+        return self.at_least(1, 2)
+
+    @property
+    def names_ssl_servers(self) -> bool:
+        """SNI, and the check of the server's name (CIPSSLCSNI, CIPSSLCCN), from 2.1 on (at-dialects 7.11)."""
+        return self.at_least(2, 1)
+
+    @property
+    def clock_can_be_set(self) -> bool:
+        """AT+SYSTIMESTAMP, from 2.0 on (at-dialects 5)."""
+        return self.at_least(2, 0)
+
+    @property
+    def stores_certificates(self) -> bool:
+        """AT+SYSMFG writes them, from 3.2 on for the ESP32 (at-dialects 1.2)."""
+        return self.at_least(3, 2)
+
+    @property
+    def one_ssl_link(self) -> bool:
+        """Up to 2.0 one SSL link at a time, later as many as memory holds (at-dialects 9)."""
+        return not self.at_least(2, 1)
+
+    @property
+    def drops_unread_ssl(self) -> bool:
+        """With passive receive the end of an SSL stream is lost before 3.3 (known-bugs 9)."""
+        return not self.at_least(3, 3)
+
+    @property
     def stalls_on_receive_while_sending(self) -> bool:
         """2.0 stops receiving on a link when a `+IPD` falls between its prompt and payload (observed 2.0)."""
         return self.version[:2] == (2, 0)
+
+    @property
+    def ends_sending_at_mark(self) -> bool:
+        """AT+CIPSENDEX is known to end at its mark: observed 1.0 and 4.1; 2.1 truncates (at-dialects 7.5)."""
+        return self.version[:2] in ((1, 0), (4, 1))
 
     def __str__(self) -> str:
         return self.text

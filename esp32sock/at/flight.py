@@ -11,6 +11,7 @@ from esp32sock.errors import CommandBusy, CommandError, CommandTimeout
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from esp32sock.at.codes import Meaning
     from esp32sock.at.commands import Command
     from esp32sock.at.recovery import Step
     from esp32sock.at.results import Result
@@ -31,6 +32,8 @@ class Flight:
     lines: list[bytes] = field(default_factory=list)
     reason: str = ""
     error_code: int | None = None
+    meaning: Meaning | None = None
+    """What that number says."""
     wanted: bool = True
     """Whether somebody still waits for the result."""
 
@@ -66,6 +69,11 @@ class Flight:
     def payload_bytes(self) -> int:
         return len(self.command.payload or b"")
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether an OK is the end now: the whole payload went out, and to stay in the module."""
+        return self.command.stores_payload and self.payload_is_out and not self.spoiled
+
     def got_answer(self) -> None:
         """The module is at this command: its line must not be sent again."""
         self.answered = True
@@ -97,8 +105,15 @@ class Flight:
                 "nothing in its data phase",
                 hint="how much of the chunk was sent is not known, so the link is reset",
             )
-        reason = self.reason or self.command.advice(self.lines)
-        return CommandError(self.command.label, result.name.replace("_", " "), self.error_code, reason)
+        advice = self.reason or self.command.advice(self.lines)
+        meaning = "" if self.meaning is None else self.meaning.text
+        name = result.name.replace("_", " ")
+        error = CommandError(self.command.label, name, self.error_code, advice, meaning)
+        error.reason = self.command.reason(self.lines)
+        code = self.command.errno(error.reason)
+        if code is None and self.meaning is not None:
+            code = self.meaning.errno
+        return error if code is None else error.means(code)
 
     def too_late(self) -> CommandError:
         """The failure of having waited too long."""

@@ -130,6 +130,10 @@ class Session:
         """The driver has made its settings; the module is READY."""
         self.module.feed(ModuleInput.SET_UP)
 
+    def line_changes(self) -> None:
+        """The serial settings change: until `set_up`, a command that is not answered is owed nothing."""
+        self.module.feed(ModuleInput.LINE_CHANGES)
+
     def abandon(self) -> None:
         """Nobody waits for the command in flight any more; what it opens late is reported as an orphan."""
         self._exchange.abandon()
@@ -245,7 +249,8 @@ class Session:
             case Restarting():
                 self._restart_begun()
             case Aside():
-                self._unknown(urc.text)
+                if not self._exchange.expected(urc.text):
+                    self._unknown(urc.text)
 
     def _not_understood(self, line: Line) -> None:
         shown = self._shown(line.text)
@@ -261,7 +266,7 @@ class Session:
     def _shown(self, text: bytes) -> bytes:
         """The text, unless it may be a mangled echo of something secret."""
         flight = self._exchange.flight
-        if flight is None or not flight.command.secret:
+        if flight is None or not flight.command.is_secret:
             return text
         return b"(%d bytes, not shown while %s runs)" % (len(text), flight.command.label.encode())
 
@@ -274,7 +279,9 @@ class Session:
             self._echo = name == b"ATE1"
         elif name in (b"AT+CIPMUX=0", b"AT+CIPMUX=1"):
             self.demux.mux = name == b"AT+CIPMUX=1"
-        elif name in (b"AT+RST", b"AT+RESTORE"):
+        elif name in (b"AT+CIPDINFO=0", b"AT+CIPDINFO=1"):
+            self.demux.recvdata_has_peer = name == b"AT+CIPDINFO=1"
+        elif name in _RESTARTING or name.startswith((b"AT+GSLP=", b"AT+CIUPDATE=")):
             self._restart_begun()
 
     def _restart_begun(self) -> None:
@@ -295,6 +302,10 @@ class Session:
     def _drop_everything(self, error: Error) -> None:
         self._exchange.drop(error)
         self.links.reset(error)
+
+
+_RESTARTING = frozenset({b"AT+RST", b"AT+RESTORE", b"AT+CIUPDATE"})
+"""A deep sleep too ends in one (at-dialects 5)."""
 
 
 def _restarts() -> ModuleReset:

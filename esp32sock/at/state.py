@@ -49,6 +49,7 @@ class ModuleInput(Enum):
     GAVE_UP = auto()
     PASSTHROUGH_ENTERED = auto()
     PASSTHROUGH_LEFT = auto()
+    LINE_CHANGES = auto()  # both sides change their serial settings
 
 
 class CommandState(Enum):
@@ -118,6 +119,7 @@ MODULE_TABLE: Mapping[ModuleState, Mapping[ModuleInput, ModuleState]] = {
         _MI.BOOTED: _M.SYNCING,
         _MI.GAVE_UP: _M.FAILED,
         _MI.PASSTHROUGH_ENTERED: _M.PASSTHROUGH,
+        _MI.LINE_CHANGES: _M.SYNCING,
         _MI.PORT_LOST: _M.OFFLINE,
     },
     _M.RESETTING: {

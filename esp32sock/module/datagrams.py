@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from esp32sock.at.commands import tcpip
+from esp32sock.at.commands.escaped import SendMarked
 from esp32sock.at.commands.udp import ANY_PEER, OpenUdp, PeerMode
 from esp32sock.at.framing import MAX_DATAGRAM_BYTES, datagram_chunk
-from esp32sock.errors import CommandError, Error
+from esp32sock.at.recovery import CANCEL
+from esp32sock.errors import CommandError, Error, LocalProtocolError
 from esp32sock.module.hangup import HangupWatch
 from esp32sock.module.streams import close_link
 
@@ -29,8 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from esp32sock.at.framing import Demux
+    from esp32sock.module.counters import Counters
     from esp32sock.module.dialogue import Dialogue
-    from esp32sock.module.module import Counters, Module
+    from esp32sock.module.module import Module
 
 Address = tuple[str, int]
 
@@ -175,14 +178,11 @@ class DatagramPump:
     async def _send(self, message: bytes) -> None:
         _, port, host = HEADER.unpack_from(message)
         payload = memoryview(message)[HEADER.size :]
-        chunk = datagram_chunk(
-            self.link_id, payload, (addresses.inet_ntoa(host), port) if self._remote is None else None,
-            MAX_DATAGRAM_BYTES,
-        )  # fmt: skip
-        command = tcpip.Send(self.link_id, chunk)
+        peer = (addresses.inet_ntoa(host), port) if self._remote is None else None
         try:
+            command = self._command(payload, peer)
             await self._dialogue.execute_in_turn(command)
-        except CommandError as error:
+        except (CommandError, LocalProtocolError) as error:
             self._doubt(f"a datagram was not sent: {error}")
             return
         self.sent_bytes += len(payload)
@@ -190,6 +190,20 @@ class DatagramPump:
         follows = self._remote is None and not session.firmware.at_least(2, 0)
         if follows and session.links.received_while_sending(command):
             self._doubt("a datagram may have gone to whoever sent one at that moment (firmware before 2.0)")
+
+    def _command(self, payload: memoryview, peer: Address | None) -> tcpip.Send | SendMarked:
+        """What sends it whole; LocalProtocolError if nothing does.
+
+        A final `+++` is data in one write with what stands before it (observed 2.0, 4.1, 4.2), but a port
+        may take a write in pieces: where CIPSENDEX is known to work, a mark stands behind it.
+        """
+        data = bytes(payload)
+        if data == CANCEL:
+            raise LocalProtocolError("a datagram that is just +++ would cancel its own sending")
+        can_be_marked = b"\\" not in data and self._dialogue.session.firmware.ends_sending_at_mark
+        if data.endswith(CANCEL) and can_be_marked:
+            return SendMarked(self.link_id, data, peer)
+        return tcpip.Send(self.link_id, datagram_chunk(self.link_id, payload, peer, MAX_DATAGRAM_BYTES))
 
     def _doubt(self, why: str) -> None:
         self._counters.datagrams_doubtful += 1

@@ -58,7 +58,7 @@ class Dialogue:
     def __init__(self, port: Port, listener: Listener) -> None:
         self.port = port
         self.session = Session()
-        self.session.s_per_byte = BITS_A_BYTE / port.baud if port.baud else 0.0
+        self._count_bits()
         self.session.port_opened()
         self.error: PortError | None = None
         self.heard_bytes = 0
@@ -76,6 +76,9 @@ class Dialogue:
         self._can_write = trio.Event()
         self._alarm = trio.CancelScope()
         self._scope = trio.CancelScope()
+
+    def _count_bits(self) -> None:
+        self.session.s_per_byte = BITS_A_BYTE / self.port.baud if self.port.baud else 0.0
 
     # -- the three tasks ------------------------------------------------------------------------------
 
@@ -148,6 +151,8 @@ class Dialogue:
                 if self.on_outcome is not None:
                     self.on_outcome()
             else:
+                if isinstance(event, ModuleRestarted):
+                    self._outgoing.clear()  # what the port has not taken yet was for the module as it was
                 self.is_alive = self.is_alive or isinstance(event, ModuleBusy | ModuleRestarted)
                 self._listener.event(event)  # type: ignore[arg-type]
         if self.session.idle:
@@ -224,7 +229,8 @@ class Dialogue:
         try:
             return command.result(outcome.lines, self.session.firmware)
         except (ValueError, IndexError, TypeError) as error:
-            raise CommandError(command.label, f"something that makes no sense: {outcome.lines!r}") from error
+            said = "(not shown)" if command.is_secret else repr(outcome.lines)
+            raise CommandError(command.label, f"something that makes no sense: {said}") from error
 
     @staticmethod
     def _again(error: Error) -> Error:
@@ -239,6 +245,15 @@ class Dialogue:
             raise self._again(self.error)
         self.session.write_raw(data)
         self._flush()
+
+    def set_baud(self, baud: int) -> None:
+        """The host's side of the line, and how long a byte takes on it from now on."""
+        self.port.set_baud(baud)
+        self._count_bits()
+
+    def lose(self, error: PortError) -> None:
+        """Nobody is heard on this port any more."""
+        self._lose(error)
 
     def force_restart(self) -> None:
         """AT+RST through whatever is going on."""

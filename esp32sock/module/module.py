@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import errno
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections import deque
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import trio
 
-from esp32sock.at.commands import tcpip, wifi
+from esp32sock.at.commands import basic, sleep, tcpip, wifi
 from esp32sock.at.commands.redaction import redacted
 from esp32sock.at.events import (
     Event,
@@ -33,23 +33,25 @@ from esp32sock.at.events import (
 from esp32sock.at.firmware import Firmware
 from esp32sock.at.framing import DISCARD
 from esp32sock.at.state import ModuleState
-from esp32sock.at.urcs import Wifi
 from esp32sock.errors import CommandError, Error, ModuleReset, PortError, RemoteProtocolError
-from esp32sock.module import startup
+from esp32sock.module import ground, startup, uart
+from esp32sock.module.counters import Counters
 from esp32sock.module.datagrams import DatagramRequest, run_datagram
 from esp32sock.module.dialogue import Dialogue
+from esp32sock.module.options import DEFAULT_BAUD
 from esp32sock.module.pool import LinkPool
 from esp32sock.module.ports import Port, open_port
 from esp32sock.module.receiving import Receiving
 from esp32sock.module.server import ListenRequest, Server, run_server
+from esp32sock.module.station import Station
 from esp32sock.module.streams import StreamRequest, run_stream
+from esp32sock.module.tls import Securing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from esp32sock.at.commands import Command
     from esp32sock.module.options import ModuleOptions
-    from esp32sock.module.pool import Pump
     from esp32sock.module.pumps import StreamPump
 
 R = TypeVar("R")
@@ -60,31 +62,9 @@ RESTART_S = 30.0
 """A restart takes 2 s on hardware, 18 to 25 s in an emulator (real-firmware/README)."""
 READY_S = 10.0
 """How long a request waits for a module that is being set up."""
-NETWORK_S = 5.0
-"""How long a connection waits for an address while the station is joining; by taste."""
-LINKS_END_S = 5.0
-"""How long a command that ends links waits for them to be closed; by taste."""
-WIFI_LOST_S = 0.8
-"""The module closes its links itself when the station is lost (2.0 on); after this they are checked."""
+SETS_UART = (basic.SetUart, basic.SetStoredUart, basic.SetFirstUart)
 
 log = logging.getLogger("esp32sock")
-
-
-@dataclass(slots=True)
-class Counters:
-    """What was carried since the module was attached."""
-
-    links_opened: int = 0
-    bytes_sent: int = 0
-    bytes_received: int = 0
-    restarts: int = 0
-    unknown_lines: int = 0
-    datagrams_dropped: int = 0
-    datagrams_doubtful: int = 0
-
-    def add(self, pump: Pump) -> None:
-        self.bytes_sent += pump.sent_bytes
-        self.bytes_received += pump.received_bytes
 
 
 class Module:
@@ -95,8 +75,14 @@ class Module:
     ) -> None:
         self.options = options
         self.counters = Counters()
-        self.addresses = wifi.Addresses()
+        asked = None if options.ssid is None else wifi.Join(options.ssid, options.password)
+        self.station = Station(self, asked)
         self._opener = opener
+        self._bauds = deque([options.baud])
+        """The rates to open the port at, in turn: the one that worked last first."""
+        self._line_changes = False
+        self._wakes_at = 0.0
+        self._stores_passthrough = False
         self._dialogue: Dialogue | None = None
         self._pool: LinkPool | None = None
         self._changed = trio.Event()
@@ -106,11 +92,10 @@ class Module:
         self._lingering: set[StreamPump] = set()
         self._nursery: trio.Nursery | None = None
         self.receiving = Receiving(None, Firmware())
+        self.securing = Securing(Firmware())
         self._lives = 0
         self.server: Server | None = None
         """Who accepts what the module accepted; there is one at most."""
-        self.names_peers = False
-        """Whether `+IPD` names the sender: UDP that hears anyone needs it, to others it is a waste."""
         self._all_ended = trio.Event()
         self._failure: Error | None = None
         self._watchers: list[Callable[[Event], object]] = []
@@ -120,6 +105,11 @@ class Module:
     @property
     def firmware(self) -> Firmware:
         return self._dialogue.session.firmware if self._dialogue else Firmware()
+
+    @property
+    def addresses(self) -> wifi.Addresses:
+        """The module's own addresses, as last heard."""
+        return self.station.addresses
 
     @property
     def station_ip(self) -> str | None:
@@ -145,46 +135,47 @@ class Module:
     async def ready(self) -> Dialogue:
         """The dialogue, once the module is set up; the reason as an Error if that takes too long."""
         with trio.move_on_after(READY_S):
-            await self._until(lambda: self._is_ready)
+            await self.until(lambda: self._is_ready)
             return self.dialogue
         raise self._failure or PortError(f"the module on {self.options.url} is not ready")
 
     async def wait_for_network(self, host: str | None = None) -> None:
         """Until the module can reach this address, or names if None, bounded; Error(ENETUNREACH) without."""
-        if host is not None and self._is_softap_client(host):
-            return
-        with trio.move_on_after(NETWORK_S):
-            await self._until(lambda: self.station_ip is not None)
-            return
-        raise Error(
-            f"the module on {self.options.url} has no Wi-Fi: join an access point first, with ssid= and "
-            "password= (or ESP32SOCK_SSID and ESP32SOCK_PASSWORD)"
-        ).means(errno.ENETUNREACH)
+        if not self.dialogue.session.demux.mux:
+            raise Error(
+                "the module was told to have one link (AT+CIPMUX=0), and sockets need several: "
+                "execute tcpip.SetMultiplexed(on=True)"
+            ).means(errno.ENETDOWN)
+        if host is None or not self._is_softap_client(host):
+            await self.station.wait()
 
     @property
     def _is_ready(self) -> bool:
         return self._dialogue is not None and self._dialogue.state is ModuleState.READY
 
-    async def _until(self, holds: Callable[[], bool]) -> None:
+    async def until(self, holds: Callable[[], bool]) -> None:
         """Wait until this holds; looked at again whenever anything changes."""
         while not holds():
             await self._changed.wait()
 
-    def _notify(self) -> None:
+    def notify(self) -> None:
         """Something changed."""
         self._changed.set()
         self._changed = trio.Event()
 
     async def name_peers(self) -> None:
-        """From now on every `+IPD` says who sent it."""
-        if not self.names_peers:
+        """From now on every `+IPD` says who sent it: UDP that hears anyone needs it, others do not."""
+        if not self.dialogue.session.demux.recvdata_has_peer:
             await self.execute(tcpip.ShowPeer(on=True))
-            self.names_peers = self.dialogue.session.demux.recvdata_has_peer = True
 
     def _is_softap_client(self, host: str) -> bool:
         """Whether the address is in the module's own network (a /24, at-dialects 6), which needs no Wi-Fi."""
         own = self.addresses.softap_ip
         return own is not None and host.rpartition(".")[0] == own.rpartition(".")[0]
+
+    def server_ended(self) -> None:
+        """The server is gone from the module, and another may start."""
+        self.notify()
 
     def is_own(self, host: str) -> bool:
         """Whether the address is the module itself."""
@@ -201,24 +192,40 @@ class Module:
     async def execute(self, command: Command[R], *, timeout_s: float | None = None, force: bool = False) -> R:
         """Run one command; see `Dialogue.execute_in_turn` for what it raises.
 
-        One that ends links is refused while there are any, Error(EBUSY); with `force` they end first.
+        One that ends links is refused while there are any, Error(EBUSY); with `force` they end first. The
+        serial settings are changed on both sides, as `uart.change` does.
         """
+        ground.refuse_what_never_goes(self, command)
         dialogue = await self.ready()
-        if command.ends_links:
-            await self._end_links(command.label, force=force)
-        return await dialogue.execute(command, timeout_s=timeout_s)
+        await ground.clear(self, command, force=force)
+        if isinstance(command, SETS_UART):
+            await self._change_line(dialogue, command.settings, store=not isinstance(command, basic.SetUart))
+            return cast("R", None)
+        result = await dialogue.execute(command, timeout_s=timeout_s)
+        self.station.obeyed(command)
+        if isinstance(command, basic.Restore):
+            self._bauds.append(DEFAULT_BAUD)
+        if isinstance(command, sleep.DeepSleep):
+            self._wakes_at = trio.current_time() + command.duration.total_seconds()
+            self._failure = Error(f"the module sleeps for {command.duration}").means(errno.ENETDOWN)
+        return result
 
-    async def _end_links(self, label: str, *, force: bool) -> None:
-        open_now = [f"link {link_id}" for link_id in self.pool.pumps]
-        if self.server is not None:
-            open_now.append("the server")
-        if open_now and not force:
-            raise Error(
-                f"{label} would end what is open ({', '.join(open_now)}): close it first, or say force=True"
-            ).means(errno.EBUSY)
-        self._end_pumps(Error(f"{label} ended the link").means(errno.ECONNRESET))
-        with trio.move_on_after(LINKS_END_S):
-            await self._until(lambda: not self.is_open or not self.pool.pumps)
+    def _expect_baud(self, baud: int | None) -> None:
+        """The module was heard at this rate; after a restart it may be at that of the options again."""
+        self._bauds = deque(dict.fromkeys([baud or self.options.baud, self.options.baud]))
+
+    async def _change_line(self, dialogue: Dialogue, wanted: basic.UartSettings, *, store: bool) -> None:
+        async with dialogue.turn():
+            self._line_changes = True
+            dialogue.session.line_changes()
+            try:
+                await uart.change(dialogue, wanted, store=store)
+            finally:
+                self._line_changes = False
+                self._expect_baud(dialogue.port.baud)
+                if dialogue.state is ModuleState.SYNCING:
+                    dialogue.session.set_up()
+                self.notify()
 
     def watch(self, watcher: Callable[[Event], object]) -> Callable[[], object]:
         """Tell `watcher` every event from now on, passwords taken out; gives back what stops that."""
@@ -325,7 +332,7 @@ class Module:
             self._nursery = nursery
             while True:
                 try:
-                    await self._one_dialogue(begun)
+                    await self._one_dialogue(begun, lambda: started)
                 except Error as error:
                     if not started:
                         raise
@@ -333,9 +340,11 @@ class Module:
                     log.warning("%s", error)
                 await trio.sleep(REOPEN_S)
 
-    async def _one_dialogue(self, begun: Callable[[], None]) -> None:
+    async def _one_dialogue(self, begun: Callable[[], None], is_started: Callable[[], bool]) -> None:
         """From opening the port to losing it; always ends in an Error."""
-        port = await self._opener(self.options.url, self.options.baud)
+        baud = self._bauds[0]
+        self._bauds.rotate(-1)  # the next one, if nothing answers at this
+        port = await self._opener(self.options.url, baud)
         dialogue = Dialogue(port, self)
         failure: Error | None = None
         try:
@@ -343,14 +352,15 @@ class Module:
                 await nursery.start(dialogue.run)
                 self._dialogue, self._pool = dialogue, LinkPool(dialogue.session)
                 try:
-                    await self._start(dialogue)
+                    await self._start(dialogue, first=not is_started())
+                    self._expect_baud(baud)
                     begun()
                     await self._mind(dialogue)
                 except Error as error:
                     failure = error
                 nursery.cancel_scope.cancel()
         finally:
-            self.addresses = wifi.Addresses()
+            self.station.forget()
             self._end_pumps(failure or PortError("the port was closed"))
             self._dialogue = self._pool = None
             with trio.CancelScope(shield=True):
@@ -358,36 +368,31 @@ class Module:
         if failure is not None:
             raise failure
 
-    async def _start(self, dialogue: Dialogue) -> None:
+    async def _start(self, dialogue: Dialogue, *, first: bool) -> None:
         async with dialogue.turn():
             await startup.probe(dialogue)
             try:
-                await self._set_up(dialogue)
+                await self._set_up(dialogue, must_join=first)
                 return
             except ModuleReset:
                 log.warning("the module on %s restarted while it was set up", self.options.url)
         await self._bring_back(dialogue)
 
-    async def _set_up(self, dialogue: Dialogue) -> None:
+    async def _set_up(self, dialogue: Dialogue, *, must_join: bool = False) -> None:
         """The settings, and what they make true."""
         self._restarted = False
-        await startup.set_up(dialogue)
-        self.names_peers = dialogue.session.demux.recvdata_has_peer = False
+        if await startup.set_up(dialogue):
+            self._stores_passthrough = True
         self.receiving = Receiving(self.options.receive, dialogue.session.firmware)
         await self.receiving.set_up(dialogue)
+        self.securing = Securing(dialogue.session.firmware)
         if self.options.rtscts:
             await startup.use_flow_control(dialogue)
-        if self.options.ssid is not None:
-            credentials = startup.Credentials(self.options.ssid, self.options.password)
-            await startup.join(dialogue, credentials)
-        await self._read_addresses(dialogue)
+        await self.station.set_up(dialogue, must_join=must_join)
         if dialogue.state is ModuleState.SYNCING and not self._restarted:
             dialogue.session.set_up()
-            self._notify()
-
-    async def _read_addresses(self, dialogue: Dialogue) -> None:
-        self.addresses = await dialogue.execute_in_turn(wifi.OwnAddresses())
-        self._notify()
+            self._failure = None
+            self.notify()
 
     async def _mind(self, dialogue: Dialogue) -> None:
         """Do what events ask for; raises when the port is lost or the module cannot be brought back."""
@@ -397,20 +402,27 @@ class Module:
             if self._stuck:
                 self._stuck = False
                 dialogue.force_restart()
-            if dialogue.state is not ModuleState.READY:
+            if self._needs_set_up:
                 await self._bring_back(dialogue)
-            await self._until(lambda: dialogue.error is not None or self._stuck or not self._is_ready)
+            await self.until(lambda: dialogue.error is not None or self._stuck or self._needs_set_up)
+
+    @property
+    def _needs_set_up(self) -> bool:
+        return not self._is_ready and not self._line_changes
 
     async def _bring_back(self, dialogue: Dialogue) -> None:
         """After a restart: wait until it is up again, and set it up again."""
         self.counters.restarts += 1
-        with trio.move_on_after(RESTART_S):
+        asleep_s = max(0.0, self._wakes_at - trio.current_time())
+        with trio.move_on_after(RESTART_S + asleep_s):
             while dialogue.state is not ModuleState.READY:
-                await self._until(lambda: dialogue.state is not ModuleState.RESETTING)
+                await self.until(lambda: dialogue.state is not ModuleState.RESETTING)
                 if dialogue.error is not None:
                     raise dialogue.error
                 try:
                     async with dialogue.turn():
+                        if self._stores_passthrough:
+                            await startup.leave_stored_passthrough(dialogue)
                         await self._set_up(dialogue)
                 except (CommandError, ModuleReset) as error:
                     log.warning("setting up again: %s", error)
@@ -468,10 +480,10 @@ class Module:
                 if pump is not None:
                     pump.announce()
             case WifiChanged():
-                self._wifi_changed(event.state)
+                self.station.changed(event.state)
             case ModuleRestarted():
-                self._restarted = True
-                self.addresses = wifi.Addresses()
+                self._restarted = self.securing.forgotten = True
+                self.station.forget()
                 if self.server is not None:
                     self.server.fail(ModuleReset("the module restarted; it listens no more"))
             case ModuleStuck():
@@ -484,11 +496,11 @@ class Module:
                 log.debug("the module said %r", event)
         if self._pool is not None:
             self._pool.changed()
-        self._notify()
+        self.notify()
 
     def port_lost(self, error: PortError) -> None:
         """The dialogue is over; `_mind` sees to it."""
-        self._notify()
+        self.notify()
 
     def _accepted(self, event: LinkOpened) -> None:
         if self.server is None:
@@ -503,10 +515,8 @@ class Module:
             return
         self.pool.give_back(pump)
         error = event.error
-        if error is None and self.station_ip is None:
-            error = Error(f"link {event.link_id} was closed because the Wi-Fi was lost").means(
-                errno.ECONNRESET
-            )
+        if error is None:
+            error = self.station.lost(event.link_id)
         if error is None:
             pump.peer_closed()
         else:
@@ -518,13 +528,6 @@ class Module:
             self.spawn(self._close_orphan, event.link_id)
         else:
             pump.fail(RemoteProtocolError(f"link {event.link_id}: {event.reason}"))
-
-    def _wifi_changed(self, state: Wifi) -> None:
-        if state is Wifi.DISCONNECTED:
-            self.addresses = wifi.Addresses()
-            self.spawn(self._check_links)
-        elif state is Wifi.GOT_IP:
-            self.spawn(self._refresh_addresses)
 
     def spawn(self, job: Callable[..., Awaitable[Any]], *args: Any) -> None:
         """Begin a chore that nobody waits for."""
@@ -541,18 +544,3 @@ class Module:
 
     async def _close_orphan(self, link_id: int) -> None:
         await self.execute(tcpip.Close(link_id))
-
-    async def _refresh_addresses(self) -> None:
-        dialogue = await self.ready()
-        async with dialogue.turn():
-            await self._read_addresses(dialogue)
-
-    async def _check_links(self) -> None:
-        """The Wi-Fi was lost: whoever's link the module does not list any more hears of it."""
-        await trio.sleep(WIFI_LOST_S)
-        if self.station_ip is not None:
-            return
-        listed = {link.link_id for link in await self.execute(tcpip.Links())}
-        for link_id, pump in list(self.pool.pumps.items()):
-            if link_id not in listed:
-                pump.fail(Error(f"link {link_id} was lost with the Wi-Fi").means(errno.ENETDOWN))

@@ -9,29 +9,39 @@ silence before and behind it, leaves. So:
   a silence of our own in the cut. Longer runs, and pluses within other bytes, are payload to the module;
 * what the other side says between AT+CIPMODE=1 and the prompt comes bare and is taken for text: it is lost.
   Before, it comes by +IPD, and behind the prompt as payload;
-* the module says nothing on leaving, and a link that breaks it opens again by itself: what was written
-  meanwhile is lost, and nobody is told (from 2.0 on).
+* the module says nothing on leaving, so it is asked for a sign of life, and asked to leave again;
+* a link that breaks it opens again by itself, and what was written meanwhile is lost (from 2.0 on). That it
+  did shows in the local port, which is another then; from 2.1 on it can be had to say so, amid the payload.
 """
 
 from __future__ import annotations
 
 import errno
+import logging
+import re
+from collections.abc import Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import trio
 
-from esp32sock.at.commands import basic, secure, servers, tcpip, transparent, udp
+from esp32sock.at.commands import secure, servers, tcpip, transparent, udp
 from esp32sock.at.events import Event, UnknownText
 from esp32sock.at.framing import STREAM
 from esp32sock.errors import CommandError, Error, PortError
+from esp32sock.module.streams import REFUSED_WITHIN_S
+from esp32sock.module.uninterrupted import uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from esp32sock.module.talk import Talk
 
+log = logging.getLogger("esp32sock")
+
 Kind = Literal["TCP", "UDP", "SSL"]
+OnLink = Callable[[bool], object]
 
 SILENCE_S = 0.05
 """The module's guard is 20 ms; what adapters add is allowed for (known-bugs 17)."""
@@ -40,31 +50,86 @@ IDLE_S = 0.005
 before."""
 LEAVE_S = 1.0
 """V1.0, 5.2.4: wait at least one second before the next command."""
+LEAVE_TRIES = 3
 PROMPT_S = 5.0
+UNREAD_BYTES = 8 << 20
+"""Nothing holds the module back, so what is not read is kept up to here."""
+REPORT = re.compile(rb"(?:CLOSED|CONNECT)\r\n")
+"""What bit 2 of AT+SYSMSG puts between the payload (observed 4.1, sysmsg)."""
+REPORT_BEGUN = re.compile(rb"C(?:L(?:O(?:S(?:E(?:D\r?)?)?)?)?|O(?:N(?:N(?:E(?:C(?:T\r?)?)?)?)?)?)?\Z")
 LINK = 0
 PLUSES = b"+++"
 
 
-class Passthrough:
-    """The stream: `send` and `receive` bytes."""
+class StreamLost(PortError, trio.BrokenResourceError):
+    """The port under a passthrough is lost."""
 
-    def __init__(self, talk: Talk) -> None:
+
+class Passthrough(trio.abc.Stream):
+    """The stream. It has no end of its own: a peer that closes is connected to again by the module.
+
+    `send_all` and `receive_some` raise StreamLost, a PortError, when the port is lost,
+    `trio.ClosedResourceError` after `aclose`, and `receive_some` Error(ECONNRESET) when more than
+    UNREAD_BYTES were not read. Cancelling `receive_some` loses nothing; cancelling `send_all` leaves how much
+    was sent unknown. One task may send and one receive; another sender gets `trio.BusyResourceError`.
+    """
+
+    def __init__(self, talk: Talk, on_link: OnLink | None = None) -> None:
+        self.reconnected: bool | None = None
+        """Whether the link broke meanwhile, so that bytes were lost; None until the mode is left."""
         self._talk = talk
         self._entered = trio.Event()
-        self._received, self._chunks = trio.open_memory_channel[bytes](float("inf"))
+        self._closed = False
+        self._on_link = on_link
+        self._received = bytearray()
+        self._more = trio.Event()
         self._pluses = 0
         """How many pluses, and nothing else, were written since the last silence; 3 for anything else."""
         self._wrote_at = float("-inf")
+        self._sending = trio.Lock()
 
-    async def receive(self) -> bytes:
-        """What came since the last call, at least one byte; PortError when the port is lost."""
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """What came since the last call, at least one byte."""
+        if max_bytes is not None and max_bytes < 1:
+            raise ValueError("max_bytes must be at least 1")
+        await trio.lowlevel.checkpoint()
+        while not (ready := self._ready_bytes()):
+            self._check_open()
+            self._more = trio.Event()
+            with trio.move_on_after(SILENCE_S if self._received else float("inf")) as silence:
+                await self._more.wait()
+            if silence.cancelled_caught:  # it only looked like the beginning of a report
+                ready = len(self._received)
+                break
+        if len(self._received) > UNREAD_BYTES:
+            raise Error(f"{len(self._received)} bytes of a passthrough were not read in time").means(
+                errno.ECONNRESET
+            )
+        ready = min(ready, max_bytes or ready)
+        data = bytes(self._received[:ready])
+        del self._received[:ready]
+        return data
+
+    def _ready_bytes(self) -> int:
+        """How much may be handed out: not what may become a report."""
+        begun = None if self._on_link is None else REPORT_BEGUN.search(self._received)
+        return len(self._received) if begun is None else begun.start()
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """All of it, once the port has taken it; that the module or the peer has is not known."""
         try:
-            return await self._chunks.receive()
-        except trio.EndOfChannel:
-            raise self._talk.dialogue.error or PortError("the port was closed") from None
+            self._sending.acquire_nowait()
+        except trio.WouldBlock:
+            raise trio.BusyResourceError("another task is sending on this passthrough") from None
+        try:
+            self._check_open()
+            await self._send(bytes(data))
+        except PortError as error:
+            raise StreamLost(str(error)).means(error.errno) from error
+        finally:
+            self._sending.release()
 
-    async def send(self, data: bytes) -> None:
-        """All of it, once the port has taken it."""
+    async def _send(self, data: bytes) -> None:
         if trio.current_time() - self._wrote_at >= IDLE_S:
             self._pluses = 0
         for piece in self._harmless(data):
@@ -72,24 +137,50 @@ class Passthrough:
                 await trio.sleep(SILENCE_S)
                 self._pluses = 0
                 continue
-            self._pluses = (
-                min(len(PLUSES), self._pluses + len(piece)) if not piece.strip(b"+") else len(PLUSES)
-            )
+            only = not piece.strip(b"+")
+            self._pluses = min(len(PLUSES), self._pluses + len(piece)) if only else len(PLUSES)
             await self._talk.port.send(piece)
             self._wrote_at = trio.current_time()
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """At once: the port takes bytes, or makes `send_all` wait."""
+        await trio.lowlevel.checkpoint()
+        self._check_open()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise trio.ClosedResourceError("the passthrough was left")
+        lost = self._talk.dialogue.error
+        if lost is not None:
+            raise StreamLost(str(lost)).means(lost.errno) from lost
 
     def _harmless(self, data: bytes) -> tuple[bytes, ...]:
         """The data in pieces; an empty one stands for a silence."""
         if data.strip(b"+") or self._pluses + len(data) != len(PLUSES):
-            return (data,)
+            return (data,) if data else ()
         return (data[:1], b"", data[1:]) if len(data) == len(PLUSES) else (b"", data)
+
+    async def aclose(self) -> None:
+        """Leave the mode, with its silences: about 1.2 s, also when cancelled. Idempotent."""
+        if not self._closed:
+            await uninterrupted(self.leave)
+        await trio.lowlevel.checkpoint()
 
     # -- in the dialogue's reading task ---------------------------------------------------------------
 
     def payload(self) -> None:
-        data = self._talk.dialogue.session.demux.take(LINK)
-        if data:
-            self._received.send_nowait(data)
+        self._received += self._talk.dialogue.session.demux.take(LINK)
+        if self._on_link is not None:
+            self._take_out_reports(self._on_link)
+        if len(self._received) > 2 * UNREAD_BYTES:
+            del self._received[UNREAD_BYTES + 1 :]  # the reader is told; nothing of it is of use any more
+        self._more.set()
+
+    def _take_out_reports(self, on_link: OnLink) -> None:
+        while (match := REPORT.search(self._received)) is not None:
+            is_open = match[0] == b"CONNECT\r\n"
+            del self._received[slice(*match.span())]
+            on_link(is_open)
 
     def event(self, event: Event) -> None:
         """The prompt: from this byte on everything is payload."""
@@ -98,7 +189,7 @@ class Passthrough:
             self._entered.set()
 
     def port_lost(self) -> None:
-        self._received.close()
+        self._more.set()
 
     # -- entering and leaving -------------------------------------------------------------------------
 
@@ -118,21 +209,41 @@ class Passthrough:
         raise CommandError("AT+CIPSEND", "OK, but no prompt came")
 
     async def leave(self) -> None:
-        """Back to commands; harmless if it never entered."""
-        if not self._entered.is_set() or self._talk.dialogue.error is not None:
+        """Back to commands, and see that it worked; harmless if it never entered."""
+        if self._closed or not self._entered.is_set() or self._talk.dialogue.error is not None:
             return
-        await trio.sleep(SILENCE_S)
-        await self._talk.port.send(PLUSES)
-        await trio.sleep(SILENCE_S + LEAVE_S)
-        self._talk.dialogue.session.demux.leave_passthrough()
+        self._closed = True
+        demux = self._talk.dialogue.session.demux
+        for _ in range(LEAVE_TRIES):
+            await trio.sleep(SILENCE_S)
+            await self._talk.port.send(PLUSES)
+            await trio.sleep(SILENCE_S + LEAVE_S)
+            demux.leave_passthrough()
+            if await self._talk.answers():
+                break
+            demux.enter_passthrough(LINK)  # it heard something else, or nothing: what comes is payload still
+        else:
+            demux.leave_passthrough()
+        self._more.set()
 
 
 @asynccontextmanager
-async def passthrough(talk: Talk, host: str, port: int, kind: Kind = "TCP") -> AsyncIterator[Passthrough]:
+async def passthrough(
+    talk: Talk, host: str, port: int, kind: Kind = "TCP", *, on_link: OnLink | None = None
+) -> AsyncIterator[Passthrough]:
     """Open one link in passthrough mode, and leave the module as it was found.
 
-    Error(EBUSY) when something is open on the module; CommandError when the link or the mode cannot be had.
+    `on_link` hears False when the link breaks and True when the module has opened it again. That is said in
+    the middle of the payload, as `CLOSED` and `CONNECT` lines, which are then taken out of it, also where the
+    peer sent them; it needs firmware 2.1. Without, `Passthrough.reconnected` tells afterwards.
+
+    Error(EBUSY) when something is open on the module; CommandError when the link or the mode cannot be had;
+    Error(EOPNOTSUPP) for `on_link` on firmware that cannot say it.
     """
+    if on_link is not None and not talk.firmware.at_least(2, 1):
+        raise Error("this firmware says nothing of its link in passthrough; from 2.1 on it does").means(
+            errno.EOPNOTSUPP
+        )
     if await talk.execute(tcpip.Links()):
         raise Error("the module has links open, and passthrough needs it alone: see `esp32sock links`").means(
             errno.EBUSY
@@ -141,18 +252,30 @@ async def passthrough(talk: Talk, host: str, port: int, kind: Kind = "TCP") -> A
     if multiplexed:
         await talk.has(servers.StopListening())
         await talk.execute(tcpip.SetMultiplexed(on=False))
-    stream = Passthrough(talk)
+    stream = Passthrough(talk, on_link)
+    before = _Before(multiplexed)
     talk.divert(stream)
     try:
-        await talk.execute(_opening(host, port, kind))
-        await stream.enter()
+        if on_link is not None:
+            before.messages = await talk.execute(transparent.SystemMessages())
+            await talk.execute(transparent.SetSystemMessages(transparent.Messages.LINKS_IN_PASSTHROUGH))
+        await _open(talk, _opening(host, port, kind))
+        before.local_port = await _local_port(talk)
+        await uninterrupted(stream.enter)  # half-way in, what puts it back would be payload
         yield stream
     finally:
-        with trio.CancelScope(shield=True):
-            await stream.leave()
-            talk.divert(None)
-            if talk.dialogue.error is None:
-                await _put_back(talk, multiplexed=multiplexed)
+        await uninterrupted(lambda: _put_back(talk, stream, before))
+
+
+async def _open(talk: Talk, command: tcpip.OpenTcp | udp.OpenUdp | secure.OpenSsl) -> None:
+    started = trio.current_time()
+    try:
+        await talk.execute(command)
+    except CommandError as error:
+        if error.errno == errno.EIO:  # most firmware does not say why
+            quick = trio.current_time() - started < REFUSED_WITHIN_S
+            error.means(errno.ECONNREFUSED if quick else errno.ETIMEDOUT)
+        raise
 
 
 def _opening(host: str, port: int, kind: Kind) -> tcpip.OpenTcp | udp.OpenUdp | secure.OpenSsl:
@@ -161,10 +284,33 @@ def _opening(host: str, port: int, kind: Kind) -> tcpip.OpenTcp | udp.OpenUdp | 
     return (tcpip.OpenTcp if kind == "TCP" else secure.OpenSsl)(None, host, port)
 
 
-async def _put_back(talk: Talk, *, multiplexed: bool) -> None:
+@dataclass(slots=True)
+class _Before:
+    """How the module was found."""
+
+    multiplexed: bool
+    messages: transparent.Messages | None = None
+    local_port: int | None = None
+
+
+async def _local_port(talk: Talk) -> int | None:
+    """The port of the link's near side, a new one each time it is opened; None without a link."""
+    return next((link.local_port for link in await talk.has(tcpip.Links()) or ()), None)
+
+
+async def _put_back(talk: Talk, stream: Passthrough, before: _Before) -> None:
     """Normal mode, no link, and as many as were allowed before."""
-    await talk.has(basic.Test())
+    await stream.leave()
+    talk.divert(None)
+    if talk.dialogue.error is not None:
+        return
+    if before.local_port is not None:
+        stream.reconnected = await _local_port(talk) != before.local_port
+        if stream.reconnected:
+            log.warning("the link broke during passthrough: bytes of both directions may be lost")
     await talk.has(tcpip.SetPassthrough(on=False))
     await talk.has(tcpip.Close())
-    if multiplexed:
+    if before.messages is not None:
+        await talk.has(transparent.SetSystemMessages(before.messages))
+    if before.multiplexed:
         await talk.has(tcpip.SetMultiplexed(on=True))

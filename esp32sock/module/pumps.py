@@ -5,7 +5,8 @@ Theory of operation
 *Down*: payload goes straight into the pair from the reading task; what the pair does not take is kept in
 order and written by a task that waits until it does. *Up*: when the pair has bytes, the link takes its
 turn in the dialogue and only then reads them, as many as one chunk carries, so small writes that had to
-wait are merged and nothing lies between the socket and the wire.
+wait are merged and nothing lies between the socket and the wire. A link whose peer is the module itself
+(its twin) also waits until the twin's reader has taken most of what is under way.
 
 How it ends:
 * the application closes: what it had sent is delivered, then the link is closed;
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 5760
 """Four full segments, the module's TCP send buffer: with more, SEND OK waits for the peer
 (performance-facts 2.6)."""
+WINDOW_BYTES = 5760
+"""What a link's other end takes before its reader reads: the module's TCP window (performance-facts 2.4)."""
 SHARED_BYTES = 1440
 SHARED_S = 0.05
 """While others wait for their turn: one segment, or what the line carries in this time if that is more."""
@@ -80,11 +83,25 @@ class StreamPump:
         self._error: Error | None = None
         self._scope = trio.CancelScope()
         self._running = False
+        self._ended = False
+        self._sending = False  # from the first byte on
         self._puller = Puller(dialogue, link_id) if passive else None
         self._emptied = trio.Event()
         self._finishing = trio.Event()
+        self._twin: StreamPump | None = None
+        self._twin_took = trio.Event()
         self._shared_bytes = max(SHARED_BYTES, int(SHARED_S / (dialogue.session.s_per_byte or 1e-9)))
         self._buffer = bytearray(min(CHUNK_BYTES, dialogue.session.firmware.cipsend_max))
+
+    @property
+    def was_used(self) -> bool:
+        """Whether anything was sent or received, or is about to be."""
+        return self._sending or bool(self.received_bytes) or HangupWatch.readable(self._end.fileno())
+
+    @property
+    def taken_bytes(self) -> int:
+        """How much of what was received the application's socket has."""
+        return self.received_bytes - self.unread_bytes
 
     @property
     def running(self) -> bool:
@@ -106,6 +123,7 @@ class StreamPump:
         rest = memoryview(data)
         if self._running and not self._unread:
             rest = rest[self._write(rest) :]
+            self._tell_twin()
         if rest:
             self._unread.append(rest)
             self._count(len(rest))
@@ -115,6 +133,14 @@ class StreamPump:
         """Passive receive: the module holds something for this link."""
         if self._puller is not None:
             self._puller.announce()
+
+    def meet(self, twin: StreamPump) -> None:
+        """The peer is a link of this very module: neither sends more than the other's reader has room for.
+
+        Else CIPSEND would wait for that reader, and keep the module from handing anything to him.
+        """
+        if not (self._ended or twin._ended):
+            self._twin, twin._twin = twin, self
 
     def peer_closed(self) -> None:
         """The module closed the link after everything that was fed."""
@@ -145,6 +171,8 @@ class StreamPump:
                 if self._puller is not None:
                     nursery.start_soon(self._pull, self._puller)
         self._running = False
+        self._ended = True
+        self._part()
         self._count(-self.unread_bytes)
         self._unread.clear()
         return self._error
@@ -175,8 +203,8 @@ class StreamPump:
 
     def drop(self, filler_bytes: int) -> None:
         """Take out exactly what kept the application's end unwritable while it was connecting."""
-        while filler_bytes:
-            filler_bytes -= len(self._end.recv(filler_bytes))
+        while filler_bytes and (dropped := self._end.recv(filler_bytes)):
+            filler_bytes -= len(dropped)
 
     def _count(self, change_bytes: int) -> None:
         self.unread_bytes += change_bytes
@@ -199,6 +227,7 @@ class StreamPump:
             while self._unread:
                 written = self._write(self._unread[0])
                 self._count(-written)
+                self._tell_twin()
                 if written == len(self._unread[0]):
                     self._unread.popleft()
                 else:
@@ -231,6 +260,7 @@ class StreamPump:
         try:
             while await self._send_what_is_there():
                 await trio.lowlevel.wait_readable(self._end)
+                await self._twin_has_room()
         except CommandError as error:
             if not self._peer_closed:
                 self.fail(error)
@@ -262,6 +292,7 @@ class StreamPump:
         except ConnectionResetError:  # closed without reading everything
             return False
         data = memoryview(self._buffer)[:count]
+        self._sending = self._sending or count > 0
         while data:
             chunk = stream_chunk(self.link_id, data, limit)
             send = tcpip.Send(self.link_id, chunk)
@@ -270,6 +301,21 @@ class StreamPump:
             self.sent_bytes += len(chunk.payload)
             data = data[len(chunk.payload) :]
         return count > 0
+
+    async def _twin_has_room(self) -> None:
+        while self._twin is not None and self.sent_bytes - self._twin.taken_bytes >= WINDOW_BYTES:
+            self._twin_took = trio.Event()
+            await self._twin_took.wait()
+
+    def _tell_twin(self) -> None:
+        if self._twin is not None:
+            self._twin._twin_took.set()
+
+    def _part(self) -> None:
+        self._tell_twin()
+        if self._twin is not None:
+            self._twin._twin = None
+            self._twin = None
 
     async def _finish(self, both: trio.CancelScope) -> None:
         """The interface is closing: one more turn, and more as long as it finds something to send."""

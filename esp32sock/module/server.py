@@ -47,7 +47,7 @@ class Accepted:
         self.half_close_s = half_close_s
 
     def attach(self, listener: AcceptedListener) -> None:
-        """Tell this one from now on, and at once what happened before."""
+        """Tell this one from now on, and at once what happened before; it may hear the latter twice."""
         self._listener = listener
         if self._ended is not None:
             listener.ended(*self._ended)
@@ -103,6 +103,8 @@ class Server:
         self._request = request
         self.gone = trio.Event()
         """Set when the module listens no more, and another server may start."""
+        self.is_final = False
+        """Whether it ended because somebody said so: it is not started again."""
         self._error: Error | None = None
         self._ended = False
         self._unannounced = 0
@@ -129,6 +131,11 @@ class Server:
         """The module restarted or is gone: nobody listens there any more."""
         self._error = error
         self._scope.cancel()
+
+    def end_for(self, error: Error) -> None:
+        """Somebody wants the module for something else: the listener ends with this error."""
+        self.is_final = True
+        self.fail(error)
 
     def accepted(self, event: LinkOpened) -> None:
         """The module accepted somebody; called in the reading task, so that no byte is lost."""
@@ -166,6 +173,8 @@ class Server:
 
     async def _announce(self, event: LinkOpened, user_end: _socket.socket, stream: Accepted) -> None:
         remote = event.remote or await self._remote(event.link_id)
+        if self._module.is_own(remote[0]):
+            self._module.pool.introduce(remote[1], stream.pump)
         local = (self._module.local_ip(remote[0]), self.port)
         self._request.listener.accepted(user_end, event.link_id, local, remote, stream)
         try:
@@ -202,19 +211,25 @@ async def run_server(module: Module, request: ListenRequest) -> None:
     request.listener.listening((module.station_ip or "0.0.0.0", server.port))
     ended_by: Error | None = None
     try:
-        ended_by = await _serve_on(module, request, server)
-    finally:
-        module.server = None
-        request.listener.ended(ended_by)
-        trio.lowlevel.notify_closing(request.end)
-        request.end.close()
-    if ended_by is None:
+        try:
+            ended_by = await _serve_on(module, request, server)
+        finally:
+            request.listener.ended(ended_by)
+            trio.lowlevel.notify_closing(request.end)
+            request.end.close()
         await _stop(module)
+    finally:
+        last, module.server = module.server, None
+        if last is not None:
+            last.gone.set()
+        module.server_ended()
 
 
 async def _serve_on(module: Module, request: ListenRequest, server: Server) -> Error | None:
     """Serve until the application closes its listener; the error if the module does not come back."""
     while (lost := await server.run()) is not None:
+        if server.is_final:
+            return lost
         log.warning("the listener on port %d waits for the module to come back: %s", server.port, lost)
         module.server = None
         with HangupWatch(request.end.fileno()) as hangup:
@@ -262,9 +277,12 @@ async def _limit_links(module: Module, dialogue: Dialogue, links: int) -> None:
 
 
 async def _stop(module: Module) -> None:
+    """Nothing where the module is gone, and its server with it."""
+    if module.server is None:
+        return
     try:
-        await module.execute(servers.StopListening())
+        await module.dialogue.execute(servers.StopListening())
         module.pool.server_port = None
         module.pool.reserve_for_server(0)
     except Error:
-        pass  # the module is gone, and its server with it
+        pass

@@ -11,12 +11,12 @@ from __future__ import annotations
 import errno
 import logging
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import trio
 
-from esp32sock.at.commands import Plain, basic, tcpip, wifi
+from esp32sock.at.commands import Plain, basic, servers, tcpip, transparent
 from esp32sock.errors import CommandError, Error, PortError
 
 if TYPE_CHECKING:
@@ -31,21 +31,12 @@ OTHER_RATE_S = 0.3
 OTHER_RATES_BAUD = (115200, 921600, 460800, 230400, 57600, 38400, 9600)
 TEXT = re.compile(rb"[\t\r\n\x1b -~]+")
 """What is heard at the right rate; at a wrong one it may be ASCII too, but is NUL then."""
+STORED_S = 10.0
+"""How long a module with a stored passthrough may need after `ready` to join and connect; by taste."""
 ALIVE_S = 30.0
 """How long a module that boots or is busy is waited for."""
 
 log = logging.getLogger("esp32sock")
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What to join at start-up; never shown."""
-
-    ssid: str
-    password: str
-
-    def __repr__(self) -> str:
-        return f"Credentials({self.ssid!r}, ...)"
 
 
 async def probe(dialogue: Dialogue) -> None:
@@ -139,20 +130,49 @@ async def _other_rate(dialogue: Dialogue) -> int | None:
     return None
 
 
-async def set_up(dialogue: Dialogue) -> None:
-    """Echo off, firmware known, several links allowed, nothing left open; CommandError if it will not."""
+async def set_up(dialogue: Dialogue) -> bool:
+    """Echo off, firmware known, several links allowed, nothing left open; CommandError if it will not.
+
+    Whether it was left in passthrough.
+    """
     run = dialogue.execute_in_turn
     await run(basic.Echo(on=False))
     dialogue.session.firmware = await run(basic.Version())
     if dialogue.session.firmware.has_sysstore:
         await _allowed_to_fail(dialogue, basic.StoreSettings(on=False))
-    await _allowed_to_fail(dialogue, tcpip.SetPassthrough(on=False))
+    if dialogue.session.firmware.at_least(5, 0):  # it says why a connection failed then (at-dialects 3.3)
+        await _allowed_to_fail(dialogue, basic.ErrorCodes(on=True))
+    was_in_passthrough = await end_passthrough(dialogue)
     if await run(tcpip.Multiplexed()):
         await _allowed_to_fail(dialogue, tcpip.Close(tcpip.ALL_LINKS))
-        await _allowed_to_fail(dialogue, tcpip.StopServer())
+        await _allowed_to_fail(dialogue, servers.StopListening())
     else:
         await _multiplex(dialogue)
     await run(tcpip.ShowPeer(on=False))
+    return was_in_passthrough
+
+
+async def end_passthrough(dialogue: Dialogue) -> bool:
+    """Back to normal sending, once `probe` has left passthrough; whether it was in it, or about to be."""
+    try:
+        if not await dialogue.execute_in_turn(transparent.Passthrough()):
+            return False
+    except CommandError as error:
+        log.debug("%s", error)
+        return False
+    log.warning(
+        "the module on %s was in passthrough, and was taken out of it; if that is stored (AT+SAVETRANSLINK) "
+        "every restart begins it again, until transparent.ForgetPassthrough() is executed",
+        dialogue.port.name,
+    )
+    await _allowed_to_fail(dialogue, tcpip.SetPassthrough(on=False))
+    return True
+
+
+async def leave_stored_passthrough(dialogue: Dialogue) -> None:
+    """After a restart that ends in passthrough: let it begin, or nothing said later would be a command."""
+    await trio.sleep(STORED_S)
+    await probe(dialogue)
 
 
 async def use_flow_control(dialogue: Dialogue) -> None:
@@ -179,19 +199,3 @@ async def _allowed_to_fail(dialogue: Dialogue, command: Plain) -> None:
         await dialogue.execute_in_turn(command)
     except CommandError as error:
         log.debug("set-up goes on without %s", error)
-
-
-async def join(dialogue: Dialogue, credentials: Credentials) -> None:
-    """Be joined to this access point; CommandError with the reason when it fails.
-
-    Nothing is sent to a module that is joined to it already: a join ends every link.
-    """
-    run = dialogue.execute_in_turn
-    mode = await run(wifi.Mode())
-    if mode not in (wifi.WifiMode.STATION, wifi.WifiMode.STATION_AND_SOFTAP):
-        both = mode is wifi.WifiMode.SOFTAP
-        await run(wifi.SetMode(wifi.WifiMode.STATION_AND_SOFTAP if both else wifi.WifiMode.STATION))
-    joined = await run(wifi.Joined())
-    if joined is not None and joined.ssid == credentials.ssid:
-        return
-    await run(wifi.Join(credentials.ssid, credentials.password))

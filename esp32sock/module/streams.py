@@ -1,15 +1,16 @@
-"""Opening a TCP link, running it, and closing it: the life of one stream from request to end."""
+"""Opening a TCP or SSL link, running it, and closing it: the life of one stream from request to end."""
 
 from __future__ import annotations
 
 import errno
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from esp32sock.at.commands import tcpip
+from esp32sock.at.commands import secure, tcpip
 from esp32sock.at.commands.tcpoptions import TcpOptions
 from esp32sock.at.state import LinkState
 from esp32sock.errors import CommandError, Error
@@ -18,8 +19,10 @@ from esp32sock.module.pumps import StreamPump
 if TYPE_CHECKING:
     import _socket
 
+    from esp32sock.at.tls import TlsOptions
     from esp32sock.module.module import Module
     from esp32sock.module.pool import Pump
+    from esp32sock.module.tls import Securing
 
 Address = tuple[str, int]
 
@@ -55,9 +58,21 @@ class LinkOptions:
 NO_OPTIONS = LinkOptions()
 
 
+class Replaced(Protocol):
+    """An open stream that is to make place for another one."""
+
+    @property
+    def link_id(self) -> int | None:
+        """Its link, None once that has ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class StreamRequest:
-    """A TCP connection somebody wants, and the end of the pair it is to be joined to."""
+    """A TCP connection somebody wants, and the end of the pair it is to be joined to.
+
+    With `tls` the module does TLS on it. `replaces` is a stream over which nothing went yet: it is closed
+    before the new link is opened, but not before it is known that this firmware can do what is asked.
+    """
 
     end: _socket.socket
     remote: Address
@@ -67,6 +82,8 @@ class StreamRequest:
     wait_for_link_s: float | None = 0.0
     options: LinkOptions = NO_OPTIONS
     half_close_s: float = 30.0
+    tls: TlsOptions | None = None
+    replaces: Replaced | None = None
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     """Cancelled by whoever does not want the connection any more while it is opening."""
 
@@ -100,13 +117,17 @@ async def _open(module: Module, request: StreamRequest) -> tuple[StreamPump, Add
     deadline = trio.current_time() + timeout_s
     with trio.fail_at(deadline):
         dialogue = await module.ready()
+        if request.tls is not None:
+            module.securing.refuse_impossible(request.tls, passive=module.receiving.passive)
         await module.wait_for_network(request.remote[0])
+        if request.replaces is not None:
+            await _retire(module, request.replaces)
     pool = module.pool
     wait_s = float("inf") if request.wait_for_link_s is None else request.wait_for_link_s
     wait_s = min(wait_s, timeout_s)
     if module.server is not None and module.is_own(request.remote[0]):
         await pool.server_has_room(wait_s)
-    link_id = await pool.take(wait_s)
+    link_id = await pool.take(wait_s, secure=request.tls is not None)
     pump = StreamPump(
         dialogue,
         pool,
@@ -120,24 +141,48 @@ async def _open(module: Module, request: StreamRequest) -> tuple[StreamPump, Add
     try:
         with trio.fail_at(deadline):
             await module.receiving.prepare(dialogue, link_id, stream=True)
-            local_port = await _connect(module, link_id, request)
+            tls, securing = request.tls, module.securing
+            async with nullcontext() if tls is None else securing.prepared(dialogue, link_id, tls):
+                local_port = await _connect(module, link_id, request, securing)
             if module.server is not None and module.is_own(request.remote[0]):
                 await module.server.all_announced()  # who connects to himself finds it in the backlog
+                if request.tls is None:  # with TLS the two ends count different bytes
+                    pool.introduce(local_port, pump)
         return pump, (module.local_ip(request.remote[0]), local_port)
     except BaseException:
         pool.give_back(pump)
         raise
 
 
-async def _connect(module: Module, link_id: int, request: StreamRequest) -> int:
+async def _retire(module: Module, replaced: Replaced) -> None:
+    """Close a link over which nothing went; Error(EISCONN) if something did."""
+    link_id = replaced.link_id
+    pump = None if link_id is None else module.pool.pumps.get(link_id)
+    if not isinstance(pump, StreamPump) or not pump.running:
+        raise Error("the connection was closed before TLS began").means(errno.ECONNRESET)
+    if pump.was_used:
+        raise Error(
+            f"link {link_id} has carried bytes already, and the module begins TLS only with a connection: "
+            "what upgrades a running one (STARTTLS) needs TLS on the host"
+        ).means(errno.EISCONN)
+    pump.finish()
+    await module.pool.given_back(pump)
+
+
+async def _connect(module: Module, link_id: int, request: StreamRequest, securing: Securing) -> int:
     """CIPSTART, and what the module lists then: the local port, 0 if the link is gone already."""
     host, port = request.remote
     started = trio.current_time()
     dialogue = module.dialogue
     links = dialogue.session.links
     try:
-        await dialogue.execute(tcpip.OpenTcp(link_id, host, port, request.options.keepalive_s))
-        await set_link_options(module, link_id, request.options)
+        opening = tcpip.OpenTcp if request.tls is None else secure.OpenSsl
+        async with dialogue.turn():
+            if request.tls is not None:
+                securing.check()
+            await dialogue.execute_in_turn(opening(link_id, host, port, request.options.keepalive_s))
+        if request.options.need_a_command:
+            await set_link_options(module, link_id, request.options)
         listed = {link.link_id: link for link in await dialogue.execute(tcpip.Links())}
         if links.needs_confirmation(link_id):
             links.confirm(link_id, listed=link_id in listed)
@@ -147,14 +192,15 @@ async def _connect(module: Module, link_id: int, request: StreamRequest) -> int:
     except CommandError as error:
         if error.errno == errno.EIO:
             quick = trio.current_time() - started < REFUSED_WITHIN_S
-            error.means(errno.ECONNREFUSED if quick else errno.ETIMEDOUT)
+            refused = errno.ECONNREFUSED if request.tls is None else errno.EPROTO
+            error.means(refused if quick else errno.ETIMEDOUT)
         error.add_note(f"while connecting link {link_id} to {_text(request.remote)}")
         raise
 
 
 async def set_link_options(module: Module, link_id: int, options: LinkOptions) -> None:
     """Ask for what the firmware can give; before 2.1 it has no such command, and the defaults stay."""
-    if not options.need_a_command or not module.firmware.at_least(2, 1):
+    if not module.firmware.at_least(2, 1):
         return
     command = TcpOptions(
         link_id,

@@ -3,15 +3,13 @@
 Theory of operation: attaching a module sets it up for sockets (several links, none open, settings out of the
 flash). Whoever manages one must not do that to it: here it is only found (`startup.probe`), its echo turned
 off and its firmware read. The dialogue stays SYNCING, in which a command that is not answered is owed
-nothing: so even after changing the serial rate in vain there is a way back (`change_uart`).
+nothing: so even after changing the serial rate in vain there is a way back (`uart.py`).
 """
 
 from __future__ import annotations
 
-import errno
 import logging
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import trio
@@ -21,7 +19,7 @@ from esp32sock.at.commands.redaction import redacted
 from esp32sock.at.events import Event, LinkOpened, UnknownText
 from esp32sock.at.framing import DISCARD, LINKS
 from esp32sock.errors import CommandError, Error, PortError
-from esp32sock.module import startup
+from esp32sock.module import startup, uart
 from esp32sock.module.dialogue import Dialogue
 from esp32sock.module.ports import open_port
 
@@ -36,11 +34,6 @@ R = TypeVar("R")
 
 EVENTS = 1000
 """How many events nobody has looked at are kept; by taste."""
-SETTLE_S = 0.05
-"""Between the OK of AT+UART at the old rate and the first byte at the new one; 10 ms are needed
-(at-dialects 5.1).
-"""
-VERIFY_TRIES = 3
 
 log = logging.getLogger("esp32sock")
 
@@ -124,69 +117,21 @@ class Talk:
             log.debug("%s", error)
             return None
 
-    async def change_uart(self, wanted: basic.UartSettings, *, store: bool = False) -> None:
-        """Change the serial line on both sides, and see that it works before it is stored.
-
-        PortError if the host's side cannot do it (nothing was changed), or if the module does not answer
-        then: both sides are put back, and the error says whether that worked.
-        """
-        before = await self.execute(basic.Uart())
-        rate = self.port.baud or before.baud
-        before = replace(before, baud=rate)
-        self._try_rate(wanted.baud, rate)
-        await self.execute(basic.SetUart(wanted))
-        await self._follow(wanted)
-        if await self._answers():
-            if store:
-                await self.execute(basic.SetStoredUart(wanted))
-            return
-        await self._roll_back(before)
-        raise PortError(
-            f"nothing was understood at {wanted.baud} baud; both sides are at {rate} again. Is that rate, or "
-            "the flow control, too much for the adapter or its cable?"
-        ).means(errno.EPROTO)
-
-    def _try_rate(self, wanted: int, present: int) -> None:
+    async def answers(self) -> bool:
+        """Whether it says OK to AT."""
         try:
-            self.port.set_baud(wanted)
-            self.port.set_baud(present)
-        except (OSError, ValueError) as error:
-            raise PortError(f"this adapter cannot do {wanted} baud ({error}); nothing was changed").means(
-                errno.EINVAL
-            ) from error
-
-    async def _follow(self, settings: basic.UartSettings) -> None:
-        """The host's side, as the module's now is."""
-        await trio.sleep(SETTLE_S)
-        self.port.set_baud(settings.baud)
-        if settings.flow is basic.FlowControl.RTS_CTS:
-            self.port.set_rtscts(True)
-        self.dialogue.write_raw(b"\r\n")  # what the change may have left in the module's line buffer
-        await trio.sleep(SETTLE_S)
-
-    async def _answers(self) -> bool:
-        for _ in range(VERIFY_TRIES):
-            try:
-                await self.execute(basic.Test())
-            except PortError:
-                raise
-            except Error:
-                continue
-            return True
-        return False
-
-    async def _roll_back(self, before: basic.UartSettings) -> None:
-        """The module may hear us though we do not hear it: so it is told to go back, and then we do."""
-        try:
-            await self.execute(basic.SetUart(before))
-        except CommandError as error:
+            await self.execute(basic.Test())
+        except PortError:
+            raise
+        except Error as error:
             log.debug("%s", error)
-        await self._follow(before)
-        if not await self._answers():
-            raise PortError(
-                f"nothing was understood at the new rate, and nothing at {before.baud} baud either: restart "
-                "the module, then it has its stored rate again"
-            ).means(errno.EPROTO)
+            return False
+        return True
+
+    async def change_uart(self, wanted: basic.UartSettings, *, store: bool = False) -> None:
+        """Change the serial line on both sides; see `uart.change` for what it raises."""
+        async with self.dialogue.turn():
+            await uart.change(self.dialogue, wanted, store=store)
 
 
 @asynccontextmanager
@@ -222,5 +167,6 @@ async def _get_to_know(dialogue: Dialogue) -> None:
         await run(basic.Echo(on=False))
         dialogue.session.firmware = await run(basic.Version())
         dialogue.session.demux.mux = await run(tcpip.Multiplexed())
+        await startup.end_passthrough(dialogue)
     for link_id in range(LINKS):
         dialogue.session.demux.set_sink(link_id, DISCARD)

@@ -89,8 +89,9 @@ class EngineThread:
         try:
             trio.run(self._run)
         except BaseException as error:
-            if not self._started.done():
-                self._started.set_exception(_single(error))
+            if self._started.done():
+                raise  # a fault of ours, which must be seen
+            self._started.set_exception(_single(error))
         finally:
             if not self._started.done():
                 self._started.set_exception(self._gone())

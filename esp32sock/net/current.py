@@ -21,12 +21,27 @@ if TYPE_CHECKING:
 
 _forks = 0
 _on_host: ContextVar[bool] = ContextVar("esp32sock_on_host", default=False)
+_override: ContextVar[Interface | None] = ContextVar("esp32sock_interface", default=None)
 _found_by_host: weakref.WeakKeyDictionary[Interface, set[str]] = weakref.WeakKeyDictionary()
 
 
 def interface() -> Interface:
     """The interface to use now; OSError(ENETDOWN) if there is none."""
-    return _provider()
+    return _override.get() or _provider()
+
+
+# What `using` says here, if it says anything.
+override = _override.get
+
+
+@contextmanager
+def using(interface: Interface) -> Iterator[Interface]:
+    """Use this interface in the present thread or task, whatever is attached."""
+    token = _override.set(interface)
+    try:
+        yield interface
+    finally:
+        _override.reset(token)
 
 
 def to_host(host: str, using: Interface | None = None) -> bool:

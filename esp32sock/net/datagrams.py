@@ -15,11 +15,12 @@ import errno
 import operator
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from esp32sock.net import ends
-from esp32sock.net.addresses import ANY, BROADCAST, parse
+from esp32sock.net import ends, registry
+from esp32sock.net.addresses import ANY, BROADCAST, LOOPBACK, parse
 from esp32sock.net.arguments import bytes_like, refuse_ancillary, refuse_out_of_band, sendto_arguments
+from esp32sock.net.host_datagrams import HostDatagram
 from esp32sock.net.oserrors import failure, translated
 from esp32sock.net.resolver import destination
 from esp32sock.net.virtual import Virtual
@@ -36,6 +37,9 @@ C = _socket.socket
 LARGEST_DATAGRAM_BYTES = 1460
 
 HEADER_BYTES = ends.DATAGRAM_HEADER.size
+
+# Alone it ends the module's data phase instead of being sent (real-firmware: a lone +++).
+CANCELS_SENDING = b"+++"
 
 
 class _Link:
@@ -84,9 +88,9 @@ class VirtualDatagram(Virtual):
 
     def note_failed(self, link: _Link, error: Error) -> None:
         if link is self._link:
-            self._forget_link()
+            self.error = error  # first, or another thread would find a fresh socket and open again
             self.end = link.end
-            self.error = error
+            self._forget_link()
 
     def note_doubtful(self, link: _Link, error: Error) -> None:
         if link is self._link:
@@ -155,6 +159,14 @@ class VirtualDatagram(Virtual):
         if self._link is None:
             self.raise_error(doing)
 
+    def move_to_host(self, sock: C) -> None:
+        objects = registry.objects_of(self)
+        interface = self.interface
+        super().move_to_host(sock)
+        guard = cast("Virtual", HostDatagram(self.proto, ends.key_of(sock.fileno()), interface))
+        for each in objects:
+            registry.adopt(each, guard)
+
     def _close_link(self) -> None:
         handle = self.handle
         self._forget_link()
@@ -169,6 +181,14 @@ class VirtualDatagram(Virtual):
         return ends.release(user_end)
 
     # Names.
+
+    def getsockname(self, sock: C, /) -> Address:
+        """As on Linux, connecting settles which of our addresses the peer sees."""
+        host, port = super().getsockname(sock)
+        if host == ANY and self.remote is not None and self.interface is not None:
+            to_itself = self.remote[0].startswith("127.")
+            host = LOOPBACK if to_itself else self.interface.status().station_ip or ANY
+        return host, port
 
     def getpeername(self, sock: C, /) -> Address:
         self._check_open(sock)
@@ -236,7 +256,7 @@ class VirtualDatagram(Virtual):
                 raise failure(errno.ENETUNREACH, f"this socket is the module's, {dotted} is the host's own")
         if remote is None:
             raise failure(errno.EDESTADDRREQ, "send: no address, and this UDP socket is not connected")
-        self._refuse(remote, sum(len(view) for view in views))
+        self._refuse(remote, views)
         if self.unused():
             self.check(sock)
             self._open(sock, None)
@@ -246,11 +266,18 @@ class VirtualDatagram(Virtual):
             self.raise_error("send")
             raise _link_gone() from error
 
-    def _refuse(self, remote: Address, size_bytes: int) -> None:
+    def _refuse(self, remote: Address, views: list[memoryview]) -> None:
         dotted, port = remote
+        size_bytes = sum(len(view) for view in views)
         if size_bytes > LARGEST_DATAGRAM_BYTES:
             raise failure(
                 errno.EMSGSIZE, f"{size_bytes} bytes in a datagram; the module sends {LARGEST_DATAGRAM_BYTES}"
+            )
+        if not size_bytes:
+            raise failure(errno.EMSGSIZE, "an empty datagram: the module would wait for its bytes for ever")
+        if size_bytes == len(CANCELS_SENDING) and b"".join(views) == CANCELS_SENDING:
+            raise failure(
+                errno.EMSGSIZE, "a datagram that is just +++: to the module that means to cancel the sending"
             )
         if port == 0:
             raise failure(errno.EINVAL, "send: nobody has port 0")

@@ -164,6 +164,16 @@ def replace(fd: int, new: int) -> None:
     os.close(new)
 
 
+@contextmanager
+def kept(fd: int) -> Iterator[None]:
+    """Within the block, what is open there stays open, whatever is put under its number."""
+    copy = os.dup(fd)
+    try:
+        yield
+    finally:
+        os.close(copy)
+
+
 def hung_up(end: _socket.socket) -> bool:
     """Whether nobody holds the other end any more."""
     poll = select.poll()

@@ -1,9 +1,13 @@
-"""What the module says unasked, for threads: a queue that the engine fills and anybody reads."""
+"""What the module says unasked: a bounded queue that the engine fills and threads, or a trio task, read."""
 
 from __future__ import annotations
 
-import queue
+import math
+import threading
+from collections import deque
 from typing import TYPE_CHECKING, Self
+
+import trio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -11,31 +15,56 @@ if TYPE_CHECKING:
 
     from esp32sock.at.events import Event
 
+    Subscribe = Callable[[Callable[[Event], object]], Callable[[], object]]
 
-class EventFeed:
-    """The events of a module from now on: iterate over them, or `get` one; `with`, or `close` it.
+KEPT_EVENTS = 1000
+"""How many events are kept for a reader that does not read; by taste."""
 
-    Each is one of the frozen classes of `esp32sock.at.events`: `WifiChanged`, `LinkOpened`, `LinkClosed`,
-    `ModuleRestarted`, `UnknownText` and their like. Passwords are taken out. Iterating blocks until the next
-    one and ends when the feed is closed or the interface detached.
+
+class _Feed:
+    """The part that does not wait: what has come, at most `KEPT_EVENTS`, and whether more may come."""
+
+    def __init__(self, subscribe: Subscribe, most: int) -> None:
+        if most < 1:
+            raise ValueError(f"a feed that keeps {most} events tells nothing")
+        self.missed = 0
+        """How many events were dropped, the oldest first, because nobody read them in time."""
+        self._events: deque[Event] = deque()
+        self._most = most
+        self._ended = False
+        self._unsubscribe = subscribe(self._put)
+
+    def _put(self, event: Event) -> None:
+        """In the engine's thread."""
+        self._events.append(event)
+        if len(self._events) > self._most:
+            self._events.popleft()
+            self.missed += 1
+
+
+class EventFeed(_Feed):
+    """The events of a module from now on, for threads: iterate over it, or `get` one; `with`, or `close` it.
+
+    Each is one of the frozen classes of `esp32sock.at.events`: `WifiChanged` (joined, got its address, left),
+    `LinkOpened`, `LinkClosed`, `ModuleRestarted`, `UnknownText` and their like. Passwords are taken out.
+    Iterating blocks until the next one and ends when the feed is closed or the interface detached. Of what
+    nobody reads the latest 1000 are kept (`events(most=)`); `missed` counts the others.
     """
 
-    def __init__(self, subscribe: Callable[[Callable[[Event], object]], Callable[[], object]]) -> None:
-        self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        self._closed = False
-        self._unsubscribe = subscribe(self._queue.put)
+    def __init__(self, subscribe: Subscribe, most: int = KEPT_EVENTS) -> None:
+        self._changed = threading.Condition()
+        super().__init__(subscribe, most)
+
+    def _put(self, event: Event) -> None:
+        with self._changed:
+            super()._put(event)
+            self._changed.notify()
 
     def get(self, timeout_s: float | None = None) -> Event | None:
         """The next event; None when there is none in time, or the feed has ended."""
-        if self._closed and self._queue.empty():
-            return None
-        try:
-            event = self._queue.get(timeout=timeout_s)
-        except queue.Empty:
-            return None
-        if event is None:
-            self._closed = True
-        return event
+        with self._changed:
+            self._changed.wait_for(lambda: self._events or self._ended, timeout_s)
+            return self._events.popleft() if self._events else None
 
     def __iter__(self) -> Self:
         return self
@@ -47,9 +76,58 @@ class EventFeed:
         return event
 
     def close(self) -> None:
-        """No more events; whoever waits for one is told. Idempotent."""
+        """No more events; whoever waits for one is told once those that came are read. Idempotent."""
         self._unsubscribe()
-        self._queue.put(None)
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class EventStream(_Feed):
+    """The same for the trio program that runs the module: `async for`, or `await receive()`.
+
+    Cancelling loses no event. It ends with the interface, or when it is closed.
+    """
+
+    def __init__(self, subscribe: Subscribe, most: int = KEPT_EVENTS) -> None:
+        self._waiting = trio.lowlevel.ParkingLot()
+        super().__init__(subscribe, most)
+
+    def _put(self, event: Event) -> None:
+        super()._put(event)
+        self._waiting.unpark()
+
+    async def receive(self) -> Event:
+        """The next event; `trio.EndOfChannel` when the stream has ended."""
+        await trio.lowlevel.checkpoint()
+        while not self._events:
+            if self._ended:
+                raise trio.EndOfChannel
+            await self._waiting.park()
+        return self._events.popleft()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        try:
+            return await self.receive()
+        except trio.EndOfChannel:
+            raise StopAsyncIteration from None
+
+    def close(self) -> None:
+        """No more events; whoever waits for one is told once those that came are read. Idempotent."""
+        self._unsubscribe()
+        self._ended = True
+        self._waiting.unpark(count=math.inf)
 
     def __enter__(self) -> Self:
         return self

@@ -6,8 +6,6 @@ import atexit
 import errno
 import os
 import threading
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 from typing import TYPE_CHECKING, Any
@@ -25,7 +23,7 @@ from esp32sock.module.server import Accepted, ListenRequest
 from esp32sock.module.streams import LinkOptions, StreamRequest, set_link_options
 from esp32sock.module.thread import EngineThread
 from esp32sock.net import current, ends
-from esp32sock.net.feed import EventFeed
+from esp32sock.net.feed import KEPT_EVENTS, EventFeed, EventStream
 from esp32sock.net.oserrors import translated
 from esp32sock.net.routes import Routes
 from esp32sock.net.verbs import (
@@ -45,12 +43,13 @@ from esp32sock.net.verbs import (
 
 if TYPE_CHECKING:
     import _socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from concurrent.futures import Future
-    from contextlib import AbstractContextManager
 
-    from esp32sock.at.commands import Command
+    from esp32sock.at.commands import Command, wifi
     from esp32sock.net.routes import Direct
+
+using = current.using
 
 PORT_VARIABLE = "ESP32SOCK_PORT"
 SSID_VARIABLE = "ESP32SOCK_SSID"
@@ -155,7 +154,7 @@ class _AcceptedHandle(_Handle):
         self._stream = stream
 
     def attach(self, events: StreamEvents) -> None:
-        self._thread.post(self._stream.attach, events)
+        self._stream.attach(events)
 
 
 def _link_options(options: StreamOptions) -> LinkOptions:
@@ -170,14 +169,10 @@ class LocalInterface(Interface):
         self._options = options
         self._thread = engine
         self._module = module
-        self._feeds: WeakSet[EventFeed] = WeakSet()
+        self._feeds: WeakSet[EventFeed | EventStream] = WeakSet()
 
     def may_block(self) -> bool:
         return not self._thread.is_current
-
-    def use(self) -> AbstractContextManager[Interface]:
-        """Use this interface in the present thread or task, within the block; the same as `using`."""
-        return using(self)
 
     def open_stream(
         self,
@@ -189,6 +184,7 @@ class LocalInterface(Interface):
         filler_bytes: int = 0,
         timeout_s: float | None = None,
         wait_for_link_s: float | None = 0.0,
+        replacing: Handle | None = None,
     ) -> Handle:
         if timeout_s is not None:
             latest = max(0.0, timeout_s - MARGIN_S)
@@ -204,6 +200,8 @@ class LocalInterface(Interface):
             wait_for_link_s,
             _link_options(options),
             options.half_close_s,
+            options.tls,
+            replacing if isinstance(replacing, _Handle) else None,
             scope,
         )
         self._begin(self._module.open_stream, request)
@@ -238,14 +236,41 @@ class LocalInterface(Interface):
 
         return self._thread.call(run).result()
 
-    def events(self) -> EventFeed:
-        feed = EventFeed(self._module.watch)
+    def join(
+        self,
+        ssid: str,
+        password: str = "",
+        *,
+        bssid: str | None = None,
+        within_s: float | None = None,
+        force: bool = False,
+    ) -> wifi.JoinedTo | None:
+        if not self.may_block():
+            raise RuntimeError("join would block the engine's own thread; await Station.join there")
+
+        async def run() -> wifi.JoinedTo | None:
+            station = self._module.station
+            return await station.join(ssid, password, bssid=bssid, within_s=within_s, force=force)
+
+        with translated(f"joining {ssid!r}"):
+            return self._thread.call(run).result()
+
+    def events(self, most: int = KEPT_EVENTS) -> EventFeed:
+        feed = EventFeed(self._module.watch, most)
         self._feeds.add(feed)
         return feed
 
+    def event_stream(self, most: int = KEPT_EVENTS) -> EventStream:
+        """The same for the trio program that the engine runs in."""
+        stream = EventStream(self._module.watch, most)
+        self._feeds.add(stream)
+        return stream
+
     def status(self) -> ModuleStatus:
         module = self._module
-        links = dict.fromkeys(list(module.pool.pumps) if module.is_open else [], "TCP")
+        pool = module.pool if module.is_open else None
+        open_now = list(pool.pumps) if pool is not None else []
+        links = {n: "SSL" if pool is not None and n in pool.secure else "TCP" for n in open_now}
         return ModuleStatus(
             self._options.url, str(module.firmware), BUILD, module.addresses.station_ip, links
         )
@@ -257,12 +282,13 @@ class LocalInterface(Interface):
         return self._routes.to_host(host)
 
     def close(self) -> None:
+        _forget(self)
         self._thread.stop()
         for feed in list(self._feeds):
             feed.close()
 
 
-async def _open_on_host(url: str, baud: int) -> Port:
+async def open_on_host(url: str, baud: int) -> Port:
     """A port that is a TCP connection itself (`socket://`) is the host's own, whatever is patched."""
     with current.on_host():
         return await open_port(url, baud)
@@ -272,7 +298,8 @@ async def _open_on_host(url: str, baud: int) -> Port:
 
 _lock = threading.RLock()
 _default: LocalInterface | None = None
-_override: ContextVar[Interface | None] = ContextVar("esp32sock_interface", default=None)
+_open: set[LocalInterface] = set()
+"""What the end of the interpreter has to close."""
 
 
 def attach(url: str | None = None, *, direct: Direct | None = None, **options: Any) -> LocalInterface:
@@ -286,23 +313,40 @@ def attach(url: str | None = None, *, direct: Direct | None = None, **options: A
     Blocks for the probe and the set-up, at most about 10 s, with a join or a booting module longer. Raises
     OSError that says what is wrong and what to do, ValueError for options that make no sense,
     RuntimeError if an interface is attached already. The interface closes at interpreter exit, after what
-    was sent is delivered, or with `detach()`.
+    was sent is delivered, with `detach()`, or, as a context manager, at the end of the block.
     """
     global _default
     with _lock:
         if _default is not None:
             raise RuntimeError("an interface is attached already; detach() it first")
-        _default = _open(url, direct, options)
+        _default = open_interface(url, direct=direct, **options)
         return _default
 
 
 def detach() -> None:
     """Deliver what was sent, close every link and the port. Without an interface: nothing."""
-    global _default
     with _lock:
-        interface, _default = _default, None
+        interface = _default
     if interface is not None:
         interface.close()
+
+
+def open_interface(url: str | None = None, *, direct: Direct | None = None, **options: Any) -> LocalInterface:
+    """One more module, as `attach` opens it, for the code in `with interface.use()` alone.
+
+    Any number of them, each on a port of its own. As a context manager it closes at the end of the block.
+    Arguments, blocking and exceptions as with `attach`.
+    """
+    chosen, routes = choices(url, direct, options)
+    engine = EngineThread(lambda: new_module(chosen))
+    with translated(f"attaching {chosen.url}"):
+        interface = LocalInterface(chosen, routes, engine, engine.start())
+    with _lock:
+        _open.add(interface)
+    # Behind whatever opening the port has registered (a simulator has), so as to be called before it.
+    atexit.unregister(_close_all)
+    atexit.register(_close_all)
+    return interface
 
 
 def default() -> Interface:
@@ -310,7 +354,7 @@ def default() -> Interface:
 
     OSError(ENETDOWN) if there is none.
     """
-    chosen = _override.get()
+    chosen = current.override()
     if chosen is not None:
         return chosen
     with _lock:
@@ -324,26 +368,9 @@ def default() -> Interface:
         return _default
 
 
-@contextmanager
-def using(interface: Interface) -> Iterator[Interface]:
-    """Use this interface in the present thread or task, whatever is attached."""
-    token = _override.set(interface)
-    try:
-        yield interface
-    finally:
-        _override.reset(token)
-
-
-def _open(url: str | None, direct: Direct | None, options: dict[str, Any]) -> LocalInterface:
-    chosen, routes = choices(url, direct, options)
-    engine = EngineThread(lambda: new_module(chosen))
-    with translated(f"attaching {chosen.url}"):
-        return LocalInterface(chosen, routes, engine, engine.start())
-
-
 def new_module(options: ModuleOptions) -> Module:
     """A module for an engine to run; its port is the host's own, whatever is patched."""
-    return Module(options, _open_on_host)
+    return Module(options, open_on_host)
 
 
 def choices(url: str | None, direct: Direct | None, options: dict[str, Any]) -> tuple[ModuleOptions, Routes]:
@@ -364,11 +391,24 @@ def choices(url: str | None, direct: Direct | None, options: dict[str, Any]) -> 
     return ModuleOptions(chosen, **options), routes
 
 
+def _forget(interface: LocalInterface) -> None:
+    global _default
+    with _lock:
+        _open.discard(interface)
+        if _default is interface:
+            _default = None
+
+
+def _close_all() -> None:
+    for interface in list(_open):
+        interface.close()
+
+
 def _forget_in_child() -> None:
     """The engine's thread stayed in the parent; the child has no interface of its own."""
     global _default, _lock
     _default, _lock = None, threading.RLock()
+    _open.clear()
 
 
-atexit.register(detach)
 os.register_at_fork(after_in_child=_forget_in_child)

@@ -95,6 +95,9 @@ class StreamData(Virtual):
         self.settle(sock)
         if self.error is not None:
             self.raise_error("send")
+        if self.over and _is_empty(arguments[0]):
+            self._check_open(sock)
+            return 0
         if self.over or not self.carries_data():
             return _not_connected(errno.EPIPE, "send", native, *arguments)
         try:
@@ -117,6 +120,11 @@ class StreamData(Virtual):
     def _end_of_stream(self) -> None:
         if self.error is not None:
             self.raise_error("receive")
+
+
+def _is_empty(data: Any) -> bool:
+    """Whether there is nothing to send: the kernel takes that also when the TCP peer has closed."""
+    return isinstance(data, bytes | bytearray | memoryview) and not data
 
 
 def _not_connected(code: int, doing: str, native: Callable[..., Any], /, *arguments: Any) -> Any:

@@ -19,6 +19,7 @@ import operator
 import os
 import sys
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.net import ends, registry
@@ -29,8 +30,9 @@ from esp32sock.net.resolver import destination
 from esp32sock.net.stream_data import StreamData
 
 if TYPE_CHECKING:
+    from esp32sock.at.tls import TlsOptions
     from esp32sock.errors import Error
-    from esp32sock.net.verbs import AcceptedStream, Address, StreamOpened
+    from esp32sock.net.verbs import AcceptedStream, Address, Handle, StreamOpened
 
 C = _socket.socket
 
@@ -72,10 +74,12 @@ class VirtualStream(StreamData):
         self._attempt: Attempt | None = None
         self._backlog: Backlog | None = None
         self._used_up = False  # the descriptor was joined already, so it needs its old end or a new file
-        self._any_port = True  # the program did not ask for a local port of its own
         self._shrunk = False  # the send buffer is as small as the filling made it
+        self._was_accepted = False
         self._told = False  # a connect call has already said that the connection is there
         self._reset = False
+        self._giving_back = threading.Lock()
+        self.tls: TlsOptions | None = None  # the module does TLS on it
 
     @classmethod
     def accepted(
@@ -86,7 +90,7 @@ class VirtualStream(StreamData):
         stream.interface = listener.interface
         stream.options = listener.options.inherited()
         stream.phase = Phase.OPEN
-        stream._told = True
+        stream._told = stream._was_accepted = True
         stream.local, stream.remote = opened.local, opened.remote
         stream.handle = handle
         stream._attempt = Attempt(stream, None)
@@ -109,7 +113,7 @@ class VirtualStream(StreamData):
             end.close()
 
     def note_ended(self, attempt: Attempt, error: Error | None) -> None:
-        if attempt is self._attempt:
+        if attempt is self._attempt and not self.over:
             self.over = True
             if error is not None:
                 self.error = error
@@ -127,13 +131,18 @@ class VirtualStream(StreamData):
         if self._goes_on(sock):
             return
         dotted, direct = destination(host)
+        if direct and self.tls is not None:
+            raise failure(
+                errno.EPROTONOSUPPORT,
+                f"connect: the host itself reaches {host}, so the module does no TLS; use ssl.SSLContext",
+            )
         if direct:
             self.move_to_host(sock)
             C.connect(sock, (dotted, port))
             return
         if port == 0:
             raise failure(errno.ECONNREFUSED, "no host listens on port 0")
-        if self.bound is not None and not self._any_port:
+        if self.bound is not None and not self.any_port:
             raise failure(
                 errno.EADDRNOTAVAIL,
                 f"connect from port {self.bound[1]}: the module picks the local port itself; bind to port 0",
@@ -156,7 +165,26 @@ class VirtualStream(StreamData):
         self.raise_error("connect")
         return False
 
-    def _open(self, sock: C, remote: Address) -> None:
+    def secure(self, sock: C, tls: TlsOptions) -> None:
+        """Let the module do TLS: when it connects, or, being connected but unused, on a new link at once.
+
+        OSError: EISCONN once bytes have gone over the connection, EINVAL for what cannot have TLS.
+        """
+        self.check(sock)
+        if self.phase is Phase.FRESH:
+            self.tls = tls
+            return
+        if self.phase is not Phase.OPEN or self._reset or self.remote is None:
+            raise failure(errno.EINVAL, "TLS: this socket is neither new nor connected")
+        if self._was_accepted:
+            raise failure(errno.EINVAL, "TLS: the module is no TLS server on a connection that it accepted")
+        remote, replaced = self.remote, self.handle
+        with ends.kept(sock.fileno()):  # the old connection ends when the engine says so
+            self._start_over()
+            self.tls = tls
+            self._open(sock, remote, replaced)
+
+    def _open(self, sock: C, remote: Address, replaced: Handle | None = None) -> None:
         interface = self.use()
         timeout = sock.gettimeout()
         if timeout != 0 and not interface.may_block():
@@ -178,10 +206,11 @@ class VirtualStream(StreamData):
                     end,
                     remote,
                     attempt,
-                    options=self.options.for_stream(),
+                    options=replace(self.options.for_stream(), tls=self.tls),
                     filler_bytes=filler_bytes,
                     timeout_s=timeout or None,
                     wait_for_link_s=_shorter(timeout or None, interface.wait_for_link_s),
+                    replacing=replaced,
                 )
         except BaseException:
             self._take_back(end)
@@ -210,9 +239,10 @@ class VirtualStream(StreamData):
 
     def _take_back(self, end: ends.OwnEnd) -> None:
         """The attempt failed; the descriptor shows it when the filler is gone."""
-        self._start_over()
-        self.end = end
-        ends.drain(end)
+        with self._giving_back:
+            self._start_over()
+            self.end = end
+            ends.drain(end)
 
     def _start_over(self) -> None:
         self.phase = Phase.FRESH
@@ -223,7 +253,8 @@ class VirtualStream(StreamData):
         self._shrunk = False
 
     def _join(self, sock: C) -> ends.OwnEnd:
-        end, self.end = self.end, None
+        with self._giving_back:  # or the filler of this attempt would be drained as that of the last one
+            end, self.end = self.end, None
         if end is None or end.fileno() < 0:
             if self._used_up:
                 self.renew(sock)
@@ -246,10 +277,6 @@ class VirtualStream(StreamData):
 
     # Listening.
 
-    def bind(self, sock: C, address: Any, /) -> None:
-        super().bind(sock, address)
-        self._any_port = not address[1]
-
     def listen(self, sock: C, backlog: int = 128, /) -> None:
         waiting = min(max(operator.index(backlog), 0), _socket.SOMAXCONN)
         if not -(2**31) <= backlog < 2**31:
@@ -257,8 +284,8 @@ class VirtualStream(StreamData):
         self.check(sock)
         if self.phase is Phase.LISTENING:
             return
-        if self.phase is not Phase.FRESH:
-            raise failure(errno.EINVAL, "listen: this socket is connected")
+        if self.phase is not Phase.FRESH or self.tls is not None:
+            raise failure(errno.EINVAL, "listen: this socket is connected, or to be a TLS client")
         if self.bound is None:
             self.bind(sock, (ANY, 0))
         assert self.bound is not None

@@ -14,12 +14,18 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from esp32sock.net import current
+
 if TYPE_CHECKING:
     import _socket
     from collections.abc import Mapping
     from concurrent.futures import Future
+    from contextlib import AbstractContextManager
+    from typing import Self
 
     from esp32sock.at.commands import Command
+    from esp32sock.at.commands.wifi import JoinedTo
+    from esp32sock.at.tls import TlsOptions
     from esp32sock.errors import Error
     from esp32sock.net.feed import EventFeed
 
@@ -31,7 +37,9 @@ class StreamOptions:
     """What a TCP link may be asked for; None leaves the firmware's own default.
 
     Seconds as the AT commands take them: keep-alive 0 to 7200, linger -1 (off) upwards, send timeout
-    in milliseconds. `half_close_s` bounds the wait for the peer after `shutdown(SHUT_WR)`.
+    in milliseconds. `half_close_s` bounds the wait for the peer after `shutdown(SHUT_WR)`. With `tls` the
+    module does TLS on it, from the first byte; a firmware that cannot do what is asked there refuses with
+    Error(EPROTONOSUPPORT) before anything is sent, and a handshake that fails is Error(EPROTO).
     """
 
     keepalive_s: int | None = None
@@ -39,6 +47,7 @@ class StreamOptions:
     linger_s: int | None = None
     send_timeout_ms: int | None = None
     half_close_s: float = 30.0
+    tls: TlsOptions | None = None
 
 
 DEFAULT_OPTIONS = StreamOptions()
@@ -119,7 +128,7 @@ class AcceptedStream(Handle, Protocol):
     """The handle of a stream that was accepted, and where its owner puts the events object."""
 
     def attach(self, events: StreamEvents) -> None:
-        """Report to `events` from now on; what happened before is reported at once."""
+        """Report to `events` from now on; what happened before is reported at once, in the calling thread."""
 
 
 class Interface(ABC):
@@ -135,6 +144,16 @@ class Interface(ABC):
         """Whether this thread may wait for an answer; False in the thread that runs the engine."""
         return True
 
+    def use(self) -> AbstractContextManager[Interface]:
+        """Use this interface in the present thread or task, within the block; the same as `using`."""
+        return current.using(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     @abstractmethod
     def open_stream(
         self,
@@ -146,6 +165,7 @@ class Interface(ABC):
         filler_bytes: int = 0,
         timeout_s: float | None = None,
         wait_for_link_s: float | None = 0.0,
+        replacing: Handle | None = None,
     ) -> Handle:
         """Open a TCP link and pump it to and from `end`, which is the engine's until it says `failed`.
 
@@ -153,7 +173,8 @@ class Interface(ABC):
 
         `filler_bytes` bytes already waiting in `end` are dropped once the outcome is known (that is what
         keeps the user's end unwritable until then). `timeout_s` bounds the connecting; `wait_for_link_s`
-        how long to wait when all links are taken (None for ever).
+        how long to wait when all links are taken (None for ever). `replacing` is the handle of an open stream
+        that is closed first; Error(EISCONN) if anything went over it.
         """
 
     @abstractmethod
@@ -187,8 +208,26 @@ class Interface(ABC):
         """
 
     @abstractmethod
-    def events(self) -> EventFeed:
-        """What the module says unasked, from now on; any number of feeds at a time."""
+    def join(
+        self,
+        ssid: str,
+        password: str = "",
+        *,
+        bssid: str | None = None,
+        within_s: float | None = None,
+        force: bool = False,
+    ) -> JoinedTo | None:
+        """Join an access point now, and again after every restart and whenever it was lost.
+
+        Blocks until the station has its address; at most `within_s` (None: as long as the module takes, up to
+        45 s). Turns the station role on if need be. OSError with the module's reason: TimeoutError, EACCES
+        (PermissionError) for a refused password, ENETUNREACH where no network of that name is heard,
+        ConnectionRefusedError; EBUSY for links that it would end, unless `force` ends them.
+        """
+
+    @abstractmethod
+    def events(self, most: int = ...) -> EventFeed:
+        """What the module says unasked, from now on; any number of feeds at a time, each keeping `most`."""
 
     @abstractmethod
     def status(self) -> ModuleStatus:

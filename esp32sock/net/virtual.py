@@ -39,6 +39,7 @@ class Virtual(ABC):
         self.interface: Interface | None = None
         self.handle: Handle | None = None
         self.bound: Address | None = None
+        self.any_port = True  # the program did not ask for a local port of its own
         self.local: Address | None = None
         self.remote: Address | None = None
         self.error: Error | None = None
@@ -125,6 +126,7 @@ class Virtual(ABC):
         interface = self.use()
         _refuse_foreign(interface, dotted)
         self.bound = dotted, ports.claim(interface, self, port)
+        self.any_port = not port
 
     def getsockname(self, sock: _socket.socket, /) -> Address:
         self._check_open(sock)
@@ -183,13 +185,22 @@ class Virtual(ABC):
         try:
             self.options.copy_to(host_socket)
             if self.bound is not None:
-                host_socket.bind(self.bound)
+                self._bind_on_host(host_socket, self.bound)
             for each in registry.objects_of(self):
                 ends.replace(each.fileno(), os.dup(host_socket.fileno()))
                 registry.forget(each)
         finally:
             host_socket.close()
         self.let_go()
+
+    def _bind_on_host(self, host_socket: _socket.socket, bound: Address) -> None:
+        """The same port if it can be: one that was our choice may be somebody else's on the host."""
+        try:
+            host_socket.bind(bound)
+        except OSError as error:
+            if not self.any_port or error.errno != errno.EADDRINUSE:
+                raise
+            host_socket.bind((bound[0], 0))
 
     def renew(self, sock: _socket.socket) -> None:
         """Give the descriptors a new file, after a failed attempt has used up the old one."""

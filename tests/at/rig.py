@@ -291,7 +291,7 @@ def assert_polite(wire: Sequence[tuple[str, bytes]]) -> None:
             elif data[:2] == b"AT" and data.endswith(b"\r\n"):
                 assert over or time_passed, f"{data!r} while {line!r} has no result"
                 assert not sent_payload or over, f"{data!r} behind a payload"
-                header = re.fullmatch(rb"AT\+CIPSEND=(?:\d,)?(\d+)\r\n", data)
+                header = re.fullmatch(rb"AT\+(?:CIPSEND=(?:\d,)?|SYSMFG=2,.*,)(\d+)\r\n", data)
                 heard, line, payload_bytes = b"", data, int(header[1]) if header else 0
                 sent_payload = time_passed = False
             elif payload_bytes and not sent_payload and not (time_passed and _recovers(data)):

@@ -103,6 +103,11 @@ class Line(Raw):
     closed: int | None = None
     sent: bytes | None = None
 
+    @property
+    def is_secret(self) -> bool:
+        """The passwords of the captures are everybody's."""
+        return False
+
     def takes(self, text: bytes) -> bool:
         name = re.match(r"AT\+(\w+)", self.text.decode("latin-1").upper())
         return name is not None and text.startswith(ANSWERS.get(name[1], (b"+%s:" % name[1].encode(),)))

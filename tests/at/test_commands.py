@@ -66,7 +66,6 @@ LINES: list[tuple[Command[Any], bytes]] = [
     (tcpip.SetMultiplexed(on=False), b"AT+CIPMUX=0"),
     (tcpip.ShowPeer(on=True), b"AT+CIPDINFO=1"),
     (tcpip.SetPassthrough(on=False), b"AT+CIPMODE=0"),
-    (tcpip.StopServer(), b"AT+CIPSERVER=0"),
     (servers.Listen(8080), b"AT+CIPSERVER=1,8080"),
     (servers.StopListening(), b"AT+CIPSERVER=0"),
     (servers.ServerLinks(5), b"AT+CIPSERVERMAXCONN=5"),

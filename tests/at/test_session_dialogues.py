@@ -88,7 +88,7 @@ DIALOGUES = [
     Dialogue(
         "error code",
         [Host(AT), b"ERR CODE:0x01090000\r\n", ERROR],
-        [Failed(AT, CommandError, "(code 0x01090000)")],
+        [Failed(AT, CommandError, "(code 0x01090000: this firmware does not have the command)")],
     ),
     Dialogue(
         "errno of 5.0", [Host(OPEN), b"+ERRNO:0x6f\r\n", ERROR], [Failed(OPEN, CommandError, "0x0000006f")]

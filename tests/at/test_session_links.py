@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from esp32sock.at.commands import Command, Raw, basic, tcpip, udp
+from esp32sock.at.commands import Command, Raw, basic, passive, tcpip, udp
 from esp32sock.at.events import LinkOpened, ModuleRestarted, OrphanLink, UnknownText, WifiChanged
 from esp32sock.at.framing import NEED_DATA
 from esp32sock.at.session import Session
@@ -512,3 +512,14 @@ def test_a_fault_is_only_of_a_link_somebody_has() -> None:
     rig.forget()
     rig.feed(b"\r\n+IPD,1,2:abgarbage\r\n\r\n+IPD,0,2:abgarbage\r\n")
     assert_events(rig.events, [UnknownText(b"garbage"), Data(0, b"ab"), Fault(0, 1, "garbage")])
+
+
+@pytest.mark.parametrize("end", [OK, ERROR, b"\r\nready\r\n"])
+def test_what_nobody_asked_for_does_not_reach_the_link_that_was_asked_about_last(end: bytes) -> None:
+    rig = Rig.ready(links=[0, 1])
+    rig.send(passive.Pull(1))
+    rig.feed(b"+CIPRECVDATA:5,hello" + end)
+    assert Data(1, b"hello") in rig.events
+    rig.forget()
+    rig.feed(b"+CIPRECVDATA:5,world\r\n")
+    assert not [event for event in rig.events if isinstance(event, Data)]

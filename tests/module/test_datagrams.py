@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
@@ -16,7 +16,9 @@ from tests.module.rig import HOST, PAIR_BYTES, network, running
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
+    from esp32sock.at.commands import Command
     from esp32sock.errors import Error
+    from esp32sock.simulator import MemoryNetwork
     from tests.module.rig import Rig
 
 
@@ -140,3 +142,96 @@ async def test_a_closed_socket_still_sends_what_it_had_sent(autojump_clock: Mock
         await trio.sleep(1)
         assert all(record.closed_at_s is not None for record in rig.simulated.module.journal.links)
     assert arrived == [b"%d" % number for number in range(10)]
+
+
+def remembering(arrived: list[tuple[int, bytes]], *ports: int) -> MemoryNetwork:
+    """A network whose peers on these ports note what comes."""
+    net = network()
+    for port in ports:
+
+        def remember(data: bytes, port: int = port) -> list[bytes]:
+            arrived.append((port, data))
+            return []
+
+        net.answer_datagrams(HOST, port, remember)
+    return net
+
+
+@pytest.mark.parametrize(("profile", "redirects"), [
+    ("1.0", True), ("1.2", True), ("2.0", False), ("2.4", False),
+])  # fmt: skip
+async def test_a_datagram_that_may_have_gone_elsewhere_is_counted_and_told(
+    profile: str, redirects: bool, autojump_clock: MockClock
+) -> None:
+    """Known-bugs 15: one that comes between prompt and `Recv` takes ours to its own sender."""
+    arrived: list[tuple[int, bytes]] = []
+    net = remembering(arrived, 7005, 7006)
+    async with running(Settings(profile=profile, paced=True), net) as rig:
+        user = await open_udp(rig, None, local_port=5000)
+        await user.send(b"first", 7005)
+        await trio.sleep(1)
+        assert arrived == [(7005, b"first")]
+        await user.send(b"x" * 1460, 7005)
+        await trio.sleep(0.06)  # some 130 ms of payload are on the line
+        assert net.send_datagram(5000, b"!", from_port=7006)
+        rig.look_at_the_network()
+        assert await user.receive() == (b"!", (HOST, 7006))
+        await trio.sleep(1)
+        assert arrived[1:] == [(7006 if redirects else 7005, b"x" * 1460)]
+        assert rig.module.stats()["datagrams_doubtful"] == len(user.doubts) == int(redirects)
+        await user.send(b"last", 7005)
+        await user.close()
+        assert arrived[2:] == [(7005, b"last")]
+        assert len(user.doubts) == int(redirects)
+
+
+@pytest.mark.parametrize(("profile", "command"), [
+    ("doc-v1", b"AT+CIPSENDEX="), ("1.0", b"AT+CIPSENDEX="), ("1.2", b"AT+CIPSEND="), ("2.0", b"AT+CIPSEND="),
+    ("2.1", b"AT+CIPSEND="), ("2.4", b"AT+CIPSEND="), ("4.1", b"AT+CIPSENDEX="), ("4.2", b"AT+CIPSEND="),
+])  # fmt: skip
+async def test_a_datagram_that_ends_in_plus_signs(
+    profile: str, command: bytes, autojump_clock: MockClock
+) -> None:
+    """A mark stands behind it where CIPSENDEX is known to work, unless it would eat a backslash."""
+    arrived: list[tuple[int, bytes]] = []
+    lines: list[bytes] = []
+    async with running(Settings(profile=profile), remembering(arrived, 7005)) as rig:
+        session = rig.module.dialogue.session
+        send = session.send
+
+        def note(command: Command[Any], now: float) -> None:
+            lines.append(command.line(session.firmware))
+            send(command, now)
+
+        session.send = note  # type: ignore[method-assign]
+        sent = [b"a+++", b"++++", b"\0" + b"+" * 1459, rb"\+++", rb"\0+++", b"+++a"]
+        for remote in ((HOST, 7005), None):
+            user = await open_udp(rig, remote)
+            lines.clear()
+            for data in sent:
+                await user.send(data, 7005)
+            await trio.sleep(1)
+            plain = [line.startswith(command) for line in lines]
+            marked = command != b"AT+CIPSEND="
+            assert plain == [True] * 3 + [not marked] * 3, lines
+            await user.close()
+            assert user.doubts == []
+    assert arrived == [(7005, data) for data in sent * 2]
+
+
+@pytest.mark.parametrize("profile", ["doc-v1", "2.0", "2.4", "4.1"])
+@pytest.mark.parametrize("data", [b"+++", b""], ids=["plus signs", "nothing"])
+async def test_what_cannot_be_a_datagram_harms_nothing(
+    profile: str, data: bytes, autojump_clock: MockClock
+) -> None:
+    """The sockets refuse both; the engine does not trust them."""
+    arrived: list[tuple[int, bytes]] = []
+    async with running(Settings(profile=profile), remembering(arrived, 7005)) as rig:
+        user = await open_udp(rig, (HOST, 7005))
+        for each in (b"before", data, b"after"):
+            await user.send(each, 7005)
+        await user.close()
+        await trio.sleep(1)
+        assert len(user.doubts) == 1
+        assert user.error is None
+    assert arrived == [(7005, b"before"), (7005, b"after")]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import random
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
+import trio.testing
 
 from esp32sock.at.commands import tcpip, transparent
-from esp32sock.errors import CommandError, Error
-from esp32sock.module.passthrough import Passthrough, passthrough
+from esp32sock.errors import CommandError, Error, PortError
+from esp32sock.module.passthrough import Passthrough, StreamLost, passthrough
 from esp32sock.module.ports import StreamPort
 from esp32sock.module.talk import Talk, talking
 from esp32sock.simulator import Settings, open_module
@@ -21,13 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from esp32sock.module.ports import Port
+    from esp32sock.simulator.memory_network import Connection
 
 PROFILES = ["0.10", "1.0", "1.2", "2.0", "2.1", "2.2", "2.4", "3.4", "4.1", "4.2"]
 
 
 @asynccontextmanager
-async def talk(profile: str = "2.4") -> AsyncIterator[Talk]:
-    async with open_module(Settings(profile=profile), network(p7000=echo, p7001=greet)) as simulated:
+async def talk(profile: str = "2.4", settings: Settings | None = None) -> AsyncIterator[Talk]:
+    chosen = settings or Settings(profile=profile)
+    async with open_module(chosen, network(p7000=echo, p7001=greet, p7002=breaks)) as simulated:
 
         async def opener(url: str, baud: int) -> Port:
             return StreamPort(simulated.stream, url)
@@ -36,16 +40,25 @@ async def talk(profile: str = "2.4") -> AsyncIterator[Talk]:
             yield one
 
 
-async def greet(connection: object) -> None:
-    connection.send(b"220 ready\r\n")  # type: ignore[attr-defined]
-    await echo(connection)  # type: ignore[arg-type]
+async def greet(connection: Connection) -> None:
+    connection.send(b"220 ready\r\n")
+    await echo(connection)
+
+
+async def breaks(connection: Connection) -> None:
+    """It answers, and closes when it is told to."""
+    while data := await connection.receive():
+        if data == b"close":
+            connection.close()
+            return
+        connection.send(data)
 
 
 async def exactly(stream: Passthrough, count: int) -> bytes:
     received = b""
     with trio.fail_after(600):
         while len(received) < count:
-            received += await stream.receive()
+            received += await stream.receive_some()
     return received
 
 
@@ -61,7 +74,7 @@ async def echoed(stream: Passthrough, pieces: list[tuple[float, bytes]]) -> None
         nursery.start_soon(receive)
         for pause_s, piece in pieces:
             await trio.sleep(pause_s)
-            await stream.send(piece)
+            await stream.send_all(piece)
     assert received == [sent]
 
 
@@ -104,14 +117,48 @@ async def test_pluses_are_payload(kind: str, autojump_clock: trio.testing.MockCl
         await echoed(stream, [PLUSES[kind](chance) for _ in range(300)])
 
 
-async def test_a_megabyte_with_pluses_at_every_20_ms(autojump_clock: trio.testing.MockClock) -> None:
+WINDOW_S = 0.02
+MEGABYTE = 1_000_000
+
+
+async def carried(stream: Passthrough, pieces: list[tuple[float, bytes]]) -> float:
+    """Both ways and intact; how long it took."""
+    assert sum(len(piece) for _, piece in pieces) >= MEGABYTE
+    started = trio.current_time()
+    await echoed(stream, pieces)
+    return trio.current_time() - started
+
+
+@pytest.mark.parametrize("profile", ["0.10", "2.0", "2.4", "4.2"])
+async def test_a_megabyte_with_pluses_after_every_20_ms_of_silence(
+    profile: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Where they would be the way out: each group stands alone."""
     chance = random.Random(1)
     pieces = []
-    for _ in range(500):
-        pieces += [(0.0, chance.randbytes(2100)), (0.02, b"+++"), (0.02, b"+++tail")]
-    assert sum(len(piece) for _, piece in pieces) > 1_000_000
-    async with talk() as one, passthrough(one, HOST, 7000) as stream:
-        await echoed(stream, pieces)
+    for _ in range(480):
+        pieces += [(0.0, chance.randbytes(2080)), (WINDOW_S, b"+++"), (WINDOW_S, b"+++tail")]
+    async with talk(profile) as one, passthrough(one, HOST, 7000) as stream:
+        assert await carried(stream, pieces) > 480 * 2 * WINDOW_S
+
+
+@pytest.mark.parametrize("profile", ["0.10", "2.0", "2.4", "4.2"])
+async def test_a_megabyte_at_the_pace_of_the_line_with_pluses_at_every_20_ms_boundary(
+    profile: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Every 20 ms of the line end in `+++`: by turns within the bytes, and alone between two silences."""
+    baud = 921600
+    chance = random.Random(profile)
+    window = int(baud / 10 * WINDOW_S)
+    count = MEGABYTE // window + 1
+    pieces: list[tuple[float, bytes]] = []
+    for _ in range(count // 2 + 1):
+        pieces.append((WINDOW_S, chance.randbytes(window - 3) + b"+++"))
+        pieces += [(WINDOW_S, chance.randbytes(window - 3)), (2.5 * WINDOW_S, b"+++")]
+    settings = Settings(profile=profile, paced=True, baud=baud)
+    async with talk(profile, settings) as one, passthrough(one, HOST, 7000) as stream:
+        took_s = await carried(stream, pieces)
+    assert took_s > MEGABYTE * 10 / baud, "the line was not paced"
 
 
 async def test_udp(autojump_clock: trio.testing.MockClock) -> None:
@@ -151,5 +198,130 @@ async def test_an_interrupt_leaves_the_mode(autojump_clock: trio.testing.MockClo
     async with talk() as one:
         with trio.move_on_after(5):
             async with passthrough(one, HOST, 7000) as stream:
-                await stream.receive()
+                await stream.receive_some()
+        assert await one.execute(transparent.Passthrough()) is False
+
+
+# ---- a link that breaks
+
+
+@pytest.mark.parametrize("profile", ["1.0", "2.0", "2.4", "4.2"])
+async def test_that_the_link_broke_is_told_afterwards(
+    profile: str, autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with talk(profile) as one:
+        async with passthrough(one, HOST, 7002) as stream:
+            await echoed(stream, [(0, b"hello")])
+            assert stream.reconnected is None
+        assert stream.reconnected is False
+        async with passthrough(one, HOST, 7002) as stream:
+            await stream.send_all(b"close")
+            await trio.sleep(2)
+            await echoed(stream, [(0, b"hello again")])
+        assert stream.reconnected is True
+        assert "the link broke" in caplog.text
+
+
+@pytest.mark.parametrize("profile", ["2.1", "2.4", "4.2"])
+async def test_that_the_link_broke_is_told_at_once(
+    profile: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    told: list[bool] = []
+    async with talk(profile) as one:
+        async with passthrough(one, HOST, 7002, on_link=told.append) as stream:
+            await echoed(stream, [(0, b"CONN"), (0.1, b"ECT is no report, and CLOSED neither")])
+            assert told == []
+            await stream.send_all(b"close")
+            await trio.sleep(2)
+            assert told == [False, True]
+            await echoed(stream, [(0, b"hello again")])
+        assert await one.execute(transparent.SystemMessages()) == transparent.Messages(0)
+
+
+async def test_firmware_that_cannot_tell_says_so(autojump_clock: trio.testing.MockClock) -> None:
+    async with talk("2.0") as one:
+        with pytest.raises(Error, match=r"from 2\.1 on") as caught:
+            async with passthrough(one, HOST, 7002, on_link=print):
+                pytest.fail("it cannot be told")
+        assert caught.value.errno == errno.EOPNOTSUPP
+        assert await one.execute(tcpip.Links()) == []
+
+
+# ---- the contract of a stream
+
+
+async def test_pieces_as_asked_for(autojump_clock: trio.testing.MockClock) -> None:
+    async with talk() as one, passthrough(one, HOST, 7000) as stream:
+        await stream.send_all(b"hello")
+        await trio.sleep(1)
+        assert await stream.receive_some(2) == b"he"
+        assert await stream.receive_some() == b"llo"
+        await stream.wait_send_all_might_not_block()
+        with pytest.raises(ValueError, match="max_bytes"):
+            await stream.receive_some(0)
+
+
+async def test_closing_leaves_the_mode_once(autojump_clock: trio.testing.MockClock) -> None:
+    async with talk() as one:
+        async with passthrough(one, HOST, 7000) as stream:
+            await stream.aclose()
+            await stream.aclose()
+            for use in (stream.receive_some(), stream.send_all(b"x"), stream.wait_send_all_might_not_block()):
+                with pytest.raises(trio.ClosedResourceError):
+                    await use
+        assert await one.execute(transparent.Passthrough()) is False
+
+
+async def test_two_senders_are_one_too_many(autojump_clock: trio.testing.MockClock) -> None:
+    async with talk() as one, passthrough(one, HOST, 7000) as stream, trio.open_nursery() as nursery:
+        nursery.start_soon(stream.send_all, b"+++")  # with a silence of its own
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(trio.BusyResourceError):
+            await stream.send_all(b"x")
+
+
+async def test_a_lost_port_is_told_to_reader_and_writer(autojump_clock: trio.testing.MockClock) -> None:
+    async def read(stream: Passthrough) -> None:
+        with pytest.raises(StreamLost, match="unplugged"):
+            await stream.receive_some()
+        with pytest.raises(trio.BrokenResourceError):
+            await stream.send_all(b"x")
+
+    async with talk() as one, passthrough(one, HOST, 7000) as stream, trio.open_nursery() as nursery:
+        nursery.start_soon(read, stream)
+        await trio.testing.wait_all_tasks_blocked()
+        one.dialogue.lose(PortError("unplugged").means(errno.ENODEV))
+
+
+async def test_what_nobody_reads_is_bounded(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("esp32sock.module.passthrough.UNREAD_BYTES", 1000)
+    async with talk() as one, passthrough(one, HOST, 7000) as stream:
+        for _ in range(5):
+            await stream.send_all(bytes(1000))
+            await trio.sleep(1)
+        with pytest.raises(Error, match="not read in time") as caught:
+            await stream.receive_some()
+        assert caught.value.errno == errno.ECONNRESET
+
+
+async def test_a_way_out_that_was_not_heard_is_gone_again(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first pluses get lost in somebody's noise."""
+    async with talk() as one:
+        sent = one.port.send
+        lost: list[bytes] = []
+
+        async def send(data: bytes | memoryview) -> None:
+            if bytes(data) == b"+++" and not lost:
+                lost.append(b"+++")
+                data = b"++"
+            await sent(data)
+
+        async with passthrough(one, HOST, 7000) as stream:
+            await echoed(stream, [(0, b"hello")])
+            monkeypatch.setattr(one.port, "send", send)
+        assert lost
         assert await one.execute(transparent.Passthrough()) is False

@@ -13,7 +13,7 @@ import trio
 from esp32sock.errors import Error
 from esp32sock.module.server import ListenRequest
 from esp32sock.simulator import Settings
-from tests.module.rig import echo, network, running, sink
+from tests.module.rig import PAIR_BYTES, echo, network, running, sink
 
 if TYPE_CHECKING:
     import _socket
@@ -84,6 +84,7 @@ def make_pair() -> tuple[_socket.socket, _socket.socket]:
     ends = socket.socketpair()
     for end in ends:
         end.setblocking(False)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PAIR_BYTES)
     return ends
 
 

@@ -252,3 +252,28 @@ async def test_a_lost_port_is_an_error_everywhere_and_comes_back(autojump_clock:
         await again.end.send_all(b"back")
         assert await again.end.receive_some(100) == b"back"
     assert opened == 3
+
+
+@pytest.mark.parametrize(("version", "asked"), [("4.1.1.0", False), ("5.0.1.0", True)])
+async def test_firmware_that_says_why_connections_fail_is_asked_to(
+    version: str, asked: bool, autojump_clock: MockClock
+) -> None:
+    """No profile is as new: a script answers, as far as it knows."""
+    known = {
+        b"AT": b"",
+        b"ATE0": b"",
+        b"AT+GMR": f"AT version:{version}(4c6eb5e - ESP32 - May 20 2025 03:12:58)\r\n".encode(),
+        b"AT+CIPMODE?": b"+CIPMODE:0\r\n",
+        b"AT+CIPMUX?": b"+CIPMUX:0\r\n",
+    }
+
+    def answer(data: bytes, baud: int) -> bytes:
+        line = data.strip()
+        if not line.startswith(b"AT"):
+            return b""
+        good = line in known or line.startswith((b"AT+SYS", b"AT+CIPMUX="))
+        return known.get(line, b"") + (b"\r\nOK\r\n" if good else b"\r\nERROR\r\n")
+
+    port = ScriptedPort(answer)
+    await attach(port)  # the script does not know AT+CIPDINFO
+    assert (b"AT+SYSLOG=1\r\n" in port.written) == asked

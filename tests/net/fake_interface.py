@@ -33,7 +33,7 @@ from esp32sock.net.verbs import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from esp32sock.net.verbs import Address, DatagramEvents, ListenEvents, StreamEvents
+    from esp32sock.net.verbs import Address, DatagramEvents, Handle, ListenEvents, StreamEvents
 
 CHUNK = 16384
 
@@ -422,7 +422,9 @@ class FakeInterface(Interface):
         filler_bytes: int = 0,
         timeout_s: float | None = None,
         wait_for_link_s: float | None = 0.0,
+        replacing: Handle | None = None,
     ) -> Link:
+        assert options.tls is replacing is None, "TLS of the module needs a module"
         self.opened.append((remote, options, timeout_s))
         link = Link(self, end, _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM))
         link.events = events
@@ -495,7 +497,10 @@ class FakeInterface(Interface):
     def execute(self, command: Any, *, timeout_s: float | None = None, force: bool = False) -> Any:
         raise AssertionError("the sockets execute no commands")
 
-    def events(self) -> Any:
+    def join(self, *args: Any, **options: Any) -> Any:
+        raise AssertionError("the fake network has no Wi-Fi")
+
+    def events(self, most: int = 0) -> Any:
         raise AssertionError("the sockets watch no events")
 
     def status(self) -> ModuleStatus:

@@ -84,6 +84,16 @@ def test_addresses(pair: Any, listener: Any) -> None:
     assert client.getsockname()[0] == "127.0.0.1"
 
 
+def test_sending_nothing_needs_no_peer(pair: Any) -> None:
+    client, server = pair
+    client.close()
+    assert server.recv(100) == b""
+    assert server.send(b"") == 0
+    assert server.sendall(memoryview(b"")) is None
+    server.close()
+    assert errno_of(server.send, b"") == errno.EBADF
+
+
 def test_half_close(pair: Any, net: Any) -> None:
     client, server = pair
     client.sendall(b"question")
@@ -259,6 +269,24 @@ def test_a_descriptor_keeps_its_place_in_an_epoll(net: Any, listener: Any) -> No
         assert sock.connect_ex(listener.getsockname()) in (errno.EINPROGRESS, errno.ECONNABORTED)
 
 
+def test_connecting_again_at_once(net: Any, listener: Any) -> None:
+    """Between the failure of one attempt and the next nobody waits for anybody."""
+    for _ in range(100):
+        with net.socket() as sock:
+            sock.setblocking(False)
+            if sock.connect_ex(("127.0.0.1", unused_port())) == errno.EINPROGRESS:
+                wait_writable(sock)
+            sock.getsockopt(net.SOL_SOCKET, net.SO_ERROR)
+            code = sock.connect_ex(listener.getsockname())
+            if code == errno.ECONNABORTED:  # Linux says so once of the attempt before
+                code = sock.connect_ex(listener.getsockname())
+            assert code in (0, errno.EINPROGRESS)
+            wait_writable(sock)
+            sock.send(b"x")
+            with listener.accept()[0] as accepted:
+                assert accepted.recv(10) == b"x"
+
+
 # -- listeners
 
 
@@ -337,9 +365,9 @@ def test_shutting_a_listener_down_wakes_who_accepts(net: Any, listener: Any) -> 
 
 def test_datagrams_keep_their_borders(datagrams: Any) -> None:
     one, other = datagrams
-    for data in (b"first", b"", b"third"):
+    for data in (b"first", b"2", b"third"):
         assert one.sendto(data, other.getsockname()) == len(data)
-    for data in (b"first", b"", b"third"):
+    for data in (b"first", b"2", b"third"):
         assert other.recvfrom(100) == (data, one.getsockname())
 
 
@@ -396,6 +424,24 @@ def test_a_connected_socket_hears_its_peer_only(datagrams: Any, net: Any) -> Non
         third.sendto(b"noise", other.getsockname())
         one.sendto(b"signal", other.getsockname())
         assert other.recv(100) == b"signal"
+
+
+def test_connecting_settles_the_local_address(datagrams: Any) -> None:
+    one, other = datagrams
+    for sock in datagrams:
+        assert sock.getsockname()[0] == "127.0.0.1"
+    one.connect(other.getsockname())
+    assert one.getsockname()[0] == "127.0.0.1"
+
+
+def test_the_local_address_of_a_datagram_socket(net: Any) -> None:
+    with net.socket(type=net.SOCK_DGRAM) as sock:
+        assert sock.getsockname() == ("0.0.0.0", 0)
+        sock.bind(("", 0))
+        assert sock.getsockname()[0] == "0.0.0.0"
+        sock.connect(("127.0.0.1", unused_port()))
+        assert sock.getsockname()[0] == "127.0.0.1"
+        assert sock.getsockname()[1] != 0
 
 
 def test_datagrams_before_anything(net: Any) -> None:

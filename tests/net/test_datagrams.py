@@ -92,6 +92,25 @@ def test_too_long(fake: FakeInterface, sock: Socket, host: Any) -> None:
         assert caught.value.errno == errno.EMSGSIZE
 
 
+@pytest.mark.parametrize(("data", "why"), [(b"+++", "cancel the sending"), (b"", "empty")])
+def test_what_the_module_cannot_send(sock: Socket, host: Any, data: bytes, why: str) -> None:
+    """The caller hears it at once, whatever the way, and the socket goes on."""
+    address = host.getsockname()
+    for call in (
+        lambda: sock.sendto(data, address),
+        lambda: sock.sendmsg([data[:1], data[1:]], [], 0, address),
+        lambda: sock.send(data),
+        lambda: sock.sendall(data),
+    ):
+        with pytest.raises(OSError, match=why) as caught:
+            call()
+        assert caught.value.errno == errno.EMSGSIZE
+        sock.connect(address)
+    for data in (b"++", b"++++", b"a+++", b"+++a"):
+        sock.send(data)
+        assert host.recv(10) == data
+
+
 def test_broadcast(fake: FakeInterface, sock: Socket) -> None:
     with pytest.raises(PermissionError, match="SO_BROADCAST"):
         sock.sendto(b"x", ("<broadcast>", 9))
@@ -201,6 +220,50 @@ def test_a_destination_of_the_host(host: Any) -> None:
             with pytest.raises(OSError, match="host's own") as caught:
                 sock.sendto(b"x", host.getsockname())
             assert caught.value.errno == errno.ENETUNREACH
+
+
+def test_a_socket_of_the_host_does_not_reach_past_the_module(host: Any) -> None:
+    """What it would send to the module's network must not leave by the host's own."""
+    with using(FakeInterface(direct="127.0.0.1")) as fake, socket.socket(type=socket.SOCK_DGRAM) as sock:
+        fake.names["near.example"] = ["127.0.0.1"]
+        sock.sendto(b"first", host.getsockname())
+        address = ("192.0.2.1", 9)
+        copy = sock.dup()
+        for call in (
+            lambda: sock.sendto(b"x", address),
+            lambda: sock.sendto(b"x", 0, address),
+            lambda: sock.sendmsg([b"x"], [], 0, address),
+            lambda: sock.connect(address),
+            lambda: copy.sendto(b"x", address),
+        ):
+            with pytest.raises(OSError, match="one socket for each") as caught:
+                call()
+            assert caught.value.errno == errno.ENETUNREACH
+        copy.close()
+        assert sock.connect_ex(address) == errno.ENETUNREACH
+        assert sock.sendmsg([b"se", b"cond"], [], 0, host.getsockname()) == 6
+        assert sock.connect_ex(("near.example", host.getsockname()[1])) == 0
+        assert sock.getpeername() == host.getsockname()
+        sock.send(b"third")
+        assert [host.recv(10) for _ in range(3)] == [b"first", b"second", b"third"]
+        host.sendto(b"answer", sock.getsockname())
+        assert sock.recvfrom(10) == (b"answer", host.getsockname())
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE) == socket.SOCK_DGRAM
+        again = socket.socket(fileno=sock.detach())
+        with again, pytest.raises(OSError, match="one socket for each"):
+            again.sendto(b"x", address)
+        assert not fake.links
+
+
+@pytest.mark.parametrize("bound", [False, True], ids=["unbound", "bound"])
+def test_connecting_settles_the_local_address(fake: FakeInterface, bound: bool) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        if bound:
+            sock.bind(("", 0))
+            assert sock.getsockname()[0] == "0.0.0.0"
+        sock.connect(("192.0.2.1", 9))
+        assert sock.getsockname()[0] == fake.status().station_ip
+        assert sock.getsockname()[1] != 0
 
 
 def test_ancillary_and_out_of_band_data_are_refused(sock: Socket, host: Any) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import threading
 
 import pytest
+import trio
+import trio.testing
 
 import esp32sock
-from esp32sock.at.commands import wifi
-from esp32sock.at.events import WifiChanged
+import esp32sock.trio
+from esp32sock.at.commands import basic, wifi
+from esp32sock.at.events import LinkClosed, LinkOpened, ModuleRestarted, WifiChanged
 from esp32sock.at.urcs import Wifi
-from esp32sock.errors import Error
 from tests.e2e.support import HOST, http_server
 
 
@@ -42,6 +43,41 @@ def test_events_reach_every_feed_until_it_is_closed(interface):
         assert feed.get(timeout_s=0) is None
 
 
+def test_a_feed_that_nobody_reads_keeps_the_latest(interface):
+    with interface.events(most=2) as feed:
+        interface.execute(wifi.Leave())
+        interface.join("Espressif")
+        heard = [feed.get(timeout_s=10) for _ in range(2)]
+        assert [event.state for event in heard] == [Wifi.CONNECTED, Wifi.GOT_IP]
+        assert feed.missed == 1
+        assert feed.get(timeout_s=0) is None
+    with pytest.raises(ValueError, match="tells nothing"):
+        interface.events(most=0)
+
+
+def test_links_are_told_of(interface):
+    import esp32sock.socket as virtual
+
+    with interface.events() as feed, http_server() as port:
+        with virtual.create_connection((HOST, port), timeout=20):
+            opened = feed.get(timeout_s=10)
+            assert isinstance(opened, LinkOpened)
+            assert not opened.accepted
+        with virtual.create_connection((HOST, port), timeout=20) as sock:
+            sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            while sock.recv(4096):
+                pass
+        closed = next(event for event in feed if isinstance(event, LinkClosed))
+        assert closed.error is None
+
+
+def test_restarts_are_told_of(interface):
+    with interface.events() as feed:
+        interface.execute(basic.Restart())
+        restarted = next(event for event in feed if isinstance(event, ModuleRestarted))
+        assert restarted.expected
+
+
 def test_iterating_ends_with_the_interface(interface):
     found = []
     feed = interface.events()
@@ -54,21 +90,36 @@ def test_iterating_ends_with_the_interface(interface):
     assert found == [Wifi.DISCONNECTED]
 
 
-def test_what_would_end_links_is_refused_while_there_are_any_unless_told_to(interface):
-    import esp32sock.socket as virtual
-
-    with http_server() as port, virtual.create_connection((HOST, port), timeout=20) as sock:
-        with pytest.raises(Error, match="link 4") as caught:
-            interface.execute(wifi.Leave())
-        assert caught.value.errno == errno.EBUSY
-        interface.execute(wifi.Leave(), force=True)
-        with pytest.raises(ConnectionResetError, match="CWQAP"):
-            sock.recv(1)
+# ---- trio
 
 
-def test_a_server_counts_too(interface):
-    import esp32sock.socket as virtual
+async def test_a_trio_program_iterates_and_cancels():
+    async with esp32sock.trio.open_interface("sim://2.4") as interface:
+        with interface.events() as stream:
+            await interface.execute(wifi.Leave())
+            with trio.move_on_after(0):
+                await stream.receive()
+            assert (await stream.receive()).state is Wifi.DISCONNECTED
+            await interface.join("Espressif")
+            states = []
+            async for event in stream:
+                states.append(event.state)
+                if event.state is Wifi.GOT_IP:
+                    break
+            assert states == [Wifi.CONNECTED, Wifi.GOT_IP]
+        with pytest.raises(trio.EndOfChannel):
+            await stream.receive()
+        assert [event async for event in stream] == []
 
-    with virtual.create_server(("0.0.0.0", 8080)), pytest.raises(Error, match="the server"):
-        interface.execute(wifi.Leave())
-    interface.execute(wifi.Mode())
+
+async def test_a_stream_ends_with_the_interface():
+    found = []
+
+    async def read(stream):
+        found.extend([event.state async for event in stream if isinstance(event, WifiChanged)])
+
+    async with trio.open_nursery() as nursery, esp32sock.trio.open_interface("sim://2.4") as interface:
+        nursery.start_soon(read, interface.events())
+        await trio.testing.wait_all_tasks_blocked()
+        await interface.execute(wifi.Leave())
+    assert found == [Wifi.DISCONNECTED]

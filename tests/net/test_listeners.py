@@ -5,10 +5,13 @@ from __future__ import annotations
 import errno
 import socket as stdlib
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 
 from esp32sock import socket
+from esp32sock.module.server import Accepted
+from esp32sock.net.interface import _AcceptedHandle
 from tests.net.fake_interface import FakeInterface
 from tests.net.rig import using, wait_readable, wait_until
 
@@ -142,3 +145,11 @@ def test_class_of_what_is_accepted(fake: FakeInterface) -> None:
             accepted, _ = listener.accept()
             with accepted:
                 assert type(accepted) is socket.socket
+
+
+def test_what_ended_before_it_was_accepted_is_known_at_once() -> None:
+    stream = Accepted(Mock(), half_close_s=30.0)
+    stream.ended(None)
+    events = Mock()
+    _AcceptedHandle(Mock(), Mock(), stream).attach(events)
+    events.ended.assert_called_once_with(None)

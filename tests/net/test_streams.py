@@ -250,6 +250,20 @@ def test_any_local_address_then_a_destination_of_the_host(server_without_fake: A
             assert sock.getpeername() == address
 
 
+def test_a_port_of_our_choice_may_be_taken_on_the_host(server_without_fake: Any) -> None:
+    with using(FakeInterface(direct="127.0.0.1")), socket.socket() as sock, stdlib.socket() as other:
+        sock.bind(("", 0))
+        other.bind(("", sock.getsockname()[1]))
+        sock.connect(server_without_fake.getsockname())
+        assert sock.getsockname()[1] != other.getsockname()[1]
+    with using(FakeInterface(direct="127.0.0.1")), socket.socket() as sock, stdlib.socket() as other:
+        other.bind(("", 0))
+        sock.bind(("", other.getsockname()[1]))
+        with pytest.raises(OSError, match="in use") as caught:
+            sock.connect(server_without_fake.getsockname())
+        assert caught.value.errno == errno.EADDRINUSE
+
+
 # -- the end of a link
 
 

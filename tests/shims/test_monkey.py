@@ -189,7 +189,7 @@ def test_gevent_and_eventlet_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
             pass
 
 
-def test_uvloop_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_uvloop_that_is_not_known_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", types.ModuleType("uvloop"))
     with pytest.warns(RuntimeWarning, match="uvloop"):
         patch()

@@ -7,16 +7,24 @@ import pytest
 from tests.shims.rig import run_child
 
 BEFORE = """
-import _socket, socket, socket as original
+import _socket, socket, socket as original, sys, types
 from tests.net.fake_interface import FakeInterface
 from esp32sock.net import current
+def classes():
+    found = [sys.modules[name]._SocketType for name in ["trio._socket"] if name in sys.modules]
+    return [original.socket, *found]
 def everything():
-    return [dict(vars(place)) for place in (original.socket, original, _socket)]
-before = everything()
+    modules = [m for m in list(sys.modules.values()) if isinstance(m, types.ModuleType)]
+    places = [m for m in modules if not m.__name__.startswith(("esp32sock", "__main__"))] + classes()
+    return {place: dict(vars(place)) for place in places}
+def at_start():
+    return {place: dict(vars(place)) for place in (original, _socket, original.socket)}
+start = at_start()
 """
 
 PATCH = """
-from esp32sock.shims.monkey import patch, unpatch
+from esp32sock.shims.monkey import patch, unpatch, _LOOK_UPS
+before = everything()
 fake = FakeInterface()
 fake.names["peer.example"] = ["127.0.0.1"]
 current.provide(lambda: fake)
@@ -25,9 +33,19 @@ patch()
 
 AFTER = """
 unpatch()
-for one, other in zip(before, everything()):
-    assert one.keys() == other.keys()
-    assert all(one[name] is other[name] for name in one)
+now = at_start()
+for place in start:
+    assert start[place].keys() == now[place].keys()
+    assert all(start[place][name] is now[place][name] for name in start[place])
+now = everything()
+looked_up = {id(function) for function in _LOOK_UPS.values()}
+theirs = {id(value) for value in vars(_socket).values()} | {id(value) for value in vars(original).values()}
+for place in before:
+    for name, value in before[place].items():
+        if id(value) in theirs or place in classes():
+            assert now[place][name] is value, (place, name)
+left = [(place, name) for place in now for name, value in now[place].items() if id(value) in looked_up]
+assert not left, left
 assert len(fake.opened) == LINKS, fake.opened
 fake.close()
 assert not fake.loop.failures, fake.loop.failures
@@ -122,6 +140,32 @@ with http_server() as url, requests.Session() as session:
     assert session.get(url).content == PAGE
     assert session.post(url, data=b"x" * 50000).content == b"x" * 50000
 LINKS = 1
+""",
+    ),
+    "names held by others": (
+        "import types; sys.modules['early'] = types.ModuleType('early')\n"
+        "exec('from socket import gethostbyname, getnameinfo as known', vars(sys.modules['early']))",
+        """
+assert sys.modules["early"].gethostbyname("peer.example") == "127.0.0.1"
+late = sys.modules["late"] = types.ModuleType("late")
+exec("from socket import *", vars(late))
+assert late.gethostbyname_ex("peer.example")[2] == ["127.0.0.1"]
+LINKS = 0
+""",
+    ),
+    "aiohttp and httpx": (
+        "import aiohttp, httpx, asyncio; from tests.shims.rig import http_server, PAGE",
+        """
+async def main(url):
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        assert await answer.read() == PAGE
+    async with httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.get(url)).content == PAGE
+with http_server() as url:
+    asyncio.run(main(url.replace("127.0.0.1", "peer.example")))
+    with httpx.Client(trust_env=False) as client:
+        assert client.get(url).content == PAGE
+LINKS = 3
 """,
     ),
     "multiprocessing": (

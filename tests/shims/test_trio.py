@@ -462,6 +462,47 @@ async def test_a_link_is_a_stream(own: TrioInterface) -> None:
         await trio.testing.check_two_way_stream(pair, None)
 
 
+async def test_a_half_closed_link_is_a_stream_as_far_as_it_can_be(own: TrioInterface) -> None:
+    """`check_half_closeable_stream`, less the two places where a peer reads the end of one direction only."""
+    async with pairs(own) as pair:
+        ours, theirs = await pair()
+        async with ours, theirs:
+            await ours.send_all(b"x")
+            with trio.testing.assert_checkpoints():
+                await ours.send_eof()
+            assert await theirs.receive_some(10) == b"x"
+            with pytest.raises(trio.ClosedResourceError):
+                await ours.send_all(b"y")
+            with trio.testing.assert_checkpoints():
+                await ours.send_eof()
+            await theirs.send_all(b"back")  # the other way is still open
+            assert await ours.receive_some(10) == b"back"
+            await theirs.send_eof()
+            assert await ours.receive_some(10) == b""
+            assert await theirs.receive_some(10) == b""  # only now: the link is closed
+        ours, theirs = await pair()
+        async with ours, theirs:
+            await ours.aclose()
+            with pytest.raises(trio.ClosedResourceError):
+                await ours.send_eof()
+        ours, theirs = await pair()
+        async with ours, theirs, trio.open_nursery() as nursery:
+            with trio.move_on_after(QUIET_S) as scope:
+                while True:
+                    await ours.send_all(bytes(1024))
+                    scope.deadline = trio.current_time() + QUIET_S
+
+            async def pour() -> None:
+                with suppress(trio.ClosedResourceError):
+                    await ours.send_all(bytes(100_000))
+
+            nursery.start_soon(pour)
+            await trio.testing.wait_all_tasks_blocked()
+            with pytest.raises(trio.BusyResourceError):
+                await ours.send_eof()
+            nursery.cancel_scope.cancel()
+
+
 async def test_a_clogged_link_is_a_stream(own: TrioInterface) -> None:
     async with pairs(own) as pair:
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import Command, Plain
+from esp32sock.at.commands.base import Command, EndsLinks
 from esp32sock.at.commands.checks import checked_mac
 from esp32sock.at.params import after_colon, command_line, fields
 
@@ -68,7 +68,7 @@ class StationMac(Command[str]):
 
 
 @dataclass(frozen=True, slots=True)
-class SetStationMac(Plain):
+class SetStationMac(EndsLinks):
     """Change the station's MAC address, not to a group address; its role must be on.
 
     Source: V1.0, 4.2.11, real-firmware/README.
@@ -100,7 +100,7 @@ class SoftApMac(Command[str]):
 
 
 @dataclass(frozen=True, slots=True)
-class SetSoftApMac(Plain):
+class SetSoftApMac(EndsLinks):
     """Change the SoftAP's MAC address, not to a group address; its role must be on.
 
     Source: V1.0, 4.2.12, real-firmware/README.
@@ -132,7 +132,7 @@ class StationAddress(Command["Subnet | None"]):
 
 
 @dataclass(frozen=True, slots=True)
-class SetStationAddress(Plain):
+class SetStationAddress(EndsLinks):
     """Give the station a fixed address, which turns its DHCP off; gateway and netmask together or not at all.
 
     Source: V1.0, 4.2.13, at-dialects 6.
@@ -161,7 +161,7 @@ class SoftApAddress(Command["Subnet | None"]):
 
 
 @dataclass(frozen=True, slots=True)
-class SetSoftApAddress(Plain):
+class SetSoftApAddress(EndsLinks):
     """Give the SoftAP another address; gateway and netmask together or not at all.
 
     Source: V1.0, 4.2.14, at-dialects 6.

@@ -12,20 +12,29 @@ from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
+from esp32sock.at.commands.redaction import redacted
 from esp32sock.at.framing import STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from enum import IntEnum
 
     from esp32sock.at.firmware import Firmware
 
 R = TypeVar("R", covariant=True)
 
 _ENDS_LINKS = re.compile(
-    rb"AT\+(?:RST|RESTORE|GSLP|CIPMUX|CIPMODE|CIUPDATE|CWQAP|UART|UART_CUR|UART_DEF)(?:=(?!\?)|$)",
+    rb"AT\+(?:"
+    rb"(?:RST|RESTORE|GSLP|UART(?:_CUR|_DEF)?|CIUPDATE"
+    rb"|CWMODE(?!=3)|CWJAP|CWQAP|CWINIT|CWSTARTSMART|WPS(?!=0)|CWSAP|CWQIF|CWDHCP|CIPSTAMAC|CIPAPMAC|CIPSTA|CIPAP"
+    rb"|CIPMUX|CIPMODE(?!=0)|CIPV6|CIPRECVMODE|CIPRECVTYPE|CIPDINFO(?!=1))(?:=(?!\?)|\s*$)"
+    rb"|SYSMSGFILTER=1|CIP(?:CLOSE|SEND)\s*$)",
     re.IGNORECASE,
 )
 """Lines that pull the ground from under open links, for commands that are only known as text."""
+
+_ENDS_ONE = re.compile(rb"AT\+CIPCLOSE=([0-5])\s*", re.IGNORECASE)
+_ENDS_SERVER = re.compile(rb"AT\+CIPSERVER=(?!\?)", re.IGNORECASE)
 
 USUAL_TIMEOUT_S = 5.0
 """For what the module answers out of its own memory; by taste, generous beside the milliseconds seen."""
@@ -44,6 +53,11 @@ class Command(Generic[R]):
     secret: ClassVar[bool] = False
     """Whether its line holds something that no log and no error may show."""
 
+    @property
+    def is_secret(self) -> bool:
+        """The same for this one, with its arguments."""
+        return self.secret
+
     @abstractmethod
     def line(self, firmware: Firmware) -> bytes:
         """The command line without CR LF; ValueError when an argument cannot be sent."""
@@ -59,6 +73,14 @@ class Command(Generic[R]):
     def advice(self, lines: Sequence[bytes]) -> str:
         """Why it failed or what to do, from the response lines before its ERROR; "" when they do not say."""
         return ""
+
+    def reason(self, lines: Sequence[bytes]) -> IntEnum | None:
+        """The number by which the module says why it failed, from the response lines before its ERROR."""
+        return None
+
+    def errno(self, reason: IntEnum | None) -> int | None:
+        """What Linux says in the same case, where the reason tells."""
+        return None
 
     @property
     def opens(self) -> int | None:
@@ -86,8 +108,28 @@ class Command(Generic[R]):
         return None
 
     @property
+    def taken_bytes(self) -> int:
+        """How many bytes of it the module says, with `Recv`, that it has."""
+        return len(self.payload or b"")
+
+    @property
+    def stores_payload(self) -> bool:
+        """Whether its payload stays in the module: a second OK ends it, no `Recv` and no SEND OK come."""
+        return False
+
+    @property
     def ends_links(self) -> bool:
         """Whether it ends every open link, or takes away what they rest on."""
+        return False
+
+    @property
+    def ends_link(self) -> int | None:
+        """The one link that it ends; 5 for all (at-dialects 7.8)."""
+        return self.closes
+
+    @property
+    def ends_server(self) -> bool:
+        """Whether it takes the module's server from whoever listens."""
         return False
 
     @property
@@ -105,6 +147,15 @@ class Plain(Command[None]):
 
 
 @dataclass(frozen=True, slots=True)
+class EndsLinks(Plain):
+    """One that takes away what open links rest on."""
+
+    @property
+    def ends_links(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
 class Raw(Command["list[bytes]"]):
     """Any command line at all, for consoles and tests; the result is its response lines.
 
@@ -115,6 +166,13 @@ class Raw(Command["list[bytes]"]):
     timeout_s: ClassVar[float] = 30.0
 
     text: bytes
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({redacted(self.text)!r})"
+
+    @property
+    def is_secret(self) -> bool:
+        return self.secret or redacted(self.text) != self.text
 
     def line(self, firmware: Firmware) -> bytes:
         if not self.text or any(byte in self.text for byte in b"\r\n\0"):
@@ -131,6 +189,15 @@ class Raw(Command["list[bytes]"]):
     @property
     def ends_links(self) -> bool:
         return _ENDS_LINKS.match(self.text) is not None
+
+    @property
+    def ends_link(self) -> int | None:
+        match = _ENDS_ONE.fullmatch(self.text)
+        return int(match[1]) if match else None
+
+    @property
+    def ends_server(self) -> bool:
+        return _ENDS_SERVER.match(self.text) is not None
 
 
 @dataclass(frozen=True, slots=True)

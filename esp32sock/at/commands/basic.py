@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import Command, Plain
+from esp32sock.at.commands.base import Command, EndsLinks, Plain
+from esp32sock.at.commands.checks import one_of
 from esp32sock.at.firmware import Firmware, parse_gmr
 from esp32sock.at.params import after_colon, command_line, fields
 
@@ -55,6 +57,32 @@ class Echo(Plain):
 
 
 @dataclass(frozen=True, slots=True)
+class TestForm(Command["list[str]"]):
+    """What a command's test form prints of its parameters and their ranges, without its name; often nothing.
+
+    `command` is the name as in `+CIPSEND`. Source: V1.0, 2, at-dialects 4.1, real-firmware/README.
+    """
+
+    name: ClassVar[str] = " (test)"
+
+    command: str
+
+    def line(self, firmware: Firmware) -> bytes:
+        if not _NAME.fullmatch(self.command):
+            raise ValueError(f"{self.command!r} is no name of a command, as +CIPSEND is one")
+        return b"AT" + self.command.encode() + b"=?"
+
+    def takes(self, text: bytes) -> bool:
+        return text.startswith(self.command.encode() + b":")
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> list[str]:
+        return [after_colon(line).decode("utf-8", "replace") for line in lines]
+
+
+_NAME = re.compile(r"\+[A-Z][A-Z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
 class Version(Command[Firmware]):
     """Which firmware this is. Source: V1.0, 3.2.3, at-dialects 5.2."""
 
@@ -72,31 +100,23 @@ class Version(Command[Firmware]):
 
 
 @dataclass(frozen=True, slots=True)
-class Restart(Plain):
+class Restart(EndsLinks):
     """Restart the module; every link is gone, most settings too. Source: V1.0, 3.2.2, at-dialects 5."""
 
     name: ClassVar[str] = "+RST"
-
-    @property
-    def ends_links(self) -> bool:
-        return True
 
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+RST")
 
 
 @dataclass(frozen=True, slots=True)
-class Restore(Plain):
+class Restore(EndsLinks):
     """Forget everything stored and restart; the serial rate too is the default again.
 
     Source: V1.0, 3.2.6, at-dialects 5.
     """
 
     name: ClassVar[str] = "+RESTORE"
-
-    @property
-    def ends_links(self) -> bool:
-        return True
 
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+RESTORE")
@@ -147,7 +167,12 @@ def _uart_line(name: str, wanted: UartSettings) -> bytes:
     if not 5 <= wanted.databits <= 8 or not 1 <= wanted.stopbits <= 3:
         raise ValueError(f"data bits {wanted.databits} or stop bits {wanted.stopbits} do not exist")
     return command_line(
-        name, wanted.baud, wanted.databits, wanted.stopbits, int(wanted.parity), int(wanted.flow)
+        name,
+        wanted.baud,
+        wanted.databits,
+        wanted.stopbits,
+        one_of(Parity, wanted.parity),
+        one_of(FlowControl, wanted.flow),
     )
 
 
@@ -166,7 +191,7 @@ class Uart(Command[UartSettings]):
 
 
 @dataclass(frozen=True, slots=True)
-class SetUart(Plain):
+class SetUart(EndsLinks):
     """Change the serial settings until the next restart; OK comes at the old rate, then they apply.
 
     Baud 80 to 5,000,000, data bits 5 to 8, stop bits 1, 2 (meaning 1.5) or 3 (meaning 2).
@@ -176,10 +201,6 @@ class SetUart(Plain):
     name: ClassVar[str] = "+UART_CUR"
 
     settings: UartSettings
-
-    @property
-    def ends_links(self) -> bool:
-        return True
 
     def line(self, firmware: Firmware) -> bytes:
         return _uart_line("+UART_CUR", self.settings)
@@ -200,7 +221,7 @@ class StoredUart(Command[UartSettings]):
 
 
 @dataclass(frozen=True, slots=True)
-class SetStoredUart(Plain):
+class SetStoredUart(EndsLinks):
     """Change the serial settings now and for good; the ranges are those of `SetUart`.
 
     Source: V1.0, 3.2.9, at-dialects 5.1.
@@ -209,10 +230,6 @@ class SetStoredUart(Plain):
     name: ClassVar[str] = "+UART_DEF"
 
     settings: UartSettings
-
-    @property
-    def ends_links(self) -> bool:
-        return True
 
     def line(self, firmware: Firmware) -> bytes:
         return _uart_line("+UART_DEF", self.settings)
@@ -236,16 +253,12 @@ class FirstUart(Command[UartSettings]):
 
 
 @dataclass(frozen=True, slots=True)
-class SetFirstUart(Plain):
+class SetFirstUart(EndsLinks):
     """As `SetStoredUart`, by the command's first name. Source: V1.0, 3.2.7, at-dialects 5.1."""
 
     name: ClassVar[str] = "+UART"
 
     settings: UartSettings
-
-    @property
-    def ends_links(self) -> bool:
-        return True
 
     def line(self, firmware: Firmware) -> bytes:
         return _uart_line("+UART", self.settings)
@@ -260,4 +273,19 @@ class StoreSettings(Plain):
     on: bool
 
     def line(self, firmware: Firmware) -> bytes:
-        return command_line("+SYSSTORE", int(self.on))
+        return command_line("+SYSSTORE", bool(self.on))
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCodes(Plain):
+    """Have every ERROR come with its number, and from 5.0 on failed connections with theirs.
+
+    Source: at-dialects 3.3, 5 (AT+SYSLOG, from 2.0 on).
+    """
+
+    name: ClassVar[str] = "+SYSLOG"
+
+    on: bool
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+SYSLOG", bool(self.on))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from esp32sock.at.framing import LINKS
+
+if TYPE_CHECKING:
+    from enum import IntEnum, IntFlag
 
 MAX_HOST_BYTES = 64
 """What the documents allow in CIPSTART from 3.x on (at-dialects 4.1); earlier ones take more (observed)."""
@@ -13,6 +17,19 @@ MAX_SSID_BYTES = 32
 """At-dialects 9; 33 are refused (observed 1.0, 2.0)."""
 
 _MAC = re.compile(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}")
+
+
+def one_of(kind: type[IntEnum], value: int) -> int:
+    """A value that the enumeration has."""
+    return int(kind(value))
+
+
+def bits_of(kind: type[IntFlag], value: int) -> int:
+    """Bits that the flags have, and no others."""
+    most = sum(kind)
+    if not 0 <= value <= most:
+        raise ValueError(f"{int(value)} is not a set of {kind.__name__}, which is 0 to {most}")
+    return int(value)
 
 
 def checked_link(link_id: int) -> int:

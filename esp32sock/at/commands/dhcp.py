@@ -9,7 +9,7 @@ from enum import IntFlag
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import Command, Plain
+from esp32sock.at.commands.base import Command, EndsLinks, Plain
 from esp32sock.at.params import after_colon, command_line
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Dhcp(Command[Role]):
 
 
 @dataclass(frozen=True, slots=True)
-class SetDhcp(Plain):
+class SetDhcp(EndsLinks):
     """Turn DHCP on or off for these roles; on ends a fixed address, as a fixed address ends it.
 
     Source: V1.0, 4.2.8.
@@ -59,9 +59,9 @@ class SetDhcp(Plain):
     roles: Role
 
     def line(self, firmware: Firmware) -> bytes:
-        if not self.roles or self.roles & Role.ETHERNET:
+        if self.roles not in (Role.STATION, Role.SOFTAP, Role.STATION | Role.SOFTAP):
             raise ValueError("DHCP can be set for the station, the SoftAP or both")
-        return command_line("+CWDHCP", int(self.on), int(self.roles))
+        return command_line("+CWDHCP", bool(self.on), int(self.roles))
 
 
 @dataclass(frozen=True, slots=True)

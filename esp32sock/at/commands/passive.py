@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import Command, Plain
+from esp32sock.at.commands.base import Command, EndsLinks, Plain
+from esp32sock.at.commands.checks import checked_link
 from esp32sock.at.params import after_colon, command_line, fields
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ MAX_PULL_BYTES = 2048
 
 
 @dataclass(frozen=True, slots=True)
-class ReceiveMode(Plain):
+class ReceiveMode(EndsLinks):
     """Passive or active for all links; before they are opened. Source: at-dialects 7.7, 2.0 to 3.2."""
 
     name: ClassVar[str] = "+CIPRECVMODE"
@@ -26,11 +27,11 @@ class ReceiveMode(Plain):
     passive: bool
 
     def line(self, firmware: Firmware) -> bytes:
-        return command_line("+CIPRECVMODE", int(self.passive))
+        return command_line("+CIPRECVMODE", bool(self.passive))
 
 
 @dataclass(frozen=True, slots=True)
-class ReceiveType(Plain):
+class ReceiveType(EndsLinks):
     """Passive or active for one link; before it is opened. Source: at-dialects 7.7, from 3.4 on."""
 
     name: ClassVar[str] = "+CIPRECVTYPE"
@@ -39,7 +40,7 @@ class ReceiveType(Plain):
     passive: bool
 
     def line(self, firmware: Firmware) -> bytes:
-        return command_line("+CIPRECVTYPE", self.link_id, int(self.passive))
+        return command_line("+CIPRECVTYPE", checked_link(self.link_id), bool(self.passive))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Pull(Plain):
     def line(self, firmware: Firmware) -> bytes:
         if self.max_bytes < 1:
             raise ValueError(f"{self.max_bytes} bytes cannot be fetched")
-        return command_line("+CIPRECVDATA", self.link_id, self.max_bytes)
+        return command_line("+CIPRECVDATA", checked_link(self.link_id), self.max_bytes)
 
 
 @dataclass(frozen=True, slots=True)

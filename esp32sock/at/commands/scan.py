@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock.at.commands.base import Command, Plain
-from esp32sock.at.commands.checks import checked_mac, checked_ssid
+from esp32sock.at.commands.checks import bits_of, checked_mac, checked_ssid
 from esp32sock.at.params import after_colon, command_line
 
 if TYPE_CHECKING:
@@ -138,4 +138,4 @@ class SetScan(Plain):
     def line(self, firmware: Firmware) -> bytes:
         if not self.shown:
             raise ValueError("a scan that prints no field tells nothing")
-        return command_line("+CWLAPOPT", int(self.strongest_first), int(self.shown))
+        return command_line("+CWLAPOPT", bool(self.strongest_first), bits_of(ScanField, self.shown))

@@ -24,6 +24,10 @@ class Listen(Plain):
 
     port: int
 
+    @property
+    def ends_server(self) -> bool:
+        return True
+
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIPSERVER", 1, checked_port(self.port))
 
@@ -33,6 +37,10 @@ class StopListening(Plain):
     """Stop the server; accepted links stay open. Source: V1.0, 5.2.9, at-dialects 7.9."""
 
     name: ClassVar[str] = "+CIPSERVER"
+
+    @property
+    def ends_server(self) -> bool:
+        return True
 
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIPSERVER", 0)

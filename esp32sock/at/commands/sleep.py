@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock.at.commands.base import Command, Plain
+from esp32sock.at.commands.checks import one_of
 from esp32sock.at.params import after_colon, command_line
 
 if TYPE_CHECKING:
@@ -83,4 +84,4 @@ class SetSleep(Plain):
     mode: SleepMode
 
     def line(self, firmware: Firmware) -> bytes:
-        return command_line("+SLEEP", int(self.mode))
+        return command_line("+SLEEP", one_of(SleepMode, self.mode))

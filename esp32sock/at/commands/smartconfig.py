@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import Plain
+from esp32sock.at.commands.base import EndsLinks, Plain
+from esp32sock.at.commands.checks import one_of
 from esp32sock.at.params import command_line
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class SmartConfigKind(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class StartSmartConfig(Plain):
+class StartSmartConfig(EndsLinks):
     """Wait for a phone to tell the network; None leaves out the kind, which is both. Leaves the access point.
 
     Run `StopSmartConfig` before any other command, however it ended. Source: V1.0, 4.2.15, at-dialects 6.
@@ -40,12 +41,9 @@ class StartSmartConfig(Plain):
 
     kind: SmartConfigKind | None = None
 
-    @property
-    def ends_links(self) -> bool:
-        return True
-
     def line(self, firmware: Firmware) -> bytes:
-        return command_line("+CWSTARTSMART", None if self.kind is None else int(self.kind))
+        kind = None if self.kind is None else one_of(SmartConfigKind, self.kind)
+        return command_line("+CWSTARTSMART", kind)
 
     def advice(self, lines: Sequence[bytes]) -> str:
         return STATION_ADVICE
@@ -74,7 +72,7 @@ class Wps(Plain):
         return self.on
 
     def line(self, firmware: Firmware) -> bytes:
-        return command_line("+WPS", int(self.on))
+        return command_line("+WPS", bool(self.on))
 
     def advice(self, lines: Sequence[bytes]) -> str:
         return STATION_ADVICE

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import Command, Plain
+from esp32sock.at.commands.base import Command, EndsLinks
 from esp32sock.at.commands.checks import MAX_SSID_BYTES, checked_ssid
 from esp32sock.at.commands.scan import Encryption
 from esp32sock.at.params import command_line
@@ -79,7 +79,7 @@ class SoftAp(Command[SoftApSettings]):
 
 
 @dataclass(frozen=True, slots=True)
-class SetSoftAp(Plain):
+class SetSoftAp(EndsLinks):
     """Set up the module's access point; its role must be on (AT+CWMODE 2 or 3).
 
     SSID 1 to 32 bytes, password 8 to 63 bytes unless open. Source: V1.0, 4.2.6, at-dialects 6.
@@ -93,7 +93,7 @@ class SetSoftAp(Plain):
     def line(self, firmware: Firmware) -> bytes:
         wanted = self.settings
         if wanted.encryption not in ENCRYPTIONS:
-            raise ValueError(f"a SoftAP cannot have the encryption {wanted.encryption.name}")
+            raise ValueError(f"a SoftAP cannot have the encryption {wanted.encryption!r}")
         length = len(wanted.password.encode())
         if wanted.encryption is not Encryption.OPEN and length not in PASSWORD_BYTES:
             raise ValueError(f"the password of a SoftAP has 8 to 63 bytes, this one {length}")
@@ -110,7 +110,7 @@ class SetSoftAp(Plain):
             wanted.channel,
             int(wanted.encryption),
             wanted.max_stations,
-            int(wanted.hidden),
+            bool(wanted.hidden),
         )
 
     def advice(self, lines: Sequence[bytes]) -> str:

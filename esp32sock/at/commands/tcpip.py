@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import Command, Plain
+from esp32sock.at.commands.base import Command, EndsLinks, Plain
 from esp32sock.at.commands.checks import checked_host, checked_link, checked_port, checked_seconds
 from esp32sock.at.params import MAX_LINE_BYTES, after_colon, command_line, fields
 
@@ -162,19 +162,15 @@ class Multiplexed(Command[bool]):
 
 
 @dataclass(frozen=True, slots=True)
-class SetMultiplexed(Plain):
+class SetMultiplexed(EndsLinks):
     """Allow several links; refused while one is open. Source: V1.0, 5.2.8, at-dialects 7.3."""
 
     name: ClassVar[str] = "+CIPMUX"
 
     on: bool
 
-    @property
-    def ends_links(self) -> bool:
-        return True
-
     def line(self, firmware: Firmware) -> bytes:
-        return command_line("+CIPMUX", int(self.on))
+        return command_line("+CIPMUX", bool(self.on))
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +195,13 @@ class ShowPeer(Plain):
 
     on: bool
 
+    @property
+    def ends_links(self) -> bool:
+        """UDP sockets that hear anyone need the sender."""
+        return not self.on
+
     def line(self, firmware: Firmware) -> bytes:
-        return command_line("+CIPDINFO", int(self.on))
+        return command_line("+CIPDINFO", bool(self.on))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,14 +217,4 @@ class SetPassthrough(Plain):
         return self.on
 
     def line(self, firmware: Firmware) -> bytes:
-        return command_line("+CIPMODE", int(self.on))
-
-
-@dataclass(frozen=True, slots=True)
-class StopServer(Plain):
-    """Stop listening; accepted links stay open. Source: V1.0, 5.2.9, at-dialects 7.9."""
-
-    name: ClassVar[str] = "+CIPSERVER"
-
-    def line(self, firmware: Firmware) -> bytes:
-        return command_line("+CIPSERVER", 0)
+        return command_line("+CIPMODE", bool(self.on))

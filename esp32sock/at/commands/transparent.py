@@ -5,10 +5,11 @@ SAVETRANSLINK, chapter 5 of the 2017 document).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntFlag
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import Command, Plain
-from esp32sock.at.commands.checks import checked_host, checked_port, checked_seconds
+from esp32sock.at.commands.base import Command, EndsLinks, Plain
+from esp32sock.at.commands.checks import bits_of, checked_host, checked_port, checked_seconds
 from esp32sock.at.params import after_colon, command_line
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Passthrough(Command[bool]):
 
 
 @dataclass(frozen=True, slots=True)
-class EnterPassthrough(Plain):
+class EnterPassthrough(EndsLinks):
     """Begin to send raw: behind its OK comes a prompt, and then nothing is a command until `+++`.
 
     Needs single-link mode, one open link and AT+CIPMODE=1. The document has the prompt alone, without OK.
@@ -41,15 +42,45 @@ class EnterPassthrough(Plain):
 
     name: ClassVar[str] = "+CIPSEND"
 
-    @property
-    def ends_links(self) -> bool:
-        return True
-
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIPSEND")
 
     def advice(self, lines: Sequence[bytes]) -> str:
         return "passthrough needs AT+CIPMUX=0, one open link and AT+CIPMODE=1"
+
+
+class Messages(IntFlag):
+    """What the module says besides: the bits of AT+SYSMSG (at-dialects 5; the last from 2.1 on)."""
+
+    LEAVING_PASSTHROUGH = 1
+    LINK_DETAILS = 2
+    LINKS_IN_PASSTHROUGH = 4
+
+
+@dataclass(frozen=True, slots=True)
+class SystemMessages(Command[Messages]):
+    """What the module says besides. Source: at-dialects 5, from 1.2 on."""
+
+    name: ClassVar[str] = "+SYSMSG"
+    prefixes: ClassVar[tuple[bytes, ...]] = (b"+SYSMSG:",)
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+SYSMSG?")
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> Messages:
+        return Messages(int(after_colon(lines[0])))
+
+
+@dataclass(frozen=True, slots=True)
+class SetSystemMessages(Plain):
+    """Have the module say more or less besides. Source: at-dialects 5, from 1.2 on."""
+
+    name: ClassVar[str] = "+SYSMSG"
+
+    messages: Messages
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+SYSMSG", bits_of(Messages, self.messages))
 
 
 @dataclass(frozen=True, slots=True)

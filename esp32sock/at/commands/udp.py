@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock.at.commands.base import Plain
-from esp32sock.at.commands.checks import checked_host, checked_link, checked_port
+from esp32sock.at.commands.checks import checked_host, checked_link, checked_port, one_of
 from esp32sock.at.framing import DATAGRAM
 from esp32sock.at.params import command_line
 
@@ -54,7 +54,8 @@ class OpenUdp(Plain):
         host, port = self.remote
         if self.local_port is not None:
             checked_port(self.local_port)
-        mode = None if self.local_port is None and self.mode is PeerMode.FIXED else int(self.mode)
+        mode = one_of(PeerMode, self.mode)
+        unsaid = self.local_port is None and self.mode is PeerMode.FIXED
         return command_line(
             "+CIPSTART",
             *(() if self.link_id is None else (checked_link(self.link_id),)),
@@ -62,5 +63,5 @@ class OpenUdp(Plain):
             checked_host(host),
             checked_port(port),
             self.local_port,
-            mode,
+            None if unsaid else mode,
         )

@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock.at.commands.base import Command
-from esp32sock.at.params import command_line
+from esp32sock.at.params import after_colon, command_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +28,10 @@ class UpdateStage(IntEnum):
 _STAGE = re.compile(rb"\+CIP?UPDATE:([1-4])")
 
 
+MAX_VERSION_BYTES = 32
+"""By taste: the versions that there are have 8 to 12."""
+
+
 def _stages(lines: Sequence[bytes]) -> tuple[UpdateStage, ...]:
     return tuple(UpdateStage(int(match[1])) for match in map(_STAGE.fullmatch, lines) if match)
 
@@ -36,14 +40,17 @@ def _stages(lines: Sequence[bytes]) -> tuple[UpdateStage, ...]:
 class Update(Command["tuple[UpdateStage, ...]"]):
     """Fetch new firmware from its maker's server; minutes, and the module restarts with it.
 
-    The result is the stages it went through. `on_stage` hears of each as it begins; it is called where the
-    module is read, and must return at once. Source: V1.0, 5.2.15, at-dialects 7.11.
+    `over_tls` and `version` (such as `v2.4.0.0`) can be said from 2.0 on, ValueError before; left out, the
+    module takes the latest. The result is the stages it went through. `on_stage` hears of each as it begins;
+    it is called where the module is read, and must return at once. Source: V1.0, 5.2.15, at-dialects 7.11.
     """
 
     name: ClassVar[str] = "+CIUPDATE"
     timeout_s: ClassVar[float] = 600.0
     """A megabyte over a slow network; by taste."""
 
+    over_tls: bool | None = None
+    version: str | None = None
     on_stage: Callable[[UpdateStage], object] | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -51,7 +58,13 @@ class Update(Command["tuple[UpdateStage, ...]"]):
         return True
 
     def line(self, firmware: Firmware) -> bytes:
-        return command_line("+CIUPDATE")
+        if self.over_tls is None and self.version is None:
+            return command_line("+CIUPDATE")
+        if not firmware.at_least(2, 0):
+            raise ValueError("this firmware always updates to the latest; from 2.0 on it can be told more")
+        if self.version is not None and not 1 <= len(self.version.encode()) <= MAX_VERSION_BYTES:
+            raise ValueError(f"a version has 1 to {MAX_VERSION_BYTES} bytes")
+        return command_line("+CIUPDATE", bool(self.over_tls), self.version)
 
     def takes(self, text: bytes) -> bool:
         """A stage; whoever wants to hear of it does so here, since each line is offered once, as it comes."""
@@ -76,3 +89,18 @@ _DOING = {
     UpdateStage.ASKING_VERSION: "asking for the version",
     UpdateStage.UPDATING: "fetching the firmware",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateState(Command["UpdateStage | None"]):
+    """How far a running update is, None without one. Source: real-firmware/README, from 2.0 on."""
+
+    name: ClassVar[str] = "+CIUPDATE"
+    prefixes: ClassVar[tuple[bytes, ...]] = (b"+CIPUPDATE:", b"+CIUPDATE:")
+
+    def line(self, firmware: Firmware) -> bytes:
+        return command_line("+CIUPDATE?")
+
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> UpdateStage | None:
+        stage = int(after_colon(lines[0]))
+        return UpdateStage(stage) if stage else None

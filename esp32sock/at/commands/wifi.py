@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import Command, Plain
-from esp32sock.at.commands.checks import checked_mac, checked_ssid
+from esp32sock.at.commands.base import Command, EndsLinks, Plain
+from esp32sock.at.commands.checks import checked_mac, checked_ssid, one_of
 from esp32sock.at.params import after_colon, command_line, fields
 
 if TYPE_CHECKING:
@@ -82,14 +83,18 @@ class Modes(Command["frozenset[WifiMode]"]):
 
 @dataclass(frozen=True, slots=True)
 class SetMode(Plain):
-    """Change the Wi-Fi mode; leaving the station role drops its links. Source: V1.0, 4.2.1."""
+    """Change the Wi-Fi mode; leaving a role drops its links. Source: V1.0, 4.2.1, at-dialects 6."""
 
     name: ClassVar[str] = "+CWMODE"
 
     mode: WifiMode
 
+    @property
+    def ends_links(self) -> bool:
+        return self.mode is not WifiMode.STATION_AND_SOFTAP
+
     def line(self, firmware: Firmware) -> bytes:
-        return command_line("+CWMODE", int(self.mode))
+        return command_line("+CWMODE", one_of(WifiMode, self.mode))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,7 @@ class Joined(Command["JoinedTo | None"]):
 
 
 @dataclass(frozen=True, slots=True)
-class Join(Plain):
+class Join(EndsLinks):
     """Join an access point; SSID 1 to 32 bytes, password up to 64, `bssid` where several have that name.
 
     Source: V1.0, 4.2.2, at-dialects 6.
@@ -152,10 +157,24 @@ class Join(Plain):
     def advice(self, lines: Sequence[bytes]) -> str:
         return _join_advice(lines)
 
+    def reason(self, lines: Sequence[bytes]) -> IntEnum | None:
+        return join_failure(lines)
+
+    def errno(self, reason: IntEnum | None) -> int | None:
+        return _JOIN_ERRNO.get(reason)
+
 
 def _join_advice(lines: Sequence[bytes]) -> str:
     failure = join_failure(lines)
     return JOIN_ADVICE[failure] if failure is not None else ""
+
+
+_JOIN_ERRNO: dict[IntEnum | None, int] = {
+    JoinFailure.TIMEOUT: errno.ETIMEDOUT,
+    JoinFailure.WRONG_PASSWORD: errno.EACCES,
+    JoinFailure.NOT_FOUND: errno.ENETUNREACH,
+    JoinFailure.FAILED: errno.ECONNREFUSED,
+}
 
 
 def join_failure(lines: Sequence[bytes]) -> JoinFailure | None:
@@ -165,7 +184,7 @@ def join_failure(lines: Sequence[bytes]) -> JoinFailure | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejoin(Plain):
+class Rejoin(EndsLinks):
     """Join the access point that is stored. Source: at-dialects 6, from 2.2 on."""
 
     name: ClassVar[str] = "+CWJAP"
@@ -178,16 +197,18 @@ class Rejoin(Plain):
     def advice(self, lines: Sequence[bytes]) -> str:
         return _join_advice(lines)
 
+    def reason(self, lines: Sequence[bytes]) -> IntEnum | None:
+        return join_failure(lines)
+
+    def errno(self, reason: IntEnum | None) -> int | None:
+        return _JOIN_ERRNO.get(reason)
+
 
 @dataclass(frozen=True, slots=True)
-class Leave(Plain):
+class Leave(EndsLinks):
     """Leave the access point; links over the station end. Source: V1.0, 4.2.5, at-dialects 6."""
 
     name: ClassVar[str] = "+CWQAP"
-
-    @property
-    def ends_links(self) -> bool:
-        return True
 
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CWQAP")
@@ -219,7 +240,7 @@ class SetAutoJoin(Plain):
     on: bool
 
     def line(self, firmware: Firmware) -> bytes:
-        return command_line("+CWAUTOCONN", int(self.on))
+        return command_line("+CWAUTOCONN", bool(self.on))
 
 
 class StationState(IntEnum):

@@ -8,13 +8,15 @@ every command of `after` must give what stands beside it: that shows what the co
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.at.commands import (
     addresses,
     basic,
+    certificates,
+    clock,
     dhcp,
     escaped,
     passive,
@@ -34,6 +36,7 @@ from esp32sock.at.commands import (
     wifi,
 )
 from esp32sock.at.framing import stream_chunk
+from esp32sock.simulator.certificates import CA
 from tests.at.commands.talk import HOST
 
 if TYPE_CHECKING:
@@ -73,6 +76,9 @@ USUAL_LEASES = dhcp.Leases(timedelta(hours=2), IPv4Address("192.168.4.2"), IPv4A
 SERIAL = basic.UartSettings(115200, 7, 3, basic.Parity.EVEN, basic.FlowControl.RTS_CTS)
 HEARD = [("Espressif", "10:01:00:c4:0a:51", 5), ("MasseyWifi", "10:01:00:c4:0a:52", 10)]
 ATTIC = softap.SoftApSettings('at"tic,\\', "correct horse", 6, scan.Encryption.WPA2_PSK, 3, hidden=True)
+NOON = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
+NO_SSL = dict.fromkeys(range(5), secure.SslSettings())
+VERIFYING = secure.SslSettings(secure.SslAuth.VERIFY_SERVER, 0, 1)
 CLOCK = sntp.TimeSource(8, ("a.test", "b.test"))
 USUAL_SERVERS = ("cn.ntp.org.cn", "ntp.sjtu.edu.cn", "us.pool.ntp.org")
 
@@ -165,7 +171,26 @@ CASES = [
     Case("AT+SLEEP?", sleep.Sleep(), sleep.SleepMode.OFF, before=(sleep.SetSleep(sleep.SleepMode.OFF),)),
     Case("AT+SLEEP=", sleep.SetSleep(sleep.SleepMode.MODEM)),
     Case("AT+SYSRAM?", basic.FreeMemory(), free_memory),
+    Case("AT+SYSMSG?", transparent.SystemMessages(), transparent.Messages(0)),
+    Case(
+        "AT+SYSMSG=",
+        transparent.SetSystemMessages(transparent.Messages.LINK_DETAILS),
+        after=((transparent.SystemMessages(), transparent.Messages.LINK_DETAILS),),
+    ),
+    Case("AT+SYSLOG=", basic.ErrorCodes(on=True)),
     Case("AT+SYSSTORE=", basic.StoreSettings(on=False)),
+    Case("AT+SYSTIMESTAMP?", clock.Clock(), datetime(1970, 1, 1, tzinfo=UTC)),
+    Case("AT+SYSTIMESTAMP=", clock.SetClock(NOON), after=((clock.Clock(), NOON),)),
+    Case(
+        "AT+SYSMFG=",
+        certificates.StoreCertificate(certificates.Kept.AUTHORITY, 1, CA.encode()),
+        mux=True,
+        after=(
+            (clock.SetClock(NOON), None),
+            (secure.SetSslSettings(2, VERIFYING), None),
+            (secure.OpenSsl(2, HOST, 7443), None),
+        ),
+    ),
     Case("AT+CWMODE=?", wifi.Modes(), frozenset(map(wifi.WifiMode, (1, 2, 3)))),
     Case("AT+CWMODE?", wifi.Mode(), wifi.WifiMode.STATION),
     Case("AT+CWMODE=", BOTH_ROLES, after=((wifi.Mode(), wifi.WifiMode.STATION_AND_SOFTAP),)),
@@ -193,6 +218,7 @@ CASES = [
     ),
     Case("AT+CWLAP=", scan.Scan("Espressif", "10:01:00:C4:0A:51", 5), lambda talk: HEARD[:1]),
     Case("AT+CWLAP", scan.Scan(), lambda talk: [("OpenNetworkA1", "10:01:00:c4:0a:56", 1), *HEARD]),
+    Case("AT+CWQAP=?", basic.TestForm("+CWQAP"), []),
     Case("AT+CWQAP", wifi.Leave(), after=((wifi.Joined(), None), (addresses.StationAddress(), None))),
     Case("AT+CWSAP?", softap.SoftAp(), usual_softap, before=(BOTH_ROLES,)),
     Case("AT+CWSAP=", softap.SetSoftAp(ATTIC), before=(BOTH_ROLES,), after=((softap.SoftAp(), ATTIC),)),
@@ -267,12 +293,40 @@ CASES = [
         after=((tcpip.Links(), [link(3, "UDP", 7005, 1112)]),),
     ),
     Case("AT+CIPSTART=", secure.OpenSsl(2, HOST, 7443), mux=True, after=((tcpip.Links(), shown_ssl),)),
+    Case("AT+CIPSSLCCONF?", secure.SslSettingsInForce(), NO_SSL, mux=True),
+    Case(
+        "AT+CIPSSLCCONF=",
+        secure.SetSslSettings(2, VERIFYING),
+        mux=True,
+        after=((secure.SslSettingsInForce(), NO_SSL | {2: VERIFYING}),),
+        not_on=("1.0",),  # whose form is another one
+    ),
+    Case(
+        "AT+CIPSSLCSNI=",
+        secure.SetServerName(2, "host.test"),
+        mux=True,
+        after=((secure.SetServerName(2, ""), None),),
+    ),
+    Case(
+        "AT+CIPSSLCCN=",
+        secure.SetCommonName(2, "host.test"),
+        mux=True,
+        after=((secure.SetCommonName(2, ""), None),),
+    ),
+    Case(
+        "AT+CIPSSLCALPN=",
+        secure.SetAlpn(2, ("http/1.1", "h2")),
+        mux=True,
+        after=((secure.SetAlpn(2), None),),
+    ),
     Case(
         "AT+CIPTCPOPT=",
         tcpoptions.TcpOptions(0, 5, True, 500),
         mux=True,
         before=(tcpip.OpenTcp(0, HOST, 7000),),
     ),
+    Case("AT+CIPSEND=?", basic.TestForm("+CIPSEND"), []),
+    Case("AT+CWMODE=?", basic.TestForm("+CWMODE"), ["(1-3)"]),
     Case("AT+CIPSEND=", tcpip.Send(0, stream_chunk(None, memoryview(b"hello"), 2048)), before=(OPEN,)),
     Case(
         "AT+CIPSEND=",
@@ -303,6 +357,7 @@ CASES = [
         after=((tcpip.Links(), []),),
     ),
     Case("AT+CIPCLOSE", tcpip.Close(), before=(OPEN,), after=((tcpip.Links(), []),)),
+    Case("AT+CIFSR=?", basic.TestForm("+CIFSR"), []),
     Case("AT+CIFSR", wifi.OwnAddresses(), ADDRESSES, before=(BOTH_ROLES,)),
     Case("AT+CIPMUX?", tcpip.Multiplexed(), False),
     Case("AT+CIPMUX=", tcpip.SetMultiplexed(on=True), after=((tcpip.Multiplexed(), True),)),
@@ -351,6 +406,13 @@ CASES = [
         lambda talk: datetime(2023, 11, 15, 6, 13, 20),
         before=(sntp.SetTimeSource(CLOCK), ping.Ping(HOST)),
         not_on=("doc-v1", "0.10"),
+    ),
+    Case("AT+CIUPDATE?", update.UpdateState(), None),
+    Case(
+        "AT+CIUPDATE=",
+        update.Update(over_tls=True, version="v2.4.0.0"),
+        tuple(update.UpdateStage),
+        restarts=True,
     ),
     Case("AT+CIUPDATE", update.Update(), tuple(update.UpdateStage), restarts=True),
     Case("AT+CIPDINFO?", tcpip.ShowsPeer(), False),

@@ -5,23 +5,26 @@ Its parser was written from the documents and the captures, and knows nothing of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from esp32sock.at.commands import secure, sntp, softap, tcpip, transparent, udp, wifi
+from esp32sock.at.commands import basic, ping, secure, sntp, softap, tcpip, transparent, udp, update, wifi
 from esp32sock.at.commands.scan import Encryption, Scan
 from esp32sock.at.events import ModuleRestarted, UnknownText
 from esp32sock.at.firmware import Firmware
 from esp32sock.simulator import AccessPoint
+from esp32sock.simulator.faults import Faults
 from esp32sock.simulator.firmware.executor import parse
 from esp32sock.simulator.firmware.params import Arguments
+from esp32sock.simulator.firmware.softap import SoftApSettings
 from tests.at.commands.talk import HOST, Talk
 
 if TYPE_CHECKING:
     from esp32sock.at.commands import Command
+    from esp32sock.simulator.faults import LineVerdict
 
 NASTY = [
     "\\",
@@ -121,35 +124,111 @@ def test_host_names(host: str) -> None:
             assert seen == values
 
 
-# ---- the module itself
+@given(texts)
+def test_other_names(text: str) -> None:
+    for command, name, kinds, values in (
+        (
+            transparent.StoreUdpPassthrough(text, 80),
+            "SAVETRANSLINK",
+            [int, str, int, str],
+            [1, text, 80, "UDP"],
+        ),
+        (ping.Ping(text), "PING", [str], [text]),
+        (secure.SetServerName(1, text), "CIPSSLCSNI", [int, str], [1, text]),
+        (secure.SetCommonName(1, text), "CIPSSLCCN", [int, str], [1, text]),
+        (update.Update(version=text), "CIUPDATE", [int, str], [0, text]),
+    ):
+        seen = read(command, name, *kinds)
+        assert seen == values or (seen is None and (not text or not may_be_sent((text, 32))))
 
 
 @given(texts, texts)
-@example("a\r\nAT+RST", "")
-@example('a","b"\r\nAT+RESTORE\r\n', "\r\n+++")
-def test_a_joining_module_hears_one_command_and_joins_what_was_meant(ssid: str, password: str) -> None:
-    point = AccessPoint(ssid, password, encryption=3 if password else 0)
-    talk = Talk("2.4", joined=False, access_points=(point,))
-    talk.run(wifi.SetMode(wifi.WifiMode.STATION))
+def test_a_line_is_one_line_and_within_the_limit(one: str, other: str) -> None:
+    for command in (
+        wifi.Join(one, other),
+        softap.SetSoftAp(softap.SoftApSettings(one, other, 6, Encryption.WPA2_PSK)),
+        sntp.SetTimeSource(sntp.TimeSource(0, (one, other))),
+        tcpip.OpenTcp(3, one, 80),
+    ):
+        try:
+            line = command.line(FIRMWARE)
+        except ValueError:
+            continue
+        assert not set(line) & set(b"\r\n\0")
+        assert len(line) <= 254
+
+
+# ---- the module itself
+
+
+class Heard(Faults):
+    """Every complete command line that reached the module."""
+
+    active = True
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+
+    def line(self, line: bytes) -> LineVerdict:
+        self.lines.append(line)
+        return "run"
+
+
+def said(talk: Talk, command: Command[Any]) -> bool:
+    """Run it; whether it was sent. Then the module has heard one line, else none."""
+    heard = talk.module.firmware.faults = Heard()
+    sent = True
     try:
-        talk.run(wifi.Join(ssid, password))
+        talk.run(command)
     except ValueError:
-        return
-    joined = talk.run(wifi.Joined())
-    assert joined is not None
-    assert joined.ssid == ssid
+        sent = False
+    assert len(heard.lines) == sent
+    talk.run(basic.Test())
+    assert heard.lines[sent:] == [b"AT"]
     assert not [event for event in talk.events if isinstance(event, ModuleRestarted | UnknownText)]
+    return sent
 
 
-@given(texts)
-def test_a_module_that_looks_up_any_name_does_just_that(host: str) -> None:
-    talk = Talk("2.4")
+GENERATIONS = st.sampled_from(["0.10", "1.0", "2.0", "2.4", "4.2"])
+short_texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8) | st.lists(
+    st.sampled_from(NASTY), min_size=1, max_size=5
+).map("".join)
+
+
+@given(GENERATIONS, texts | short_texts, texts | short_texts)
+@example("2.4", "a\r\nAT+RST", "")
+@example("2.4", 'a","b"\r\nAT+RESTORE\r\n', "\r\n+++")
+@example("1.0", '\\",', '"\\\\')
+def test_a_joining_module_hears_one_command_and_joins_what_was_meant(
+    profile: str, ssid: str, password: str
+) -> None:
+    point = AccessPoint(ssid, password, encryption=3 if password else 0)
+    talk = Talk(profile, joined=False, access_points=(point,))
+    talk.run(wifi.SetMode(wifi.WifiMode.STATION))
+    if said(talk, wifi.Join(ssid, password)):
+        joined = talk.run(wifi.Joined())
+        assert joined is not None
+        assert joined.ssid == ssid
+
+
+@given(GENERATIONS, texts | short_texts)
+def test_a_module_that_looks_up_any_name_does_just_that(profile: str, host: str) -> None:
+    talk = Talk(profile)
     talk.network.names[host] = HOST
-    try:
-        found = talk.run(tcpip.Resolve(host))
-    except ValueError:
-        return
-    assert found == [HOST]
+    if said(talk, tcpip.Resolve(host)):
+        assert talk.run(tcpip.Resolve(host)) == [HOST]
+
+
+@given(GENERATIONS, texts | short_texts, texts | short_texts)
+def test_a_softap_gets_the_name_and_the_password_that_were_meant(
+    profile: str, ssid: str, password: str
+) -> None:
+    talk = Talk(profile)
+    talk.run(wifi.SetMode(wifi.WifiMode.STATION_AND_SOFTAP))
+    wanted = softap.SoftApSettings(ssid, password, 6, Encryption.WPA2_PSK, 3)
+    if said(talk, softap.SetSoftAp(wanted)):
+        kept = talk.module.firmware.memory.get("softap", SoftApSettings(""))
+        assert (kept.ssid, kept.password) == (ssid, password)
 
 
 @pytest.mark.parametrize("text", [text for text in NASTY if set(text) & set("\r\n\0")])

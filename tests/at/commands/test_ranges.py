@@ -14,14 +14,17 @@ from esp32sock.at.commands import (
     basic,
     dhcp,
     escaped,
+    passive,
     ping,
     scan,
     secure,
     servers,
     sleep,
+    smartconfig,
     sntp,
     softap,
     transparent,
+    udp,
     update,
     wifi,
 )
@@ -279,6 +282,11 @@ def test_advice(command: Command[Any], lines: list[bytes], words: str) -> None:
         (b"password:correct horse", b"password:***"),
         (b"password:", b"password:***"),
         (b"ssid:attic", b"ssid:attic"),
+        (b'AT+CWJAP="attic",correct horse', b'AT+CWJAP="attic",***'),
+        (b"AT+CWJAP=attic,correct horse", b"AT+CWJAP=***"),
+        (b'AT+CIPSSLCPSK=0,"correct horse","hint"', b"AT+CIPSSLCPSK=***"),
+        (b'AT+CWSTARTSMART=3,0,"correct horse"', b"AT+CWSTARTSMART=***"),
+        (b"AT+CWSTARTSMART=3", b"AT+CWSTARTSMART=3"),
         (b"AT+GMR", b"AT+GMR"),
     ],
 )
@@ -295,3 +303,43 @@ def test_secrets_are_in_no_repr() -> None:
     ):
         assert command.secret
         assert "correct" not in repr(command)
+
+
+# ---- numbers that no enumeration has
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        wifi.SetMode(4),  # type: ignore[arg-type]
+        wifi.SetMode(-1),  # type: ignore[arg-type]
+        sleep.SetSleep(4),  # type: ignore[arg-type]
+        basic.SetUart(basic.UartSettings(9600, parity=3)),  # type: ignore[arg-type]
+        basic.SetUart(basic.UartSettings(9600, flow=4)),  # type: ignore[arg-type]
+        udp.OpenUdp(1, ("10.0.2.2", 5), 80, 3),  # type: ignore[arg-type]
+        smartconfig.StartSmartConfig(4),  # type: ignore[arg-type]
+        softap.SetSoftAp(softap.SoftApSettings("attic", "12345678", encryption=9)),  # type: ignore[arg-type]
+        dhcp.SetDhcp(on=True, roles=dhcp.Role(8)),
+        dhcp.SetDhcp(on=True, roles=dhcp.Role(0)),
+        scan.SetScan(shown=scan.ScanField(32)),
+        passive.ReceiveType(5, passive=True),
+        passive.Pull(-1),
+        transparent.SetSystemMessages(transparent.Messages(8)),
+        basic.TestForm("+CIPSEND=1\r\nAT+RST"),
+        update.Update(version=""),
+        update.Update(version="v" * 33),
+    ],
+    ids=repr,
+)
+def test_what_no_enumeration_has_is_not_sent(command: Command[Any]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        command.line(FIRMWARE)
+
+
+def test_anything_true_is_on() -> None:
+    assert wifi.SetAutoJoin(on=7).line(FIRMWARE) == b"AT+CWAUTOCONN=1"  # type: ignore[arg-type]
+
+
+def test_an_update_to_a_version_needs_firmware_that_can() -> None:
+    with pytest.raises(ValueError, match=r"from 2\.0 on"):
+        update.Update(version="v2.4.0.0").line(OLD)

@@ -1,0 +1,79 @@
+"""What open sockets stand on: a command that would take it away is refused, or ends them with an error first.
+
+Theory of operation: a command says what it ends (`ends_links`, `ends_link`, `ends_server`). While anything
+of that is open it is refused with EBUSY; told to (`force`), every socket concerned gets ECONNRESET, and only
+when their links are closed does the command go out. Some are refused always: what they begin has no end
+here, or would leave module and host with two ideas of the line.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from esp32sock.at.commands import Raw
+from esp32sock.at.commands.passive import ReceiveMode, ReceiveType
+from esp32sock.at.commands.tcpip import ALL_LINKS
+from esp32sock.at.commands.transparent import EnterPassthrough
+from esp32sock.errors import Error
+
+if TYPE_CHECKING:
+    from esp32sock.at.commands import Command
+    from esp32sock.module.module import Module
+
+LINKS_END_S = 5.0
+"""How long a command that ends links waits for them to be closed; by taste."""
+
+_PASSTHROUGH = "passthrough is a stream of its own: see esp32sock.passthrough"
+_RECEIVE_MODE = "the receive mode belongs to the sockets: attach with receive='active' or 'passive'"
+_NEVER_TYPED = {EnterPassthrough: _PASSTHROUGH, ReceiveMode: _RECEIVE_MODE, ReceiveType: _RECEIVE_MODE}
+_NEVER_RAW = tuple(
+    (re.compile(pattern, re.IGNORECASE), why)
+    for pattern, why in (
+        (rb"AT\+CIPSEND(?:EX|L)?\s*$", _PASSTHROUGH),
+        (rb"AT\+(?:CIPSEND(?:EX|L)?|SYSFLASH|SYSMFG|USERRAM)=[^?]",
+         "it may ask for payload, which a raw command has none of: use the classes of esp32sock.at.commands"),
+        (rb"AT\+CIPRECV(?:MODE|TYPE)=[^?]", _RECEIVE_MODE),
+        (rb"AT\+UART(?:_CUR|_DEF)?=[^?]",
+         "the host's side must follow: use basic.SetUart or basic.SetStoredUart"),
+    )
+)  # fmt: skip
+
+
+def refuse_what_never_goes(module: Module, command: Command[Any]) -> None:
+    """Error(EINVAL) for what no interface can do, Error(EBUSY) for payload on somebody's link."""
+    why = _NEVER_TYPED.get(type(command), "")
+    if isinstance(command, Raw):
+        why = next((why for pattern, why in _NEVER_RAW if pattern.match(command.text)), "")
+    if why:
+        raise Error(f"{command.label} is not for an interface: {why}").means(errno.EINVAL)
+    if command.payload is not None and module.is_open:
+        link_id = getattr(command, "link_id", None) or 0
+        if link_id in module.pool.pumps:
+            raise Error(f"{command.label}: link {link_id} is a socket's").means(errno.EBUSY)
+
+
+async def clear(module: Module, command: Command[Any], *, force: bool) -> None:
+    """Error(EBUSY) if the command would end what is open; with `force` that is ended first."""
+    pumps = dict(module.pool.pumps)
+    if not command.ends_links and command.ends_link != ALL_LINKS:
+        pumps = {link_id: pump for link_id, pump in pumps.items() if link_id == command.ends_link}
+    server = module.server if command.ends_links or command.ends_server else None
+    names = [f"link {link_id}" for link_id in pumps] + ["the server"] * (server is not None)
+    if names and not force:
+        raise Error(
+            f"{command.label} would end what is open ({', '.join(names)}): close it first, or say force=True"
+        ).means(errno.EBUSY)
+    error = Error(f"{command.label} ended the link").means(errno.ECONNRESET)
+    for pump in pumps.values():
+        pump.fail(error)
+    if server is not None:
+        server.end_for(error)
+    pool = module.pool
+    with trio.move_on_after(LINKS_END_S):
+        for pump in pumps.values():
+            await pool.given_back(pump)
+        await module.until(lambda: server is None or module.server is not server)

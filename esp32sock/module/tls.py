@@ -1,0 +1,187 @@
+"""Getting a module ready for an SSL link: memory, certificates, clock, names; then it may be opened.
+
+Theory of operation: what is set belongs to the id of a link and outlives the link, so all of it is set again
+for each new one unless it is known to stand as wanted. Slots are shared: from writing one to the end of the
+CIPSTART that reads it nobody else may open an SSL link (`lock`). What fails on the way refuses the
+connection; nothing is opened with less than was asked for.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import trio
+
+from esp32sock.at.commands import basic, secure, sntp
+from esp32sock.at.commands.certificates import Kept, StoreCertificate
+from esp32sock.at.commands.clock import Clock, SetClock
+from esp32sock.at.tls import TlsRefused, refuse_impossible
+from esp32sock.errors import CommandError, Error, ModuleReset
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from esp32sock.at.commands import Command
+    from esp32sock.at.firmware import Firmware
+    from esp32sock.at.tls import TlsOptions
+    from esp32sock.module.dialogue import Dialogue
+
+SSL_LINK_BYTES = 40_000
+"""What an SSL link may take: 25 to 40 kB (at-dialects 7.4), without which the module restarts."""
+CLOCK_ERROR = timedelta(minutes=1)
+"""A clock that is further off is set; by taste."""
+SNTP_S = 15.0
+"""How long a time server is waited for, which takes 1 to 10 s and more (at-dialects 7.2)."""
+SNTP_LOOK_S = 0.5
+
+log = logging.getLogger("esp32sock")
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What one link id was told: SNI, the name to be checked, the protocols to offer."""
+
+    sni: str
+    common: str
+    alpn: tuple[str, ...]
+
+
+class Securing:
+    """What one module was told about its SSL links, since it was set up."""
+
+    def __init__(self, firmware: Firmware) -> None:
+        self.lock = trio.Lock()
+        self.forgotten = False
+        """Whether the module has restarted since: it knows nothing of all this any more."""
+        self._firmware = firmware
+        self._names: dict[int, _Names] = {}
+        self._written: dict[tuple[Kept, int], bytes] = {}
+
+    def refuse_impossible(self, tls: TlsOptions, *, passive: bool) -> None:
+        """TlsRefused if this firmware cannot do what is asked; nothing was sent then."""
+        refuse_impossible(tls, self._firmware)
+        if passive and self._firmware.drops_unread_ssl:
+            raise TlsRefused(
+                f"with receive='passive' {self._firmware.release} loses the end of SSL streams; "
+                "attach without it"
+            )
+
+    def check(self) -> None:
+        """ModuleReset if the module does not know any more what it was told: it would verify nothing."""
+        if self.forgotten:
+            raise ModuleReset("the module restarted after it was told what TLS is to verify")
+
+    @asynccontextmanager
+    async def prepared(self, dialogue: Dialogue, link_id: int, tls: TlsOptions) -> AsyncIterator[None]:
+        """Set for this link all that is wanted; within the block it may be opened, and nobody else's.
+
+        `check` in the turn in which it is opened. TlsRefused if the module cannot be got ready.
+        """
+        async with self.lock:
+            try:
+                await self._prepare(dialogue, link_id, tls)
+            except CommandError as error:
+                raise TlsRefused(f"the module could not be set up for it: {error}") from error
+            except ValueError as error:
+                raise TlsRefused(str(error)) from error
+            yield
+
+    async def _prepare(self, dialogue: Dialogue, link_id: int, tls: TlsOptions) -> None:
+        memory = await dialogue.execute(basic.FreeMemory())
+        if memory.free_bytes < SSL_LINK_BYTES:
+            raise Error(
+                f"the module has {memory.free_bytes} bytes of memory left; an SSL link takes up to "
+                f"{SSL_LINK_BYTES}, without which the module restarts: close another SSL link first"
+            ).means(errno.ENOBUFS)
+        if tls.verify:
+            await self._set_clock(dialogue)
+            await self._write(dialogue, Kept.AUTHORITY, tls.authority_slot, tls.authority)
+        await self._write(dialogue, Kept.CERTIFICATE, tls.own_slot, tls.certificate)
+        await self._write(dialogue, Kept.KEY, tls.own_slot, tls.key)
+        if self._firmware.configures_ssl:
+            await self._configure(dialogue, secure.SetSslSettings(link_id, tls.settings))
+        if self._firmware.names_ssl_servers:
+            await self._set_names(dialogue, link_id, tls)
+
+    @staticmethod
+    async def _configure(dialogue: Dialogue, wanted: secure.SetSslSettings) -> None:
+        """Only if it is not so already: it is stored in flash before 2.1.
+
+        2.0 says ERROR where a slot that is not asked for is empty, and does it (esp-at issue 384), so what
+        counts is what it shows then.
+        """
+
+        async def is_so() -> bool:
+            in_force = await dialogue.execute(secure.SslSettingsInForce())
+            return in_force.get(wanted.link_id) == wanted.settings
+
+        if await is_so():
+            return
+        try:
+            await dialogue.execute(wanted)
+        except CommandError:
+            if not await is_so():
+                raise
+
+    async def _write(self, dialogue: Dialogue, what: Kept, slot: int | None, pem: bytes) -> None:
+        """Into its slot, unless it is there already as far as we know."""
+        if not pem or slot is None or self._written.get((what, slot)) == pem:
+            return
+        self._written.pop((what, slot), None)
+        await dialogue.execute(StoreCertificate(what, slot, pem))
+        self._written[what, slot] = pem
+
+    async def _set_names(self, dialogue: Dialogue, link_id: int, tls: TlsOptions) -> None:
+        """SNI, the name to be checked and ALPN; what an earlier link of this id left is taken away."""
+        name = tls.server_name or ""
+        wanted = _Names("" if _is_address(name) else name, name if tls.check_name else "", tls.alpn)
+        before = self._names.pop(link_id, None)
+        known = before is not None
+        if before is None or wanted.sni != before.sni:
+            command: Command[None] = secure.SetServerName(link_id, wanted.sni)
+            await self._set_name(dialogue, command, may_fail=not wanted.sni and not known)
+        if before is None or wanted.common != before.common:
+            command = secure.SetCommonName(link_id, wanted.common)
+            await self._set_name(dialogue, command, may_fail=not wanted.common and not known)
+        if before is None or wanted.alpn != before.alpn:
+            await dialogue.execute(secure.SetAlpn(link_id, wanted.alpn))
+        self._names[link_id] = wanted
+
+    @staticmethod
+    async def _set_name(dialogue: Dialogue, command: Command[None], *, may_fail: bool) -> None:
+        """Taking away a name that nobody is known to have set need not succeed."""
+        try:
+            await dialogue.execute(command)
+        except CommandError as error:
+            if not may_fail:
+                raise
+            log.debug("%s", error)
+
+    async def _set_clock(self, dialogue: Dialogue) -> None:
+        """A certificate is valid for a time, so the module must know which it is (known-bugs 18)."""
+        now = datetime.now(UTC)
+        if self._firmware.clock_can_be_set:
+            if abs(await dialogue.execute(Clock()) - now) > CLOCK_ERROR:
+                await dialogue.execute(SetClock(now))
+            return
+        if await dialogue.execute(sntp.TimeSourceInForce()) is None:
+            await dialogue.execute(sntp.SetTimeSource(sntp.TimeSource(0)))
+        give_up = trio.current_time() + SNTP_S
+        while trio.current_time() < give_up:
+            if await dialogue.execute(sntp.Time()) is not None:
+                return
+            await trio.sleep(SNTP_LOOK_S)
+        raise TlsRefused(
+            f"the module's clock is not set, and no time server has answered within {SNTP_S:.0f} s: tell it "
+            "one that it can reach (AT+CIPSNTPCFG)"
+        )
+
+
+def _is_address(name: str) -> bool:
+    """Whether it is a numeric address, which does not belong into SNI (RFC 6066, 3)."""
+    return bool(name) and name.replace(".", "").isdigit()

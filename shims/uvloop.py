@@ -1,0 +1,232 @@
+"""uvloop: what its loop does in C, past every Python socket, goes through the module or is refused.
+
+`patch()` sets these methods on `uvloop.Loop`, also when uvloop is imported later. Streams work: the
+connection is made by a Python socket and handed over as what its descriptor is, an AF_UNIX stream, which
+uvloop carries natively. Servers and datagram endpoints of the module are refused with OSError(EOPNOTSUPP):
+libuv would bind sockets of its own, on the host's network. What the routes give to the host is uvloop's own.
+
+Without `patch()`, connect a socket of `esp32sock.socket` with `loop.sock_connect` and give
+`loop.create_connection(sock=as_unix(sock))`.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib.machinery
+import socket as stdlib
+import sys
+import warnings
+from importlib.abc import Loader, MetaPathFinder
+from typing import TYPE_CHECKING, Any
+
+from esp32sock.net import current, registry
+from esp32sock.net.oserrors import failure
+from esp32sock.net.resolver import destination
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+    Set = Callable[[Any, str, Any], None]
+
+
+def as_unix(sock: stdlib.socket) -> stdlib.socket:
+    """The same connection as uvloop can carry it; `sock` is detached. One of the host is returned itself."""
+    if not _is_virtual(sock) or sock.family == stdlib.AF_UNIX:
+        return sock
+    made = type(sock)(stdlib.AF_UNIX, sock.type, sock.proto, sock.detach())
+    made.setblocking(False)
+    return made
+
+
+def methods(loop_class: Any) -> dict[str, Any]:
+    """What replaces methods of the loop class."""
+    own = {name: getattr(loop_class, name) for name in _REPLACED}
+
+    async def create_connection(
+        self: Any,
+        protocol_factory: Any,
+        host: Any = None,
+        port: Any = None,
+        *,
+        sock: Any = None,
+        family: int = 0,
+        proto: int = 0,
+        flags: int = 0,
+        local_addr: Any = None,
+        **options: Any,
+    ) -> Any:
+        given = sock
+        if sock is None and (host is not None or port is not None):
+            sock = await _connected(self, (host, port), family, proto, flags, local_addr)
+            if options.get("ssl") and options.get("server_hostname") is None:
+                options["server_hostname"] = host
+            host = port = None
+        if sock is not None:
+            sock = as_unix(sock)
+        try:
+            return await own["create_connection"](self, protocol_factory, host, port, sock=sock, **options)
+        except BaseException:
+            if sock is not given:
+                sock.close()
+            raise
+
+    async def connect_accepted_socket(self: Any, protocol_factory: Any, sock: Any, **options: Any) -> Any:
+        return await own["connect_accepted_socket"](self, protocol_factory, as_unix(sock), **options)
+
+    async def create_server(
+        self: Any, protocol_factory: Any, host: Any = None, port: Any = None, **options: Any
+    ) -> Any:
+        hosts = [host] if host is None or isinstance(host, str) else list(host)
+        if sock := options.get("sock"):
+            _refuse(_is_virtual(sock), "a server on a socket of the module")
+        else:
+            _refuse(not all(map(_is_hosts_own, hosts)), "a server on the module")
+        return await own["create_server"](self, protocol_factory, host, port, **options)
+
+    async def create_datagram_endpoint(
+        self: Any, protocol_factory: Any, local_addr: Any = None, remote_addr: Any = None, **options: Any
+    ) -> Any:
+        if sock := options.get("sock"):
+            _refuse(_is_virtual(sock), "a datagram endpoint on a socket of the module")
+        elif options.get("family") != stdlib.AF_UNIX:
+            given = [address for address in (local_addr, remote_addr) if address]
+            hosts_own = given and all(_is_hosts_own(address[0]) for address in given)
+            _refuse(not hosts_own, "a datagram endpoint on the module")
+        return await own["create_datagram_endpoint"](
+            self, protocol_factory, local_addr, remote_addr, **options
+        )
+
+    async def getaddrinfo(self: Any, host: Any, port: Any, **options: int) -> Any:
+        return await self.run_in_executor(None, lambda: stdlib.getaddrinfo(host, port, **options))
+
+    async def getnameinfo(self: Any, sockaddr: Any, flags: int = 0) -> Any:
+        return await self.run_in_executor(None, stdlib.getnameinfo, sockaddr, flags)
+
+    ours = locals()
+    return {name: ours[name] for name in _REPLACED}
+
+
+_REPLACED = (
+    "create_connection", "connect_accepted_socket", "create_server", "create_datagram_endpoint",
+    "getaddrinfo", "getnameinfo",
+)  # fmt: skip
+
+
+async def _connected(
+    loop: Any, address: tuple[Any, Any], family: int, proto: int, flags: int, local_addr: Any
+) -> stdlib.socket:
+    """A connected socket, as `asyncio` makes one: the first address that answers."""
+    found = await loop.getaddrinfo(*address, family=family, type=stdlib.SOCK_STREAM, proto=proto, flags=flags)
+    failures: list[OSError] = []
+    for each_family, kind, each_proto, _, where in found:
+        try:
+            sock = stdlib.socket(each_family, kind, each_proto)
+        except OSError as error:
+            failures.append(error)
+            continue
+        try:
+            sock.setblocking(False)
+            if local_addr is not None:
+                sock.bind(tuple(local_addr))
+            await loop.sock_connect(sock, where)
+        except OSError as error:
+            sock.close()
+            failures.append(error)
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    if not failures:
+        raise OSError(f"no address to connect to for {address[0]!r}")
+    raise failures[0]
+
+
+def _is_virtual(sock: Any) -> bool:
+    return registry.state_by_id(id(sock)) is not None
+
+
+def _is_hosts_own(host: Any) -> bool:
+    if not host or not isinstance(host, str):
+        return current.is_on_host()
+    if ":" in host:  # IPv6 is never the module's, but may be the way around it
+        return host == "::1"
+    return current.is_on_host() or current.to_host(host) or destination(host)[1]
+
+
+def _refuse(bypasses: bool, what: str) -> None:
+    if bypasses:
+        raise failure(
+            errno.EOPNOTSUPP,
+            f"{what}: uvloop would open it in C, past the module; run asyncio's own event loop for it",
+        )
+
+
+# Reaching uvloop whenever it comes.
+
+
+def install(set_attribute: Set) -> Callable[[], None]:
+    """Replace the methods now, or when uvloop is imported; returns what forgets about the latter."""
+    loaded = sys.modules.get("uvloop")
+    if loaded is not None:
+        _replace(loaded, set_attribute)
+        return lambda: None
+    finder = _Finder(set_attribute)
+    sys.meta_path.insert(0, finder)
+
+    def forget() -> None:
+        if finder in sys.meta_path:
+            sys.meta_path.remove(finder)
+
+    return forget
+
+
+def _replace(module: ModuleType, set_attribute: Set) -> None:
+    loop_class = getattr(module, "Loop", None)
+    if not isinstance(loop_class, type) or not all(hasattr(loop_class, name) for name in _REPLACED):
+        warnings.warn(
+            "this version of uvloop is not known: it resolves names and opens sockets in C, past the patch "
+            "and past the module; run asyncio's own event loop",
+            RuntimeWarning,
+            stacklevel=6,
+        )
+        return
+    for name, method in methods(loop_class).items():
+        set_attribute(loop_class, name, method)
+
+
+class _Finder(MetaPathFinder):
+    """Sees uvloop being imported."""
+
+    def __init__(self, set_attribute: Set) -> None:
+        self._set_attribute = set_attribute
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != "uvloop":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader, self._set_attribute)
+        return spec
+
+
+class _Loader(Loader):
+    """Loads it as ever, and replaces the methods then."""
+
+    def __init__(self, loader: Loader, set_attribute: Set) -> None:
+        self._loader = loader
+        self._set_attribute = set_attribute
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        _replace(module, self._set_attribute)
