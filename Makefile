@@ -3,14 +3,17 @@
 #
 #   make demo      unmodified programs over a simulated module
 #   make test      the whole test suite
+#   make compat    CPython's own network tests over a simulated module, some minutes; a part is in `make test`
+#   make docs      the manual, as web pages in build/docs
 #   make bench     every bench of bench/
 #   make lint      style; `make format` repairs what can be repaired
 #   make types     strict type check
 #   make ready     only the set-up for the tests
 #   make clean     removes what was built, keeps the downloads; `make distclean` removes $(VENV) too
 #
-# Variables: PYTHON (3.11 or newer), VENV, ARGS (more words for pytest, the demo or the benches), WORKERS (test
-# processes; a file's tests stay in one of them).
+# Variables: PYTHON (3.11 or newer), VENV, ARGS (more words for pytest, the compatibility run, the demo or the
+# benches), WORKERS (test processes; a file's tests stay in one of them).
+# On another interpreter: make PYTHON=/path/to/python3.13 VENV=.venv-3.13 compat
 # The compiled part lies in the tree, one for each Python version: two venvs of one version share it.
 
 VENV ?= .venv
@@ -54,7 +57,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input install --progress-ba
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: ready demo test bench lint format types clean distclean which-build FORCE
+.PHONY: ready demo test compat docs bench lint format types clean distclean which-build FORCE
 
 demo: $(call needs,demo) which-build
 	@$(PY) -m esp32sock demo $(ARGS)
@@ -63,6 +66,13 @@ ready: $(call needs,test) which-build
 
 test: $(call needs,test) which-build
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+compat: which-build
+	@$(PY) -m tests.compat --jobs $(WORKERS) $(ARGS)
+
+docs: $(call needs,docs) which-build
+	@$(PY) -m sphinx -W --keep-going -n -q -d build/doctrees docs build/docs $(ARGS)
+	@echo "the manual is in build/docs/index.html"
 
 bench: $(call needs,bench) which-build
 	@failed=; for name in $(BENCHES); do \
@@ -89,7 +99,7 @@ which-build: $(BUILT)
 	@$(PY) -c 'from esp32sock._build import BUILD; print(f"esp32sock: {BUILD} build")'
 
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis docs/_build $(STAMPS)/built-*
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis $(STAMPS)/built-*
 	rm -f _speedups/*.so _speedups/*.c _speedups/*.html
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
@@ -122,6 +132,7 @@ $(call needs,%): $(VENV)/pyvenv.cfg
 	  $(PIP) -r $(STAMPS)/$*.txt > $(STAMPS)/$*.log 2>&1; } || { tail -n 30 $(STAMPS)/$*.log >&2; exit 1; }
 	@test '$*' != test || $(PIP) --no-deps -r tests/foreign.txt >> $(STAMPS)/$*.log 2>&1 \
 	  || { tail -n 30 $(STAMPS)/$*.log >&2; exit 1; }
+	@test '$*' != test || $(PY) -m tests.e2e.servers
 	@touch $@
 
 $(BUILT): $(VENV)/pyvenv.cfg $(call needs,build)

@@ -9,12 +9,11 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from esp32sock.at.commands import Command
 from esp32sock.at.commands.catalogue import CATALOGUE, FIRST, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from esp32sock.at.commands import Command
 
 PAGE = Path(__file__).with_name("commands.md")
 
@@ -25,11 +24,20 @@ Every command of Espressif's *ESP32 AT Instruction Set and Examples* 1.0 (2017),
 of later firmware that the library itself needs. Each is a small frozen class; executing it gives the typed
 result in the third column, or raises an `esp32sock.Error` that says why not.
 
+<!-- run after: attach -->
 ```python
-from esp32sock.at.commands import scan, wifi
+from esp32sock.at.commands import scan
 
-points = interface.execute(scan.Scan())            # blocks
-joined = await module.execute(wifi.Joined())       # does not, in trio
+points = interface.execute(scan.Scan())  # blocks
+```
+
+In [trio](libraries.md#trio) it does not:
+
+<!-- run after: open_interface -->
+```python
+from esp32sock.at.commands import wifi
+
+joined = await interface.execute(wifi.Joined())
 ```
 
 Arguments are checked before anything is sent (`ValueError`). A command that would end every open link, marked
@@ -114,7 +122,7 @@ def _source(command: type[Command[Any]]) -> str:
 
 def _ends_links(command: type[Command[Any]]) -> bool:
     """Whether the class says so of itself, at least for some arguments."""
-    return "ends_links" in vars(command)
+    return command.ends_links is not Command.ends_links
 
 
 if __name__ == "__main__":

@@ -15,14 +15,17 @@ import importlib
 import json
 import os
 import sys
+import threading
 import time
 import traceback
 import unittest
+from concurrent.futures import Future
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.compat.expected import EXPECTED
-from tests.compat.plan import PASSIVE, cases
+from tests.compat.plan import cases
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,16 +137,39 @@ def _over_a_module(arguments: argparse.Namespace, closing: ExitStack) -> Callabl
     """From now on loopback is behind a module, which is on this machine; how many links were opened."""
     import esp32sock
     from esp32sock.shims import monkey
-    from esp32sock.simulator import BackgroundModule, Settings
 
-    options = {"receive": "passive"} if f"{arguments.module}.{arguments.cls}" in PASSIVE else {}
-    simulated = BackgroundModule(Settings(profile=arguments.profile, aliases=()))
-    closing.callback(simulated.stop)
-    interface = esp32sock.attach(simulated.path, direct=(), **options)
+    interface = esp32sock.attach(_simulated(arguments.profile, closing), direct=())
     closing.callback(esp32sock.detach)
     monkey.patch()
     closing.callback(monkey.unpatch)
     return lambda: interface.stats()["links_opened"]
+
+
+def _simulated(profile: str, closing: ExitStack) -> str:
+    """A module that runs in a thread until `closing`; the URL of its port.
+
+    The port is a TCP connection: a terminal hands on 2048 bytes at a time (tty_io.c), and the server of
+    test_poplib breaks on a TLS record that comes in pieces.
+    """
+    import trio
+
+    from esp32sock.simulator import Settings, serve
+
+    running: Future[tuple[str, Callable[[], None]]] = Future()
+
+    async def run() -> None:
+        async with trio.open_nursery() as nursery:
+            settings = Settings(profile=profile, aliases=())
+            place = await nursery.start(partial(serve, settings, tcp=("127.0.0.1", 0)))
+            token = trio.lowlevel.current_trio_token()
+            running.set_result((place, lambda: token.run_sync_soon(nursery.cancel_scope.cancel)))
+
+    thread = threading.Thread(target=trio.run, args=(run,), daemon=True)
+    thread.start()
+    closing.callback(thread.join)
+    place, stop = running.result(HUNG_S)
+    closing.callback(stop)
+    return place
 
 
 if __name__ == "__main__":

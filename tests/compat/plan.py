@@ -53,10 +53,6 @@ QUICK = (
 )
 """What `make test` has time for."""
 
-PASSIVE = ("test.test_socket.SendmsgTCPTest", "test.test_socket.RecvmsgTCPTest")
-"""Run with receive="passive": they wait until a sender is held back because nobody reads, and on 2.4 nothing
-but the speed of the line does that otherwise, of which an unpaced module has no end."""
-
 
 @dataclass(frozen=True, order=True)
 class Unit:

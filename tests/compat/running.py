@@ -42,6 +42,7 @@ def run_unit(unit: Unit, *, profile: str | None) -> dict[str, Outcome]:
 
 def _run_process(unit: Unit, profile: str | None, skip: list[str]) -> dict[str, Outcome]:
     how = ["--unpatched"] if profile is None else ["--profile", profile]
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder, "results")
         results.touch()
@@ -49,8 +50,8 @@ def _run_process(unit: Unit, profile: str | None, skip: list[str]) -> dict[str, 
         try:
             done = subprocess.run(
                 [*command, "--skip", *skip],
-                cwd=ROOT,
-                env={**os.environ, "HOME": folder, "TMPDIR": folder},
+                cwd=folder,
+                env={**os.environ, "HOME": folder, "TMPDIR": folder, "PYTHONPATH": path},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -2,9 +2,9 @@
 
     python -m tests.e2e.servers
 
-looks for each of them and installs what is missing: as root with apt-get install, else with apt-get download
-and unpacked below the virtual environment. Where neither works the tests use a stand-in of their own
-(tests/e2e/stand_ins.py), so the exit status is always 0.
+is run by `make test` when it sets up its packages. It looks for each of them and installs what is missing:
+as root with apt-get install, else with apt-get download and unpacked below the virtual environment. Where
+neither works the tests use a stand-in of their own (tests/e2e/stand_ins.py); the exit status is always 0.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ PACKAGES = {"mosquitto": ["mosquitto"], "redis-server": ["redis-server", "redis-
 UNPACKED = Path(sys.prefix) / "servers"
 LIBRARIES = ("usr/lib", "usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "lib/x86_64-linux-gnu")
 START_S = 20.0
+IMPATIENT = ("-q", "-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=15")
+"""Of apt-get: a machine without a way to the archives shall not wait for them long."""
 
 
 def find(program: str) -> str | None:
@@ -84,9 +86,9 @@ def install() -> None:
         print(f"no apt-get here: stand-ins take the place of {', '.join(missing)}")
         return
     if os.geteuid() == 0:
-        _run("apt-get", "-q", "update")
+        _run("apt-get", *IMPATIENT, "update")
         wanted = [package for packages in missing.values() for package in packages]
-        _run("apt-get", "-q", "-y", "--no-install-recommends", "install", *wanted)
+        _run("apt-get", *IMPATIENT, "-y", "--no-install-recommends", "install", *wanted)
     else:
         for packages in missing.values():
             _unpack(packages)
@@ -101,7 +103,7 @@ def _unpack(packages: list[str]) -> None:
     steps = _run("apt-get", "--simulate", "--no-install-recommends", "install", *packages)
     would = [line.split()[1] for line in steps.splitlines() if line.startswith("Inst ")]
     libraries = [name for name in would if name.startswith("lib")]
-    _run("apt-get", "-q", "download", *packages, *libraries, folder=archives)
+    _run("apt-get", *IMPATIENT, "download", *packages, *libraries, folder=archives)
     for archive in archives.glob("*.deb"):
         _run("dpkg-deb", "--extract", str(archive), str(UNPACKED))
 

@@ -104,6 +104,8 @@ def test_the_link_is_closed_while_the_program_goes_on(background: Background, ho
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         assert readers.wait_for(len(WAYS[how])) == WAYS[how]
+        assert background.open_links() == 0  # while the program goes on
+        assert process.poll() is None
     assert process.returncode == 0
     assert background.open_links() == 0
 

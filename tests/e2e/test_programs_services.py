@@ -116,6 +116,13 @@ def test_asyncio_and_trio(esp32: SimulatedProcess) -> None:
     assert ran.links == 8
 
 
+def test_uvloop(esp32: SimulatedProcess) -> None:
+    with streams(Echo) as port:
+        ran = run_program(esp32, "echo_uvloop", HOST, port)
+    assert ran.output.splitlines() == [f"uvloop True {HOST}", "uvloop True"]
+    assert ran.links == 1
+
+
 def answer_to(question: bytes, *, limit_bytes: int | None = None) -> bytes:
     """What a name server says: A for one name, a very long TXT for the other."""
     query = dns.message.from_wire(question)
