@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from enum import IntEnum
 
 
 class Error(Exception):
@@ -37,13 +40,18 @@ class RemoteProtocolError(ProtocolError):
 class CommandError(Error):
     """The module refused a command or failed at it."""
 
-    def __init__(self, command: str, result: str, error_code: int | None = None, hint: str = "") -> None:
-        code = "" if error_code is None else f" (code 0x{error_code:08x})"
+    def __init__(
+        self, command: str, result: str, error_code: int | None = None, hint: str = "", meaning: str = ""
+    ) -> None:
+        code = "" if error_code is None else f" (code 0x{error_code:08x}{': ' if meaning else ''}{meaning})"
         advice = f"; {hint}" if hint else ""
         super().__init__(f"{command}: the module answered {result}{code}{advice}")
         self.command = command
         self.result = result
         self.error_code = error_code
+        """The number that the module gave with it, of `ERR CODE` or `+ERRNO`."""
+        self.reason: IntEnum | None = None
+        """The number of the command itself, where it has such: `wifi.JoinFailure`."""
         self.lines: tuple[bytes, ...] = ()
         """What the module said before it; secrets too, so not for showing."""
 

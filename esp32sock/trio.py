@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from esp32sock.net.passthrough import open_passthrough
 from esp32sock.shims.trio import (
     HostnameResolver,
     ModuleSocket,
@@ -10,4 +11,11 @@ from esp32sock.shims.trio import (
     open_interface,
 )
 
-__all__ = ["HostnameResolver", "ModuleSocket", "SocketFactory", "TrioInterface", "open_interface"]
+__all__ = [
+    "HostnameResolver",
+    "ModuleSocket",
+    "SocketFactory",
+    "TrioInterface",
+    "open_interface",
+    "open_passthrough",
+]

@@ -10,6 +10,7 @@ import os
 import sys
 from dataclasses import dataclass
 from importlib import import_module
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from esp32sock._build import BUILD
@@ -51,7 +52,10 @@ WORDS = {
     "run": Word("run a program over the module", "run"),
     "simulate": Word("run a simulated module", "simulate"),
     "demo": Word("show it without hardware", "demo"),
+    "completion": Word("make a shell complete all this", "completion"),
 }
+
+INTERRUPTED = 130
 
 EXIT_STATUS = """\
 exit status: 0 it worked, 1 it failed, 2 the words make no sense, 69 there is no module to talk to,
@@ -62,18 +66,31 @@ exit status: 0 it worked, 1 it failed, 2 the words make no sense, 69 there is no
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit status, see `EXIT_STATUS`."""
     words = sys.argv[1:] if argv is None else list(argv)
-    arguments = _parser(next((word for word in words if not word.startswith("-")), None)).parse_args(words)
     try:
+        chosen = next((word for word in words if not word.startswith("-")), None)
+        arguments = parser_for(chosen).parse_args(words)
+        if chosen != "run":  # a program's streams are its own
+            _print_anything()
         status: int = arguments.go(arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has seen enough; the interpreter must not complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return INTERRUPTED
     return status
 
 
-def _parser(chosen: str | None) -> argparse.ArgumentParser:
-    """All words with their help, and the arguments of the chosen one."""
+def _print_anything() -> None:
+    """A network's name may hold letters that the terminal has not."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def parser_for(*chosen: str | None) -> argparse.ArgumentParser:
+    """All words with their help, and the arguments of those chosen."""
     parser = argparse.ArgumentParser(
         prog="esp32sock",
         description="An ESP32 with AT firmware as the network interface of Python programs.",
@@ -84,6 +101,6 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name, word in WORDS.items():
         command = commands.add_parser(name, help=word.help)
-        if name == chosen:
+        if name in chosen:
             import_module(f"esp32sock.cli.{word.place}").add_arguments(command)
     return parser

@@ -24,14 +24,15 @@ from esp32sock.at.commands.catalogue import CATALOGUE
 from esp32sock.at.commands.redaction import redacted
 from esp32sock.at.events import Event, LinkClosed, LinkOpened, ModuleRestarted, UnknownText, WifiChanged
 from esp32sock.at.urcs import Wifi
-from esp32sock.cli.common import FAILED, Misuse, add_options, guarded, port_of, single
+from esp32sock.cli.common import FAILED, Misuse, add_options, guarded, module_of, single
 from esp32sock.cli.show import present, printable
 from esp32sock.errors import CommandError, Error
-from esp32sock.module.talk import Talk, talking
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
+
+    from esp32sock.module.talk import Talk
 
 PROMPT = "AT> "
 HISTORY_LINES = 1000
@@ -77,12 +78,12 @@ def go(arguments: argparse.Namespace) -> int | None:
     if not arguments.commands and sys.stdin.isatty():
         if arguments.json:
             raise Misuse("--json is for commands on the command line or in a pipe")
-        with in_background(port_of(arguments), arguments.baud) as talk:
+        with in_background(arguments) as talk:
             Console(talk).run()
         return None
     lines = arguments.commands or [line for line in map(str.strip, sys.stdin) if line]
     commands = [written(line) for line in lines]
-    with in_background(port_of(arguments), arguments.baud) as talk:
+    with in_background(arguments) as talk:
         said = [say(talk, arguments, command) for command in commands]
     if arguments.json:
         present(arguments, {"commands": said}, lambda: None)
@@ -177,16 +178,19 @@ def told(event: Event) -> str | None:
 
 
 @contextmanager
-def in_background(url: str, baud: int) -> Iterator[BackgroundTalk]:
+def in_background(arguments: argparse.Namespace) -> Iterator[BackgroundTalk]:
     """Find the module from a thread of its own, which ends with the block."""
+    entered: Future[trio.lowlevel.TrioToken] = Future()
     started: Future[BackgroundTalk] = Future()
-    stop: list[trio.Event] = []
+    scope = trio.CancelScope()
 
     async def run() -> None:
-        async with talking(url, baud) as talk:
-            stop.append(trio.Event())
-            started.set_result(BackgroundTalk(talk, trio.lowlevel.current_trio_token()))
-            await stop[0].wait()
+        token = trio.lowlevel.current_trio_token()
+        entered.set_result(token)
+        with scope:
+            async with module_of(arguments) as talk:
+                started.set_result(BackgroundTalk(talk, token))
+                await trio.sleep_forever()
 
     def main() -> None:
         try:
@@ -197,12 +201,11 @@ def in_background(url: str, baud: int) -> Iterator[BackgroundTalk]:
 
     thread = threading.Thread(target=main, name="esp32sock at", daemon=True)
     thread.start()
-    talk = started.result()
     try:
-        yield talk
+        yield started.result()
     finally:
         with suppress(trio.RunFinishedError):
-            talk._token.run_sync_soon(stop[0].set)
+            entered.result().run_sync_soon(scope.cancel)
         thread.join()
 
 

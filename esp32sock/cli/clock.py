@@ -25,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_options(parser)
     parser.add_argument("--zone", type=int, help="hours from UTC, -11 to 13 (as set, or 0)")
     parser.add_argument("--server", action="append", default=[], help="ask this one; up to three")
-    parser.add_argument("--timeout", type=float, default=20.0, metavar="S", help="seconds (%(default)s)")
+    parser.add_argument(
+        "--timeout", type=float, default=20.0, metavar="S", help="give up after so many seconds (%(default)g)"
+    )
     set_job(parser, job)
 
 

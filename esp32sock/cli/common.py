@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import sys
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
 from esp32sock.at.commands import basic
 from esp32sock.at.commands.catalogue import CATALOGUE
+from esp32sock.cli import INTERRUPTED
+from esp32sock.cli.show import printable
 from esp32sock.errors import CommandError, Error, PortError
 from esp32sock.module.options import DEFAULT_BAUD
 from esp32sock.module.talk import Talk, talking
@@ -18,7 +23,7 @@ from esp32sock.net.interface import PORT_VARIABLE
 if TYPE_CHECKING:
     import argparse
     from argparse import _SubParsersAction
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from esp32sock.at.commands import Command
 
@@ -27,7 +32,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-FAILED, MISUSED, NO_MODULE, INTERRUPTED = 1, 2, os.EX_UNAVAILABLE, 130
+FAILED, MISUSED, NO_MODULE = 1, 2, os.EX_UNAVAILABLE
 
 
 class Misuse(Exception):
@@ -85,12 +90,34 @@ def talk_to(arguments: argparse.Namespace, job: Callable[[Talk], Awaitable[int |
     """Find the module and do the job with it; the exit status."""
 
     async def run() -> int | None:
-        async with talking(port_of(arguments), arguments.baud) as talk:
-            if arguments.rtscts:
-                talk.port.set_rtscts(True)
+        async with module_of(arguments) as talk:
             return await job(talk)
 
-    return guarded(lambda: trio.run(run))
+    return guarded(lambda: running(run))
+
+
+@asynccontextmanager
+async def module_of(arguments: argparse.Namespace) -> AsyncIterator[Talk]:
+    """The module that `add_port` is about; what `talking` raises, and Misuse."""
+    async with talking(port_of(arguments), arguments.baud) as talk:
+        if arguments.rtscts:
+            talk.port.set_rtscts(True)
+        yield talk
+
+
+def running(job: Callable[[], Awaitable[R]]) -> R:
+    """Run it under trio; an interrupt arrives where the job itself waits, never amid the dialogue."""
+    return trio.run(job, restrict_keyboard_interrupt_to_checkpoints=True)
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """While a person is asked, an interrupt ends the question at once."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def guarded(job: Callable[[], int | None]) -> int:
@@ -98,15 +125,12 @@ def guarded(job: Callable[[], int | None]) -> int:
     try:
         return job() or 0
     except BaseException as raised:
-        error = single(raised)
-        status = _status(error)
-        if status is None:
+        statuses = {error: _status(error) for error in causes(raised)}
+        if None in statuses.values():
             raise
-        if status == INTERRUPTED:
-            print(file=sys.stderr)
-        else:
-            print(f"esp32sock: {error}", file=sys.stderr)
-        return status
+        for error, status in statuses.items():
+            print("" if status == INTERRUPTED else f"esp32sock: {_message(error)}", file=sys.stderr)
+        return max(status for status in statuses.values() if status is not None)
 
 
 def _status(error: BaseException) -> int | None:
@@ -128,11 +152,24 @@ def _status(error: BaseException) -> int | None:
     return None
 
 
+def _message(error: BaseException) -> str:
+    if isinstance(error, UnicodeEncodeError):  # its own words are about codecs
+        return "the words of the command line are not valid UTF-8"
+    return printable(re.sub(r"^\[Errno -?\d+\] ", "", str(error)))
+
+
+def causes(error: BaseException) -> list[BaseException]:
+    """What is inside nested groups, and inside urllib's errors."""
+    if isinstance(error, BaseExceptionGroup):
+        return [cause for inner in error.exceptions for cause in causes(inner)]
+    reason = getattr(error, "reason", None)
+    return [reason if isinstance(reason, OSError) else error]
+
+
 def single(error: BaseException) -> BaseException:
-    """The one cause inside nested groups."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+    """The one cause inside nested groups; the group where there are several."""
+    found = causes(error)
+    return found[0] if len(found) == 1 else error
 
 
 def add_storing(parser: argparse.ArgumentParser) -> None:
@@ -170,7 +207,9 @@ def confirmed(arguments: argparse.Namespace, question: str) -> None:
         return
     if not sys.stdin.isatty():
         raise Misuse(f"{question} Say --yes.")
-    if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+    with asking():
+        answer = input(f"{question} [y/N] ")
+    if answer.strip().lower() not in ("y", "yes"):
         raise Misuse("nothing was done")
 
 

@@ -19,13 +19,13 @@ from rich.console import Console
 from rich.table import Table
 
 from esp32sock._build import BUILD
+from esp32sock.module.options import DEFAULT_BAUD
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-BAUD = 115200
-LINE_BYTES_PER_S = BAUD / 10
+BITS_A_BYTE = 10
 SIMULATOR_START_S = 20.0
 PROGRAM_S = 80.0
 EXCERPT_LINES = 16
@@ -40,7 +40,10 @@ PROGRAMS = ("with_urllib.py", "with_requests.py", "with_threads.py")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Run unmodified programs over a simulated module on a pty at 115200 baud."
+    parser.description = (
+        "Run unmodified programs over a simulated module, and show what that looked like on its serial line."
+    )
+    parser.add_argument("--baud", type=int, default=DEFAULT_BAUD, help="of that line (%(default)s)")
     parser.set_defaults(go=go)
 
 
@@ -52,10 +55,6 @@ class Row:
     bytes: int
     seconds: float
     right: bool
-
-    @property
-    def line_share(self) -> float:
-        return self.bytes / self.seconds / LINE_BYTES_PER_S
 
 
 class _Server(BaseHTTPRequestHandler):
@@ -84,33 +83,33 @@ class _Server(BaseHTTPRequestHandler):
 
 def go(arguments: argparse.Namespace) -> int:
     """0 when everything arrived as it was sent."""
-    print(f"esp32sock demo: {BUILD} build; a simulated ESP32 (firmware 2.4) on a pty at {BAUD} baud")
+    print(
+        f"esp32sock demo: {BUILD} build; a simulated ESP32 (firmware 2.4) on a pty at {arguments.baud} baud"
+    )
     with tempfile.TemporaryDirectory(prefix="esp32sock-demo-") as folder:
         trace = Path(folder, "trace")
         server = ThreadingHTTPServer(("127.0.0.1", 0), _Server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         link = str(Path(folder, "esp32"))
-        simulator = _start_simulator(link, trace)
+        simulator = _start_simulator(link, trace, arguments.baud)
         try:
             base = f"http://{HOST}:{server.server_port}"
-            rows, failures = _run_programs(link, base)
+            rows, failures = _run_programs(link, arguments.baud, base)
         finally:
             simulator.terminate()
             simulator.wait()
             server.shutdown()
             server.server_close()
-        _show(rows, failures, trace.read_text(errors="replace"))
+        _show(rows, failures, trace.read_text(errors="replace"), arguments.baud / BITS_A_BYTE)
     wrong = failures or len(rows) != 6 or not all(row.right for row in rows)
     print("something differs: see above" if wrong else "everything arrived as it was sent")
     return 1 if wrong else 0
 
 
-def _start_simulator(link: str, trace: Path) -> subprocess.Popen[bytes]:
+def _start_simulator(link: str, trace: Path, baud: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "esp32sock", "simulate", "--paced", "--trace", "--baud", str(baud)]
     with trace.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "esp32sock", "simulate", "--paced", "--trace", "--pty", link],
-            stdout=output,
-        )
+        process = subprocess.Popen([*command, "--pty", link], stdout=output)
     give_up = time.monotonic() + SIMULATOR_START_S
     while not os.path.lexists(link):
         if process.poll() is not None or time.monotonic() > give_up:
@@ -119,13 +118,14 @@ def _start_simulator(link: str, trace: Path) -> subprocess.Popen[bytes]:
     return process
 
 
-def _run_programs(link: str, base: str) -> tuple[list[Row], list[str]]:
+def _run_programs(link: str, baud: int, base: str) -> tuple[list[Row], list[str]]:
     rows: list[Row] = []
     failures: list[str] = []
     folder = Path(__file__).parent / "programs"
     for program in PROGRAMS:
-        command = [sys.executable, "-m", "esp32sock", "run", "--port", link, str(folder / program), base]
+        command = [sys.executable, "-m", "esp32sock", "run", "--port", link, "--baud", str(baud)]
         print(f"  $ esp32sock run --port {Path(link).name} {program} {base}", flush=True)
+        command += [str(folder / program), base]
         done = subprocess.run(command, capture_output=True, text=True, timeout=PROGRAM_S, check=False)
         rows += _rows(done.stdout)
         if done.returncode:
@@ -141,13 +141,14 @@ def _rows(output: str) -> Iterator[Row]:
             yield Row(what, int(count), float(seconds), sha256 == wanted)
 
 
-def _show(rows: list[Row], failures: list[str], trace: str) -> None:
-    table = Table(title=f"Over the module (line rate {LINE_BYTES_PER_S:.0f} bytes/s each way)")
+def _show(rows: list[Row], failures: list[str], trace: str, line_bytes_per_s: float) -> None:
+    table = Table(title=f"Over the module (line rate {line_bytes_per_s:.0f} bytes/s each way)")
     for heading in ("what", "bytes", "seconds", "of the line", ""):
         table.add_column(heading, justify="left" if heading in ("what", "") else "right")
     for row in rows:
         mark = "" if row.right else "WRONG"
-        table.add_row(row.what, f"{row.bytes}", f"{row.seconds:.2f}", f"{row.line_share:.0%}", mark)
+        share = row.bytes / row.seconds / line_bytes_per_s
+        table.add_row(row.what, f"{row.bytes}", f"{row.seconds:.2f}", f"{share:.0%}", mark)
     console = Console()
     console.print(table)
     print("What was said on the serial line (excerpt):")

@@ -7,6 +7,7 @@ at ends the examination. Each problem has a name of its own, see `PROBLEMS`, for
 from __future__ import annotations
 
 import errno
+import re
 import statistics
 from dataclasses import dataclass
 from enum import Enum
@@ -15,15 +16,16 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from esp32sock.at.commands import addresses, basic, ping, tcpip, wifi
-from esp32sock.cli.common import FAILED, NO_MODULE, add_options, guarded, port_of, single
+from esp32sock.at.commands import Raw, addresses, basic, ping, tcpip, wifi
+from esp32sock.cli.common import FAILED, NO_MODULE, add_options, guarded, module_of, port_of, running, single
 from esp32sock.cli.show import present, printable
 from esp32sock.errors import CommandError, Error, ModuleReset, PortError
-from esp32sock.module.talk import Talk, talking
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Callable
+
+    from esp32sock.module.talk import Talk
 
 PROBLEMS = {
     "no-port": "there is no such port",
@@ -36,6 +38,7 @@ PROBLEMS = {
     "restarts": "the module restarts by itself",
     "old-firmware": "the firmware has faults that later ones do not have",
     "slow-adapter": "the adapter makes every round trip slow",
+    "slow-line": "the line carries much less than its rate",
     "no-flow-control": "fast, and nothing holds the host back when the module's buffer is full",
     "low-memory": "the module has little memory left",
     "station-off": "the module's station is off",
@@ -67,7 +70,17 @@ LOW_BYTES = 40_000
 """What one TLS link may need (at-dialects 7.4)."""
 WEAK_DBM = -80
 """By taste."""
-LATENCY = "sys/bus/usb-serial/devices/{}/latency_timer"
+LATENCY = "/sys/bus/usb-serial/devices/{}/latency_timer"
+LOW_LATENCY_MS = 1
+"""What low-latency mode sets an FTDI adapter's timer to (performance-facts 2.2)."""
+PASSES = 3
+LEAST_BYTES = 2000
+"""So much is heard to say how fast the line is; by taste."""
+SLOW_LINE = 2.0
+"""So many times as long as the rate and the round trips explain; by taste."""
+USUAL_BAUD = 115_200
+FAST_ENOUGH_BAUD = 921_600
+"""What most adapters can do and many boards' cables stand (performance-facts 2); by taste."""
 
 
 class Verdict(Enum):
@@ -80,7 +93,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check: what was looked at, what was found, and what to do."""
+    """One check: what was looked at, what was found, and what to do, or could be done where all is well."""
 
     check: str
     verdict: Verdict
@@ -89,8 +102,8 @@ class Finding:
     advice: str | None = None
 
 
-def well(check: str, found: str) -> Finding:
-    return Finding(check, Verdict.WELL, found)
+def well(check: str, found: str, advice: str | None = None) -> Finding:
+    return Finding(check, Verdict.WELL, found, advice=advice)
 
 
 def warning(check: str, found: str, problem: str, advice: str) -> Finding:
@@ -103,8 +116,9 @@ def problem(check: str, found: str, name: str, advice: str) -> Finding:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Look at everything between this machine and the network: the port, its rate, the firmware, the "
-        "line, Wi-Fi, names. Changes nothing on the module but its echo."
+        "Look at everything between this machine and the network: the port and who may open it, its rate, "
+        "the firmware and its dialect, the adapter, the line's round trip and throughput, flow control, "
+        "memory, Wi-Fi, the gateway, names. Changes nothing on the module but its echo."
     )
     add_options(parser)
     parser.add_argument("--name", default="example.com", help="the name to look up (%(default)s)")
@@ -133,7 +147,7 @@ def show(finding: Finding) -> None:
 
 
 def summary(findings: list[Finding]) -> None:
-    names = [one.problem for one in findings if one.problem]
+    names = dict.fromkeys(one.problem for one in findings if one.problem)
     print(f"found: {', '.join(names)}" if names else "nothing is wrong")
 
 
@@ -142,8 +156,8 @@ def examine(arguments: argparse.Namespace, tell: Callable[[Finding], None]) -> b
     url = port_of(arguments)
 
     async def run() -> None:
-        async with talking(url, arguments.baud) as talk:
-            tell(well("port", f"{url} at {arguments.baud} baud"))
+        async with module_of(arguments) as talk:
+            tell(well("port", f"{url} may be opened and answers at {arguments.baud} baud"))
             for check in CHECKS:
                 finding = await check(talk, arguments)
                 tell(finding)
@@ -151,7 +165,7 @@ def examine(arguments: argparse.Namespace, tell: Callable[[Finding], None]) -> b
                     return  # what lies behind it cannot be looked at
 
     try:
-        trio.run(run)
+        running(run)
     except BaseException as raised:
         error = single(raised)
         match error:
@@ -171,7 +185,11 @@ def examine(arguments: argparse.Namespace, tell: Callable[[Finding], None]) -> b
 def _unreachable(error: PortError) -> Finding:
     """Why the port could not be opened or the module not be found, as the error says."""
     text = str(error)
-    name = "wrong-baud" if "baud, not at" in text else _OF_ERRNO.get(error.errno, "silent")
+    rate = re.search(r"answers at (\d+) baud", text)
+    if rate is not None:
+        found = f"the module answers at {rate[1]} baud"
+        return problem("port", found, "wrong-baud", f"say --baud {rate[1]}, or change it with `uart baud`")
+    name = _OF_ERRNO.get(error.errno, "silent")
     return problem("port", PROBLEMS[name], name, text)
 
 
@@ -195,6 +213,26 @@ async def firmware(talk: Talk, arguments: argparse.Namespace) -> Finding:
     return warning("firmware", text, "old-firmware", advice)
 
 
+async def dialect(talk: Talk, arguments: argparse.Namespace) -> Finding:
+    """What this generation can do that others cannot, as far as it matters to sockets."""
+    firmware = talk.firmware
+    stored = "can stay out of the flash" if firmware.has_sysstore else "always go to the flash"
+    release = ".".join(map(str, firmware.version[:2]))
+    return well("dialect", f"AT of {release}: {firmware.cipsend_max} bytes a send, settings {stored}")
+
+
+async def adapter(talk: Talk, arguments: argparse.Namespace) -> Finding:
+    """Low-latency mode, which opening the port asked for; only FTDI's adapters have something to read."""
+    timer = latency_ms(talk.port.name)
+    if timer is None:
+        return well("adapter", "no latency timer to set; the round trip tells")
+    if timer > LOW_LATENCY_MS:
+        path = LATENCY.format(Path(talk.port.name).name)
+        advice = f"low-latency mode was refused: as root, `echo {LOW_LATENCY_MS} > {path}`"
+        return warning("adapter", f"its latency timer is {timer} ms", "slow-adapter", advice)
+    return well("adapter", f"low-latency mode is on, its timer is {timer} ms")
+
+
 async def line(talk: Talk, arguments: argparse.Namespace) -> Finding:
     """The same question many times: every answer must be whole, and soon."""
     answers, trips = set(), []
@@ -208,22 +246,51 @@ async def line(talk: Talk, arguments: argparse.Namespace) -> Finding:
     trip = statistics.median(trips)
     found = f"{EXCHANGES} of {EXCHANGES} answers whole, round trip {trip * 1000:.1f} ms"
     own_s = len(b"AT\r\n\r\nOK\r\n") * talk.dialogue.session.s_per_byte
-    if trip - own_s > SLOW_S:
-        timer = latency_ms(talk.port.name)
-        shown = "" if timer is None else f" (its latency timer is {timer} ms)"
-        advice = (
-            f"the adapter waits before it hands on{shown}: set its latency timer to 1 ms, or take another"
-        )
+    quickest_s = statistics.quantiles(trips)[0]  # an adapter waits always, a busy machine sometimes
+    if quickest_s - own_s > SLOW_S:
+        advice = "the adapter waits before it hands on: another one, or another driver, may not"
         return warning("line", found, "slow-adapter", advice)
     return well("line", found)
 
 
-def latency_ms(port: str, root: Path = Path("/")) -> int | None:
+def latency_ms(port: str) -> int | None:
     """The latency timer of an FTDI adapter."""
     try:
-        return int((root / LATENCY.format(Path(port).name)).read_text())
+        return int(Path(LATENCY.format(Path(port).name)).read_text())
     except (OSError, ValueError):
         return None
+
+
+async def throughput(talk: Talk, arguments: argparse.Namespace) -> Finding:
+    """How fast much text comes; the best of a few, since this machine may have other things to do."""
+    rate_bytes_per_s, expected_s = 0.0, 1.0
+    for _ in range(PASSES):
+        heard_bytes, seconds, expected_s = await much_text(talk)
+        rate_bytes_per_s = max(rate_bytes_per_s, heard_bytes / seconds)
+        if seconds <= SLOW_LINE * expected_s:
+            break
+    found = f"{rate_bytes_per_s / 1000:.1f} kB/s from the module at {arguments.baud} baud"
+    if heard_bytes / rate_bytes_per_s > SLOW_LINE * expected_s:
+        advice = "is the adapter on a busy hub, far away, or this machine overloaded?"
+        return warning("throughput", found, "slow-line", advice)
+    if arguments.baud <= USUAL_BAUD:
+        return well("throughput", found, f"`esp32sock uart baud {FAST_ENOUGH_BAUD}` makes it faster")
+    return well("throughput", found)
+
+
+async def much_text(talk: Talk) -> tuple[int, float, float]:
+    """The bytes heard, the seconds that took, and those that the rate and the round trips explain."""
+    began, heard = trio.current_time(), talk.dialogue.heard_bytes
+    await talk.execute(basic.Test())
+    trip_s = trio.current_time() - began
+    trips, began, heard = 0, trio.current_time(), talk.dialogue.heard_bytes
+    while talk.dialogue.heard_bytes - heard < LEAST_BYTES:
+        if await talk.has(Raw(b"AT+CMD?")) is None:
+            await talk.execute(basic.Version())
+            trips += 1
+        trips += 1
+    count = talk.dialogue.heard_bytes - heard
+    return count, trio.current_time() - began, count * talk.dialogue.session.s_per_byte + trips * trip_s
 
 
 async def flow_control(talk: Talk, arguments: argparse.Namespace) -> Finding:
@@ -296,7 +363,10 @@ async def names(talk: Talk, arguments: argparse.Namespace) -> Finding:
 
 CHECKS: tuple[Callable[[Talk, argparse.Namespace], Awaitable[Finding]], ...] = (
     firmware,
+    dialect,
+    adapter,
     line,
+    throughput,
     flow_control,
     memory,
     station,

@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "again then. What the host does not take is not noticed: to carry data safely, use sockets."
     )
     add_port(parser)
-    parser.add_argument("host")
-    parser.add_argument("host_port", type=int, metavar="PORT")
+    parser.add_argument("host", help="a name or an address")
+    parser.add_argument("host_port", type=int, metavar="PORT", help="its port")
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--udp", dest="kind", action="store_const", const="UDP", help="UDP instead of TCP")
     kind.add_argument("--ssl", dest="kind", action="store_const", const="SSL", help="TLS, by the module")
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1.0,
         metavar="S",
-        help="at the end of input, wait until nothing came for so long (%(default)s s)",
+        help="at the end of input, wait until nothing came for so many seconds (%(default)g)",
     )
     set_job(parser, job)
 
@@ -64,13 +64,13 @@ def _note(text: str) -> None:
 
 async def _send_input(stream: Passthrough) -> None:
     while data := await trio.to_thread.run_sync(os.read, 0, READ_BYTES, abandon_on_cancel=True):
-        await stream.send(data)
+        await stream.send_all(data)
 
 
 async def _show(stream: Passthrough, heard: trio.MemorySendChannel[None]) -> None:
     """What comes from the host, on stdout at once."""
     while True:
-        data = await stream.receive()
+        data = await stream.receive_some()
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         with suppress(trio.WouldBlock):

@@ -23,10 +23,10 @@ MS = timedelta(milliseconds=1)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Have the module ask a host for an echo. Firmware 1.0 and later."
     add_options(parser)
-    parser.add_argument("host")
+    parser.add_argument("host", help="a name or an address")
     parser.add_argument("-c", "--count", type=int, default=4, help="how often (%(default)s)")
     parser.add_argument(
-        "-i", "--interval", type=float, default=1.0, metavar="S", help="seconds (%(default)s)"
+        "-i", "--interval", type=float, default=1.0, metavar="S", help="seconds between two (%(default)g)"
     )
     set_job(parser, job)
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Send a file to a URL over the module, by HTTP's PUT."
+    parser.description = "Send a file to a URL over the module."
     add_options(parser)
-    parser.add_argument("file", help="what to send")
+    parser.add_argument("file", metavar="FILE", help="what to send")
     parser.add_argument("url", help="http:// or https://")
-    parser.add_argument("--method", choices=("PUT", "POST"), default="PUT", help="(%(default)s)")
+    parser.add_argument("--method", choices=("PUT", "POST"), default="PUT", help="of HTTP (%(default)s)")
     parser.set_defaults(go=go)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Have the module look up a name."
     add_options(parser)
-    parser.add_argument("name")
+    parser.add_argument("name", help="like example.org")
     set_job(parser, job)
 
 

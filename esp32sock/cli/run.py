@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from esp32sock.module.options import DEFAULT_BAUD
-from esp32sock.net.interface import PORT_VARIABLE, attach, detach
+from esp32sock.net.interface import PASSWORD_VARIABLE, PORT_VARIABLE, SSID_VARIABLE, attach, detach
 from esp32sock.shims.monkey import patched
 
 
@@ -23,10 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--baud", type=int, default=DEFAULT_BAUD, help="the module's rate (%(default)s)")
     parser.add_argument("--rtscts", action="store_true", help="use hardware flow control on both sides")
     parser.add_argument("--direct", help="what the host's own stack serves: networks, names, or none")
-    parser.add_argument("--ssid", help="join this access point (default: ESP32SOCK_SSID)")
-    parser.add_argument("--password", help="its password (default, and better: ESP32SOCK_PASSWORD)")
+    parser.add_argument(
+        "--ssid",
+        help=f"join this access point, with the password in {PASSWORD_VARIABLE} (default: {SSID_VARIABLE})",
+    )
     parser.add_argument("-m", dest="module", action="store_true", help="the program is a module's name")
-    parser.add_argument("program", help="a script, or with -m a module")
+    parser.add_argument("program", metavar="PROGRAM", help="a script, or with -m a module")
     parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="the program's own arguments")
     parser.set_defaults(go=go)
 
@@ -56,7 +58,7 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     options: dict[str, Any] = {"baud": arguments.baud, "rtscts": arguments.rtscts}
     if arguments.ssid is not None:
         options["ssid"] = arguments.ssid
-        options["password"] = arguments.password or os.environ.get("ESP32SOCK_PASSWORD", "")
+        options["password"] = os.environ.get(PASSWORD_VARIABLE, "")
     return options
 
 

@@ -12,6 +12,7 @@ from esp32sock.at.urcs import Wifi
 from esp32sock.cli.common import FAILED, add_options, set_job
 from esp32sock.cli.show import present
 from esp32sock.cli.wifi import have_station, status
+from esp32sock.module.uninterrupted import uninterrupted
 
 if TYPE_CHECKING:
     import argparse
@@ -36,22 +37,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Wait for a phone with Espressif's or WeChat's app to tell the module its network."
     add_options(parser)
     parser.add_argument("--kind", choices=KINDS, default="both", help="how the phone tells it (%(default)s)")
-    parser.add_argument("--timeout", type=float, default=120.0, metavar="S", help="seconds (%(default)s)")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=120.0,
+        metavar="S",
+        help="give up after so many seconds (%(default)g)",
+    )
     set_job(parser, job)
 
 
 async def job(talk: Talk, arguments: argparse.Namespace) -> int | None:
     await have_station(talk)
-    await talk.execute(smartconfig.StartSmartConfig(KINDS[arguments.kind]))
-    if not arguments.json:
-        print("waiting for a phone", flush=True)
     joined = False
     try:
+        await talk.execute(smartconfig.StartSmartConfig(KINDS[arguments.kind]))
+        if not arguments.json:
+            print("waiting for a phone", flush=True)
         with trio.move_on_after(arguments.timeout):
             joined = await until_joined(talk, quiet=arguments.json)
     finally:
-        with trio.CancelScope(shield=True):
-            await talk.execute(smartconfig.StopSmartConfig())
+        await uninterrupted(lambda: talk.has(smartconfig.StopSmartConfig()))
     return await told(talk, arguments, joined=joined)
 
 

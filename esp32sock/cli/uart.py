@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ from esp32sock.at.commands import basic
 from esp32sock.cli.common import add_word, add_words
 from esp32sock.cli.info import described
 from esp32sock.cli.show import facts, present
+from esp32sock.errors import Error, PortError
+from esp32sock.module.uninterrupted import uninterrupted
 
 if TYPE_CHECKING:
     import argparse
@@ -50,10 +53,16 @@ async def set_baud(talk: Talk, arguments: argparse.Namespace) -> None:
 async def change(talk: Talk, arguments: argparse.Namespace, wanted: basic.UartSettings) -> None:
     command = basic.SetUart(wanted)
     command.line(talk.firmware)  # what cannot be sent is refused before anything is changed
-    await talk.change_uart(wanted, store=arguments.store)
+    until = "" if arguments.store else ", until the module restarts"
+
+    async def all_of_it() -> None:
+        await talk.change_uart(wanted, store=arguments.store)
+        print(f"verified; from now on use --baud {wanted.baud}{until}", file=sys.stderr, flush=True)
+
+    try:
+        await uninterrupted(all_of_it)  # half of it would leave the two sides at different rates
+    except PortError as error:
+        if talk.dialogue.error is not None:
+            raise
+        raise Error(str(error)) from error  # the port is there, and so is the module
     await show(talk, arguments)
-    if not arguments.json:
-        rate = f"--baud {wanted.baud}"
-        print(
-            f"verified; from now on use {rate}" + ("" if arguments.store else ", until the module restarts")
-        )

@@ -43,9 +43,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def job(talk: Talk, arguments: argparse.Namespace) -> int | None:
-    confirmed(arguments, f"The module has {talk.firmware}; its firmware is replaced, and every link ends.")
-    with stages(quiet=arguments.json) as begun:
-        done = await talk.execute(update.Update(on_stage=begun))
+    firmware = str(talk.firmware).removeprefix("AT version:")
+    confirmed(arguments, f"The module has {firmware}; its firmware is replaced, and every link ends.")
+    try:
+        with stages(quiet=arguments.json) as begun:
+            done = await talk.execute(update.Update(on_stage=begun))
+    except KeyboardInterrupt:
+        print("\nthe module goes on by itself, is busy until it is done, and restarts then", file=sys.stderr)
+        raise
     restarted = await until_restarted(talk, RESTART_S)
     words = "updated and restarted" if restarted else f"updated, but not back within {RESTART_S:g} s"
     present(arguments, {"stages": done, "restarted": restarted}, lambda: print(words))
@@ -65,6 +70,6 @@ def stages(*, quiet: bool) -> Iterator[Callable[[update.UpdateStage], object]]:
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("asking the module", total=LAST)
         yield lambda stage: bar.update(
-            task, completed=stage - 1, description=f"stage {stage} of {LAST}: {STORY[stage]}"
+            task, completed=stage - 1, description=f"stage {stage} of {LAST}: {STORY[stage]}", refresh=True
         )
         bar.update(task, completed=LAST, description="done")

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.at.commands import addresses, dhcp, scan, wifi
-from esp32sock.cli.common import Misuse, add_word, add_words, keep_settings
+from esp32sock.cli.common import Misuse, add_word, add_words, asking, keep_settings
 from esp32sock.cli.show import facts, present, printable, table, word
 from esp32sock.net.interface import PASSWORD_VARIABLE
 
@@ -32,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     autojoin = add_word(words, "autojoin", auto_join, "whether the module joins by itself after a start")
     autojoin.add_argument("switch", nargs="?", choices=("on", "off"), help="change it")
     static = add_word(words, "static", set_static, "give the station a fixed address", stores=True)
-    static.add_argument("address", type=IPv4Address)
-    static.add_argument("gateway", type=IPv4Address, nargs="?")
-    static.add_argument("netmask", type=IPv4Address, nargs="?")
+    static.add_argument("address", type=IPv4Address, help="like 192.168.1.50")
+    static.add_argument("gateway", type=IPv4Address, nargs="?", help="the way out, like 192.168.1.1")
+    static.add_argument("netmask", type=IPv4Address, nargs="?", help="with a gateway; like 255.255.255.0")
     dynamic = add_word(words, "dhcp", set_dhcp, "get the station's address by DHCP, or not", stores=True)
     dynamic.add_argument("switch", nargs="?", choices=("on", "off"), help="change it")
     mac = add_word(words, "mac", set_mac, "the station's MAC address", stores=True)
@@ -79,7 +79,8 @@ def password_for(ssid: str, *, is_open: bool) -> str:
         return os.environ[PASSWORD_VARIABLE]
     if not sys.stdin.isatty():
         raise Misuse(f"set {PASSWORD_VARIABLE}, or say --open for a network without a password")
-    return getpass.getpass(f"password of {printable(ssid)}: ")
+    with asking():
+        return getpass.getpass(f"password of {printable(ssid)}: ")
 
 
 async def join(talk: Talk, arguments: argparse.Namespace) -> None:

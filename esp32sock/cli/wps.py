@@ -10,6 +10,7 @@ from esp32sock.at.commands import smartconfig
 from esp32sock.cli.common import add_options, set_job
 from esp32sock.cli.smartconfig import told, until_joined
 from esp32sock.cli.wifi import have_station
+from esp32sock.module.uninterrupted import uninterrupted
 
 if TYPE_CHECKING:
     import argparse
@@ -20,21 +21,26 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Join the access point whose WPS button is pressed meanwhile."
     add_options(parser)
-    parser.add_argument("--timeout", type=float, default=120.0, metavar="S", help="seconds (%(default)s)")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=120.0,
+        metavar="S",
+        help="give up after so many seconds (%(default)g)",
+    )
     set_job(parser, job)
 
 
 async def job(talk: Talk, arguments: argparse.Namespace) -> int | None:
     await have_station(talk)
-    await talk.execute(smartconfig.Wps(on=True))
-    if not arguments.json:
-        print("press the button of the access point now", flush=True)
     joined = False
     try:
+        await talk.execute(smartconfig.Wps(on=True))
+        if not arguments.json:
+            print("press the button of the access point now", flush=True)
         with trio.move_on_after(arguments.timeout):
             joined = await until_joined(talk, quiet=arguments.json)
     finally:
         if not joined:
-            with trio.CancelScope(shield=True):
-                await talk.has(smartconfig.Wps(on=False))
+            await uninterrupted(lambda: talk.has(smartconfig.Wps(on=False)))
     return await told(talk, arguments, joined=joined)

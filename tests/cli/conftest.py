@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
+import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.cli.quick import HURRY
 from tests.cli.terminal import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,22 @@ class Done:
     returncode: int
     stdout: str
     stderr: str
+
+
+@contextmanager
+def as_input(text: str) -> Iterator[TextIO]:
+    """Descriptor 0 has this to read, and then its end."""
+    before = os.dup(0)
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(text.encode())
+            file.seek(0)
+            os.dup2(file.fileno(), 0)
+            with os.fdopen(0, encoding="utf-8", closefd=False) as stdin:
+                yield stdin
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
 
 
 @pytest.fixture
@@ -39,13 +56,14 @@ def in_a_pipe(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     monkeypatch.chdir(ROOT)
 
     def run(*words: str, given: str = "", **environment: str) -> Done:
-        monkeypatch.setattr(sys, "stdin", io.StringIO(given))
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        try:
-            status = main(words)
-        except SystemExit as left:  # argparse
-            status = int(left.code or 0)
+        with as_input(given) as stdin:
+            monkeypatch.setattr(sys, "stdin", stdin)
+            try:
+                status = main(words)
+            except SystemExit as left:  # argparse
+                status = int(left.code or 0)
         seen = capfd.readouterr()
         return Done(status, seen.out, seen.err)
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import difflib
 import fcntl
 import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
 import termios
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyte
+
+from tests.cli.zygote import Zygote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +36,7 @@ QUICK = "tests/cli/quick.py"
 
 ROWS, COLUMNS = 40, 100
 PATIENCE_S = 50.0
-UPDATE = "ESP32SOCK_UPDATE_SCREENS"
+UPDATING = bool(os.environ.get("ESP32SOCK_UPDATE_SCREENS"))
 
 _CHANCE = (
     (re.compile(r"-\d\d dBm"), "-NN dBm"),
@@ -39,6 +44,8 @@ _CHANCE = (
     (re.compile(r"\d+\.\d s, "), "N s, "),
     (re.compile(r"\d+\.\d kB/s"), "N kB/s"),
     (re.compile(r"━+"), "━━"),
+    (re.compile(r"127\.64\.\d+\.\d+"), "127.64.N.N"),
+    (re.compile(r" +\d+\.\d\d │ +\d+% │"), " SECONDS │ SHARE │"),
     (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "YYYY-MM-DD HH:MM:SS"),
     (re.compile(r"127\.\d+\.\d+\.\d+:\d+|10\.0\.2\.2:\d{4,5}\b"), "ADDRESS"),
     (re.compile(r"(?<![\w:])\d:\d\d:\d\d(?![:\d])"), "H:MM:SS"),
@@ -53,6 +60,8 @@ class Seen:
     screen: str
     written: str
     status: int
+    shown: tuple[str, ...]
+    """Every screen there was, one after the other."""
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
@@ -64,52 +73,99 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "TERM": "xterm-256color", "PYTHONWARNINGS": "error", **extra}
 
 
+class Forked:
+    """A run of the command line."""
+
+    def __init__(self, words: Sequence[str], environment: Mapping[str, str], terminal: int) -> None:
+        self._zygote = zygote()
+        self._pid: int | None = self._zygote.start(words, environment, terminal)
+
+    def wait(self) -> int:
+        assert self._pid is not None
+        status, self._pid = self._zygote.wait(self._pid), None
+        return status
+
+    def end(self) -> None:
+        if self._pid is not None:
+            os.kill(self._pid, signal.SIGKILL)
+            self.wait()
+
+
+class Started:
+    """A run of something else, by an interpreter of its own."""
+
+    def __init__(
+        self, program: Sequence[str], words: Sequence[str], extra: Mapping[str, str], terminal: int
+    ) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, *program, *words],
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            cwd=ROOT,
+            env=environment(extra),
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+
+    def wait(self) -> int:
+        return self._process.wait(PATIENCE_S)
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@cache
+def zygote() -> Zygote:
+    return Zygote(environment({}), PATIENCE_S)
+
+
 def on_terminal(
     *words: str,
     keys: Sequence[tuple[str, str | Callable[[], object]]] = (),
-    program: Sequence[str] = (QUICK,),
+    program: Sequence[str] | None = None,
     **extra: str,
 ) -> Seen:
-    """Run `esp32sock WORDS` on a terminal; `keys`: what to wait for on the screen, and what to type or do."""
+    """Run `esp32sock WORDS` on a terminal; `keys`: what to wait for on the screen, and what to type or do.
+
+    However it ends, the terminal is as it was before, with its cursor.
+    """
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-    process = subprocess.Popen(
-        [sys.executable, *program, *words],
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        cwd=ROOT,
-        env=environment(extra),
-        start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    as_before = termios.tcgetattr(slave)
+    run = (
+        Forked(words, environment(extra), slave) if program is None else Started(program, words, extra, slave)
     )
     os.close(slave)
     screen = pyte.Screen(COLUMNS, ROWS)
     stream = pyte.ByteStream(screen)
     written = bytearray()
+    shown = [""]
     waiting = list(keys)
     give_up = time.monotonic() + PATIENCE_S
     try:
         while (data := _read(master, give_up)) is not None:
             written += data
-            stream.feed(data)
-            while waiting and waiting[0][0] in _text(screen):
+            for piece in re.split(rb"(?=\r)", data):  # a bar is drawn again from the left
+                stream.feed(piece)
+                text = "\n".join(line.rstrip() for line in screen.display).strip("\n")
+                if text != shown[-1]:
+                    shown.append(text)
+            while waiting and waiting[0][0] in text:
                 _, act = waiting.pop(0)
                 if isinstance(act, str):
                     os.write(master, act.encode())
                 else:
                     act()
-        status = process.wait(PATIENCE_S)
+        status = run.wait()
+        assert termios.tcgetattr(master) == as_before
+        assert not screen.cursor.hidden
     finally:
-        process.kill()
-        process.wait()
+        run.end()
         os.close(master)
     assert not waiting, f"never seen: {waiting[0][0]!r} in {written!r}"
-    return Seen(_text(screen).strip("\n"), written.decode("utf-8", "replace"), status)
-
-
-def _text(screen: pyte.Screen) -> str:
-    return "\n".join(line.rstrip() for line in screen.display)
+    return Seen(shown[-1], written.decode("utf-8", "replace"), status, tuple(shown))
 
 
 def _read(master: int, give_up: float) -> bytes | None:
@@ -122,15 +178,21 @@ def _read(master: int, give_up: float) -> bytes | None:
         return None
 
 
-def assert_screen(name: str, seen: Seen) -> None:
-    """The screen is the one in screens/NAME.txt; ESP32SOCK_UPDATE_SCREENS=1 writes it instead."""
+def assert_screen(name: str, seen: Seen, **chance: str) -> None:
+    """The screen is the one in screens/NAME.txt; ESP32SOCK_UPDATE_SCREENS=1 writes it instead.
+
+    `chance`: what stands there for a text that differs from run to run.
+    """
     text = seen.screen
+    for replacement, this_time in chance.items():
+        text = text.replace(this_time, replacement)
     for pattern, replacement in _CHANCE:
         text = pattern.sub(replacement, text)
     path = SCREENS / f"{name}.txt"
-    if os.environ.get(UPDATE):
+    if UPDATING:
         path.write_text(text + "\n", "utf-8")
-    assert text + "\n" == path.read_text("utf-8")
+    wanted, found = path.read_text("utf-8").splitlines(), text.splitlines()
+    assert found == wanted, "\n".join(difflib.unified_diff(wanted, found, path.name, "the screen"))
 
 
 def piped(*words: str, given: str | None = None, **extra: str) -> subprocess.CompletedProcess[str]:

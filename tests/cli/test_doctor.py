@@ -7,19 +7,27 @@ import fcntl
 import json
 import os
 import pty
+import re
+import ssl
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import serial
+import trustme
 
 from esp32sock.cli import doctor
+from esp32sock.module import startup
+from esp32sock.simulator import BackgroundModule, Settings
+from esp32sock.simulator.settings import Timing
 from tests.cli.terminal import WORLD
+from tests.e2e.support import HOST
+from tests.e2e.test_tls import secure_echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.cli.conftest import Done
 
@@ -61,7 +69,8 @@ def examined(in_a_pipe: Run, port: str, *words: str) -> tuple[list[dict[str, Any
 def named(findings: list[dict[str, Any]]) -> list[str]:
     """The problems, each with advice."""
     for finding in findings:
-        assert (finding["problem"] is None) == (finding["advice"] is None) == (finding["verdict"] == "well")
+        assert (finding["problem"] is None) == (finding["verdict"] == "well")
+        assert finding["problem"] is None or finding["advice"]
     return [finding["problem"] for finding in findings if finding["problem"]]
 
 
@@ -70,14 +79,12 @@ SILENT_GATEWAY = '[[access_point]]\nssid = "lonely"\ngateway = "10.0.2.250"\n'
 
 INJECTED: list[tuple[str, str, int]] = [
     ("no-port", "/dev/none", 69),
-    ("wrong-baud", "sim://2.4?baud=921600", 69),
-    ("wrong-baud", "sim://2.4?baud=9600", 69),
     ("lossy-line", "sim://2.4?faults=drop-down:0.01", 1),
     ("restarts", "sim://2.4?faults=reset@600", 1),
     ("old-firmware", "sim://2.0", 0),
-    ("slow-adapter", "sim://2.4?latency_ms=30", 0),
+    ("slow-line", "sim://2.4?faults=stall-down:0.2=0.04", 0),
     ("station-off", "sim://2.4?joined=0", 1),
-    ("no-names", "sim://2.4?faults=dns-fail", 1),
+    ("no-names", "sim://2.4?faults=dns-fail=0.1", 1),
 ]
 
 
@@ -92,9 +99,27 @@ def test_nothing_wrong_is_found_where_nothing_is(in_a_pipe: Run) -> None:
     findings, status = examined(in_a_pipe, WORLD)
     assert named(findings) == []
     assert [finding["check"] for finding in findings] == [
-        *("port", "firmware", "line", "flow control", "memory", "Wi-Fi", "gateway", "names"),
+        *("port", "firmware", "dialect", "adapter", "line", "throughput", "flow control", "memory"),
+        *("Wi-Fi", "gateway", "names"),
     ]
+    found = {finding["check"]: finding["found"] for finding in findings}
+    assert re.fullmatch(r"20 of 20 answers whole, round trip [\d.]+ ms", found["line"])
+    assert re.fullmatch(r"[\d.]+ kB/s from the module at 115200 baud", found["throughput"])
     assert status == 0
+
+
+def test_an_adapter_that_waits(in_a_pipe: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(startup, "SILENCE_S", 0.1)  # longer than it waits, as on every adapter there is
+    findings, status = examined(in_a_pipe, "sim://2.4?latency_ms=40")
+    assert named(findings) == ["slow-adapter"]
+    assert status == 0
+
+
+def test_the_rate_that_was_found_is_told(in_a_pipe: Run) -> None:
+    findings, status = examined(in_a_pipe, "sim://2.4?baud=921600")
+    assert named(findings) == ["wrong-baud"]
+    assert "--baud 921600" in findings[0]["advice"]
+    assert status == 69
 
 
 def test_no_flow_control_on_a_fast_line(in_a_pipe: Run) -> None:
@@ -118,6 +143,29 @@ def test_not_joined_with_the_station_on(in_a_pipe: Run, tmp_path: Path) -> None:
     findings, status = examined(in_a_pipe, f"{port}&cold=1")
     assert named(findings) == ["not-joined"]
     assert status == 1
+
+
+def test_joined_without_an_address(in_a_pipe: Run) -> None:
+    """A network whose DHCP keeps its clients waiting."""
+    slow = Timing(associate_s=0.0, dhcp_s=1000.0)
+    module = BackgroundModule(Settings(cold=True, timing=slow))
+    try:
+        findings, status = examined(in_a_pipe, module.path)
+    finally:
+        module.stop()
+    assert named(findings) == ["no-address"]
+    assert status == 1
+
+
+def test_memory_that_others_have_taken(in_a_pipe: Run, esp32_pty: str) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert(HOST).configure_cert(context)
+    with secure_echo(context) as (port,):
+        links = [f'cipstart={link},"SSL","{HOST}",{port}' for link in range(4)]
+        assert in_a_pipe("at", "cipmux=1", *links, "--port", esp32_pty).returncode == 0
+        findings, status = examined(in_a_pipe, esp32_pty)
+    assert named(findings) == ["low-memory"]
+    assert status == 0
 
 
 def test_nobody_answers(in_a_pipe: Run) -> None:
@@ -159,18 +207,34 @@ def test_a_port_that_this_user_may_not_open(in_a_pipe: Run, monkeypatch: pytest.
     assert status == 69
 
 
-def test_every_problem_has_a_description() -> None:
-    tried = {case[0] for case in INJECTED} | {
-        *("no-flow-control", "weak-signal", "no-gateway", "not-joined", "silent", "not-at", "port-busy"),
-        "permission",
-    }
-    assert len(tried) >= 12
-    assert tried <= set(doctor.PROBLEMS)
+def test_every_problem_is_injected_somewhere_here() -> None:
+    text = Path(__file__).read_text("utf-8")
+    proved = {case[0] for case in INJECTED} | set(re.findall(r'named\(findings\) == \["([\w-]+)"\]', text))
+    assert proved | {"weak-signal", "no-gateway"} == set(doctor.PROBLEMS)
+    assert len(proved) >= 12
 
 
-def test_the_latency_timer_of_an_adapter(tmp_path: Path) -> None:
-    path = tmp_path / "sys/bus/usb-serial/devices/ttyUSB3/latency_timer"
-    path.parent.mkdir(parents=True)
-    path.write_text("16\n")
-    assert doctor.latency_ms("/dev/ttyUSB3", tmp_path) == 16
-    assert doctor.latency_ms("/dev/ttyACM0", tmp_path) is None
+@pytest.mark.parametrize(
+    ("timer", "expected", "found"),
+    [
+        (16, ["slow-adapter"], "its latency timer is 16 ms"),
+        (1, [], "low-latency mode is on, its timer is 1 ms"),
+    ],
+)
+def test_the_latency_timer_of_an_adapter(
+    in_a_pipe: Run,
+    esp32_pty: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    timer: int,
+    expected: list[str],
+    found: str,
+) -> None:
+    path = tmp_path / Path(esp32_pty).name / "latency_timer"
+    path.parent.mkdir()
+    path.write_text(f"{timer}\n")
+    monkeypatch.setattr(doctor, "LATENCY", f"{tmp_path}/{{}}/latency_timer")
+    findings, status = examined(in_a_pipe, esp32_pty)
+    assert named(findings) == expected
+    assert [finding["found"] for finding in findings if finding["check"] == "adapter"] == [found]
+    assert status == 0

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
+from esp32sock.cli import WORDS, parser_for
+from esp32sock.cli.completion import places
 from tests.cli.terminal import ROOT, WORLD
 from tests.e2e.support import HOST, PAGE, http_server
 
@@ -43,6 +45,7 @@ CASES: list[tuple[str, list[str], dict[str, str], dict[str, Any]]] = [
     ("station", ["wps", *JOINED], {}, {"state": "joined"}),
     ("uart", ["uart", "show", *JOINED], {}, {}),
     ("uart", ["uart", "baud", "230400", "--store", *JOINED], {}, {}),
+    ("uart", ["uart", "set", "--flow", "cts", *JOINED], {}, {}),
     ("sleep", ["sleep", *JOINED], {}, {"mode": "modem"}),
     ("deep-sleep", ["sleep", "250ms", "--yes", *JOINED], {}, {"deep_sleep": 0.25}),
     ("time", ["time", *JOINED], {}, {"zone": 0}),
@@ -107,6 +110,13 @@ def test_every_schema_is_valid_and_used() -> None:
     assert found == used
     for path in SCHEMAS.glob("*.json"):
         jsonschema.Draft202012Validator.check_schema(json.loads(path.read_text("utf-8")))
+
+
+def test_every_word_that_has_json_is_here() -> None:
+    tested = {tuple(case[1]) for case in CASES} | {("get",), ("put",), ("listen",)}
+    for place in places(parser_for(*WORDS)):
+        if "--json" in place.options:
+            assert any(words[: len(place.path)] == place.path for words in tested), place.path
 
 
 # ---- exit statuses

@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from esp32sock.cli import EXIT_STATUS, WORDS, _parser
+from esp32sock.cli import EXIT_STATUS, WORDS, parser_for
 from esp32sock.cli.doctor import PROBLEMS
 from tests.cli.terminal import ROOT
 
@@ -38,4 +38,4 @@ def test_every_exit_status_is_there() -> None:
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_is_understood(example: str) -> None:
     words = shlex.split(example)
-    assert callable(_parser(words[0]).parse_args(words).go)
+    assert callable(parser_for(words[0]).parse_args(words).go)

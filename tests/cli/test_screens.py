@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.terminal import WORLD, assert_screen, on_terminal
+from esp32sock._build import BUILD
+from esp32sock.cli import WORDS, parser_for
+from esp32sock.cli.completion import places
+from tests.cli.terminal import SCREENS, WORLD, assert_screen, on_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 JOINED = ("--port", WORLD)
 
@@ -84,6 +90,13 @@ def test_a_word(
         assert not any(keys[0][1].strip() in text for text in (seen.screen, seen.written))
 
 
+def test_every_word_has_a_screen() -> None:
+    screens = {path.stem for path in SCREENS.glob("*.txt")}
+    for place in places(parser_for(*WORDS)):
+        name = "-".join(place.path)
+        assert place.words or any(f"{one}-".startswith(f"{name}-") for one in screens), name
+
+
 # ---- words that talk to no module, or bring their own
 
 PORTS = """
@@ -117,12 +130,25 @@ def test_run(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text("import socket\nprint(socket.gethostbyname('host.test'))\n")
     seen = on_terminal("run", str(program), ESP32SOCK_PORT=WORLD)
-    assert (seen.screen, seen.status) == ("10.0.2.2", 0)
-
-
-def test_simulate(tmp_path: Path) -> None:
-    link = tmp_path / "esp32"
-    seen = on_terminal("simulate", "--pty", str(link), keys=[("simulated ESP32", "\x03")])
+    assert_screen("run", seen)
     assert seen.status == 0
-    assert str(link) in seen.screen.replace("\n", "")
-    assert not link.is_symlink()
+
+
+def test_simulate() -> None:
+    with TemporaryDirectory() as folder:
+        link = Path(folder, "esp32")
+        seen = on_terminal("simulate", "--pty", str(link), keys=[("simulated ESP32", "\x03")])
+        assert not link.is_symlink()
+    assert seen.status == 0
+    assert_screen("simulate", seen, LINK=str(link))
+
+
+def test_demo() -> None:
+    """But for what was said on the line: in which pieces is chance."""
+    seen = on_terminal("demo", "--baud", "3000000")
+    assert seen.status == 0, seen.screen
+    table, _, said = seen.screen.partition("What was said on the serial line (excerpt):\n")
+    table = re.sub(r"(│ the other of .*\n)(│ one of .*\n)", r"\2\1", table)  # who is first is chance
+    assert_screen("demo", replace(seen, screen=table.rstrip()), BUILD=f"{BUILD} build")
+    assert "  H>M  AT+CIPSTART=" in said
+    assert said.splitlines()[-1] == "everything arrived as it was sent"
