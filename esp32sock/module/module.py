@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from esp32sock.module.pumps import StreamPump
 
 R = TypeVar("R")
+Request = StreamRequest | DatagramRequest | ListenRequest
 
 REOPEN_S = 0.5
 """Between two tries to get a lost port back."""
@@ -244,21 +245,27 @@ class Module:
 
     def open_stream(self, request: StreamRequest) -> None:
         """Begin a stream; its listener hears how it goes."""
-        self.begin(run_stream, self, request)
+        self._begin(run_stream, request)
 
     def open_datagram(self, request: DatagramRequest) -> None:
         """Begin a UDP link; its listener hears how it goes."""
-        self.begin(run_datagram, self, request)
+        self._begin(run_datagram, request)
 
     def listen(self, request: ListenRequest) -> None:
         """Begin to listen; the request's listener hears how it goes."""
-        self.begin(run_server, self, request)
+        self._begin(run_server, request)
+
+    def _begin(self, life: Callable[..., Awaitable[None]], request: Request) -> None:
+        try:
+            self.begin(life, self, request)
+        except RuntimeError:  # the nursery is closed: the module is just ending
+            request.listener.failed(PortError("the interface was detached").means(errno.ENETDOWN))
 
     def begin(self, life: Callable[..., Awaitable[None]], *args: Any) -> None:
         """Run the whole life of a socket's other half; `drain` waits for it."""
         assert self._nursery is not None, "the module runs before it is used"
-        self._lives += 1
         self._nursery.start_soon(self._live, life, *args)
+        self._lives += 1
 
     async def _live(self, life: Callable[..., Awaitable[None]], *args: Any) -> None:
         try:

@@ -27,7 +27,7 @@ SIMULATOR_PACKAGE = "esp32sock.simulator"
 """pyserial looks up `sim://` there, by name, when somebody asks for it."""
 
 _ADVICE = {
-    errno.ENOENT: "there is no such port; `python -m serial.tools.list_ports` lists those there are",
+    errno.ENOENT: "there is no such port; `esp32sock ports` lists those there are",
     errno.EACCES: "this user may not open it; on Linux the group is often `dialout`: "
     "`sudo usermod -a -G dialout $USER`, then log in again",
     errno.EPERM: "this user may not open it",

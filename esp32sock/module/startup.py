@@ -96,7 +96,8 @@ async def _diagnosis(dialogue: Dialogue) -> PortError:
         found = await _other_rate(dialogue)
         if found is not None:
             return PortError(
-                f"the module on {port.name} answers at {found} baud, not at {given}: attach with baud={found}"
+                f"the module on {port.name} answers at {found} baud, not at {given}: say baud={found} "
+                f"(--baud {found})"
             ).means(errno.EPROTO)
     if not dialogue.heard_bytes:
         return PortError(

@@ -175,7 +175,9 @@ def kept(fd: int) -> Iterator[None]:
 
 
 def hung_up(end: _socket.socket) -> bool:
-    """Whether nobody holds the other end any more."""
+    """Whether nobody holds the other end any more, or this end is closed itself."""
+    if end.fileno() < 0:
+        return True
     poll = select.poll()
     poll.register(end.fileno(), 0)
     return bool(poll.poll(0))

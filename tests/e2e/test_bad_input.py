@@ -80,7 +80,7 @@ def refusal(url: str, **options: object) -> OSError:
 def test_a_port_that_is_not_there() -> None:
     error = refusal("/dev/tty-not-there")
     assert error.errno == errno.ENOENT
-    assert "list_ports" in str(error)
+    assert "esp32sock ports" in str(error)
 
 
 def test_a_port_that_another_program_has() -> None:

@@ -11,7 +11,7 @@ import trio
 
 from esp32sock.errors import Error, ModuleReset
 from esp32sock.simulator import Settings
-from tests.module.rig import echo, network, running, sink
+from tests.module.rig import Rig, echo, network, running, sink
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -292,3 +292,17 @@ async def test_closing_the_interface_delivers_what_was_sent_on_sockets_that_are_
         assert idle.told == user.told == ["opened", "ended"]
         assert await user.read_all() == b""
     assert bytes(received) == b"x" * 5000
+
+
+async def test_a_request_to_a_module_that_has_just_ended_fails(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with running() as rig:
+        module = rig.module
+    ended = Rig(module, rig.simulated)
+    user = ended.begin(7000)
+    assert user.told == ["failed"]
+    assert user.error is not None
+    assert user.error.errno == errno.ENETDOWN
+    user.request.end.close()
+    await user.end.aclose()

@@ -117,6 +117,7 @@ def test_hanging_up() -> None:
     os.close(copy)
     assert ends.hung_up(engine)
     engine.close()
+    assert ends.hung_up(engine)
 
 
 def test_ends_close_in_silence() -> None:
