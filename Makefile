@@ -17,7 +17,7 @@
 # The compiled part lies in the tree, one for each Python version: two venvs of one version share it.
 
 VENV ?= .venv
-WORKERS ?= 2
+WORKERS ?= 3
 PY := $(VENV)/bin/python
 STAMPS := $(VENV)/.stamps
 
