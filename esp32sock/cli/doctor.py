@@ -358,7 +358,7 @@ async def names(talk: Talk, arguments: argparse.Namespace) -> Finding:
     except CommandError:
         advice = "has the network a name server and a way out? --name looks up another name"
         return problem("names", f"{arguments.name} was not found", "no-names", advice)
-    return well("names", f"{arguments.name} is {', '.join(found)}")
+    return well("names", f"{arguments.name} is {', '.join(map(str, found))}")
 
 
 CHECKS: tuple[Callable[[Talk, argparse.Namespace], Awaitable[Finding]], ...] = (

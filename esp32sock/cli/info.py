@@ -72,8 +72,8 @@ def show(info: Info) -> None:
             "serial": serial and described(serial),
             "Wi-Fi mode": word(info.wifi_mode).replace("-", " "),
             "network": printable(network.ssid) if network else "none",
-            "station": " ".join(filter(None, (own.station_ip, own.station_mac))) or None,
-            "SoftAP": " ".join(filter(None, (own.softap_ip, own.softap_mac))) or None,
+            "station": " ".join(map(str, filter(None, (own.station_ip, own.station_mac)))) or None,
+            "SoftAP": " ".join(map(str, filter(None, (own.softap_ip, own.softap_mac)))) or None,
             "links open": info.links,
         }
     )

@@ -114,7 +114,15 @@ class Module:
 
     @property
     def station_ip(self) -> str | None:
-        return self.addresses.station_ip
+        """As sockets have it; None without Wi-Fi."""
+        address = self.addresses.station_ip
+        return None if address is None else str(address)
+
+    @property
+    def softap_ip(self) -> str | None:
+        """As sockets have it; None while the SoftAP is off."""
+        address = self.addresses.softap_ip
+        return None if address is None else str(address)
 
     @property
     def dialogue(self) -> Dialogue:
@@ -171,7 +179,7 @@ class Module:
 
     def _is_softap_client(self, host: str) -> bool:
         """Whether the address is in the module's own network (a /24, at-dialects 6), which needs no Wi-Fi."""
-        own = self.addresses.softap_ip
+        own = self.softap_ip
         return own is not None and host.rpartition(".")[0] == own.rpartition(".")[0]
 
     def server_ended(self) -> None:
@@ -180,14 +188,14 @@ class Module:
 
     def is_own(self, host: str) -> bool:
         """Whether the address is the module itself."""
-        return host.startswith("127.") or host in (self.station_ip, self.addresses.softap_ip)
+        return host.startswith("127.") or host in (self.station_ip, self.softap_ip)
 
     def local_ip(self, peer: str) -> str:
         """What this peer sees as the address of the module, which talks to itself over loopback."""
         if peer.startswith("127."):
             return "127.0.0.1"
-        if self._is_softap_client(peer) and self.addresses.softap_ip is not None:
-            return self.addresses.softap_ip
+        if self._is_softap_client(peer) and self.softap_ip is not None:
+            return self.softap_ip
         return self.station_ip or "0.0.0.0"
 
     async def execute(self, command: Command[R], *, timeout_s: float | None = None, force: bool = False) -> R:
@@ -239,9 +247,9 @@ class Module:
         return stop
 
     async def resolve(self, host: str) -> list[str]:
-        """The addresses of a name; CommandError when the module does not find any."""
+        """The addresses of a name, as sockets have them; CommandError when the module does not find any."""
         await self.wait_for_network()
-        return await self.execute(tcpip.Resolve(host))
+        return [str(address) for address in await self.execute(tcpip.Resolve(host))]
 
     def open_stream(self, request: StreamRequest) -> None:
         """Begin a stream; its listener hears how it goes."""

@@ -188,7 +188,9 @@ class Server:
             listed = await self._dialogue.execute(tcpip.Links())
         except Error:
             listed = []
-        return next((link.remote for link in listed if link.link_id == link_id), ("0.0.0.0", 0))
+        peers = (link.remote for link in listed if link.link_id == link_id)
+        host, port = next(peers, ("0.0.0.0", 0))
+        return str(host), port
 
 
 async def run_server(module: Module, request: ListenRequest) -> None:

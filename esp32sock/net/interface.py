@@ -271,9 +271,7 @@ class LocalInterface(Interface):
         pool = module.pool if module.is_open else None
         open_now = list(pool.pumps) if pool is not None else []
         links = {n: "SSL" if pool is not None and n in pool.secure else "TCP" for n in open_now}
-        return ModuleStatus(
-            self._options.url, str(module.firmware), BUILD, module.addresses.station_ip, links
-        )
+        return ModuleStatus(self._options.url, str(module.firmware), BUILD, module.station_ip, links)
 
     def stats(self) -> dict[str, int]:
         return self._module.stats()

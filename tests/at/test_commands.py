@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -170,7 +172,7 @@ def test_what_cannot_be_sent_is_refused_before_it_is(command: Command[Any], word
 ADDRESSES = {
     "0.10, station": (
         [b'+CIFSR:STAIP,"192.168.0.15"', b'+CIFSR:STAMAC,"44:17:93:00:00:01"'],
-        wifi.Addresses(station_ip="192.168.0.15", station_mac="44:17:93:00:00:01"),
+        wifi.Addresses(station_ip=IPv4Address("192.168.0.15"), station_mac="44:17:93:00:00:01"),
     ),
     "2.0, both, not joined": (
         [
@@ -179,7 +181,7 @@ ADDRESSES = {
             b'+CIFSR:STAIP,"0.0.0.0"',
             b'+CIFSR:STAMAC,"10:01:00:c4:0a:24"',
         ],
-        wifi.Addresses(None, "10:01:00:c4:0a:24", "192.168.4.1", "10:01:00:c4:0a:25"),
+        wifi.Addresses(None, "10:01:00:c4:0a:24", IPv4Address("192.168.4.1"), "10:01:00:c4:0a:25"),
     ),
     "2.2, IPv6 and Ethernet": (
         [
@@ -190,10 +192,12 @@ ADDRESSES = {
             b'+CIFSR:ETHIP,"10.0.3.1"',
             b'+CIFSR:ETHMAC,"00:11:22:33:44:55"',
         ],
-        wifi.Addresses(station_ip="10.0.2.15", station_mac="aa:bb:cc:dd:ee:ff"),
+        wifi.Addresses(station_ip=IPv4Address("10.0.2.15"), station_mac="aa:bb:cc:dd:ee:ff"),
     ),
+    "without an address": ([b'+CIFSR:STAIP,""', b"+CIFSR:APIP,"], wifi.Addresses()),
     "off": ([], wifi.Addresses()),
 }
+PEER = IPv4Address("10.0.2.2")
 HOME = "Espressif", "10:01:00:c4:0a:51", 5, -26
 
 RESULTS: list[tuple[str, Command[Any], list[bytes], object]] = [
@@ -246,15 +250,20 @@ RESULTS: list[tuple[str, Command[Any], list[bytes], object]] = [
         wifi.JoinedTo("�", *HOME[1:]),
     ),
     # CIPDOMAIN: bare up to 2.1, quoted from 2.2 on
-    ("CIPDOMAIN bare", tcpip.Resolve("h"), [b"+CIPDOMAIN:10.0.2.2"], ["10.0.2.2"]),
-    ("CIPDOMAIN quoted", tcpip.Resolve("h"), [b'+CIPDOMAIN:"10.0.2.2"'], ["10.0.2.2"]),
+    ("CIPDOMAIN bare", tcpip.Resolve("h"), [b"+CIPDOMAIN:10.0.2.2"], [PEER]),
+    ("CIPDOMAIN quoted", tcpip.Resolve("h"), [b'+CIPDOMAIN:"10.0.2.2"'], [PEER]),
     (
         "CIPDOMAIN several (5.x)",
         tcpip.Resolve("h"),
         [b'+CIPDOMAIN:"10.0.2.2"', b'+CIPDOMAIN:"10.0.2.3"'],
-        ["10.0.2.2", "10.0.2.3"],
+        [PEER, IPv4Address("10.0.2.3")],
     ),
-    ("CIPDOMAIN IPv6", tcpip.Resolve("h"), [b'+CIPDOMAIN:"2001:db8::1"'], ["2001:db8::1"]),
+    (
+        "CIPDOMAIN IPv6",
+        tcpip.Resolve("h"),
+        [b'+CIPDOMAIN:"2001:DB8::1"'],
+        [IPv6Address("2001:db8::1")],
+    ),
     ("CIPSTATUS none", tcpip.Links(), [b"STATUS:2"], []),
     ("CIPSTATUS before joining", tcpip.Links(), [b"STATUS:0"], []),
     (
@@ -266,15 +275,21 @@ RESULTS: list[tuple[str, Command[Any], list[bytes], object]] = [
             b'+CIPSTATUS:4,"UDP","0.0.0.0",2390,2390,0',
         ],
         [
-            tcpip.LinkStatus(0, "TCP", ("10.0.2.2", 7000), 61510, accepted=False),
-            tcpip.LinkStatus(4, "UDP", ("0.0.0.0", 2390), 2390, accepted=False),
+            tcpip.LinkStatus(0, "TCP", (PEER, 7000), 61510, accepted=False),
+            tcpip.LinkStatus(4, "UDP", (IPv4Address("0.0.0.0"), 2390), 2390, accepted=False),
         ],
     ),
     (
         "CIPSTATUS of a server, which may say 2 or 4",
         tcpip.Links(),
         [b"STATUS:4", b'+CIPSTATUS:0,"TCP","10.0.2.2",61510,8080,1'],
-        [tcpip.LinkStatus(0, "TCP", ("10.0.2.2", 61510), 8080, accepted=True)],
+        [tcpip.LinkStatus(0, "TCP", (PEER, 61510), 8080, accepted=True)],
+    ),
+    (
+        "CIPSTATE over IPv6",
+        tcpip.Links(),
+        [b'+CIPSTATE:1,"TCPv6","2001:DB8::1",7000,61510,0'],
+        [tcpip.LinkStatus(1, "TCPv6", (IPv6Address("2001:db8::1"), 7000), 61510, accepted=False)],
     ),
     ("raw", Raw(b"AT+CMD?"), [b"+CMD:0", b"anything"], [b"+CMD:0", b"anything"]),
     ("plain", basic.Test(), [], None),
@@ -306,6 +321,22 @@ def test_what_is_said_unasked_is_nobodys_answer(command: Command[Any]) -> None:
     if isinstance(command, Raw | basic.Version):
         return  # they take all text; the session asks for what is unsolicited first
     assert [line for line, _ in KNOWN if command.takes(line)] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "line", "words"),
+    [
+        (tcpip.Resolve("h"), b'+CIPDOMAIN:"example.org"', "'example.org' does not appear to be"),
+        (tcpip.Resolve("h"), b"+CIPDOMAIN:10.0.2", "'10.0.2' does not appear to be"),
+        (tcpip.Resolve("h"), b"+CIPDOMAIN:", "'' does not appear to be"),
+        (tcpip.Links(), b'+CIPSTATUS:0,"TCP","10.0.2.256",7000,61510,0', "'10.0.2.256' does not"),
+        (wifi.OwnAddresses(), b'+CIFSR:STAIP,"10.0.2.\xff"', "Only decimal digits permitted"),
+        (wifi.OwnAddresses(), b'+CIFSR:APIP,"fe80::1"', "Expected 4 octets in 'fe80::1'"),
+    ],
+)
+def test_an_address_that_is_none_makes_no_sense(command: Command[Any], line: bytes, words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        command.result([line], FIRMWARE)
 
 
 @given(

@@ -13,7 +13,7 @@ import trio
 from esp32sock.errors import Error
 from esp32sock.module.server import ListenRequest
 from esp32sock.simulator import Settings
-from tests.module.rig import PAIR_BYTES, echo, network, running, sink
+from tests.module.rig import HOST, PAIR_BYTES, echo, network, running, sink
 
 if TYPE_CHECKING:
     import _socket
@@ -116,7 +116,7 @@ async def test_accepts_talks_and_stops(profile: str, autojump_clock: MockClock) 
         assert net.connect(8080, upper)
         rig.look_at_the_network()
         stream, remote = await host.accept()
-        assert remote[0] != "0.0.0.0"
+        assert remote[0] == HOST
         assert await stream.receive_some(100) == b"from a client"
         user = await rig.connect(7000)
         assert user.link_id >= 3

@@ -14,7 +14,7 @@ from esp32sock.errors import CommandError, Error, PortError
 from esp32sock.module.module import Module
 from esp32sock.module.options import ModuleOptions
 from esp32sock.module.ports import Port, StreamPort
-from esp32sock.simulator import Settings
+from esp32sock.simulator import MemoryNetwork, Settings
 from tests.module.rig import echo, gone, network, running
 
 if TYPE_CHECKING:
@@ -171,6 +171,17 @@ async def test_the_set_up_works_on_every_profile(profile: str, autojump_clock: M
         assert await rig.module.execute(tcpip.Multiplexed()) is True
 
 
+async def test_each_side_has_its_own_address(autojump_clock: MockClock) -> None:
+    async with running() as rig:
+        await rig.module.execute(wifi.SetMode(wifi.WifiMode.STATION_AND_SOFTAP))
+        async with rig.module.dialogue.turn():
+            await rig.module.station.read_addresses(rig.module.dialogue)
+        peers = ("10.0.2.2", "192.168.4.2", "127.0.0.1")
+        assert [rig.module.local_ip(peer) for peer in peers] == ["10.0.2.15", "192.168.4.1", "127.0.0.1"]
+        own = ("10.0.2.15", "192.168.4.1", "127.0.0.1")
+        assert [rig.module.is_own(host) for host in own + peers[:2]] == [True] * 3 + [False] * 2
+
+
 async def test_joins_what_it_is_told_to_and_not_again(autojump_clock: MockClock) -> None:
     settings = Settings(joined=False)
     ssid = settings.access_points[0].ssid
@@ -204,6 +215,12 @@ async def test_names_are_resolved_by_the_module(autojump_clock: MockClock) -> No
         assert await rig.module.resolve("example.test") == ["10.0.2.9"]
         with pytest.raises(CommandError):
             await rig.module.resolve("nowhere.test")
+
+
+async def test_an_address_that_is_none_is_shown(autojump_clock: MockClock) -> None:
+    async with running(network=MemoryNetwork(names={"odd.test": "10.0.2.256"})) as rig:
+        with pytest.raises(CommandError, match=r"AT\+CIPDOMAIN: .*makes no sense: .*10\.0\.2\.256"):
+            await rig.module.resolve("odd.test")
 
 
 async def test_a_lost_port_is_an_error_everywhere_and_comes_back(autojump_clock: MockClock) -> None:

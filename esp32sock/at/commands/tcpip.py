@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock.at.commands.base import Command, EndsLinks, Plain
@@ -25,7 +26,7 @@ class LinkStatus:
 
     link_id: int
     kind: str
-    remote: tuple[str, int]
+    remote: tuple[IPv4Address | IPv6Address, int]
     local_port: int
     accepted: bool
 
@@ -49,11 +50,11 @@ class Links(Command["list[LinkStatus]"]):
 
 def _link_status(line: bytes) -> LinkStatus:
     link_id, kind, host, port, local_port, accepted = fields(after_colon(line))[:6]
-    return LinkStatus(int(link_id), kind, (host, int(port)), int(local_port), accepted == "1")
+    return LinkStatus(int(link_id), kind, (ip_address(host), int(port)), int(local_port), accepted == "1")
 
 
 @dataclass(frozen=True, slots=True)
-class Resolve(Command["list[str]"]):
+class Resolve(Command["list[IPv4Address | IPv6Address]"]):
     """The addresses of a host name. Source: V1.0, 5.2.2, at-dialects 7.2."""
 
     name: ClassVar[str] = "+CIPDOMAIN"
@@ -67,8 +68,8 @@ class Resolve(Command["list[str]"]):
         room = MAX_LINE_BYTES - len('AT+CIPDOMAIN=""')
         return command_line("+CIPDOMAIN", checked_host(self.host, room))
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> list[str]:
-        return [after_colon(line).strip(b'"').decode("ascii", "replace") for line in lines]
+    def result(self, lines: Sequence[bytes], firmware: Firmware) -> list[IPv4Address | IPv6Address]:
+        return [ip_address(fields(after_colon(line))[0]) for line in lines]
 
     def advice(self, lines: Sequence[bytes]) -> str:
         return "there is no such name, or no name server answers"

@@ -6,8 +6,10 @@ import errno
 import re
 from dataclasses import dataclass, field
 from enum import IntEnum
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, ClassVar
 
+from esp32sock.at.commands.addresses import NOWHERE
 from esp32sock.at.commands.base import Command, EndsLinks, Plain
 from esp32sock.at.commands.checks import checked_mac, checked_ssid, one_of
 from esp32sock.at.params import after_colon, command_line, fields
@@ -289,18 +291,10 @@ class StationStatus(Command[Station]):
 class Addresses:
     """The module's own addresses, None where an interface is off or has none."""
 
-    station_ip: str | None = None
+    station_ip: IPv4Address | None = None
     station_mac: str | None = None
-    softap_ip: str | None = None
+    softap_ip: IPv4Address | None = None
     softap_mac: str | None = None
-
-
-_ADDRESS_FIELD = {
-    b"STAIP": "station_ip",
-    b"STAMAC": "station_mac",
-    b"APIP": "softap_ip",
-    b"APMAC": "softap_mac",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,10 +308,18 @@ class OwnAddresses(Command[Addresses]):
         return command_line("+CIFSR")
 
     def result(self, lines: Sequence[bytes], firmware: Firmware) -> Addresses:
-        found: dict[str, str] = {}
+        found: dict[bytes, str] = {}
         for line in lines:
             label, _, value = after_colon(line).partition(b",")
-            text = value.strip(b'"').decode("ascii", "replace")
-            if label in _ADDRESS_FIELD and text not in ("", "0.0.0.0"):
-                found[_ADDRESS_FIELD[label]] = text
-        return Addresses(**found)
+            found[label] = value.strip(b'"').decode("ascii", "replace")
+        return Addresses(
+            _own_address(found.get(b"STAIP")),
+            found.get(b"STAMAC") or None,
+            _own_address(found.get(b"APIP")),
+            found.get(b"APMAC") or None,
+        )
+
+
+def _own_address(text: str | None) -> IPv4Address | None:
+    address = IPv4Address(text) if text else NOWHERE
+    return None if address == NOWHERE else address

@@ -131,7 +131,7 @@ def station(state: wifi.StationState, ssid: str | None) -> Any:
 
 
 def link(link_id: int, kind: str, port: int, local_port: int, *, accepted: bool = False) -> tcpip.LinkStatus:
-    return tcpip.LinkStatus(link_id, kind, (HOST, port), local_port, accepted)
+    return tcpip.LinkStatus(link_id, kind, (IPv4Address(HOST), port), local_port, accepted)
 
 
 def shown_ssl(talk: Talk) -> list[tcpip.LinkStatus]:
@@ -145,7 +145,9 @@ def unread(talk: Talk) -> dict[int, int]:
     return dict.fromkeys(range(5), 0 if talk.session.firmware.at_least(4, 1) else -1)
 
 
-ADDRESSES = wifi.Addresses("10.0.2.15", "10:01:00:c4:0a:24", "192.168.4.1", "10:01:00:c4:0a:25")
+ADDRESSES = wifi.Addresses(
+    IPv4Address("10.0.2.15"), "10:01:00:c4:0a:24", IPv4Address("192.168.4.1"), "10:01:00:c4:0a:25"
+)
 FIRST_LINK = link(0, "TCP", 7000, 50000)
 
 CASES = [
@@ -278,7 +280,7 @@ CASES = [
     Case("AT+CIPSTATUS", tcpip.Links(), []),
     Case("AT+CIPSTATUS", tcpip.Links(), [FIRST_LINK], before=(OPEN,)),
     Case("AT+CIPSTATE?", tcpip.Links(), [FIRST_LINK], before=(OPEN,)),
-    Case("AT+CIPDOMAIN=", tcpip.Resolve("host.test"), [HOST]),
+    Case("AT+CIPDOMAIN=", tcpip.Resolve("host.test"), [IPv4Address(HOST)]),
     Case("AT+CIPSTART=", OPEN, after=((tcpip.Links(), [FIRST_LINK]),)),
     Case(
         "AT+CIPSTART=",
