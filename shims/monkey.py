@@ -67,19 +67,12 @@ def patch() -> None:
 
 def unpatch() -> None:
     """Put everything back. Virtual sockets that are open keep their connection, not their virtual methods."""
-    global _patched
     with _lock:
-        while _undo:
-            owner, name, before = _undo.pop()
-            if before is _ABSENT:
-                delattr(owner, name)
-            else:
-                setattr(owner, name, before)
-        while _before_leaving:
-            _before_leaving.pop()()
-        for module, attribute, name in _holders(_LOOK_UPS):
-            setattr(module, attribute, getattr(_socket, name))  # imported while the patch was in force
-        _patched = False
+        try:
+            _unpatch_all()
+        except BaseException:
+            _unpatch_all()  # Ctrl-C came in between: half a patch would be worse than a late interrupt
+            raise
 
 
 def is_patched() -> bool:
@@ -90,10 +83,11 @@ def is_patched() -> bool:
 @contextmanager
 def patched() -> Iterator[None]:
     """patch() for a while. Inside another patch it changes nothing, also not at its end."""
-    with _lock:
-        nested = _patched
-        patch()
+    nested = True
     try:
+        with _lock:
+            nested = _patched
+            patch()
         yield
     finally:
         if not nested:
@@ -115,6 +109,24 @@ def _patch_all() -> None:
         _set(module, "has_ipv6", False)
     _patch_trio()
     _before_leaving.append(uvloop.install(_set))
+
+
+def _unpatch_all() -> None:
+    """May be interrupted anywhere and called again."""
+    global _patched
+    while _undo:
+        owner, name, before = _undo[-1]
+        if before is not _ABSENT:
+            setattr(owner, name, before)
+        elif name in vars(owner):
+            delattr(owner, name)
+        _undo.pop()
+    while _before_leaving:
+        _before_leaving[-1]()
+        _before_leaving.pop()
+    for module, attribute, name in _holders(_LOOK_UPS):
+        setattr(module, attribute, getattr(_socket, name))  # imported while the patch was in force
+    _patched = False
 
 
 def _set(owner: Any, name: str, value: Any) -> None:

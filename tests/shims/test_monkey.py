@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _socket
+import itertools
 import socket
 import ssl
 import sys
@@ -51,6 +52,44 @@ def test_unpatch_restores_every_attribute_by_identity() -> None:
     assert not same(before, everything())
     unpatch()
     assert same(before, everything())
+
+
+CHANGING = ("_patch_all", "_set", "_patch_trio", "_unpatch_all")
+"""Where anything is changed; before the first line of a `finally` Python itself can be interrupted."""
+
+
+def patched_until(stop: int | None) -> int:
+    """Patch and put back, with Ctrl-C behind so many lines of ours; how many there were."""
+    lines = itertools.count(1)
+    seen = 0
+
+    def trace(frame: types.FrameType, event: str, _: object) -> Any:
+        nonlocal seen
+        if frame.f_code.co_filename != monkey.__file__ or frame.f_code.co_name not in CHANGING:
+            return None
+        if event == "line":
+            seen = next(lines)
+            if seen == stop:
+                raise KeyboardInterrupt
+        return trace
+
+    before_us = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with patched():
+            pass
+    finally:
+        sys.settrace(before_us)
+    return seen
+
+
+def test_an_interrupt_anywhere_leaves_no_half_patch() -> None:
+    before = everything()
+    for stop in range(1, patched_until(None), 3):
+        with pytest.raises(KeyboardInterrupt):
+            patched_until(stop)
+        assert not is_patched()
+        assert same(before, everything()), stop
 
 
 def test_patching_twice_is_patching_once() -> None:

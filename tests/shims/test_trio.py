@@ -6,7 +6,7 @@ import errno
 import socket as stdlib
 import ssl
 import threading
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +73,20 @@ async def host_server(
         nursery.start_soon(partial(trio.serve_listeners, handler, [listener]))
         yield listening.getsockname()[1]
         nursery.cancel_scope.cancel()
+
+
+@contextmanager
+def never_accepting() -> Iterator[int]:
+    """A port of the host where connecting takes for ever, for its queue is full."""
+    with ExitStack() as stack:
+        listening = stack.enter_context(stdlib.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(stdlib.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        yield listening.getsockname()[1]
 
 
 async def exchange(stream: Stream, data: bytes) -> bytes:
@@ -245,10 +259,11 @@ async def test_names_in_addresses(patched: LocalInterface) -> None:
 async def test_a_cancelled_connect_leaves_no_link(patched: LocalInterface) -> None:
     async with host_server(echo) as port:
         sock = trio.socket.socket()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(sock.connect, (HOST, port))
-            await trio.testing.wait_all_tasks_blocked()
-            nursery.cancel_scope.cancel()
+        with never_accepting() as clogged:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(sock.connect, (HOST, clogged))
+                await trio.testing.wait_all_tasks_blocked()
+                nursery.cancel_scope.cancel()
         assert sock.fileno() == -1
         await links_closed(patched)
         async with await trio.open_tcp_stream(HOST, port) as stream:
