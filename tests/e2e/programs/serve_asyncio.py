@@ -5,8 +5,11 @@ import ssl
 import sys
 from typing import cast
 
+echoes: set[asyncio.Task[None] | None] = set()
+
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    echoes.add(asyncio.current_task())
     while data := await reader.read(4096):
         writer.write(data)
         await writer.drain()
@@ -33,6 +36,7 @@ async def main() -> None:
     stream_port, datagram_port = server.sockets[0].getsockname()[1], transport.get_extra_info("sockname")[1]
     print("listening", stream_port, datagram_port, flush=True)
     await asyncio.to_thread(sys.stdin.read)
+    await asyncio.gather(*filter(None, echoes), return_exceptions=True)
     transport.close()
     server.close()
     await server.wait_closed()
