@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -91,13 +93,11 @@ def go(arguments: argparse.Namespace) -> int:
         server = ThreadingHTTPServer(("127.0.0.1", 0), _Server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         link = str(Path(folder, "esp32"))
-        simulator = _start_simulator(link, trace, arguments.baud)
         try:
-            base = f"http://{HOST}:{server.server_port}"
-            rows, failures = _run_programs(link, arguments.baud, base)
+            with _simulator(link, trace, arguments.baud):
+                base = f"http://{HOST}:{server.server_port}"
+                rows, failures = _run_programs(link, arguments.baud, base)
         finally:
-            simulator.terminate()
-            simulator.wait()
             server.shutdown()
             server.server_close()
         _show(rows, failures, trace.read_text(errors="replace"), arguments.baud / BITS_A_BYTE)
@@ -106,16 +106,46 @@ def go(arguments: argparse.Namespace) -> int:
     return 1 if wrong else 0
 
 
-def _start_simulator(link: str, trace: Path, baud: int) -> subprocess.Popen[bytes]:
+@contextmanager
+def _running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
+    """A process that is waited for whatever happens; `subprocess.run` does not when Ctrl-C comes."""
+    process: subprocess.Popen[Any] | None = None
+    try:
+        with _ctrl_c_later():
+            process = subprocess.Popen(command, **options)
+        yield process
+    finally:
+        if process is not None:
+            process.terminate()
+            process.wait()
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
+
+
+@contextmanager
+def _ctrl_c_later() -> Iterator[None]:
+    """A process that is just being started is nobody's yet; Ctrl-C waits until it is."""
+    came: list[object] = []
+    before = signal.signal(signal.SIGINT, lambda *_: came.append(None))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def _simulator(link: str, trace: Path, baud: int) -> Iterator[None]:
     command = [sys.executable, "-m", "esp32sock", "simulate", "--paced", "--trace", "--baud", str(baud)]
-    with trace.open("wb") as output:
-        process = subprocess.Popen([*command, "--pty", link], stdout=output)
-    give_up = time.monotonic() + SIMULATOR_START_S
-    while not os.path.lexists(link):
-        if process.poll() is not None or time.monotonic() > give_up:
-            raise SystemExit("the simulated module did not start")
-        time.sleep(0.05)
-    return process
+    with trace.open("wb") as output, _running([*command, "--pty", link], stdout=output) as process:
+        give_up = time.monotonic() + SIMULATOR_START_S
+        while not os.path.lexists(link):
+            if process.poll() is not None or time.monotonic() > give_up:
+                raise SystemExit("the simulated module did not start")
+            time.sleep(0.05)
+        yield
 
 
 def _run_programs(link: str, baud: int, base: str) -> tuple[list[Row], list[str]]:
@@ -126,10 +156,11 @@ def _run_programs(link: str, baud: int, base: str) -> tuple[list[Row], list[str]
         command = [sys.executable, "-m", "esp32sock", "run", "--port", link, "--baud", str(baud)]
         print(f"  $ esp32sock run --port {Path(link).name} {program} {base}", flush=True)
         command += [str(folder / program), base]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PROGRAM_S, check=False)
-        rows += _rows(done.stdout)
-        if done.returncode:
-            failures.append(f"{program} ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
+        with _running(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            output, complaints = process.communicate(timeout=PROGRAM_S)
+        rows += _rows(output)
+        if process.returncode:
+            failures.append(f"{program} ended with {process.returncode}: {complaints.strip()[-2000:]}")
     return rows, failures
 
 
