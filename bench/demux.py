@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from bench._report import Criterion, Report
+from esp32sock._build import BUILD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +83,10 @@ def best_of_interleaved(measures: dict[str, Callable[[], float]]) -> dict[str, f
 
 
 def run() -> Report:
+    if BUILD != "compiled":
+        raise SystemExit(
+            "this bench compares both builds: there is no compiled one, see the log of the build"
+        )
     report = Report("demux")
     for payload_bytes in CRITERIA:
         for dialect, trailer in DIALECTS.items():

@@ -432,7 +432,8 @@ def test_an_upgrade_of_a_running_connection(module: Attached) -> None:
 
 
 @on("doc-v1", "2.0", "2.4")
-def test_links_of_old_firmware(module: Attached, echo: SecureEcho) -> None:
+def test_links_of_old_firmware(module: Attached, echo: SecureEcho, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.interface, "wait_for_link_s", 0.1)
     port = echo.server_address[1]
     if module.profile == "2.4":
         many = [connected(lax(), port, early=True) for _ in range(4)]
@@ -442,7 +443,7 @@ def test_links_of_old_firmware(module: Attached, echo: SecureEcho) -> None:
     else:
         many = [connected(lax(), port, early=True)]
         with pytest.raises(OSError, match="one SSL link at a time") as caught:
-            connected(lax(), port, early=True, timeout=0.4)
+            connected(lax(), port, early=True)
         assert caught.value.errno == errno.EMFILE
     for secure in many:
         talks(secure)
