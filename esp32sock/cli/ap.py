@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def start(talk: Talk, arguments: argparse.Namespace) -> None:
-    password = password_for(arguments.ssid, is_open=arguments.open)
+    password = await password_for(arguments.ssid, is_open=arguments.open)
     encryption = Encryption.OPEN if arguments.open else Encryption.WPA2_PSK
     wanted = softap.SoftApSettings(
         arguments.ssid, password, arguments.channel, encryption, arguments.stations, arguments.hidden

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import sys
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
@@ -23,7 +22,7 @@ from esp32sock.net.interface import PORT_VARIABLE
 if TYPE_CHECKING:
     import argparse
     from argparse import _SubParsersAction
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from esp32sock.at.commands import Command
 
@@ -110,16 +109,6 @@ def running(job: Callable[[], Awaitable[R]]) -> R:
     return trio.run(job, restrict_keyboard_interrupt_to_checkpoints=True)
 
 
-@contextmanager
-def asking() -> Iterator[None]:
-    """While a person is asked, an interrupt ends the question at once."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def guarded(job: Callable[[], int | None]) -> int:
     """Do it, and say on stderr why not; the exit status."""
     try:
@@ -199,19 +188,3 @@ async def only_here(talk: Talk, command: Command[R]) -> R:
                 f"{command.label} exists from firmware {since} on; this is {talk.firmware}"
             ) from error
         raise
-
-
-def confirmed(arguments: argparse.Namespace, question: str) -> None:
-    """Ask before something that cannot be undone; Misuse where nobody can be asked and --yes is missing."""
-    if arguments.yes:
-        return
-    if not sys.stdin.isatty():
-        raise Misuse(f"{question} Say --yes.")
-    with asking():
-        answer = input(f"{question} [y/N] ")
-    if answer.strip().lower() not in ("y", "yes"):
-        raise Misuse("nothing was done")
-
-
-def add_yes(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--yes", action="store_true", help="do not ask")

@@ -8,7 +8,8 @@ import trio
 
 from esp32sock.at.commands import basic
 from esp32sock.at.events import ModuleRestarted
-from esp32sock.cli.common import FAILED, add_options, add_yes, confirmed, set_job
+from esp32sock.cli.asking import add_yes, confirmed
+from esp32sock.cli.common import FAILED, add_options, set_job
 from esp32sock.cli.show import present
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def job(talk: Talk, arguments: argparse.Namespace) -> int | None:
-    confirmed(arguments, "Every setting, network and password on the module is forgotten, every link ends.")
+    question = "Every setting, network and password on the module is forgotten, every link ends."
+    await confirmed(arguments, question)
     await talk.execute(basic.Restore())
     restarted = await until_restarted(talk, RESTART_S)
     words = "restored; it runs at 115200 baud now"

@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from esp32sock.at.commands import sleep
-from esp32sock.cli.common import Misuse, add_options, add_yes, confirmed, set_job
+from esp32sock.cli.asking import add_yes, confirmed
+from esp32sock.cli.common import Misuse, add_options, set_job
 from esp32sock.cli.show import present, word
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ async def job(talk: Talk, arguments: argparse.Namespace) -> None:
     if arguments.time is not None:
         command = sleep.DeepSleep(duration(arguments.time))
         command.line(talk.firmware)
-        confirmed(arguments, f"The module ends every link and does not answer for {arguments.time}.")
+        await confirmed(arguments, f"The module ends every link and does not answer for {arguments.time}.")
         asleep = await talk.execute(command)
         present(arguments, {"deep_sleep": asleep}, lambda: print(f"asleep for {arguments.time}"))
         return

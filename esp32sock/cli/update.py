@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from esp32sock.at.commands import update
-from esp32sock.cli.common import FAILED, add_options, add_yes, confirmed, set_job
+from esp32sock.cli.asking import add_yes, confirmed
+from esp32sock.cli.common import FAILED, add_options, set_job
 from esp32sock.cli.restore import until_restarted
 from esp32sock.cli.show import present
 
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def job(talk: Talk, arguments: argparse.Namespace) -> int | None:
     firmware = str(talk.firmware).removeprefix("AT version:")
-    confirmed(arguments, f"The module has {firmware}; its firmware is replaced, and every link ends.")
+    await confirmed(arguments, f"The module has {firmware}; its firmware is replaced, and every link ends.")
     try:
         with stages(quiet=arguments.json) as begun:
             done = await talk.execute(update.Update(on_stage=begun))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.at.commands import addresses, dhcp, scan, wifi
-from esp32sock.cli.common import Misuse, add_word, add_words, asking, keep_settings
+from esp32sock.cli.asking import secret
+from esp32sock.cli.common import Misuse, add_word, add_words, keep_settings
 from esp32sock.cli.show import facts, present, printable, table, word
 from esp32sock.net.interface import PASSWORD_VARIABLE
 
@@ -71,7 +71,7 @@ async def scan_all(talk: Talk, arguments: argparse.Namespace) -> None:
     )
 
 
-def password_for(ssid: str, *, is_open: bool) -> str:
+async def password_for(ssid: str, *, is_open: bool) -> str:
     """From the environment or asked for; never from the command line, where everybody can read it."""
     if is_open:
         return ""
@@ -79,12 +79,11 @@ def password_for(ssid: str, *, is_open: bool) -> str:
         return os.environ[PASSWORD_VARIABLE]
     if not sys.stdin.isatty():
         raise Misuse(f"set {PASSWORD_VARIABLE}, or say --open for a network without a password")
-    with asking():
-        return getpass.getpass(f"password of {printable(ssid)}: ")
+    return await secret(f"password of {printable(ssid)}: ")
 
 
 async def join(talk: Talk, arguments: argparse.Namespace) -> None:
-    password = password_for(arguments.ssid, is_open=arguments.open)
+    password = await password_for(arguments.ssid, is_open=arguments.open)
     command = wifi.Join(arguments.ssid, password, arguments.bssid)
     command.line(talk.firmware)  # what cannot be sent is refused before anything is changed
     await keep_settings(talk, arguments)

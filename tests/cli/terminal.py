@@ -34,6 +34,7 @@ WORLD = "sim://2.4?world=tests/cli/world.toml"
 QUICK = "tests/cli/quick.py"
 """The command line without the second that only a real module needs."""
 
+CTRL_C = "\x03"
 ROWS, COLUMNS = 40, 100
 PATIENCE_S = 50.0
 UPDATING = bool(os.environ.get("ESP32SOCK_UPDATE_SCREENS"))
@@ -78,16 +79,17 @@ class Forked:
 
     def __init__(self, words: Sequence[str], environment: Mapping[str, str], terminal: int) -> None:
         self._zygote = zygote()
-        self._pid: int | None = self._zygote.start(words, environment, terminal)
+        self.pid = self._zygote.start(words, environment, terminal)
+        self._is_over = False
 
     def wait(self) -> int:
-        assert self._pid is not None
-        status, self._pid = self._zygote.wait(self._pid), None
+        status = self._zygote.wait(self.pid)
+        self._is_over = True
         return status
 
     def end(self) -> None:
-        if self._pid is not None:
-            os.kill(self._pid, signal.SIGKILL)
+        if not self._is_over:
+            os.kill(self.pid, signal.SIGKILL)
             self.wait()
 
 
@@ -107,6 +109,7 @@ class Started:
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
+        self.pid = self._process.pid
 
     def wait(self) -> int:
         return self._process.wait(PATIENCE_S)
@@ -154,6 +157,8 @@ def on_terminal(
                     shown.append(text)
             while waiting and waiting[0][0] in text:
                 _, act = waiting.pop(0)
+                if act == CTRL_C:
+                    _until_asleep(run.pid, give_up)
                 if isinstance(act, str):
                     os.write(master, act.encode())
                 else:
@@ -166,6 +171,14 @@ def on_terminal(
         os.close(master)
     assert not waiting, f"never seen: {waiting[0][0]!r} in {written!r}"
     return Seen(shown[-1], written.decode("utf-8", "replace"), status, tuple(shown))
+
+
+def _until_asleep(pid: int, give_up: float) -> None:
+    """Until the program waits for something: C code that is on its way to a wait misses an interrupt."""
+    stat = Path("/proc", str(pid), "stat")
+    while stat.read_text().rpartition(")")[2].split()[0] != "S":
+        assert time.monotonic() < give_up, "the program never waits"
+        os.sched_yield()
 
 
 def _read(master: int, give_up: float) -> bytes | None:

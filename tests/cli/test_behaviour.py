@@ -14,7 +14,7 @@ import pytest
 
 from esp32sock.cli import WORDS, parser_for
 from tests.cli.servers import Client, echo_server, free_port
-from tests.cli.terminal import ROOT, WORLD, assert_screen, environment, on_terminal, piped
+from tests.cli.terminal import CTRL_C, ROOT, WORLD, assert_screen, environment, on_terminal, piped
 from tests.e2e.support import HOST
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def test_the_console_remembers_lines_but_no_passwords(tmp_path: Path) -> None:
 def test_the_console_survives_an_interrupt(tmp_path: Path) -> None:
     seen = on_terminal(
         *("at", "--port", WORLD),
-        keys=[("AT>", "\x03"), ("AT>\nAT>", "cipmux?\r"), ("+CIPMUX:0\nOK\nAT>", "quit\r")],
+        keys=[("AT>", CTRL_C), ("AT>\nAT>", "cipmux?\r"), ("+CIPMUX:0\nOK\nAT>", "quit\r")],
         XDG_STATE_HOME=str(tmp_path),
     )
     assert seen.status == 0, seen.written

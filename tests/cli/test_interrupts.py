@@ -15,7 +15,7 @@ from esp32sock.cli import INTERRUPTED
 from esp32sock.module.ports import DescriptorPort
 from esp32sock.net import interface
 from tests.cli.servers import Big, Small, echo_server, free_port
-from tests.cli.terminal import assert_screen, on_terminal
+from tests.cli.terminal import CTRL_C, assert_screen, on_terminal
 from tests.e2e.support import HOST, http_server
 
 if TYPE_CHECKING:
@@ -158,8 +158,6 @@ def test_passthrough(in_a_pipe: Run, esp32_pty: str, interrupted: Interrupts) ->
 
 
 # ---- on a terminal, which is looked at by `on_terminal` itself
-
-CTRL_C = "\x03"
 
 
 @WORLD

@@ -13,7 +13,7 @@ import pytest
 from esp32sock._build import BUILD
 from esp32sock.cli import WORDS, parser_for
 from esp32sock.cli.completion import places
-from tests.cli.terminal import SCREENS, WORLD, assert_screen, on_terminal
+from tests.cli.terminal import CTRL_C, SCREENS, WORLD, assert_screen, on_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +38,7 @@ CASES: list[tuple[str, list[str], int, Sequence[tuple[str, str]]]] = [
     ("wifi-dhcp", ["wifi", "dhcp", *JOINED], 0, ()),
     ("wifi-mac", ["wifi", "mac", "18:fe:35:98:d3:7b", *JOINED], 0, ()),
     ("wifi-mac-wrong", ["wifi", "mac", "15:fe:35:98:d3:7b", *JOINED], 2, ()),
+    ("wifi-join-not", ["wifi", "join", "attic", *JOINED], 2, [("password of attic:", "\x04")]),
     ("ap-start", ["ap", "start", "cellar", *JOINED], 0, [("password of cellar:", "battery staple\r")]),
     ("ap-stop", ["ap", "stop", *JOINED], 0, ()),
     ("ap-stations", ["ap", "stations", *JOINED], 0, ()),
@@ -58,6 +59,7 @@ CASES: list[tuple[str, list[str], int, Sequence[tuple[str, str]]]] = [
     ("links", ["links", *JOINED], 0, ()),
     ("restore", ["restore", *JOINED], 0, [("[y/N]", "y\r")]),
     ("restore-not", ["restore", *JOINED], 2, [("[y/N]", "n\r")]),
+    ("restore-nothing-said", ["restore", *JOINED], 2, [("[y/N]", "\x04")]),
     ("doctor", ["doctor", "--name", "host.test", *JOINED], 0, ()),
     ("doctor-not-joined", ["doctor", "--port", "sim://1.0?joined=0"], 1, ()),
     ("at-one", ["at", "cwmode?", *JOINED], 0, ()),
@@ -137,7 +139,7 @@ def test_run(tmp_path: Path) -> None:
 def test_simulate() -> None:
     with TemporaryDirectory() as folder:
         link = Path(folder, "esp32")
-        seen = on_terminal("simulate", "--pty", str(link), keys=[("simulated ESP32", "\x03")])
+        seen = on_terminal("simulate", "--pty", str(link), keys=[("simulated ESP32", CTRL_C)])
         assert not link.is_symlink()
     assert seen.status == 0
     assert_screen("simulate", seen, LINK=str(link))
