@@ -60,6 +60,8 @@ OWED_S = 10.0
 """How long a command nobody waits for may still take after its own time; then the module is stuck."""
 BUSY_S = 30.0
 """A module that answers busy is alive: a command is tried so much longer than its own time; by taste."""
+PASSTHROUGH_LINK = 0
+"""The one link of single-link mode."""
 QUEUED_BYTES = 2 * 8192
 """An answer may stand behind so much `+IPD` in the module's transmit ring (8192, at-dialects 2), which
 several links refill while it waits: twice over, by taste."""
@@ -105,17 +107,18 @@ class Exchange:
 
     def begin(self, command: Command[Any], line: bytes, now: float, *, echo: bool) -> None:
         """Put it in flight; LocalProtocolError, with nothing changed, when it cannot be now."""
-        has_payload = command.payload is not None
-        start = CommandInput.SEND_WITH_PAYLOAD if has_payload else CommandInput.SEND
+        flight = Flight(command, line + b"\r\n", NEVER, echo=line if echo else b"")
+        start = CommandInput.SEND_FOR_PROMPT if flight.awaits_prompt else CommandInput.SEND
         if not self.machine.allows(start):
             raise LocalProtocolError(f"{command.label}: {self.machine.name} has no result yet")
         self._links.command_sent(command)
         self.machine.feed(start)
         if command.receives is not None:
             self._demux.expect_recvdata(command.receives)
-        allowed_s = (PROMPT_S if has_payload else command.timeout_s) + self._queued_s
-        self.flight = Flight(command, line + b"\r\n", now + allowed_s, echo=line if echo else b"")
-        self.outgoing.append(self.flight.line)
+        allowed_s = PROMPT_S if flight.awaits_prompt else command.timeout_s
+        flight.deadline = now + allowed_s + self._queued_s
+        self.flight = flight
+        self.outgoing.append(flight.line)
 
     def abandon(self) -> None:
         """Nobody waits for it any more; the module still owes its result."""
@@ -144,7 +147,7 @@ class Exchange:
         if outgoing and flight is not None:
             if not flight.is_out:
                 flight.is_out = True
-                if flight.command.payload is not None:
+                if flight.awaits_prompt:
                     self._demux.expect_prompt()
             elif self.machine.state is CommandState.SENDING_PAYLOAD:
                 self._payload_written(flight, now)
@@ -210,16 +213,19 @@ class Exchange:
         return True
 
     def _may_have_been_dropped(self, flight: Flight) -> bool:
-        if flight.command.payload is None:
-            return self.machine.state in (CommandState.AWAIT_RESULT, CommandState.ABANDONED)
-        return self.machine.state is CommandState.AWAIT_PROMPT
+        if flight.awaits_prompt:
+            return self.machine.state is CommandState.AWAIT_PROMPT
+        return self.machine.state in (CommandState.AWAIT_RESULT, CommandState.ABANDONED)
 
     def prompt(self, now: float) -> bool:
-        """`>`: the payload may go out, or a data phase begins that was given up already."""
+        """`>`: the payload may go out, or passthrough begins, or a data phase that was given up already."""
         flight = self.flight
         if flight is None or not self.machine.allows(CommandInput.PROMPT):
             return False
         late = self.machine.state is not CommandState.AWAIT_PROMPT
+        if flight.command.begins_passthrough and not late:
+            self._passthrough_begins(flight, now)
+            return True
         self.machine.feed(CommandInput.PROMPT)
         flight.got_answer()
         self.outgoing.clear()
@@ -232,6 +238,13 @@ class Exchange:
         self._links.prompt_seen(flight.command)
         self.outgoing.append(payload)
         return True
+
+    def _passthrough_begins(self, flight: Flight, now: float) -> None:
+        if not flight.wanted:  # out of it again
+            self._disturbed(flight, now)
+            return
+        self._finish(flight, Result.OK)
+        self._demux.enter_passthrough(PASSTHROUGH_LINK)
 
     def received(self, count: int, now: float) -> bool:
         """`Recv n bytes`: the data phase is over; SEND OK may take as long as the peer is slow."""
@@ -258,7 +271,7 @@ class Exchange:
             return False
         if self.machine.state is CommandState.FLUSHING:
             flight.deadline = min(flight.deadline, now + recovery.SETTLE_S)
-        elif result is Result.OK and flight.command.payload is not None and not flight.is_stored:
+        elif result is Result.OK and flight.awaits_prompt and not flight.is_stored:
             return self._accepted(flight)
         elif not self._can_be_its_end(flight, result):
             return False

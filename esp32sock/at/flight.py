@@ -66,6 +66,11 @@ class Flight:
         self._echo_left = self.echo
 
     @property
+    def awaits_prompt(self) -> bool:
+        """Whether the module answers with a prompt first, and an OK before it is no result."""
+        return self.command.payload is not None or self.command.begins_passthrough
+
+    @property
     def payload_bytes(self) -> int:
         return len(self.command.payload or b"")
 

@@ -66,7 +66,7 @@ class CommandState(Enum):
 
 class CommandInput(Enum):
     SEND = auto()
-    SEND_WITH_PAYLOAD = auto()
+    SEND_FOR_PROMPT = auto()
     PROMPT = auto()
     PAYLOAD_WRITTEN = auto()
     RESULT = auto()  # a final result of any kind
@@ -144,7 +144,7 @@ MODULE_TABLE: Mapping[ModuleState, Mapping[ModuleInput, ModuleState]] = {
 }
 
 COMMAND_TABLE: Mapping[CommandState, Mapping[CommandInput, CommandState]] = {
-    _C.IDLE: {_CI.SEND: _C.AWAIT_RESULT, _CI.SEND_WITH_PAYLOAD: _C.AWAIT_PROMPT, _CI.RESET: _C.IDLE},
+    _C.IDLE: {_CI.SEND: _C.AWAIT_RESULT, _CI.SEND_FOR_PROMPT: _C.AWAIT_PROMPT, _CI.RESET: _C.IDLE},
     _C.AWAIT_RESULT: {_CI.RESULT: _C.IDLE, _CI.ABANDON: _C.ABANDONED, _CI.RESET: _C.IDLE},
     _C.AWAIT_PROMPT: {
         _CI.ACCEPTED: _C.AWAIT_PROMPT,

@@ -25,7 +25,7 @@ from esp32sock.at.session import Session
 from esp32sock.errors import CommandError, CommandTimeout, Error, PortError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from esp32sock.at.commands import Command
     from esp32sock.at.state import ModuleState
@@ -65,8 +65,6 @@ class Dialogue:
         self.sample = b""
         self.is_alive = False
         """Whether it ever said that it boots or is busy, which only an AT firmware says."""
-        self.on_outcome: Callable[[], object] | None = None
-        """Called when a command has ended, before anything is looked at that the module said behind that."""
         self._listener = listener
         self._turn = trio.StrictFIFOLock()
         self._answered = trio.Event()
@@ -148,8 +146,6 @@ class Dialogue:
             elif isinstance(event, CommandDone | CommandFailed):
                 self._outcome = event
                 self._answered.set()
-                if self.on_outcome is not None:
-                    self.on_outcome()
             else:
                 if isinstance(event, ModuleRestarted):
                     self._outgoing.clear()  # what the port has not taken yet was for the module as it was

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Literal
 import trio
 
 from esp32sock.at.commands import secure, servers, tcpip, transparent, udp
-from esp32sock.at.events import Event, UnknownText
+from esp32sock.at.exchange import PASSTHROUGH_LINK as LINK
 from esp32sock.at.framing import STREAM
 from esp32sock.errors import CommandError, Error, PortError
 from esp32sock.module.streams import REFUSED_WITHIN_S
@@ -51,13 +51,11 @@ before."""
 LEAVE_S = 1.0
 """V1.0, 5.2.4: wait at least one second before the next command."""
 LEAVE_TRIES = 3
-PROMPT_S = 5.0
 UNREAD_BYTES = 8 << 20
 """Nothing holds the module back, so what is not read is kept up to here."""
 REPORT = re.compile(rb"(?:CLOSED|CONNECT)\r\n")
 """What bit 2 of AT+SYSMSG puts between the payload (observed 4.1, sysmsg)."""
 REPORT_BEGUN = re.compile(rb"C(?:L(?:O(?:S(?:E(?:D\r?)?)?)?)?|O(?:N(?:N(?:E(?:C(?:T\r?)?)?)?)?)?)?\Z")
-LINK = 0
 PLUSES = b"+++"
 
 
@@ -78,7 +76,7 @@ class Passthrough(trio.abc.Stream):
         self.reconnected: bool | None = None
         """Whether the link broke meanwhile, so that bytes were lost; None until the mode is left."""
         self._talk = talk
-        self._entered = trio.Event()
+        self._entered = False
         self._closed = False
         self._on_link = on_link
         self._received = bytearray()
@@ -182,35 +180,20 @@ class Passthrough(trio.abc.Stream):
             del self._received[slice(*match.span())]
             on_link(is_open)
 
-    def event(self, event: Event) -> None:
-        """The prompt: from this byte on everything is payload."""
-        if isinstance(event, UnknownText) and event.text == b">" and not self._entered.is_set():
-            self._talk.dialogue.session.demux.enter_passthrough(LINK)
-            self._entered.set()
-
     def port_lost(self) -> None:
         self._more.set()
 
     # -- entering and leaving -------------------------------------------------------------------------
 
     async def enter(self) -> None:
-        talk = self._talk
-        dialogue, demux = talk.dialogue, talk.dialogue.session.demux
-        demux.set_sink(LINK, STREAM)
-        await talk.execute(tcpip.SetPassthrough(on=True))
-        dialogue.on_outcome = demux.expect_prompt
-        try:
-            await talk.execute(transparent.EnterPassthrough())
-        finally:
-            dialogue.on_outcome = None
-        with trio.move_on_after(PROMPT_S):
-            await self._entered.wait()
-            return
-        raise CommandError("AT+CIPSEND", "OK, but no prompt came")
+        self._talk.dialogue.session.demux.set_sink(LINK, STREAM)
+        await self._talk.execute(tcpip.SetPassthrough(on=True))
+        await self._talk.execute(transparent.EnterPassthrough())
+        self._entered = True
 
     async def leave(self) -> None:
         """Back to commands, and see that it worked; harmless if it never entered."""
-        if self._closed or not self._entered.is_set() or self._talk.dialogue.error is not None:
+        if self._closed or not self._entered or self._talk.dialogue.error is not None:
             return
         self._closed = True
         demux = self._talk.dialogue.session.demux
@@ -261,6 +244,7 @@ async def passthrough(
             await talk.execute(transparent.SetSystemMessages(transparent.Messages.LINKS_IN_PASSTHROUGH))
         await _open(talk, _opening(host, port, kind))
         before.local_port = await _local_port(talk)
+        _confirm(talk, listed=before.local_port is not None)
         await uninterrupted(stream.enter)  # half-way in, what puts it back would be payload
         yield stream
     finally:
@@ -276,6 +260,15 @@ async def _open(talk: Talk, command: tcpip.OpenTcp | udp.OpenUdp | secure.OpenSs
             quick = trio.current_time() - started < REFUSED_WITHIN_S
             error.means(errno.ECONNREFUSED if quick else errno.ETIMEDOUT)
         raise
+
+
+def _confirm(talk: Talk, *, listed: bool) -> None:
+    """An OK without CONNECT says nothing (V1.0, 5.2.3): the link is open if the module lists it."""
+    links = talk.dialogue.session.links
+    if links.needs_confirmation(LINK):
+        links.confirm(LINK, listed=listed)
+        if not listed:
+            raise CommandError("AT+CIPSTART", "OK, but it lists no such link")
 
 
 def _opening(host: str, port: int, kind: Kind) -> tcpip.OpenTcp | udp.OpenUdp | secure.OpenSsl:

@@ -42,7 +42,6 @@ class Stream(Protocol):
     """Who takes the payload of the line in passthrough mode; called in the reading task."""
 
     def payload(self) -> None: ...
-    def event(self, event: Event) -> None: ...
     def port_lost(self) -> None: ...
 
 
@@ -62,9 +61,7 @@ class _Ear:
             self.dialogue.session.demux.take(link_id)
 
     def event(self, event: Event) -> None:
-        if self.stream is not None:
-            self.stream.event(event)
-        elif isinstance(event, LinkOpened) and self.dialogue is not None:
+        if isinstance(event, LinkOpened) and self.stream is None and self.dialogue is not None:
             self.dialogue.session.demux.set_sink(event.link_id, DISCARD)
         if isinstance(event, UnknownText):
             event = UnknownText(redacted(event.text))

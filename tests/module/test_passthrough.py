@@ -25,13 +25,15 @@ if TYPE_CHECKING:
     from esp32sock.module.ports import Port
     from esp32sock.simulator.memory_network import Connection
 
-PROFILES = ["0.10", "1.0", "1.2", "2.0", "2.1", "2.2", "2.4", "3.4", "4.1", "4.2"]
+PROFILES = ["doc-v1", "0.10", "1.0", "1.2", "2.0", "2.1", "2.2", "2.4", "3.4", "4.1", "4.2"]
 
 
 @asynccontextmanager
-async def talk(profile: str = "2.4", settings: Settings | None = None) -> AsyncIterator[Talk]:
+async def talk(
+    profile: str = "2.4", settings: Settings | None = None, **others: object
+) -> AsyncIterator[Talk]:
     chosen = settings or Settings(profile=profile)
-    async with open_module(chosen, network(p7000=echo, p7001=greet, p7002=breaks)) as simulated:
+    async with open_module(chosen, network(p7000=echo, p7001=greet, p7002=breaks, **others)) as simulated:
 
         async def opener(url: str, baud: int) -> Port:
             return StreamPort(simulated.stream, url)
@@ -325,3 +327,22 @@ async def test_a_way_out_that_was_not_heard_is_gone_again(
             monkeypatch.setattr(one.port, "send", send)
         assert lost
         assert await one.execute(transparent.Passthrough()) is False
+
+
+async def test_a_prompt_that_gets_lost_leaves_the_mode_again(autojump_clock: trio.testing.MockClock) -> None:
+    """The module takes everything for payload, and nobody was told: no command may go to the peer."""
+    heard = bytearray()
+
+    async def listens(connection: Connection) -> None:
+        while data := await connection.receive():
+            heard.extend(data)
+
+    async with talk(settings=Settings(profile="2.4", faults="lost-prompt@1"), p7003=listens) as one:
+        with trio.fail_after(10), pytest.raises(CommandError, match=r"AT\+CIPSEND"):
+            async with passthrough(one, HOST, 7003):
+                pass
+        assert not heard
+        assert await one.execute(transparent.Passthrough()) is False
+        assert await one.execute(tcpip.Links()) == []
+        async with passthrough(one, HOST, 7000) as stream:
+            await echoed(stream, [(0, b"hello")])

@@ -104,8 +104,13 @@ class Command(Generic[R]):
 
     @property
     def payload(self) -> memoryview | None:
-        """The bytes that follow the prompt; None for a command without a prompt."""
+        """The bytes that follow the prompt; None for a command without any."""
         return None
+
+    @property
+    def begins_passthrough(self) -> bool:
+        """Whether its result is the prompt, with or without an OK before it, and all that follows payload."""
+        return False
 
     @property
     def taken_bytes(self) -> int:

@@ -34,7 +34,7 @@ class Passthrough(Command[bool]):
 
 @dataclass(frozen=True, slots=True)
 class EnterPassthrough(EndsLinks):
-    """Begin to send raw: behind its OK comes a prompt, and then nothing is a command until `+++`.
+    """Begin to send raw: its result is the prompt, and nothing behind that is a command until `+++`.
 
     Needs single-link mode, one open link and AT+CIPMODE=1. The document has the prompt alone, without OK.
     Source: V1.0, 5.2.4, at-dialects 7.10.
@@ -44,6 +44,10 @@ class EnterPassthrough(EndsLinks):
 
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIPSEND")
+
+    @property
+    def begins_passthrough(self) -> bool:
+        return True
 
     def advice(self, lines: Sequence[bytes]) -> str:
         return "passthrough needs AT+CIPMUX=0, one open link and AT+CIPMODE=1"

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.at.commands import (
+    Raw,
     addresses,
     basic,
     certificates,
@@ -59,6 +60,8 @@ class Case:
     mux: bool = False
     restarts: bool = False
     """Whether the module must restart by itself afterwards."""
+    refused: bool = False
+    """Whether the module knows the form, and says ERROR to whatever it is given."""
     not_on: tuple[str, ...] = ()
     """Profiles that have the form, where the case says nothing or another one does."""
 
@@ -340,7 +343,6 @@ CASES = [
         "AT+CIPSEND",
         transparent.EnterPassthrough(),
         before=(OPEN, tcpip.SetPassthrough(on=True)),
-        not_on=("doc-v1",),
     ),
     Case("AT+CIPSENDEX=", escaped.SendEscaped(None, b"hello"), before=(OPEN,)),
     Case("AT+CIPSENDEX=", escaped.SendEscaped(1, b"hello"), mux=True, before=(tcpip.OpenTcp(1, HOST, 7000),)),
@@ -360,6 +362,7 @@ CASES = [
     ),
     Case("AT+CIPCLOSE", tcpip.Close(), before=(OPEN,), after=((tcpip.Links(), []),)),
     Case("AT+CIFSR=?", basic.TestForm("+CIFSR"), []),
+    Case("AT+CIFSR=", Raw(b"AT+CIFSR=1"), refused=True),
     Case("AT+CIFSR", wifi.OwnAddresses(), ADDRESSES, before=(BOTH_ROLES,)),
     Case("AT+CIPMUX?", tcpip.Multiplexed(), False),
     Case("AT+CIPMUX=", tcpip.SetMultiplexed(on=True), after=((tcpip.Multiplexed(), True),)),
