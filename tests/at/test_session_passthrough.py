@@ -1,0 +1,84 @@
+"""Entering passthrough: its result is the prompt, and every byte behind that is payload."""
+
+from __future__ import annotations
+
+import pytest
+
+from esp32sock.at import recovery
+from esp32sock.at.commands import basic, transparent
+from esp32sock.at.events import ModuleBusy
+from esp32sock.errors import CommandError
+from tests.at.rig import Data, Done, Failed, Rig, assert_events
+
+ENTER = transparent.EnterPassthrough()
+LINE = b"AT+CIPSEND\r\n"
+PROMPTS = {
+    "document (V1.0, 5.2.4)": b"\r\n>",
+    "up to 2.2": b"\r\nOK\r\n\r\n>",
+    "with echo, for a while": LINE[:-2] + b"\r\nOK\r\n\r\n>",
+}
+
+
+def assert_usable(rig: Rig) -> None:
+    """The next command is taken, and its OK is its own."""
+    rig.forget()
+    after = basic.Test()
+    rig.send(after)
+    rig.feed(b"\r\nOK\r\n")
+    assert_events(rig.events, [Done(after)])
+
+
+@pytest.fixture
+def rig() -> Rig:
+    rig = Rig.ready(links=[0], mux=False)
+    rig.send(ENTER)
+    return rig
+
+
+@pytest.mark.parametrize("prompt", PROMPTS.values(), ids=PROMPTS)
+def test_what_stands_behind_the_prompt_is_payload_at_every_cut(prompt: bytes) -> None:
+    behind = b"\r\nOK\r\n+IPD,3:abc>ERROR\r\n+++"
+    said = prompt + behind
+    for cut in range(len(said) + 1):
+        rig = Rig.ready(links=[0], echo=prompt.startswith(b"AT"), mux=False)
+        rig.send(ENTER)
+        rig.feed(said[:cut])
+        rig.feed(said[cut:])
+        assert_events(rig.events, [Done(ENTER), Data(0, behind)])
+        assert rig.written[-1] == LINE
+
+
+def test_an_error_instead_of_the_prompt(rig: Rig) -> None:
+    rig.feed(b"\r\nERROR\r\n")
+    assert_events(rig.events, [Failed(ENTER, CommandError, "AT+CIPMUX=0")])
+    assert_usable(rig)
+
+
+def test_busy_before_the_prompt(rig: Rig) -> None:
+    rig.feed(b"busy p...\r\n")
+    rig.wait(0.3)
+    assert rig.written == [LINE, LINE]
+    rig.feed(b"\r\nOK\r\n\r\n>payload")
+    assert_events(rig.events, [ModuleBusy("AT+CIPSEND"), Done(ENTER), Data(0, b"payload")])
+
+
+@pytest.mark.parametrize("said", [b"", b"\r\nOK\r\n"], ids=["nothing", "OK"])
+def test_without_a_prompt_the_mode_is_left_before_anything_else_is_written(rig: Rig, said: bytes) -> None:
+    rig.feed(said)
+    while len(rig.written) < 3:
+        rig.wait(rig.session.next_deadline() - rig.now)
+    assert rig.written == [LINE, recovery.CANCEL, recovery.EMPTY_LINE]
+    rig.feed(b"\r\nERROR\r\n")
+    assert_events(rig.events, [Failed(ENTER, CommandError)])
+    assert_usable(rig)
+
+
+def test_a_prompt_nobody_waits_for_any_more_begins_nothing(rig: Rig) -> None:
+    rig.session.abandon()
+    rig.feed(b"\r\nOK\r\n\r\n>")
+    while len(rig.written) < 3:
+        rig.wait(rig.session.next_deadline() - rig.now)
+    assert rig.written == [LINE, recovery.CANCEL, recovery.EMPTY_LINE]
+    rig.feed(b"\r\nERROR\r\n")
+    assert rig.events == []
+    assert_usable(rig)
