@@ -19,7 +19,7 @@ import trio
 from esp32sock.at.commands import Raw, addresses, basic, ping, tcpip, wifi
 from esp32sock.cli.common import FAILED, NO_MODULE, add_options, guarded, module_of, port_of, running, single
 from esp32sock.cli.show import present, printable
-from esp32sock.errors import CommandError, Error, ModuleReset, PortError
+from esp32sock.errors import CommandBusy, CommandError, CommandTimeout, Error, ModuleReset, PortError
 
 if TYPE_CHECKING:
     import argparse
@@ -355,9 +355,11 @@ async def gateway(talk: Talk, arguments: argparse.Namespace) -> Finding:
 async def names(talk: Talk, arguments: argparse.Namespace) -> Finding:
     try:
         found = await talk.execute(tcpip.Resolve(arguments.name))
-    except CommandError:
+    except CommandError as error:
         advice = "has the network a name server and a way out? --name looks up another name"
-        return problem("names", f"{arguments.name} was not found", "no-names", advice)
+        unanswered = isinstance(error, CommandTimeout | CommandBusy)
+        found_out = f"{arguments.name} was not found" if not unanswered else str(error)
+        return problem("names", found_out, "no-names", advice)
     return well("names", f"{arguments.name} is {', '.join(map(str, found))}")
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import trio
 
-from esp32sock.at.commands import basic, sleep, tcpip, wifi
+from esp32sock.at.commands import Command, basic, sleep, tcpip, wifi
 from esp32sock.at.commands.redaction import redacted
 from esp32sock.at.events import (
     Event,
@@ -50,7 +50,6 @@ from esp32sock.module.tls import Securing
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from esp32sock.at.commands import Command
     from esp32sock.module.options import ModuleOptions
     from esp32sock.module.pumps import StreamPump
 
@@ -202,8 +201,11 @@ class Module:
         """Run one command; see `Dialogue.execute_in_turn` for what it raises.
 
         One that ends links is refused while there are any, Error(EBUSY); with `force` they end first. The
-        serial settings are changed on both sides, as `uart.change` does.
+        serial settings are changed on both sides, as `uart.change` does. TypeError for what is no command.
         """
+        if not isinstance(command, Command):
+            wanted = "a command is wanted, like esp32sock.at.commands.Raw(b'AT'), not a"
+            raise TypeError(f"{wanted} {type(command).__name__}")
         ground.refuse_what_never_goes(self, command)
         dialogue = await self.ready()
         await ground.clear(self, command, force=force)

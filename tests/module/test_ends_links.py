@@ -186,6 +186,14 @@ async def test_some_are_not_for_an_interface(
         assert await user.end.receive_some(10) == b"hello"
 
 
+@pytest.mark.parametrize("text", [b'AT+CWJAP="attic","secret"', 'AT+CWJAP="attic","secret"'])
+async def test_text_is_no_command(text: Any, autojump_clock: trio.testing.MockClock) -> None:
+    async with running() as rig:
+        with pytest.raises(TypeError, match="Raw") as caught:
+            await rig.module.execute(text)
+    assert "secret" not in str(caught.value)
+
+
 async def test_nobody_sends_on_the_link_of_a_socket(autojump_clock: trio.testing.MockClock) -> None:
     async with running(network=network(p7000=echo)) as rig:
         user = await rig.connect(7000)
