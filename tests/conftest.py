@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,10 @@ BUILDS = ["pure"] if os.environ.get("ESP32SOCK_PUREPYTHON") == "1" else ["pure",
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+# A shell that runs the suite in its background has it ignored, and what is started here inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:
