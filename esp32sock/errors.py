@@ -22,6 +22,12 @@ class Error(Exception):
         self.errno = code
         return self
 
+    def again(self) -> Self:
+        """The same failure for one more caller: an exception object is raised once."""
+        twin = type(self).__new__(type(self), *self.args)
+        vars(twin).update(vars(self))
+        return twin
+
 
 class ProtocolError(Error):
     """Somebody broke the rules of the AT language; abstract, see its two children."""

@@ -387,6 +387,8 @@ class Exchange:
                 self._disturbed(flight, now)
             case CommandState.AWAIT_SEND_RESULT if not flight.taken:
                 self._disturbed(flight, now)
+            case CommandState.ABANDONED if self._module.state is ModuleState.SYNCING:
+                self._owe_nothing(flight, flight.too_late())
             case CommandState.ABANDONED:
                 flight.deadline = flight.retry_at = NEVER
                 self._events.append(ModuleStuck(flight.command.label))
@@ -396,12 +398,17 @@ class Exchange:
     def _give_up(self, flight: Flight, error: Error, now: float) -> None:
         """Tell the caller; the module still owes a result, and nothing is sent before it came."""
         self._fail(flight, error)
-        if self._module.state is ModuleState.SYNCING:  # nobody knows yet whether anybody listens: owe nothing
-            self.drop(error)
+        if self._module.state is ModuleState.SYNCING:
+            self._owe_nothing(flight, error)
             return
         self.machine.feed(CommandInput.ABANDON)
         flight.retry_at = NEVER
         flight.deadline = now + OWED_S
+
+    def _owe_nothing(self, flight: Flight, error: Error) -> None:
+        """Nobody knows yet whether anybody listens: what is not answered is over, and its link as it was."""
+        self.drop(error)
+        self._links.command_ended(flight.command, good=False, wanted=False)
 
     def _fail(self, flight: Flight, error: Error) -> None:
         if flight.wanted:

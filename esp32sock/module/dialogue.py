@@ -7,6 +7,8 @@ the next turn begins when the module has answered it.
 
 from __future__ import annotations
 
+import errno
+import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -22,7 +24,7 @@ from esp32sock.at.events import (
 )
 from esp32sock.at.framing import LINKS, NEED_DATA
 from esp32sock.at.session import Session
-from esp32sock.errors import CommandError, CommandTimeout, Error, PortError
+from esp32sock.errors import CommandError, CommandTimeout, PortError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,8 +35,12 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+log = logging.getLogger("esp32sock")
+
 BITS_A_BYTE = 10
 """8N1 on the wire."""
+SHOWN_CHARACTERS = 300
+"""How much of an answer that makes no sense stands in its error."""
 SAMPLE_BYTES = 80
 """How much of what was heard last is kept for error messages."""
 
@@ -86,7 +92,7 @@ class Dialogue:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._guarded, self._read)
                 nursery.start_soon(self._guarded, self._write)
-                nursery.start_soon(self._keep_time)
+                nursery.start_soon(self._guarded, self._keep_time)
                 task_status.started()
 
     async def _guarded(self, task: Any) -> None:
@@ -94,6 +100,10 @@ class Dialogue:
             await task()
         except PortError as error:
             self._lose(error)
+        except Exception as error:
+            # A fault of ours: it costs this dialogue and its links, and not the engine.
+            log.exception("the dialogue with the module is given up")
+            self._lose(PortError(f"the engine failed: {error!r}").means(errno.EPROTO))
 
     def _lose(self, error: PortError) -> None:
         if self.error is not None:
@@ -198,7 +208,7 @@ class Dialogue:
         with trio.move_on_after(float("inf") if timeout_s is None else timeout_s):
             await self._until_idle()
             if self.error is not None:
-                raise self._again(self.error)
+                raise self.error.again()
             self._answered, self._outcome = trio.Event(), None
             self.session.send(command, trio.current_time())
             self._flush()
@@ -224,21 +234,16 @@ class Dialogue:
     def _understood(self, command: Command[R], outcome: CommandDone) -> R:
         try:
             return command.result(outcome.lines, self.session.firmware)
-        except (ValueError, IndexError, TypeError) as error:
-            said = "(not shown)" if command.is_secret else repr(outcome.lines)
+        except (ValueError, LookupError, TypeError, ArithmeticError, OSError) as error:
+            said = "(not shown)" if command.is_secret else repr(outcome.lines)[:SHOWN_CHARACTERS]
             raise CommandError(command.label, f"something that makes no sense: {said}") from error
-
-    @staticmethod
-    def _again(error: Error) -> Error:
-        """The same failure for one more caller: an exception object is raised once."""
-        return type(error)(*error.args).means(error.errno)
 
     # -- outside any command --------------------------------------------------------------------------
 
     def write_raw(self, data: bytes) -> None:
         """For the start-up probe; PortError if the port is lost."""
         if self.error is not None:
-            raise self._again(self.error)
+            raise self.error.again()
         self.session.write_raw(data)
         self._flush()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -23,6 +24,8 @@ from esp32sock.errors import Error
 if TYPE_CHECKING:
     from esp32sock.at.commands import Command
     from esp32sock.module.module import Module
+    from esp32sock.module.pool import Pump
+    from esp32sock.module.server import Server
 
 LINKS_END_S = 5.0
 """How long a command that ends links waits for them to be closed; by taste."""
@@ -50,30 +53,55 @@ def refuse_what_never_goes(module: Module, command: Command[Any]) -> None:
         why = next((why for pattern, why in _NEVER_RAW if pattern.match(command.text)), "")
     if why:
         raise Error(f"{command.label} is not for an interface: {why}").means(errno.EINVAL)
-    if command.payload is not None and module.is_open:
+    if command.payload is not None and not command.stores_payload and module.is_open:
         link_id = getattr(command, "link_id", None) or 0
         if link_id in module.pool.pumps:
             raise Error(f"{command.label}: link {link_id} is a socket's").means(errno.EBUSY)
 
 
-async def clear(module: Module, command: Command[Any], *, force: bool) -> None:
-    """Error(EBUSY) if the command would end what is open; with `force` that is ended first."""
-    pumps = dict(module.pool.pumps)
-    if not command.ends_links and command.ends_link != ALL_LINKS:
-        pumps = {link_id: pump for link_id, pump in pumps.items() if link_id == command.ends_link}
-    server = module.server if command.ends_links or command.ends_server else None
-    names = [f"link {link_id}" for link_id in pumps] + ["the server"] * (server is not None)
-    if names and not force:
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is open and would be ended by a command."""
+
+    pumps: frozenset[Pump]
+    server: Server | None
+
+    @classmethod
+    def on(cls, module: Module, command: Command[Any]) -> Standing:
+        pumps = frozenset(module.pool.pumps.values())
+        if not command.ends_links and command.ends_link != ALL_LINKS:
+            pumps = frozenset(pump for pump in pumps if pump.link_id == command.ends_link)
+        return cls(pumps, module.server if command.ends_links or command.ends_server else None)
+
+    def __bool__(self) -> bool:
+        return bool(self.pumps) or self.server is not None
+
+    def __str__(self) -> str:
+        names = sorted(f"link {pump.link_id}" for pump in self.pumps)
+        return ", ".join(names + ["the server"] * (self.server is not None))
+
+    def without(self, ended: Standing) -> Standing:
+        """What has come since."""
+        return Standing(self.pumps - ended.pumps, None if self.server is ended.server else self.server)
+
+
+async def clear(module: Module, command: Command[Any], *, force: bool) -> Standing:
+    """Error(EBUSY) if the command would end what is open; with `force` that, given back, is ended first."""
+    standing = Standing.on(module, command)
+    if standing and not force:
         raise Error(
-            f"{command.label} would end what is open ({', '.join(names)}): close it first, or say force=True"
+            f"{command.label} would end what is open ({standing}): close it first, or say force=True"
         ).means(errno.EBUSY)
+    server = standing.server
     error = Error(f"{command.label} ended the link").means(errno.ECONNRESET)
-    for pump in pumps.values():
+    for pump in standing.pumps:
         pump.fail(error)
     if server is not None:
         server.end_for(error)
     pool = module.pool
     with trio.move_on_after(LINKS_END_S):
-        for pump in pumps.values():
+        for pump in standing.pumps:
             await pool.given_back(pump)
         await module.until(lambda: server is None or module.server is not server)
+    module.securing.obeyed(command)  # or soon: one that fails may have done its work all the same
+    return standing

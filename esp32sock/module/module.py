@@ -46,11 +46,13 @@ from esp32sock.module.server import ListenRequest, Server, run_server
 from esp32sock.module.station import Station
 from esp32sock.module.streams import StreamRequest, run_stream
 from esp32sock.module.tls import Securing
+from esp32sock.module.uninterrupted import uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from esp32sock.module.options import ModuleOptions
+    from esp32sock.module.pool import Pump
     from esp32sock.module.pumps import StreamPump
 
 R = TypeVar("R")
@@ -62,7 +64,7 @@ RESTART_S = 30.0
 """A restart takes 2 s on hardware, 18 to 25 s in an emulator (real-firmware/README)."""
 READY_S = 10.0
 """How long a request waits for a module that is being set up."""
-SETS_UART = (basic.SetUart, basic.SetStoredUart, basic.SetFirstUart)
+SetsUart = basic.SetUart | basic.SetStoredUart | basic.SetFirstUart
 
 log = logging.getLogger("esp32sock")
 
@@ -127,8 +129,11 @@ class Module:
     def dialogue(self) -> Dialogue:
         """The dialogue of now; PortError while there is none."""
         if self._dialogue is None:
-            raise self._failure or PortError(f"the port {self.options.url} is not open")
+            raise self._why_not(f"the port {self.options.url} is not open")
         return self._dialogue
+
+    def _why_not(self, otherwise: str) -> Error:
+        return PortError(otherwise) if self._failure is None else self._failure.again()
 
     @property
     def is_open(self) -> bool:
@@ -145,7 +150,7 @@ class Module:
         with trio.move_on_after(READY_S):
             await self.until(lambda: self._is_ready)
             return self.dialogue
-        raise self._failure or PortError(f"the module on {self.options.url} is not ready")
+        raise self._why_not(f"the module on {self.options.url} is not ready")
 
     async def wait_for_network(self, host: str | None = None) -> None:
         """Until the module can reach this address, or names if None, bounded; Error(ENETUNREACH) without."""
@@ -207,13 +212,11 @@ class Module:
             wanted = "a command is wanted, like esp32sock.at.commands.Raw(b'AT'), not a"
             raise TypeError(f"{wanted} {type(command).__name__}")
         ground.refuse_what_never_goes(self, command)
-        dialogue = await self.ready()
-        await ground.clear(self, command, force=force)
-        if isinstance(command, SETS_UART):
-            await self._change_line(dialogue, command.settings, store=not isinstance(command, basic.SetUart))
-            return cast("R", None)
-        result = await dialogue.execute(command, timeout_s=timeout_s)
+        if isinstance(command, SetsUart) and timeout_s is not None:
+            raise ValueError("a change of the serial line is never cut short: leave timeout_s out")
+        result = await self._execute_on_clear_ground(command, timeout_s, force=force)
         self.station.obeyed(command)
+        self.securing.obeyed(command)
         if isinstance(command, basic.Restore):
             self._bauds.append(DEFAULT_BAUD)
         if isinstance(command, sleep.DeepSleep):
@@ -221,22 +224,37 @@ class Module:
             self._failure = Error(f"the module sleeps for {command.duration}").means(errno.ENETDOWN)
         return result
 
+    async def _execute_on_clear_ground(
+        self, command: Command[R], timeout_s: float | None, *, force: bool
+    ) -> R:
+        """Nothing that the command ends may come between the look and the command."""
+        while True:
+            dialogue = await self.ready()
+            ended = await ground.clear(self, command, force=force)
+            async with dialogue.turn():
+                if self.is_open and ground.Standing.on(self, command).without(ended):
+                    continue
+                if isinstance(command, SetsUart):
+                    return cast("R", await self._change_line(dialogue, command))
+                return await dialogue.execute_in_turn(command, timeout_s=timeout_s)
+
     def _expect_baud(self, baud: int | None) -> None:
         """The module was heard at this rate; after a restart it may be at that of the options again."""
         self._bauds = deque(dict.fromkeys([baud or self.options.baud, self.options.baud]))
 
-    async def _change_line(self, dialogue: Dialogue, wanted: basic.UartSettings, *, store: bool) -> None:
-        async with dialogue.turn():
-            self._line_changes = True
-            dialogue.session.line_changes()
-            try:
-                await uart.change(dialogue, wanted, store=store)
-            finally:
-                self._line_changes = False
-                self._expect_baud(dialogue.port.baud)
-                if dialogue.state is ModuleState.SYNCING:
-                    dialogue.session.set_up()
-                self.notify()
+    async def _change_line(self, dialogue: Dialogue, command: SetsUart) -> None:
+        """Never half-way: the two ends would not understand each other."""
+        store = not isinstance(command, basic.SetUart)
+        self._line_changes = True
+        dialogue.session.line_changes()
+        try:
+            await uninterrupted(lambda: uart.change(dialogue, command.settings, store=store))
+        finally:
+            self._line_changes = False
+            self._expect_baud(dialogue.port.baud)
+            if dialogue.state is ModuleState.SYNCING:
+                dialogue.session.set_up()
+            self.notify()
 
     def watch(self, watcher: Callable[[Event], object]) -> Callable[[], object]:
         """Tell `watcher` every event from now on, passwords taken out; gives back what stops that."""
@@ -280,6 +298,9 @@ class Module:
     async def _live(self, life: Callable[..., Awaitable[None]], *args: Any) -> None:
         try:
             await life(*args)
+        except Exception:
+            # A fault of ours: it costs this socket, and not the engine.
+            log.exception("a socket is given up")
         finally:
             self._lives -= 1
             if not self._lives:
@@ -312,7 +333,8 @@ class Module:
 
     def stats(self) -> dict[str, int]:
         """The counters, with what open links have carried so far."""
-        pumps = list(self._pool.pumps.values()) if self._pool else []
+        pool = self._pool  # which may end meanwhile, in another thread
+        pumps = list(pool.pumps.values()) if pool else []
         return {
             "links_opened": self.counters.links_opened,
             "links_open": len(pumps),
@@ -380,6 +402,7 @@ class Module:
             self.station.forget()
             self._end_pumps(failure or PortError("the port was closed"))
             self._dialogue = self._pool = None
+            self.notify()
             with trio.CancelScope(shield=True):
                 await port.aclose()
         if failure is not None:
@@ -465,15 +488,17 @@ class Module:
             demux.set_sink(link_id, DISCARD)
             return
         pump.collect(demux)
-        limit = self.options.unread_link_bytes
-        if pump.unread_bytes > limit or self._unread_bytes > self.options.unread_bytes:
-            which = "unread_link_bytes" if pump.unread_bytes > limit else "unread_bytes"
-            pump.fail(
-                Error(
-                    f"link {link_id}: {pump.unread_bytes} received bytes were not read, "
-                    f"more than {which} allows"
-                ).means(errno.ECONNRESET)
-            )
+        if pump.unread_bytes > self.options.unread_link_bytes:
+            self._overflowed(pump, "unread_link_bytes")
+        elif self._unread_bytes > self.options.unread_bytes:
+            hoarder = max(self.pool.pumps.values(), key=lambda one: one.unread_bytes)
+            self._overflowed(hoarder, "unread_bytes")
+
+    @staticmethod
+    def _overflowed(pump: Pump, limit: str) -> None:
+        unread = f"{pump.unread_bytes} received bytes were not read"
+        error = Error(f"link {pump.link_id}: {unread}, more than {limit} allows")
+        pump.fail(error.means(errno.ECONNRESET))
 
     def event(self, event: Event) -> None:
         """Anything the module says that is not the result of a command."""
@@ -560,4 +585,8 @@ class Module:
             log.debug("%s", error)
 
     async def _close_orphan(self, link_id: int) -> None:
-        await self.execute(tcpip.Close(link_id))
+        """By the time of its turn, the link may be somebody's who came in the meantime."""
+        dialogue = await self.ready()
+        async with dialogue.turn():
+            if link_id not in self.pool.pumps:
+                await dialogue.execute_in_turn(tcpip.Close(link_id))
