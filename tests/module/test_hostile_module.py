@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from esp32sock.at.commands import addresses, basic, ping, clock, tcpip
+from esp32sock.at.commands import addresses, basic, clock, ping, tcpip
 from esp32sock.at.events import UnknownText
 from esp32sock.at.state import LinkState
 from esp32sock.errors import CommandError, Error, PortError
@@ -157,11 +157,13 @@ async def test_a_command_that_is_given_up_and_never_answered_is_waited_for_bound
     autojump_clock: MockClock,
 ) -> None:
     between = Between()
-    async with open_module(Settings(), network(p7000=echo)) as simulated:
-        async with talking("memory", 115200, opener=between.opener(simulated)) as talk:
-            between.answers[b"AT+CIPSTART"] = None
-            with trio.move_on_after(2):
-                await talk.execute(tcpip.OpenTcp(0, HOST, 7000))
-            with trio.fail_after(200):
-                await talk.execute(basic.Test())
-            assert talk.dialogue.session.links[0].state is LinkState.FREE
+    async with (
+        open_module(Settings(), network(p7000=echo)) as simulated,
+        talking("memory", 115200, opener=between.opener(simulated)) as talk,
+    ):
+        between.answers[b"AT+CIPSTART"] = None
+        with trio.move_on_after(2):
+            await talk.execute(tcpip.OpenTcp(0, HOST, 7000))
+        with trio.fail_after(200):
+            await talk.execute(basic.Test())
+        assert talk.dialogue.session.links[0].state is LinkState.FREE

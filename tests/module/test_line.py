@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,23 @@ async def test_a_rate_at_which_nothing_is_understood_is_taken_back(autojump_cloc
         await works(rig)
         assert (await rig.module.execute(basic.StoredUart())).baud == 115200
         assert len(adapter.lines) == 1
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.001, 0.01, 0.05, 0.2])
+async def test_given_up_both_sides_are_at_one_rate(after_s: float, autojump_clock: MockClock) -> None:
+    adapter = Adapter(garbles_from=900_000)
+    async with running(Settings(paced=True), network(p7000=echo), adapter) as rig:
+        with trio.move_on_after(after_s), contextlib.suppress(PortError):
+            await rig.module.execute(basic.SetUart(basic.UartSettings(921600)))
+        await works(rig)
+        assert rig.module.counters.restarts == 0
+        assert len(adapter.lines) == 1
+
+
+async def test_a_change_of_the_line_takes_no_time_limit(autojump_clock: MockClock) -> None:
+    async with running(opener=Adapter()) as rig:
+        with pytest.raises(ValueError, match="timeout_s"):
+            await rig.module.execute(basic.SetUart(basic.UartSettings(921600)), timeout_s=1)
 
 
 async def test_a_rate_that_the_adapter_cannot_do_changes_nothing(autojump_clock: MockClock) -> None:
