@@ -84,3 +84,16 @@ class PortError(Error):
     """The serial port cannot be opened, or was lost."""
 
     errno = errno.ENETDOWN
+
+
+def single(error: BaseException) -> BaseException:
+    """The one cause inside nested groups; of several the first, if all are ours, else the group."""
+    found = leaves(error)
+    return found[0] if len(found) == 1 or all(isinstance(one, Error) for one in found) else error
+
+
+def leaves(error: BaseException) -> list[BaseException]:
+    """What is inside nested groups; without a group, the error."""
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in leaves(inner)]
+    return [error]

@@ -28,7 +28,8 @@ class Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        found = await asyncio.get_running_loop().run_in_executor(None, self._look_up, host, port)
+        """OSError (gaierror) for a `family` that the module does not have."""
+        found = await asyncio.get_running_loop().run_in_executor(None, self._look_up, host, port, family)
         return [
             ResolveResult(
                 hostname=host,
@@ -41,9 +42,9 @@ class Resolver(AbstractResolver):
             for kind, _, proto, _, address in found
         ]
 
-    def _look_up(self, host: str, port: int) -> list[Any]:
+    def _look_up(self, host: str, port: int, family: int) -> list[Any]:
         with through(self._interface):
-            return socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)
+            return socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -77,20 +77,35 @@ class _Asynchronous(httpcore.AnyIOBackend):
 def transport(
     interface: Interface | None = None, *, verify: ssl.SSLContext | bool = True, **options: Any
 ) -> httpx.HTTPTransport:
-    """A transport for httpx.Client, through the attached module or `interface`."""
+    """A transport for httpx.Client, through the attached module or `interface`.
+
+    `options` are those of `httpx.HTTPTransport`; ValueError for `uds`. A proxy is reached through the module.
+    """
     made = httpx.HTTPTransport(verify=verify, **options)
-    made._pool = httpcore.ConnectionPool(
-        ssl_context=httpx.create_ssl_context(verify=verify), network_backend=_Blocking(interface)
-    )
+    _change_backend(made, _Blocking(interface), options)
     return made
 
 
 def async_transport(
     interface: Interface | None = None, *, verify: ssl.SSLContext | bool = True, **options: Any
 ) -> httpx.AsyncHTTPTransport:
-    """A transport for httpx.AsyncClient under asyncio or trio, through the attached module or `interface`."""
+    """A transport for httpx.AsyncClient under asyncio or trio, through the attached module or `interface`.
+
+    `options` are those of `httpx.AsyncHTTPTransport`; ValueError for `uds`. A proxy is reached through the
+    module.
+    """
     made = httpx.AsyncHTTPTransport(verify=verify, **options)
-    made._pool = httpcore.AsyncConnectionPool(
-        ssl_context=httpx.create_ssl_context(verify=verify), network_backend=_Asynchronous(interface)
-    )
+    _change_backend(made, _Asynchronous(interface), options)
     return made
+
+
+def _change_backend(made: Any, backend: object, options: dict[str, Any]) -> None:
+    """Have httpx's own pool, set up with all its options, open its connections by another backend."""
+    if options.get("uds") is not None:
+        raise ValueError("uds: a Unix socket is on this machine, not behind the module")
+    pool: Any = getattr(made, "_pool", None)
+    if not hasattr(pool, "_network_backend"):
+        raise RuntimeError(
+            "this version of httpx or httpcore is not known: its connections would go past the module"
+        )
+    pool._network_backend = backend

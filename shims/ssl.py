@@ -54,7 +54,7 @@ from esp32sock.net.streams import VirtualStream
 
 if TYPE_CHECKING:
     import socket as stdlib
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from os import PathLike
 
     Location = str | bytes | PathLike[str] | PathLike[bytes]
@@ -67,6 +67,17 @@ _KEY = re.compile(rb"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?-----END [A-Z ]*PRIV
 
 _HOST_CHECKS = ssl.VERIFY_CRL_CHECK_LEAF | ssl.VERIFY_CRL_CHECK_CHAIN | ssl.VERIFY_X509_STRICT
 """What only OpenSSL does."""
+
+_HOST_SETTINGS = frozenset({
+    "_msg_callback", "hostname_checks_common_name", "keylog_filename", "num_tickets", "post_handshake_auth",
+    "sni_callback", "sslobject_class", "sslsocket_class",
+})  # fmt: skip
+_HOST_METHODS = (
+    "load_dh_params", "set_ciphersuites", "set_client_sigalgs", "set_ecdh_curve", "set_groups",
+    "set_npn_protocols", "set_psk_client_callback", "set_psk_server_callback", "set_server_sigalgs",
+    "set_servername_callback",
+)  # fmt: skip
+"""Settings and setters of `ssl.SSLContext` that no module heeds; not every Python has all of them."""
 
 _ANY_VERSION = (ssl.TLSVersion.MINIMUM_SUPPORTED, ssl.TLSVersion.MAXIMUM_SUPPORTED)
 
@@ -223,6 +234,12 @@ class ModuleContext(ssl.SSLContext):
             raise
         return secured
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """As ever, but Refused for a change of what only OpenSSL, on this machine, would heed."""
+        if name in _HOST_SETTINGS and value != getattr(self, name):
+            raise Refused(f"the module knows no such setting ({name})")
+        super().__setattr__(name, value)
+
     def wrap_bio(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Always Refused: the module does TLS on its own connections only, not in memory."""
         raise Refused(
@@ -256,6 +273,20 @@ class ModuleContext(ssl.SSLContext):
             key=self._key,
             alpn=self._alpn,
         )
+
+
+def _refusing(name: str) -> Callable[..., NoReturn]:
+    def refuse(self: ModuleContext, *args: Any, **kwargs: Any) -> NoReturn:
+        raise Refused(f"the module knows no such setting ({name})")
+
+    refuse.__name__ = refuse.__qualname__ = name
+    refuse.__doc__ = "Always Refused: for OpenSSL on this machine."
+    return refuse
+
+
+for _name in _HOST_METHODS:
+    if hasattr(ssl.SSLContext, _name):
+        setattr(ModuleContext, _name, _refusing(_name))
 
 
 class TlsSocket(socket.socket):

@@ -31,7 +31,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import trio
 
 from esp32sock import socket as ours
-from esp32sock.module.thread import EngineThread, _single
+from esp32sock.errors import single
+from esp32sock.module.thread import EngineThread
 from esp32sock.net import registry
 from esp32sock.net.addresses import ANY, numeric
 from esp32sock.net.feed import KEPT_EVENTS
@@ -531,7 +532,7 @@ async def _started(engine: _EngineHere, nursery: trio.Nursery) -> Module:
             module: Module = await nursery.start(engine.run)
             return module
         except ExceptionGroup as group:
-            raise _single(group) from None
+            raise single(group) from None
 
 
 async def _close(module: Module) -> None:

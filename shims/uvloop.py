@@ -63,6 +63,8 @@ def methods(loop_class: Any) -> dict[str, Any]:
             if options.get("ssl") and options.get("server_hostname") is None:
                 options["server_hostname"] = host
             host = port = None
+        else:
+            options.update(family=family, proto=proto, flags=flags, local_addr=local_addr)
         if sock is not None:
             sock = as_unix(sock)
         try:
@@ -82,7 +84,7 @@ def methods(loop_class: Any) -> dict[str, Any]:
         if sock := options.get("sock"):
             _refuse(_is_virtual(sock), "a server on a socket of the module")
         else:
-            _refuse(not all(map(_is_hosts_own, hosts)), "a server on the module")
+            _refuse(not all(map(_binds_on_host, hosts)), "a server on the module")
         return await own["create_server"](self, protocol_factory, host, port, **options)
 
     async def create_datagram_endpoint(
@@ -91,8 +93,10 @@ def methods(loop_class: Any) -> dict[str, Any]:
         if sock := options.get("sock"):
             _refuse(_is_virtual(sock), "a datagram endpoint on a socket of the module")
         elif options.get("family") != stdlib.AF_UNIX:
-            given = [address for address in (local_addr, remote_addr) if address]
-            hosts_own = given and all(_is_hosts_own(address[0]) for address in given)
+            if remote_addr:
+                hosts_own = _is_hosts_own(remote_addr[0])
+            else:
+                hosts_own = bool(local_addr) and _binds_on_host(local_addr[0])
             _refuse(not hosts_own, "a datagram endpoint on the module")
         return await own["create_datagram_endpoint"](
             self, protocol_factory, local_addr, remote_addr, **options
@@ -154,6 +158,20 @@ def _is_hosts_own(host: Any) -> bool:
     if ":" in host:  # IPv6 is never the module's, but may be the way around it
         return host == "::1"
     return current.is_on_host() or current.to_host(host) or destination(host)[1]
+
+
+def _binds_on_host(host: Any) -> bool:
+    """The same of what is bound to: any address is the module's, though it means this machine to connect to."""
+    if not isinstance(host, str) or not _is_any(host):
+        return _is_hosts_own(host)
+    return current.is_on_host()
+
+
+def _is_any(host: str) -> bool:
+    try:
+        return stdlib.inet_aton(host) == bytes(4)
+    except OSError:
+        return host == "::"
 
 
 def _refuse(bypasses: bool, what: str) -> None:

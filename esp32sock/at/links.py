@@ -76,7 +76,7 @@ class Links:
             record.machine.feed(LinkInput.CLOSE)
             record.is_known_orphan = False
             self._set_sink(command.closes, DISCARD)
-        elif command.payload is not None:
+        elif _has_data_phase(command):
             record = self._checked(self._id(command))
             record.blocks_at_prompt = None
             record.received_while_sending = False
@@ -96,8 +96,7 @@ class Links:
         """The final result of a command came."""
         if command.closes is not None and command.closes < LINKS:
             self.records[command.closes].machine.feed(LinkInput.CLOSED)
-        if command.payload is not None:
-            self._data_phase_over(command)
+        self._data_phase_over(command)
         if command.opens is None:
             return
         record = self.records[command.opens]
@@ -225,13 +224,16 @@ class Links:
     # -- the data phase -------------------------------------------------------------------------------
 
     def prompt_seen(self, command: Command[Any]) -> None:
-        self._of(command).blocks_at_prompt = self._demux.blocks(self._id(command))
+        if _has_data_phase(command):
+            self._of(command).blocks_at_prompt = self._demux.blocks(self._id(command))
 
     def payload_taken(self, command: Command[Any]) -> None:
         """The module said `Recv`: what comes from here on did not come while it waited for payload."""
         self._data_phase_over(command)
 
     def _data_phase_over(self, command: Command[Any]) -> None:
+        if not _has_data_phase(command):
+            return
         record = self._of(command)
         before, record.blocks_at_prompt = record.blocks_at_prompt, None
         if before is not None:
@@ -251,3 +253,8 @@ class Links:
 
     def _of(self, command: Command[Any]) -> LinkRecord:
         return self.records[self._id(command)]
+
+
+def _has_data_phase(command: Command[Any]) -> bool:
+    """Whether it sends on a link; what the module keeps goes over none."""
+    return command.payload is not None and not command.stores_payload

@@ -19,15 +19,24 @@ _ENDS_A_COMMAND = re.compile(rb"[\r\n\0]")
 _FIELD = re.compile(rb'"(?P<quoted>.*?)"(?=,|$)|(?P<bare>[^,]*)', re.DOTALL)
 
 
+def utf_8(text: str) -> bytes:
+    """The bytes of a text. ValueError, which shows nothing of it, for what UTF-8 does not have."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # it holds the whole text, which may be a password
+        raise ValueError("a text holds surrogates, which UTF-8 does not have") from None
+
+
 def quote(text: str | bytes) -> bytes:
     r"""One string parameter: `ab\,c` becomes `"ab\\\,c"`.
 
     Raises ValueError for CR, LF and NUL, which no command line can carry (a NUL makes firmware 1.0 deaf
-    until reset, observed).
+    until reset, observed). It does not show the text, which may be a password.
     """
-    raw = text.encode() if isinstance(text, str) else bytes(text)
-    if _ENDS_A_COMMAND.search(raw):
-        raise ValueError(f"{text!r} holds a CR, LF or NUL, which an AT command cannot carry")
+    raw = utf_8(text) if isinstance(text, str) else bytes(text)
+    if (found := _ENDS_A_COMMAND.search(raw)) is not None:
+        where = f"byte {found.start() + 1} of {len(raw)}"
+        raise ValueError(f"a text holds a CR, LF or NUL, which an AT command cannot carry ({where})")
     return b'"' + _SPECIAL.sub(rb"\\\g<0>", raw) + b'"'
 
 

@@ -9,6 +9,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
+from ipaddress import ip_address
+
+MAX_PORT = 65535
 
 
 class Wifi(Enum):
@@ -26,7 +29,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class LinkUp:
-    """A link opened; `accepted` is None when the line does not say who opened it."""
+    """A link opened; what the line does not say, or cannot be right, is None."""
 
     link_id: int
     accepted: bool | None = None
@@ -75,7 +78,20 @@ def _link_conn(match: re.Match[bytes]) -> Urc:
     link_id, accepted = int(match[2]), match[4] == b"1"
     if match[1] != b"0":
         return LinkDown(link_id)
-    return LinkUp(link_id, accepted, (match[5].decode(), int(match[6])), int(match[7]))
+    return LinkUp(link_id, accepted, _peer(match[5].decode(), _port(match[6])), _port(match[7]))
+
+
+def _peer(address: str, port: int | None) -> tuple[str, int] | None:
+    try:
+        ip_address(address)
+    except ValueError:
+        return None
+    return None if port is None else (address, port)
+
+
+def _port(digits: bytes) -> int | None:
+    port = int(digits)
+    return port if port <= MAX_PORT else None
 
 
 Meaning = Callable[[re.Match[bytes]], Urc]

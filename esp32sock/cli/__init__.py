@@ -70,9 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         chosen = next((word for word in words if not word.startswith("-")), None)
         arguments = parser_for(chosen).parse_args(words)
         if chosen != "run":  # a program's streams are its own
+            _have_streams()
             _print_anything()
         status: int = arguments.go(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has seen enough; the interpreter must not complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -80,6 +82,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(file=sys.stderr)
         return INTERRUPTED
     return status
+
+
+def _have_streams() -> None:
+    """What the caller has closed is empty, and takes everything."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _print_anything() -> None:

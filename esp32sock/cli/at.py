@@ -24,9 +24,9 @@ from esp32sock.at.commands.catalogue import CATALOGUE
 from esp32sock.at.commands.redaction import redacted
 from esp32sock.at.events import Event, LinkClosed, LinkOpened, ModuleRestarted, UnknownText, WifiChanged
 from esp32sock.at.urcs import Wifi
-from esp32sock.cli.common import FAILED, Misuse, add_options, guarded, module_of, single
+from esp32sock.cli.common import FAILED, Misuse, add_options, guarded, module_of
 from esp32sock.cli.show import present, printable
-from esp32sock.errors import CommandError, Error
+from esp32sock.errors import CommandError, Error, single
 
 if TYPE_CHECKING:
     import argparse

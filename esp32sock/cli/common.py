@@ -14,7 +14,7 @@ from esp32sock.at.commands import basic
 from esp32sock.at.commands.catalogue import CATALOGUE
 from esp32sock.cli import INTERRUPTED
 from esp32sock.cli.show import printable
-from esp32sock.errors import CommandError, Error, PortError
+from esp32sock.errors import CommandError, Error, PortError, leaves
 from esp32sock.module.options import DEFAULT_BAUD
 from esp32sock.module.talk import Talk, talking
 from esp32sock.net.interface import PORT_VARIABLE
@@ -149,16 +149,12 @@ def _message(error: BaseException) -> str:
 
 def causes(error: BaseException) -> list[BaseException]:
     """What is inside nested groups, and inside urllib's errors."""
-    if isinstance(error, BaseExceptionGroup):
-        return [cause for inner in error.exceptions for cause in causes(inner)]
+    return [_reason(leaf) for leaf in leaves(error)]
+
+
+def _reason(error: BaseException) -> BaseException:
     reason = getattr(error, "reason", None)
-    return [reason if isinstance(reason, OSError) else error]
-
-
-def single(error: BaseException) -> BaseException:
-    """The one cause inside nested groups; the group where there are several."""
-    found = causes(error)
-    return found[0] if len(found) == 1 else error
+    return reason if isinstance(reason, OSError) else error
 
 
 def add_storing(parser: argparse.ArgumentParser) -> None:

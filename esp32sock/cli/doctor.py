@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import trio
 
 from esp32sock.at.commands import Raw, addresses, basic, ping, tcpip, wifi
-from esp32sock.cli.common import FAILED, NO_MODULE, add_options, guarded, module_of, port_of, running, single
+from esp32sock.cli.common import FAILED, NO_MODULE, add_options, guarded, module_of, port_of, running
 from esp32sock.cli.show import present, printable
-from esp32sock.errors import CommandBusy, CommandError, CommandTimeout, Error, ModuleReset, PortError
+from esp32sock.errors import CommandBusy, CommandError, CommandTimeout, Error, ModuleReset, PortError, single
 
 if TYPE_CHECKING:
     import argparse

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from esp32sock.module.options import DEFAULT_BAUD
-from esp32sock.net.interface import PASSWORD_VARIABLE, PORT_VARIABLE, SSID_VARIABLE, attach, detach
-from esp32sock.shims.monkey import patched
+from esp32sock.net.interface import PASSWORD_VARIABLE, PORT_VARIABLE, SSID_VARIABLE, attach
+from esp32sock.shims.monkey import patch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,11 +46,10 @@ def go(arguments: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         print(f"esp32sock run: {error}", file=sys.stderr)
         return os.EX_UNAVAILABLE
-    try:
-        with patched():
-            _run(arguments)
-    finally:
-        detach()
+    # For good: threads and functions for the end, which the program leaves behind, need the module too. The
+    # interpreter's end detaches it.
+    patch()
+    _run(arguments)
     return 0
 
 
@@ -70,4 +69,4 @@ def _run(arguments: argparse.Namespace) -> None:
         runpy.run_module(arguments.program, run_name="__main__", alter_sys=True)
     else:
         sys.path.insert(0, str(Path(arguments.program).resolve().parent))
-        runpy.run_path(arguments.program, run_name="__main__")
+        runpy.run_path(os.path.abspath(arguments.program), run_name="__main__")

@@ -9,6 +9,7 @@ those for which neither the pair nor the queue has room are dropped and counted,
 from __future__ import annotations
 
 import errno
+import logging
 import socket as addresses
 import struct
 from collections import deque
@@ -24,7 +25,7 @@ from esp32sock.at.framing import MAX_DATAGRAM_BYTES, datagram_chunk
 from esp32sock.at.recovery import CANCEL
 from esp32sock.errors import CommandError, Error, LocalProtocolError
 from esp32sock.module.hangup import HangupWatch
-from esp32sock.module.streams import close_link
+from esp32sock.module.streams import close_link, drop_link
 
 if TYPE_CHECKING:
     import _socket
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from esp32sock.module.module import Module
 
 Address = tuple[str, int]
+
+log = logging.getLogger("esp32sock")
 
 HEADER = struct.Struct("!HH4s")
 """Family, port, IPv4 address; the sockets use the same."""
@@ -55,7 +58,7 @@ class DatagramListener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DatagramRequest:
-    """A UDP link somebody wants; without `remote` it hears anyone."""
+    """A UDP link somebody wants; without `remote` it hears anyone, and must name its `local_port` (not 0)."""
 
     end: _socket.socket
     local_port: int
@@ -92,8 +95,17 @@ class DatagramPump:
             host, port, payload = datagram
             peer = (host, port) if host is not None else self._remote
             if peer is not None:
-                self.received_bytes += len(payload)
-                self._put(HEADER.pack(addresses.AF_INET, peer[1], addresses.inet_aton(peer[0])) + payload)
+                self._received(peer, payload)
+
+    def _received(self, peer: Address, payload: bytes) -> None:
+        try:
+            header = HEADER.pack(addresses.AF_INET, peer[1], addresses.inet_pton(addresses.AF_INET, peer[0]))
+        except OSError:
+            log.debug("UDP link %d: no datagram comes from %r; dropped", self.link_id, peer)
+            self._counters.datagrams_dropped += 1
+            return
+        self.received_bytes += len(payload)
+        self._put(header + payload)
 
     def _put(self, message: bytes) -> None:
         if self.unread_bytes + len(message) > QUEUE_BYTES:
@@ -122,14 +134,18 @@ class DatagramPump:
     async def run(self) -> Error | None:
         """Pump until the application closes its end; the error if it ended otherwise."""
         self.running = True
-        with self._scope, HangupWatch(self._end.fileno()) as hangup:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._down)
-                nursery.start_soon(self._up)
-                nursery.start_soon(self._end_after, hangup.wait, nursery.cancel_scope)
-                nursery.start_soon(self._end_after, self._finishing.wait, nursery.cancel_scope)
-        self.running = False
-        self._unread.clear()
+        try:
+            with self._scope, HangupWatch(self._end.fileno()) as hangup:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._down)
+                    nursery.start_soon(self._up)
+                    nursery.start_soon(self._end_after, hangup.wait, nursery.cancel_scope)
+                    nursery.start_soon(self._end_after, self._finishing.wait, nursery.cancel_scope)
+        except Error as error:  # no descriptor for the watch
+            self.fail(error)
+        finally:
+            self.running = False
+            self._unread.clear()
         return self._error
 
     def close_end(self) -> None:
@@ -184,6 +200,9 @@ class DatagramPump:
             await self._dialogue.execute_in_turn(command)
         except (CommandError, LocalProtocolError) as error:
             self._doubt(f"a datagram was not sent: {error}")
+            return
+        except Error as error:  # the module is gone
+            self.fail(error)
             return
         self.sent_bytes += len(payload)
         session = self._dialogue.session
@@ -252,23 +271,11 @@ async def _open(module: Module, request: DatagramRequest) -> tuple[DatagramPump,
         port = listed[link_id].local_port if link_id in listed else request.local_port
         return pump, (module.local_ip(request.remote[0] if request.remote else ""), port)
     except BaseException:
-        pool.give_back(pump)
+        drop_link(module, pump)
         raise
 
 
 def _open_command(link_id: int, request: DatagramRequest) -> OpenUdp:
-    local_port = request.local_port or None
     if request.remote is not None:
-        return OpenUdp(link_id, request.remote, local_port)
-    return OpenUdp(link_id, ANY_PEER, local_port or module_chosen_port(link_id), PeerMode.FOLLOWS_LAST_SENDER)
-
-
-FIRST_EPHEMERAL_PORT = 49152
-_next_port = FIRST_EPHEMERAL_PORT
-
-
-def module_chosen_port(link_id: int) -> int:
-    """A port for a socket that was bound to none: mode 2 cannot be asked for without naming one."""
-    global _next_port
-    _next_port = FIRST_EPHEMERAL_PORT + (_next_port - FIRST_EPHEMERAL_PORT + 1) % 16384
-    return _next_port
+        return OpenUdp(link_id, request.remote, request.local_port or None)
+    return OpenUdp(link_id, ANY_PEER, request.local_port, PeerMode.FOLLOWS_LAST_SENDER)

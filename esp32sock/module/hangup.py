@@ -6,21 +6,34 @@ descriptor (architecture 1).
 
 from __future__ import annotations
 
+import errno
 import select
 from typing import TYPE_CHECKING, Self
 
 import trio
+
+from esp32sock.errors import Error
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 
 class HangupWatch:
-    """Watches one end of a pair for the other end's full close."""
+    """Watches one end of a pair for the other end's full close.
+
+    It needs a descriptor of its own: an Error with the errno, EMFILE mostly, where the host has none left.
+    """
 
     def __init__(self, fd: int) -> None:
-        self._epoll = select.epoll(1)
-        self._epoll.register(fd, 0)
+        try:
+            self._epoll = select.epoll(1)
+        except OSError as error:
+            raise _refused(error) from error
+        try:
+            self._epoll.register(fd, 0)
+        except OSError as error:
+            self._epoll.close()
+            raise _refused(error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -54,3 +67,9 @@ class HangupWatch:
         """Until it happens."""
         while not self.hung_up:
             await trio.lowlevel.wait_readable(self._epoll.fileno())
+
+
+def _refused(error: OSError) -> Error:
+    return Error(f"the host gives no descriptor to watch this socket with: {error.strerror}").means(
+        error.errno or errno.EMFILE
+    )

@@ -216,7 +216,6 @@ class Module:
             raise ValueError("a change of the serial line is never cut short: leave timeout_s out")
         result = await self._execute_on_clear_ground(command, timeout_s, force=force)
         self.station.obeyed(command)
-        self.securing.obeyed(command)
         if isinstance(command, basic.Restore):
             self._bauds.append(DEFAULT_BAUD)
         if isinstance(command, sleep.DeepSleep):
@@ -236,6 +235,7 @@ class Module:
                     continue
                 if isinstance(command, SetsUart):
                     return cast("R", await self._change_line(dialogue, command))
+                self.securing.obeyed(command)  # it may be, whatever comes back
                 return await dialogue.execute_in_turn(command, timeout_s=timeout_s)
 
     def _expect_baud(self, baud: int | None) -> None:

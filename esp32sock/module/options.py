@@ -21,6 +21,7 @@ class ModuleOptions:
     control on, on both sides. `ssid` and `password` join at start-up and after every restart.
     `unread_link_bytes` and `unread_bytes` bound what is kept for sockets that nobody reads, per link and
     in all; beyond, that socket gets ECONNRESET. `close_s` bounds the delivery at the very end.
+    `half_close_s` is how long a peer may be silent after `shutdown(SHUT_WR)` before the link is closed.
     `receive` forces active or passive receive; by itself it is passive for TCP from firmware 3.4 on.
     `server_links` is how many connections the module's server may accept at a time, 1 to 5.
     """
@@ -33,6 +34,7 @@ class ModuleOptions:
     unread_link_bytes: int = 8 * MIB
     unread_bytes: int = 32 * MIB
     close_s: float = 10.0
+    half_close_s: float = 30.0
     server_links: int = 3
     receive: Receive | None = None
 
@@ -41,7 +43,7 @@ class ModuleOptions:
             raise ValueError(f"baud {self.baud} is outside 80 to 5000000")
         if self.password and self.ssid is None:
             raise ValueError("a password without an ssid joins nothing")
-        if self.unread_link_bytes < 1 or self.unread_bytes < 1 or self.close_s < 0:
+        if self.unread_link_bytes < 1 or self.unread_bytes < 1 or min(self.close_s, self.half_close_s) < 0:
             raise ValueError("limits must be positive")
         if self.receive not in (None, "active", "passive"):
             raise ValueError(f"receive={self.receive!r} is neither 'active' nor 'passive'")

@@ -48,6 +48,13 @@ SILENCE_S = 0.05
 IDLE_S = 0.005
 """We were silent for so long: to the module it may have been 20 ms, when an adapter was slow with what came
 before."""
+PORT_BYTES = 64 << 10
+"""What a port may have taken ahead of the line: a serial driver some 4 kB, a pseudo-terminal up to this
+(Linux, drivers/tty/tty_buffer.c: TTYB_DEFAULT_MEM_LIMIT)."""
+HELD_S = 10.0
+"""How long flow control may hold the line up beyond the time its bytes need; by taste."""
+LOOK_S = 0.01
+"""Between two looks at what the port has yet to write; by taste."""
 LEAVE_S = 1.0
 """V1.0, 5.2.4: wait at least one second before the next command."""
 LEAVE_TRIES = 3
@@ -84,6 +91,8 @@ class Passthrough(trio.abc.Stream):
         self._pluses = 0
         """How many pluses, and nothing else, were written since the last silence; 3 for anything else."""
         self._wrote_at = float("-inf")
+        self._wire_free_at = float("-inf")
+        """When the last byte is on the wire, at the latest, if nothing holds the line up."""
         self._sending = trio.Lock()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
@@ -132,13 +141,30 @@ class Passthrough(trio.abc.Stream):
             self._pluses = 0
         for piece in self._harmless(data):
             if not piece:
-                await trio.sleep(SILENCE_S)
+                await self._silence()
                 self._pluses = 0
                 continue
             only = not piece.strip(b"+")
             self._pluses = min(len(PLUSES), self._pluses + len(piece)) if only else len(PLUSES)
-            await self._talk.port.send(piece)
-            self._wrote_at = trio.current_time()
+            await self._write(piece)
+
+    async def _write(self, piece: bytes) -> None:
+        s_per_byte = self._talk.dialogue.session.s_per_byte
+        started = max(trio.current_time(), self._wire_free_at)
+        await self._talk.port.send(piece)
+        self._wrote_at = trio.current_time()
+        self._wire_free_at = min(
+            max(self._wrote_at, started + len(piece) * s_per_byte),
+            self._wrote_at + PORT_BYTES * s_per_byte,  # the port does not take more ahead
+        )
+
+    async def _silence(self) -> None:
+        """On the wire: what was written may be with the port still, for as long as flow control wants."""
+        await trio.sleep_until(self._wire_free_at)
+        with trio.move_on_after(HELD_S):
+            while self._talk.port.unsent_bytes:  # noqa: ASYNC110  (the kernel tells nobody)
+                await trio.sleep(LOOK_S)
+        await trio.sleep(SILENCE_S)
 
     async def wait_send_all_might_not_block(self) -> None:
         """At once: the port takes bytes, or makes `send_all` wait."""
@@ -159,7 +185,7 @@ class Passthrough(trio.abc.Stream):
         return (data[:1], b"", data[1:]) if len(data) == len(PLUSES) else (b"", data)
 
     async def aclose(self) -> None:
-        """Leave the mode, with its silences: about 1.2 s, also when cancelled. Idempotent."""
+        """Leave the mode, also when cancelled: about 1.2 s once all is on the wire. Idempotent."""
         if not self._closed:
             await uninterrupted(self.leave)
         await trio.lowlevel.checkpoint()
@@ -198,9 +224,10 @@ class Passthrough(trio.abc.Stream):
         self._closed = True
         demux = self._talk.dialogue.session.demux
         for _ in range(LEAVE_TRIES):
-            await trio.sleep(SILENCE_S)
-            await self._talk.port.send(PLUSES)
-            await trio.sleep(SILENCE_S + LEAVE_S)
+            await self._silence()
+            await self._write(PLUSES)
+            await self._silence()
+            await trio.sleep(LEAVE_S)
             demux.leave_passthrough()
             if await self._talk.answers():
                 break

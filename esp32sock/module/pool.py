@@ -114,6 +114,10 @@ class LinkPool:
         self._accepted.add(pump.link_id)
         self.pumps[pump.link_id] = pump
 
+    def was_accepted(self, pump: Pump) -> bool:
+        """Whether its link came by the module's server."""
+        return self.pumps.get(pump.link_id) is pump and pump.link_id in self._accepted
+
     def introduce(self, port: int, pump: StreamPump) -> None:
         """The module connects to itself from this port: one of the two ends; the second meets the first."""
         twin = self._own_ports.pop(port, None)

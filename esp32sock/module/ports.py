@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import weakref
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, cast
 
@@ -57,6 +58,11 @@ class Port(ABC):
         """As much as the port takes at once; 0 where that is unknown."""
         return 0
 
+    @property
+    def unsent_bytes(self) -> int:
+        """What the port has taken and not put on the line yet; 0 where that is unknown."""
+        return 0
+
     def set_baud(self, baud: int) -> bool:
         """Change the host's side of the line; False where there is no such thing."""
         return False
@@ -70,14 +76,15 @@ class Port(ABC):
 
 
 class DescriptorPort(Port):
-    """A pyserial port that has a descriptor."""
+    """A pyserial port that has a descriptor. A forked child has none: it would keep the port locked."""
 
     def __init__(self, name: str, line: serial.Serial) -> None:
         self.name = name
         self.baud = line.baudrate
         self._line = line
-        self._fd = line.fileno()
-        os.set_blocking(self._fd, False)
+        self.fd = line.fileno()
+        _living.add(self)
+        os.set_blocking(self.fd, False)
         with contextlib.suppress(AttributeError, ValueError, OSError, NotImplementedError):
             line.set_low_latency_mode(True)  # FTDI: a timer of 1 instead of 16 ms (performance-facts 2.2)
 
@@ -94,7 +101,7 @@ class DescriptorPort(Port):
     def _read(self) -> bytes:
         """What is there. Readable and yet nothing is how a terminal says that it is gone."""
         try:
-            return os.read(self._fd, READ_BYTES)
+            return os.read(self.fd, READ_BYTES)
         except BlockingIOError:
             return b""
         except OSError as error:
@@ -102,7 +109,7 @@ class DescriptorPort(Port):
 
     def send_nowait(self, data: bytes | memoryview) -> int:
         try:
-            return os.write(self._fd, data)
+            return os.write(self.fd, data)
         except BlockingIOError:
             return 0
         except OSError as error:
@@ -116,6 +123,12 @@ class DescriptorPort(Port):
                 await self._until(trio.lowlevel.wait_writable)
             rest = rest[sent:]
 
+    @property
+    def unsent_bytes(self) -> int:
+        with contextlib.suppress(AttributeError, OSError, TypeError):  # not every port can tell
+            return int(self._line.out_waiting)
+        return 0
+
     def set_baud(self, baud: int) -> bool:
         self._line.baudrate = baud
         self.baud = baud
@@ -125,21 +138,36 @@ class DescriptorPort(Port):
         self._line.rtscts = on
 
     async def aclose(self) -> None:
-        if self._fd >= 0:
-            trio.lowlevel.notify_closing(self._fd)
-            self._fd = -1
+        if self.fd >= 0:
+            trio.lowlevel.notify_closing(self.fd)
+            self.fd = -1
             self._line.close()
 
     async def _until(self, wait: object) -> None:
         """Wait on the descriptor; a port closed under the waiter is a lost port."""
         try:
-            await wait(self._fd)  # type: ignore[operator]
+            await wait(self.fd)  # type: ignore[operator]
         except (trio.ClosedResourceError, OSError) as error:
             raise self._lost(error) from error
 
     def _lost(self, cause: BaseException | None) -> PortError:
         why = f" ({cause})" if cause else ""
         return PortError(f"the port {self.name} was lost{why}; it is opened again as soon as it is back")
+
+
+_living: weakref.WeakSet[DescriptorPort] = weakref.WeakSet()
+
+
+def _close_in_child() -> None:
+    """Put nothing under the number, which pyserial will close: its own close would disturb the parent's."""
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for port in list(_living):
+        if port.fd >= 0:
+            os.dup2(null, port.fd, inheritable=False)
+    os.close(null)
+
+
+os.register_at_fork(after_in_child=_close_in_child)
 
 
 class ThreadPort(Port):

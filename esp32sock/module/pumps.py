@@ -16,11 +16,14 @@ How it ends:
   application still writes is answered as by a peer that is gone: nobody gets it, and it fails from then on
   (an orderly end of TLS writes once more, to nobody). If bytes are there already that can no longer be
   sent, the pair is closed with them unread, which makes the kernel say ECONNRESET behind the last received;
+* the interface closes (`finish`): what the application had sent is delivered. If neither it nor the peer has
+  closed, more might have come: it is told so behind what was received;
 * anything doubtful: the events object is told the error, then the pair is closed.
 """
 
 from __future__ import annotations
 
+import errno
 from collections import deque
 from contextlib import suppress
 from socket import SHUT_WR
@@ -51,6 +54,11 @@ WINDOW_BYTES = 5760
 SHARED_BYTES = 1440
 SHARED_S = 0.05
 """While others wait for their turn: one segment, or what the line carries in this time if that is more."""
+
+
+def detached() -> Error:
+    """For an application whose interface closes before the application and its peer are done."""
+    return Error("the interface was detached").means(errno.ENETDOWN)
 
 
 class StreamPump:
@@ -148,7 +156,7 @@ class StreamPump:
         self._more.set()
 
     def finish(self) -> None:
-        """Deliver what the application has sent, then end, whether it has closed or not."""
+        """The interface closes: deliver what the application has sent, then end, closed or not."""
         self._finishing.set()
 
     def fail(self, error: Error) -> None:
@@ -157,24 +165,33 @@ class StreamPump:
             self._error = error
             self._scope.cancel()
 
+    def discard(self) -> None:
+        """Nothing runs any more, or never did: nobody will read what came or comes."""
+        self._scope.cancel()
+        self._count(-self.unread_bytes)
+        self._unread.clear()
+
     # -- running --------------------------------------------------------------------------------------
 
     async def run(self, filler_bytes: int = 0) -> Error | None:
         """Pump until the link has ended, and close the pair; the error if it did not end well."""
         self.drop(filler_bytes)
         self._running = True
-        with self._scope, HangupWatch(self._end.fileno()) as hangup:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._down, nursery.cancel_scope)
-                nursery.start_soon(self._up, hangup, nursery.cancel_scope)
-                nursery.start_soon(self._finish, nursery.cancel_scope)
-                if self._puller is not None:
-                    nursery.start_soon(self._pull, self._puller)
-        self._running = False
-        self._ended = True
-        self._part()
-        self._count(-self.unread_bytes)
-        self._unread.clear()
+        try:
+            with self._scope, HangupWatch(self._end.fileno()) as hangup:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._down, nursery.cancel_scope)
+                    nursery.start_soon(self._up, hangup, nursery.cancel_scope)
+                    nursery.start_soon(self._finish, nursery.cancel_scope)
+                    if self._puller is not None:
+                        nursery.start_soon(self._pull, self._puller)
+        except Error as error:  # no descriptor for the watch
+            self.fail(error)
+        finally:
+            self._running = False
+            self._ended = True
+            self._part()
+            self.discard()
         return self._error
 
     def shut_writing(self) -> bool:
@@ -261,17 +278,17 @@ class StreamPump:
             while await self._send_what_is_there():
                 await trio.lowlevel.wait_readable(self._end)
                 await self._twin_has_room()
-        except CommandError as error:
-            if not self._peer_closed:
-                self.fail(error)
-                return
-            await trio.sleep_forever()  # the rest of what was received is still on its way to the reader
         except Error as error:
-            self.fail(error)
-            return
+            self._sending_failed(error)
+            await trio.sleep_forever()  # `_down` ends both, or the failure does
         if not hangup.hung_up:
             await self._wait_half_closed(hangup)
         both.cancel()
+
+    def _sending_failed(self, error: Error) -> None:
+        """No harm once the peer has closed: the rest of what it sent is still on its way to the reader."""
+        if not (self._peer_closed and isinstance(error, CommandError)):
+            self.fail(error)
 
     async def _send_what_is_there(self) -> bool:
         """One turn's worth; False at the end of the application's stream."""
@@ -320,11 +337,16 @@ class StreamPump:
     async def _finish(self, both: trio.CancelScope) -> None:
         """The interface is closing: one more turn, and more as long as it finds something to send."""
         await self._finishing.wait()
+        fd = self._end.fileno()
         try:
-            while await self._send_what_is_there() and HangupWatch.readable(self._end.fileno()):
+            while await self._send_what_is_there() and HangupWatch.readable(fd):
                 pass
         except Error as error:
-            self.fail(error)
+            self._sending_failed(error)
+        if self._peer_closed:
+            return  # `_down` ends both when the reader has everything
+        if not HangupWatch.check(fd):
+            self.fail(detached())
         both.cancel()
 
     async def _wait_half_closed(self, hangup: HangupWatch) -> None:

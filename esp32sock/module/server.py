@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -28,27 +27,27 @@ if TYPE_CHECKING:
     from esp32sock.at.events import LinkOpened
     from esp32sock.module.dialogue import Dialogue
     from esp32sock.module.module import Module
+    from esp32sock.module.pool import LinkPool
 
 Address = tuple[str, int]
 
 log = logging.getLogger("esp32sock")
 
-FIRST_EPHEMERAL_PORT = 49152
-LAST_PORT = 65535
-
 
 class Accepted:
     """How an accepted stream fares, kept until its owner asks."""
 
-    def __init__(self, pump: StreamPump, half_close_s: float) -> None:
+    def __init__(self, pump: StreamPump) -> None:
         self.pump = pump
+        self.is_waiting = True
+        """Whether it takes a place in the backlog: nobody has accepted it yet, but somebody may."""
         self._listener: AcceptedListener | None = None
         self._ended: tuple[Error | None] | None = None
-        self.half_close_s = half_close_s
 
     def attach(self, listener: AcceptedListener) -> None:
         """Tell this one from now on, and at once what happened before; it may hear the latter twice."""
         self._listener = listener
+        self.is_waiting = False
         if self._ended is not None:
             listener.ended(*self._ended)
 
@@ -69,19 +68,24 @@ class AcceptedListener(Protocol):
 
 
 class ServerListener(Protocol):
-    """Who is told how a listener fares; `accepted` comes before the byte that announces it."""
+    """Who is told how a listener fares.
+
+    `accepted` comes before the byte that announces it; `withdrawn` behind it, if that byte could not be sent:
+    the end, which nobody can have accepted, is to be closed.
+    """
 
     def listening(self, local: Address) -> None: ...
     def failed(self, error: Error) -> None: ...
     def accepted(
         self, user_end: _socket.socket, link_id: int, local: Address, remote: Address, stream: Accepted
     ) -> None: ...
+    def withdrawn(self, user_end: _socket.socket) -> None: ...
     def ended(self, error: Error | None) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class ListenRequest:
-    """A listener somebody wants; `port` 0 lets us choose."""
+    """A listener somebody wants."""
 
     end: _socket.socket
     port: int
@@ -89,18 +93,22 @@ class ListenRequest:
     make_pair: Callable[[], tuple[_socket.socket, _socket.socket]]
     """(engine's end, user's end) for each accepted connection."""
     links: int = 3
-    half_close_s: float = 30.0
+    backlog: int = 128
+    """One more than so many may wait to be accepted, as on Linux."""
+    waiting: list[Accepted] = field(default_factory=list)
+    """Those who may; they survive a restart of the server."""
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
 
 
 class Server:
     """The module's server while it listens."""
 
-    def __init__(self, module: Module, dialogue: Dialogue, request: ListenRequest, port: int) -> None:
-        self.port = port
+    def __init__(self, module: Module, dialogue: Dialogue, request: ListenRequest) -> None:
+        self.port = request.port
         self._module = module
-        self._dialogue = dialogue
-        self._request = request
+        self.pool = module.pool
+        self.dialogue = dialogue
+        self.request = request
         self.gone = trio.Event()
         """Set when the module listens no more, and another server may start."""
         self.is_final = False
@@ -113,18 +121,23 @@ class Server:
 
     async def run(self) -> Error | None:
         """Until the application closes its listener, or the module is gone; the error then."""
-        with self._scope, HangupWatch(self._request.end.fileno()) as hangup:
-            await hangup.wait()
-        self._ended = True
+        try:
+            with self._scope, HangupWatch(self.request.end.fileno()) as hangup:
+                await hangup.wait()
+        except Error as error:  # no descriptor for the watch
+            self.end_for(error)
+        finally:
+            self._ended = True
         return self._error
 
     @property
     def is_ending(self) -> bool:
         """Whether the application has closed its listener already, so that this server is about to go."""
-        return self._ended or HangupWatch.check(self._request.end.fileno())
+        return self._ended or HangupWatch.check(self.request.end.fileno())
 
     def stop(self) -> None:
         """Stop accepting."""
+        self._ended = True
         self._scope.cancel()
 
     def fail(self, error: Error) -> None:
@@ -139,53 +152,82 @@ class Server:
 
     def accepted(self, event: LinkOpened) -> None:
         """The module accepted somebody; called in the reading task, so that no byte is lost."""
-        engine_end, user_end = self._request.make_pair()
+        waiting = self.request.waiting
+        waiting[:] = [stream for stream in waiting if stream.is_waiting]
+        if len(waiting) > self.request.backlog:
+            log.debug("link %d, just accepted, is closed: enough wait on port %d", event.link_id, self.port)
+            self._module.spawn(self._refuse, event.link_id)
+            return
+        try:
+            engine_end, user_end = self.request.make_pair()
+        except OSError as error:
+            log.warning("link %d, just accepted, is closed: %s", event.link_id, error)
+            self._module.spawn(self._refuse, event.link_id)
+            return
         pump = StreamPump(
-            self._dialogue,
-            self._module.pool,
+            self.dialogue,
+            self.pool,
             event.link_id,
             engine_end,
-            half_close_s=self._request.half_close_s,
+            half_close_s=self._module.options.half_close_s,
             account=self._module.account,
             passive=self._module.receiving.passive,
         )
-        self._module.pool.adopt(pump)
+        self.pool.adopt(pump)
+        stream = Accepted(pump)
+        waiting.append(stream)
         self._unannounced += 1
-        self._module.begin(self._serve, event, pump, user_end)
+        self._module.begin(self._serve, event, stream, user_end)
+
+    async def _refuse(self, link_id: int) -> None:
+        """Close a link that nobody here has; by our turn it may be somebody's who came meanwhile."""
+        async with self.dialogue.turn():
+            if link_id not in self.pool.pumps:
+                await self.dialogue.execute_in_turn(tcpip.Close(link_id))
 
     async def all_announced(self) -> None:
         """Until the application can accept whatever the module has accepted so far."""
         while self._unannounced:
             await self._announced.wait()
 
-    async def _serve(self, event: LinkOpened, pump: StreamPump, user_end: _socket.socket) -> None:
-        stream = Accepted(pump, self._request.half_close_s)
+    def leave(self) -> None:
+        """It is the module's server no more: another may start. Idempotent."""
+        if self._module.server is self:
+            self._module.server = None
+            self.pool.server_port = None
+            self.pool.reserve_for_server(0)
+        self.gone.set()
+        self._module.server_ended()
+
+    async def _serve(self, event: LinkOpened, stream: Accepted, user_end: _socket.socket) -> None:
         try:
-            await self._announce(event, user_end, stream)
+            await self._announce(event, stream, user_end)
         except BaseException:
             user_end.close()
+            stream.pump.close_end()
             raise
         finally:
             self._unannounced -= 1
             self._announced.set()
             self._announced = trio.Event()
-        await pump_to_the_end(self._module, pump, stream)
+        await pump_to_the_end(self._module, stream.pump, stream)
 
-    async def _announce(self, event: LinkOpened, user_end: _socket.socket, stream: Accepted) -> None:
+    async def _announce(self, event: LinkOpened, stream: Accepted, user_end: _socket.socket) -> None:
         remote = event.remote or await self._remote(event.link_id)
         if self._module.is_own(remote[0]):
-            self._module.pool.introduce(remote[1], stream.pump)
+            self.pool.introduce(remote[1], stream.pump)
         local = (self._module.local_ip(remote[0]), self.port)
-        self._request.listener.accepted(user_end, event.link_id, local, remote, stream)
+        self.request.listener.accepted(user_end, event.link_id, local, remote, stream)
         try:
-            self._request.end.send(b"\0")
-        except OSError:
-            user_end.close()  # the listener was closed meanwhile
+            self.request.end.send(b"\0")
+        except OSError:  # the listener was closed meanwhile, or its descriptor holds no more
+            self.request.listener.withdrawn(user_end)
+            stream.is_waiting = False
 
     async def _remote(self, link_id: int) -> Address:
         """Who it is; the module says so only when asked, and not any more once the link is gone."""
         try:
-            listed = await self._dialogue.execute(tcpip.Links())
+            listed = await self.dialogue.execute(tcpip.Links())
         except Error:
             listed = []
         peers = (link.remote for link in listed if link.link_id == link_id)
@@ -202,7 +244,7 @@ async def run_server(module: Module, request: ListenRequest) -> None:
     error = Error("nobody waits for this listener any more").means(errno.ECONNABORTED)
     try:
         with request.scope:
-            server = await _start(module, request, request.port)
+            server = await _start(module, request)
     except Error as caught:
         error = caught
     finally:
@@ -213,78 +255,66 @@ async def run_server(module: Module, request: ListenRequest) -> None:
     request.listener.listening((module.station_ip or "0.0.0.0", server.port))
     ended_by: Error | None = None
     try:
-        try:
-            ended_by = await _serve_on(module, request, server)
-        finally:
-            request.listener.ended(ended_by)
-            trio.lowlevel.notify_closing(request.end)
-            request.end.close()
-        await _stop(module)
+        ended_by = await _serve_on(module, request, server)
     finally:
-        last, module.server = module.server, None
-        if last is not None:
-            last.gone.set()
-        module.server_ended()
+        request.listener.ended(ended_by)
+        trio.lowlevel.notify_closing(request.end)
+        request.end.close()
+        if module.server is not None and module.server.request is request:
+            await _stop(module.server)
 
 
 async def _serve_on(module: Module, request: ListenRequest, server: Server) -> Error | None:
-    """Serve until the application closes its listener; the error if the module does not come back."""
-    while (lost := await server.run()) is not None:
-        if server.is_final:
-            return lost
+    """Serve until the application closes its listener; the error if its place does not come back."""
+    while (lost := await server.run()) is not None and not server.is_final:
         log.warning("the listener on port %d waits for the module to come back: %s", server.port, lost)
-        module.server = None
-        with HangupWatch(request.end.fileno()) as hangup:
-            if hangup.hung_up:
-                return None
+        server.leave()
+        if HangupWatch.check(request.end.fileno()):
+            return None
         try:
-            server = await _start(module, request, server.port)
+            server = await _start(module, request)
         except Error as error:
             return error
-    return None
+    return lost
 
 
-async def _start(module: Module, request: ListenRequest, asked_port: int) -> Server:
+async def _start(module: Module, request: ListenRequest) -> Server:
     dialogue = await module.ready()
     while module.server is not None and module.server.is_ending:
         await module.server.gone.wait()
     if module.server is not None:
-        same = module.server.port == asked_port
+        same = module.server.port == request.port
         raise Error(f"the module has one server, and it listens on port {module.server.port} already").means(
             errno.EADDRINUSE if same else errno.EMFILE
         )
-    port = asked_port or random.randint(FIRST_EPHEMERAL_PORT, LAST_PORT)
-    server = module.server = Server(module, dialogue, request, port)
+    server = module.server = Server(module, dialogue, request)
     try:
         async with dialogue.turn():
-            await _limit_links(module, dialogue, request.links)
+            await _limit_links(server.pool, dialogue, request.links)
             await module.receiving.prepare_server(dialogue, request.links)
-            await dialogue.execute_in_turn(servers.Listen(port))
-            module.pool.server_port = port
+            await dialogue.execute_in_turn(servers.Listen(server.port))
+            server.pool.server_port = server.port
             await dialogue.execute_in_turn(servers.ServerTimeout(0))
     except BaseException:
-        module.server = None
-        server.gone.set()
-        module.pool.reserve_for_server(0)
+        server.stop()
+        module.begin(_stop, server)  # the module may listen, or be about to
         raise
     return server
 
 
-async def _limit_links(module: Module, dialogue: Dialogue, links: int) -> None:
+async def _limit_links(pool: LinkPool, dialogue: Dialogue, links: int) -> None:
     try:
         await dialogue.execute_in_turn(servers.ServerLinks(links))
-        module.pool.reserve_for_server(links)
+        pool.reserve_for_server(links)
     except CommandError:
-        module.pool.reserve_for_server(None)  # 0.10 has no such command: the server may take any id
+        pool.reserve_for_server(None)  # 0.10 has no such command: the server may take any id
 
 
-async def _stop(module: Module) -> None:
-    """Nothing where the module is gone, and its server with it."""
-    if module.server is None:
-        return
+async def _stop(server: Server) -> None:
+    """Listen no more, and make room for the next; the module may be gone, and its server with it."""
     try:
-        await module.dialogue.execute(servers.StopListening())
-        module.pool.server_port = None
-        module.pool.reserve_for_server(0)
+        await server.dialogue.execute(servers.StopListening())
     except Error:
         pass
+    finally:
+        server.leave()

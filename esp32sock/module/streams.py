@@ -14,7 +14,7 @@ from esp32sock.at.commands import secure, tcpip
 from esp32sock.at.commands.tcpoptions import TcpOptions
 from esp32sock.at.state import LinkState
 from esp32sock.errors import CommandError, Error
-from esp32sock.module.pumps import StreamPump
+from esp32sock.module.pumps import StreamPump, detached
 
 if TYPE_CHECKING:
     import _socket
@@ -28,6 +28,9 @@ Address = tuple[str, int]
 
 log = logging.getLogger("esp32sock")
 
+PEER_CLOSES_S = 0.05
+"""How long an accepted link is left to its peer, who mostly closes when the application does: a CIPCLOSE
+still on the wire when the module gives the id to the next client (at-dialects 7.9) would end that one's."""
 REFUSED_WITHIN_S = 8.0
 """A refused connection fails at once, an unreachable one after about 9 s (observed 2.0) or more."""
 
@@ -81,7 +84,6 @@ class StreamRequest:
     timeout_s: float | None = None
     wait_for_link_s: float | None = 0.0
     options: LinkOptions = NO_OPTIONS
-    half_close_s: float = 30.0
     tls: TlsOptions | None = None
     replaces: Replaced | None = None
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
@@ -133,7 +135,7 @@ async def _open(module: Module, request: StreamRequest) -> tuple[StreamPump, Add
         pool,
         link_id,
         request.end,
-        half_close_s=request.half_close_s,
+        half_close_s=module.options.half_close_s,
         account=module.account,
         passive=module.receiving.passive,
     )
@@ -150,7 +152,8 @@ async def _open(module: Module, request: StreamRequest) -> tuple[StreamPump, Add
                     pool.introduce(local_port, pump)
         return pump, (module.local_ip(request.remote[0]), local_port)
     except BaseException:
-        pool.give_back(pump)
+        pump.discard()
+        drop_link(module, pump)
         raise
 
 
@@ -165,7 +168,7 @@ async def _retire(module: Module, replaced: Replaced) -> None:
             f"link {link_id} has carried bytes already, and the module begins TLS only with a connection: "
             "what upgrades a running one (STARTTLS) needs TLS on the host"
         ).means(errno.EISCONN)
-    pump.finish()
+    pump.fail(Error("TLS begins on a link of its own").means(errno.ECONNABORTED))
     await module.pool.given_back(pump)
 
 
@@ -220,13 +223,13 @@ async def pump_to_the_end(
 ) -> None:
     """Carry an open stream until it has ended, say so, and close both of its sides."""
     module.counters.links_opened += 1
-    lingers = False
+    error: Error | None = detached()
     try:
         error = await pump.run(filler_bytes)
+    finally:  # also when the module ends meanwhile
+        module.counters.add(pump)
         listener.ended(error)
         lingers = error is None and pump.shut_writing()
-    finally:
-        module.counters.add(pump)
         if not lingers:
             pump.close_end()
     if lingers:
@@ -234,27 +237,49 @@ async def pump_to_the_end(
     await close_link(module, pump)
 
 
+def drop_link(module: Module, pump: Pump) -> None:
+    """Its opening failed, or nobody waits for it any more: the id is given back, once the link is closed."""
+    if _may_be_open(module, pump):
+        module.begin(close_link, module, pump)
+    elif _is_its(module, pump):
+        module.pool.give_back(pump)
+
+
 async def close_link(module: Module, pump: Pump) -> None:
     """Close the link on the module, if it is still this pump's, and give the id back.
 
     Looked at again once it is our turn: the server may have given the id to somebody else meanwhile.
     """
-
-    def is_ours() -> bool:
-        return module.is_open and module.pool.pumps.get(pump.link_id) is pump
-
-    if not is_ours():
+    if not _is_its(module, pump):
         return
+    if module.pool.was_accepted(pump):
+        with trio.move_on_after(PEER_CLOSES_S):
+            await module.pool.given_back(pump)
+            return
     try:
         dialogue = module.dialogue
         async with dialogue.turn():
-            if is_ours() and dialogue.session.links[pump.link_id].state is LinkState.OPEN:
+            if _may_be_open(module, pump):
+                dialogue.session.links.confirm(pump.link_id, listed=True)  # CIPCLOSE tells
                 await dialogue.execute_in_turn(tcpip.Close(pump.link_id))
     except Error:
         pass  # it was closed by the peer meanwhile, or the module is gone: both are what was wanted
     finally:
-        if is_ours():
+        if _is_its(module, pump):
             module.pool.give_back(pump)
+
+
+def _is_its(module: Module, pump: Pump) -> bool:
+    """Whether the link with this id is still this pump's."""
+    return module.is_open and module.pool.pumps.get(pump.link_id) is pump
+
+
+def _may_be_open(module: Module, pump: Pump) -> bool:
+    """Whether it is, and open on the module; one that needs confirmation may be."""
+    if not _is_its(module, pump):
+        return False
+    links = module.dialogue.session.links
+    return links[pump.link_id].state is LinkState.OPEN or links.needs_confirmation(pump.link_id)
 
 
 def _text(address: Address) -> str:

@@ -6,11 +6,12 @@ import errno
 import os
 import threading
 from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
-from esp32sock.errors import Error, PortError
+from esp32sock.errors import Error, PortError, single
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,14 +32,16 @@ class EngineThread:
         self._started: Future[Module] = Future()
         self._token: trio.lowlevel.TrioToken | None = None
         self._nursery: trio.Nursery | None = None
-        self._stop: trio.Event | None = None
+        self._starting = trio.CancelScope()
+        self._stop = trio.Event()
+        self._is_stopped = False
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._main, name="esp32sock", daemon=True)
 
     def start(self) -> Module:
         """Run until the module is set up; raises the Error that says why it cannot be."""
-        self._thread.start()
         try:
+            self._thread.start()
             return self._started.result()
         except BaseException:
             self.stop()
@@ -74,12 +77,16 @@ class EngineThread:
         return True
 
     def stop(self) -> None:
-        """Deliver what was sent, end the module, join the thread. Bounded, idempotent."""
+        """Deliver what was sent, end the module, join the thread. Bounded, idempotent.
+
+        A module that is still being set up is given up at once.
+        """
         if os.getpid() != self._pid or self.is_current:
             return
-        if self._stop is not None:
-            self.post(self._stop.set)
-        self._thread.join(JOIN_S + (self._drain_s or 0.0))
+        self._is_stopped = True
+        self.post(self._end)
+        with suppress(RuntimeError):  # interrupted before the thread had begun: it ends at once
+            self._thread.join(JOIN_S + self._drain_s)
 
     # -- in the thread --------------------------------------------------------------------------------
 
@@ -91,23 +98,30 @@ class EngineThread:
         except BaseException as error:
             if self._started.done():
                 raise  # a fault of ours, which must be seen
-            self._started.set_exception(_single(error))
+            self._started.set_exception(single(error))
         finally:
             if not self._started.done():
                 self._started.set_exception(self._gone())
 
     async def _run(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
-        self._stop = trio.Event()
+        if self._is_stopped:  # before there was a token to say it to
+            return
         module = self._make()
         self._drain_s = module.options.close_s
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            await nursery.start(module.run)
-            self._started.set_result(module)
-            await self._stop.wait()
-            await module.drain()
+            with self._starting:
+                await nursery.start(module.run)
+                self._started.set_result(module)
+            if self._started.done():
+                await self._stop.wait()
+                await module.drain()
             nursery.cancel_scope.cancel()
+
+    def _end(self) -> None:
+        self._starting.cancel()
+        self._stop.set()
 
     def _start_job(
         self,
@@ -151,10 +165,3 @@ def _settle(future: Future[Any], outcome: object) -> None:
             future.set_result(outcome)
     except InvalidStateError:
         pass
-
-
-def _single(error: BaseException) -> BaseException:
-    """The one cause inside nested exception groups."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error

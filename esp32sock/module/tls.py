@@ -3,23 +3,27 @@
 Theory of operation: what is set belongs to the id of a link and outlives the link, so all of it is set again
 for each new one unless it is known to stand as wanted. Slots are shared: from writing one to the end of the
 CIPSTART that reads it nobody else may open an SSL link (`lock`). What fails on the way refuses the
-connection; nothing is opened with less than was asked for.
+connection; nothing is opened with less than was asked for. A program may write the same settings and slots
+by commands of its own (`obeyed`): they are then as if never told, and a link that was being made ready for
+is not opened.
 """
 
 from __future__ import annotations
 
 import errno
 import logging
+import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
 from esp32sock.at.commands import basic, secure, sntp
 from esp32sock.at.commands.certificates import Kept, StoreCertificate
 from esp32sock.at.commands.clock import Clock, SetClock
+from esp32sock.at.framing import LINKS
 from esp32sock.at.tls import TlsRefused, refuse_impossible
 from esp32sock.errors import CommandError, Error, ModuleReset
 
@@ -38,6 +42,9 @@ CLOCK_ERROR = timedelta(minutes=1)
 SNTP_S = 15.0
 """How long a time server is waited for, which takes 1 to 10 s and more (at-dialects 7.2)."""
 SNTP_LOOK_S = 0.5
+
+_SETS = re.compile(rb"AT\+(?:CIPSSLC\w*|SYSMFG|SYSFLASH)=(?!\?)", re.IGNORECASE)
+"""Lines that change what an SSL link is opened with, whoever made them."""
 
 log = logging.getLogger("esp32sock")
 
@@ -60,7 +67,10 @@ class Securing:
         """Whether the module has restarted since: it knows nothing of all this any more."""
         self._firmware = firmware
         self._names: dict[int, _Names] = {}
+        self._may_have_names: set[int] = set()
         self._written: dict[tuple[Kept, int], bytes] = {}
+        self._disturbed = False
+        """Whether somebody's command has changed anything since the last link began to be made ready for."""
 
     def refuse_impossible(self, tls: TlsOptions, *, passive: bool) -> None:
         """TlsRefused if this firmware cannot do what is asked; nothing was sent then."""
@@ -71,10 +81,30 @@ class Securing:
                 "attach without it"
             )
 
+    def obeyed(self, command: Command[Any]) -> None:
+        """Somebody's command was, or may be, obeyed: what it changes is not known any more."""
+        try:
+            line = command.line(self._firmware)
+        except ValueError:
+            return  # it never goes out
+        if not _SETS.match(line):
+            return
+        self._disturbed = True
+        if isinstance(command, StoreCertificate):
+            self._written.pop((command.what, command.slot), None)
+            return
+        self._written.clear()
+        self._names.clear()
+        self._may_have_names.update(range(LINKS))
+
     def check(self) -> None:
-        """ModuleReset if the module does not know any more what it was told: it would verify nothing."""
+        """Error if the module may not verify as it was told: it has restarted, or somebody changed that."""
         if self.forgotten:
             raise ModuleReset("the module restarted after it was told what TLS is to verify")
+        if self._disturbed:
+            raise Error(
+                "a command changed what the module verifies while the connection was being made: try again"
+            ).means(errno.ECONNABORTED)
 
     @asynccontextmanager
     async def prepared(self, dialogue: Dialogue, link_id: int, tls: TlsOptions) -> AsyncIterator[None]:
@@ -83,6 +113,7 @@ class Securing:
         `check` in the turn in which it is opened. TlsRefused if the module cannot be got ready.
         """
         async with self.lock:
+            self._disturbed = False
             try:
                 await self._prepare(dialogue, link_id, tls)
             except CommandError as error:
@@ -141,13 +172,15 @@ class Securing:
         name = tls.server_name or ""
         wanted = _Names("" if _is_address(name) else name, name if tls.check_name else "", tls.alpn)
         before = self._names.pop(link_id, None)
-        known = before is not None
+        clean = link_id not in self._may_have_names
+        if wanted.sni or wanted.common:
+            self._may_have_names.add(link_id)
         if before is None or wanted.sni != before.sni:
             command: Command[None] = secure.SetServerName(link_id, wanted.sni)
-            await self._set_name(dialogue, command, may_fail=not wanted.sni and not known)
+            await self._set_name(dialogue, command, may_fail=not wanted.sni and clean)
         if before is None or wanted.common != before.common:
             command = secure.SetCommonName(link_id, wanted.common)
-            await self._set_name(dialogue, command, may_fail=not wanted.common and not known)
+            await self._set_name(dialogue, command, may_fail=not wanted.common and clean)
         if before is None or wanted.alpn != before.alpn:
             await dialogue.execute(secure.SetAlpn(link_id, wanted.alpn))
         self._names[link_id] = wanted

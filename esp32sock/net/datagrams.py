@@ -4,6 +4,10 @@ Theory of operation. The descriptor is one end of a SOCK_SEQPACKET pair from the
 the engine at the first bind, connect or sendto. Every data method adds or strips the header with one more
 buffer in a native `sendmsg` or `recvmsg_into`, so flags, timeouts and readiness stay the kernel's.
 
+Opening the link takes the module some time. A socket waits for it at most its timeout; a non-blocking one
+does not, and what it sends waits in the pair. If the link cannot be opened then, the next call says so, and a
+message without a header makes the descriptor readable, as an asynchronous error does on Linux.
+
 Connecting after bind leaves the link open to anyone, and what comes from others is dropped here: a
 program may then find a readable socket empty, as Linux says a program must expect of UDP anyway.
 """
@@ -15,9 +19,10 @@ import errno
 import operator
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
-from esp32sock.net import ends, registry
+from esp32sock.net import ends, ports, registry
 from esp32sock.net.addresses import ANY, BROADCAST, LOOPBACK, parse
 from esp32sock.net.arguments import bytes_like, refuse_ancillary, refuse_out_of_band, sendto_arguments
 from esp32sock.net.host_datagrams import HostDatagram
@@ -38,6 +43,9 @@ LARGEST_DATAGRAM_BYTES = 1460
 
 HEADER_BYTES = ends.DATAGRAM_HEADER.size
 
+# Shorter than a header: no datagram, there is an error to be told.
+WAKE = b"\0"
+
 # Alone it ends the module's data phase instead of being sent (real-firmware: a lone +++).
 CANCELS_SENDING = b"+++"
 
@@ -45,9 +53,10 @@ CANCELS_SENDING = b"+++"
 class _Link:
     """The events object of one UDP link."""
 
-    def __init__(self, datagram: VirtualDatagram, end: ends.OwnEnd) -> None:
+    def __init__(self, datagram: VirtualDatagram, end: ends.OwnEnd, *, is_awaited: bool) -> None:
         self._datagram = datagram
         self.end = end  # to give back if it fails
+        self.is_awaited = is_awaited
         self.decided = threading.Event()
 
     def opened(self, opened: DatagramOpened) -> None:
@@ -76,6 +85,7 @@ class VirtualDatagram(Virtual):
         self._link: _Link | None = None
         self._only: Address | None = None  # the one peer that the open link hears
         self._over = False
+        self._giving_back = threading.Lock()
         self._shut_read = False
         self._shut_write = False
 
@@ -88,9 +98,14 @@ class VirtualDatagram(Virtual):
 
     def note_failed(self, link: _Link, error: Error) -> None:
         if link is self._link:
-            self.error = error  # first, or another thread would find a fresh socket and open again
-            self.end = link.end
-            self._forget_link()
+            with self._giving_back:
+                self.error = error  # first, or another thread would find a fresh socket and open again
+                self._forget_link()
+                self.end = link.end
+                ends.drain(link.end)  # who waits to send hears it too
+            if not link.is_awaited:
+                with suppress(OSError):
+                    link.end.send(WAKE)
 
     def note_doubtful(self, link: _Link, error: Error) -> None:
         if link is self._link:
@@ -111,7 +126,7 @@ class VirtualDatagram(Virtual):
         if self.bound is None:  # the host has it now
             return
         try:
-            self._open(sock, None)
+            self._open(sock, None, sock.gettimeout())
         except BaseException:
             self.give_back_port()
             self.bound = None
@@ -128,33 +143,37 @@ class VirtualDatagram(Virtual):
             return
         remote = dotted, port
         if self._only is not None and self._only != remote:
-            self._close_link()
+            self._close_link(sock)
         if self.unused():
-            self._open(sock, remote)
+            self._open(sock, remote, sock.gettimeout())
         self.remote = remote
 
-    def _open(self, sock: C, remote: Address | None) -> None:
-        """Hand our end to the engine; waits for the link where this thread may."""
+    def _open(self, sock: C, remote: Address | None, timeout: float | None) -> None:
+        """Hand our end to the engine; waits for the link at most so long, where this thread may."""
         interface = self.use()
-        if self.end is None or self.end.fileno() < 0:
-            self.renew(sock)
-        end, self.end = self.end, None
+        if remote is None and self.bound is None:  # as Linux does; the module has to be told a port, too
+            self.bound = ANY, ports.claim(interface, self, 0)
+        with self._giving_back:
+            if self.end is None or self.end.fileno() < 0:
+                self.renew(sock)
+            end, self.end = self.end, None
         assert end is not None
         ends.drain(end)  # what was sent into an attempt that failed
-        link = self._link = _Link(self, end)
+        waits = timeout != 0 and interface.may_block()
+        link = self._link = _Link(self, end, is_awaited=waits)
         self._only = remote
         doing = "opening a UDP link"
         try:
             with translated(doing):
                 self.handle = interface.open_datagram(end, self.bound[1] if self.bound else 0, remote, link)
-            if interface.may_block():
-                link.decided.wait()
-        except OSError:  # the engine did not even take the end
-            self._forget_link()
-            self.end = end
-            raise
+            if waits and not link.decided.wait(timeout):
+                raise TimeoutError("timed out")
         except BaseException:
-            self._close_link()
+            if self.handle is not None:
+                self._close_link(sock)
+            else:  # the engine did not even take the end
+                self._forget_link()
+                self.end = end
             raise
         if self._link is None:
             self.raise_error(doing)
@@ -167,11 +186,13 @@ class VirtualDatagram(Virtual):
         for each in objects:
             registry.adopt(each, guard)
 
-    def _close_link(self) -> None:
+    def _close_link(self, sock: C) -> None:
+        """The engine sees that nobody is at the other end any more, even if it has opened just now."""
         handle = self.handle
         self._forget_link()
         if handle is not None:
             handle.abandon()
+        self.renew(sock)
 
     def _forget_link(self) -> None:
         self._link = self.handle = self._only = self.local = None
@@ -259,7 +280,7 @@ class VirtualDatagram(Virtual):
         self._refuse(remote, views)
         if self.unused():
             self.check(sock)
-            self._open(sock, None)
+            self._open(sock, None, 0 if flags & _socket.MSG_DONTWAIT else sock.gettimeout())
         try:
             return C.sendmsg(sock, [ends.datagram_header(remote), *views], (), flags) - HEADER_BYTES
         except (BrokenPipeError, ConnectionResetError) as error:
@@ -329,6 +350,9 @@ class VirtualDatagram(Virtual):
                 message, _, msg_flags, _ = C.recvmsg(sock, bufsize + HEADER_BYTES, ancbufsize, flags)
             except ConnectionResetError as error:
                 raise self._link_lost() from error
+            if message == WAKE:
+                self._drop_peeked(sock, flags)
+                continue
             if len(message) < HEADER_BYTES:
                 self._end_of_link()
                 return b"", msg_flags, None
@@ -347,6 +371,9 @@ class VirtualDatagram(Virtual):
                 count, _, msg_flags, _ = C.recvmsg_into(sock, into, ancbufsize, flags)
             except ConnectionResetError as error:
                 raise self._link_lost() from error
+            if count == len(WAKE):
+                self._drop_peeked(sock, flags)
+                continue
             if count < HEADER_BYTES:
                 self._end_of_link()
                 return 0, msg_flags, None
@@ -363,9 +390,13 @@ class VirtualDatagram(Virtual):
         """Whether a datagram from `peer` is for us; one that was only looked at and is not is dropped."""
         if self.remote is None or peer == self.remote:
             return True
+        self._drop_peeked(sock, flags)
+        return False
+
+    @staticmethod
+    def _drop_peeked(sock: C, flags: int) -> None:
         if flags & _socket.MSG_PEEK:
             C.recv(sock, HEADER_BYTES, _socket.MSG_DONTWAIT)
-        return False
 
     def _end_of_link(self) -> None:
         """The kernel has no more for us: fine after shutdown, an error otherwise."""

@@ -14,7 +14,7 @@ from weakref import WeakSet
 from trio import CancelScope
 
 from esp32sock._build import BUILD
-from esp32sock.errors import Error
+from esp32sock.errors import Error, PortError
 from esp32sock.module.datagrams import DatagramRequest
 from esp32sock.module.module import Module
 from esp32sock.module.options import ModuleOptions
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from esp32sock.at.commands import Command, wifi
+    from esp32sock.module.pool import LinkPool
     from esp32sock.net.routes import Direct
 
 using = current.using
@@ -121,6 +122,9 @@ class _ServerRelay:
         handle = _AcceptedHandle(self.thread, self.module, stream)
         handle.link_id = link_id
         self.events.accepted(user_end, StreamOpened(link_id, local, remote), handle)
+
+    def withdrawn(self, user_end: _socket.socket) -> None:
+        self.events.withdrawn(user_end)
 
     def ended(self, error: Error | None) -> None:
         self.events.ended(error)
@@ -199,7 +203,6 @@ class LocalInterface(Interface):
             timeout_s,
             wait_for_link_s,
             _link_options(options),
-            options.half_close_s,
             options.tls,
             replacing if isinstance(replacing, _Handle) else None,
             scope,
@@ -216,7 +219,7 @@ class LocalInterface(Interface):
 
     def listen(self, end: _socket.socket, port: int, backlog: int, events: ListenEvents) -> Handle:
         relay = _ServerRelay(events, self._thread, self._module, None if self.may_block() else end)
-        request = ListenRequest(end, port, relay, ends.stream_pair, self._options.server_links)
+        request = ListenRequest(end, port, relay, ends.stream_pair, self._options.server_links, backlog)
         self._begin(self._module.listen, request)
         return _Handle(self._thread, self._module, request.scope.cancel)
 
@@ -268,7 +271,10 @@ class LocalInterface(Interface):
 
     def status(self) -> ModuleStatus:
         module = self._module
-        pool = module.pool if module.is_open else None
+        try:
+            pool: LinkPool | None = module.pool
+        except PortError:  # lost, perhaps just now in the engine's thread
+            pool = None
         open_now = list(pool.pumps) if pool is not None else []
         links = {n: "SSL" if pool is not None and n in pool.secure else "TCP" for n in open_now}
         return ModuleStatus(self._options.url, str(module.firmware), BUILD, module.station_ip, links)
@@ -296,6 +302,8 @@ async def open_on_host(url: str, baud: int) -> Port:
 
 _lock = threading.RLock()
 _default: LocalInterface | None = None
+_is_the_parents = False
+"""Whether an interface was attached when this process was forked."""
 _open: set[LocalInterface] = set()
 """What the end of the interpreter has to close."""
 
@@ -350,13 +358,18 @@ def open_interface(url: str | None = None, *, direct: Direct | None = None, **op
 def default() -> Interface:
     """The interface to use here: that of `using`, else the attached one, else ESP32SOCK_PORT is attached.
 
-    OSError(ENETDOWN) if there is none.
+    OSError(ENETDOWN) if there is none, EOPNOTSUPP in a child of the process that has it.
     """
     chosen = current.override()
     if chosen is not None:
         return chosen
     with _lock:
         if _default is None:
+            if _is_the_parents:
+                raise OSError(
+                    errno.EOPNOTSUPP,
+                    "the module belongs to the process that this one was forked from: use the network there",
+                )
             if not os.environ.get(PORT_VARIABLE):
                 raise OSError(
                     errno.ENETDOWN,
@@ -404,7 +417,8 @@ def _close_all() -> None:
 
 def _forget_in_child() -> None:
     """The engine's thread stayed in the parent; the child has no interface of its own."""
-    global _default, _lock
+    global _default, _is_the_parents, _lock
+    _is_the_parents = _is_the_parents or _default is not None
     _default, _lock = None, threading.RLock()
     _open.clear()
 

@@ -72,6 +72,11 @@ class Backlog:
         if self._dropped:
             self.drop()
 
+    def withdrawn(self, user_end: _socket.socket) -> None:
+        with suppress(IndexError):  # dropped meanwhile
+            self._queue.pop()  # the one that came last: without a byte, nobody can have taken it
+        user_end.close()
+
     def ended(self, error: Error | None) -> None:
         self._error = error
 

@@ -11,12 +11,12 @@ import os
 import socket
 import threading
 from concurrent.futures import Future
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from esp32sock.errors import Error
+from esp32sock.errors import Error, single
 from esp32sock.module import passthrough as engine
 from esp32sock.module import startup
 from esp32sock.module.hangup import HangupWatch
@@ -59,8 +59,8 @@ async def open_passthrough(
     overrunning the module where its network is slower than the line.
 
     OSError that says what is wrong: no such port, no module, the host refuses (ECONNREFUSED, after a
-    while ETIMEDOUT), links open on the module (EBUSY). The end of the block leaves the mode, about 1.2 s, and
-    puts the module back as it was, also when cancelled.
+    while ETIMEDOUT), links open on the module (EBUSY). The end of the block leaves the mode, about 1.2 s once
+    all is on the line, and puts the module back as it was, also when cancelled.
     """
     chosen = url if url is not None else os.environ.get(PORT_VARIABLE)
     if not chosen:
@@ -86,29 +86,43 @@ def passthrough(host: str, port: int, kind: Kind = "TCP", **options: Any) -> Ite
     user = PassthroughSocket(fileno=ours.detach())
     begun: Future[None] = Future()
     ended: Future[bool | None] = Future()
+    starting = trio.CancelScope()
 
     async def run() -> bool | None:
-        async with open_passthrough(host, port, kind, **options) as stream:
-            begun.set_result(None)
-            await _carry(stream, engines)
-        return stream.reconnected
+        token = trio.lowlevel.current_trio_token()
+
+        def give_up(done: Future[None]) -> None:
+            if done.cancelled():
+                with suppress(trio.RunFinishedError):
+                    token.run_sync_soon(starting.cancel)
+
+        begun.add_done_callback(give_up)
+        with starting:
+            async with open_passthrough(host, port, kind, **options) as stream:
+                if begun.set_running_or_notify_cancel():
+                    begun.set_result(None)
+                    await _carry(stream, engines)
+            return stream.reconnected
+        return None
 
     def main() -> None:
         try:
             ended.set_result(trio.run(run))
         except BaseException as error:
-            (ended if begun.done() else begun).set_exception(_single(error))
+            (ended if begun.done() else begun).set_exception(single(error))
         finally:
             engines.close()
 
     thread = threading.Thread(target=main, name="esp32sock passthrough", daemon=True)
-    thread.start()
     try:
+        thread.start()
         begun.result()
         yield user
     finally:
         user.close()
-        thread.join()
+        begun.cancel()  # no effect once it is there: then what was sent is delivered
+        with suppress(RuntimeError):  # interrupted before the thread had begun: it ends at once
+            thread.join()
     user.reconnected = ended.result()
 
 
@@ -132,16 +146,12 @@ async def _carry(stream: Passthrough, end: socket.socket) -> None:
 
     async with wire:
         with HangupWatch(end.fileno()) as hangup:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(down)
-                async with trio.open_nursery() as sending:
-                    sending.start_soon(up)
-                    await hangup.wait()
-                nursery.cancel_scope.cancel()
-
-
-def _single(error: BaseException) -> BaseException:
-    """The one cause inside nested exception groups."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(down)
+                    async with trio.open_nursery() as sending:
+                        sending.start_soon(up)
+                        await hangup.wait()
+                    nursery.cancel_scope.cancel()
+            except ExceptionGroup as group:
+                raise single(group) from None

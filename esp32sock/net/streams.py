@@ -320,6 +320,10 @@ class VirtualStream(StreamData):
     def accepts(self) -> bool:
         return self.phase is Phase.LISTENING
 
+    def is_held_back(self, sock: C) -> bool:
+        self.settle(sock)
+        return self._shrunk
+
     # Names, ends and errors.
 
     def getsockname(self, sock: C, /) -> Address:

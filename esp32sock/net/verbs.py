@@ -37,16 +37,15 @@ class StreamOptions:
     """What a TCP link may be asked for; None leaves the firmware's own default.
 
     Seconds as the AT commands take them: keep-alive 0 to 7200, linger -1 (off) upwards, send timeout
-    in milliseconds. `half_close_s` bounds the wait for the peer after `shutdown(SHUT_WR)`. With `tls` the
-    module does TLS on it, from the first byte; a firmware that cannot do what is asked there refuses with
-    Error(EPROTONOSUPPORT) before anything is sent, and a handshake that fails is Error(EPROTO).
+    in milliseconds. With `tls` the module does TLS on it, from the first byte; a firmware that cannot do
+    what is asked there refuses with Error(EPROTONOSUPPORT) before anything is sent, and a handshake that
+    fails is Error(EPROTO).
     """
 
     keepalive_s: int | None = None
     nodelay: bool | None = None
     linger_s: int | None = None
     send_timeout_ms: int | None = None
-    half_close_s: float = 30.0
     tls: TlsOptions | None = None
 
 
@@ -106,11 +105,15 @@ class DatagramEvents(Protocol):
 
 
 class ListenEvents(Protocol):
-    """What happens to a listener; `accepted` hands over the user's end of a new pair, already connected."""
+    """What happens to a listener; `accepted` hands over the user's end of a new pair, already connected.
+
+    `withdrawn` follows at once if the byte for that end could not be written: nobody is to accept it.
+    """
 
     def listening(self, listening: Listening) -> None: ...
     def failed(self, error: Error) -> None: ...
     def accepted(self, user_end: _socket.socket, opened: StreamOpened, events_to: AcceptedStream) -> None: ...
+    def withdrawn(self, user_end: _socket.socket) -> None: ...
     def ended(self, error: Error | None) -> None: ...
 
 
@@ -192,7 +195,8 @@ class Interface(ABC):
     def listen(self, end: _socket.socket, port: int, backlog: int, events: ListenEvents) -> Handle:
         """Start the module's server on `port`; a byte is written to `end` for each waiting connection.
 
-        As with a stream, `end` is the engine's until `failed`.
+        As with a stream, `end` is the engine's until `failed`. One more than `backlog` may wait until their
+        `attach`; who comes beyond them is closed at once, and not reported.
         """
 
     @abstractmethod

@@ -11,7 +11,7 @@ import errno
 import os
 import sys
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.errors import Error
@@ -22,6 +22,8 @@ from esp32sock.net.oserrors import failure, raise_from
 from esp32sock.net.resolver import address_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from esp32sock.net.verbs import Address, Handle, Interface
 
 
@@ -68,6 +70,10 @@ class Virtual(ABC):
 
     def accepts(self) -> bool:
         """Whether this is a listener."""
+        return False
+
+    def is_held_back(self, sock: _socket.socket) -> bool:
+        """Whether its descriptor is full, not to be writable before it is connected."""
         return False
 
     # What they have in common.
@@ -136,7 +142,8 @@ class Virtual(ABC):
         self._check_open(sock)
         option = (level, optname)
         if option in options.NATIVE:
-            return _socket.socket.getsockopt(sock, level, optname, *([buflen] if buflen else []))
+            with self._carrier(sock, option) as carrier:
+                return _socket.socket.getsockopt(carrier, level, optname, *([buflen] if buflen else []))
         facts = {
             _socket.SO_TYPE: self.kind,
             _socket.SO_DOMAIN: _socket.AF_INET,
@@ -158,7 +165,8 @@ class Virtual(ABC):
         option = (level, optname)
         encoded = options.encoded(value, optlen)
         if option in options.NATIVE:
-            _socket.socket.setsockopt(sock, level, optname, encoded)
+            with self._carrier(sock, option) as carrier:
+                _socket.socket.setsockopt(carrier, level, optname, encoded)
         before = self.options.for_stream()
         self.options.store(option, encoded)
         changed = option in options.HONOURED and self.options.for_stream() != before
@@ -167,6 +175,16 @@ class Virtual(ABC):
             # Best effort: whether the firmware has it is not worth failing for, and nobody can wait here.
             with suppress(Error):
                 self.handle.set_options(self.options.for_stream()).add_done_callback(_seen)
+
+    @contextmanager
+    def _carrier(self, sock: _socket.socket, option: options.Option) -> Iterator[_socket.socket]:
+        """Where the kernel keeps an option: a send buffer that must stay full for now has a stand-in."""
+        if option != options.SNDBUF or not self.is_held_back(sock):
+            yield sock
+            return
+        with closing(ends.OwnEnd(_socket.AF_UNIX, self.kind)) as stand_in:
+            ends.limit_sending(stand_in.fileno(), self.options.sndbuf_bytes() or ends.SNDBUF_BYTES)
+            yield stand_in
 
     def take_error_number(self, sock: _socket.socket) -> int:
         """SO_ERROR: the errno of what went wrong, told once."""

@@ -97,6 +97,13 @@ def test_what_no_command_can_carry(bad: str | bytes) -> None:
         quote(bad)
 
 
+@pytest.mark.parametrize("bad", ["correct horse\n", b"correct horse\n", "correct horse\udcff"])
+def test_what_is_refused_is_not_shown(bad: str | bytes) -> None:
+    with pytest.raises(ValueError, match="a text holds") as caught:
+        quote(bad)
+    assert "correct" not in repr(caught.value)
+
+
 def test_text_that_is_no_utf_8_is_refused() -> None:
     with pytest.raises(ValueError, match="surrogates"):
         quote("\udcff")

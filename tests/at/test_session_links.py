@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from esp32sock.at.commands import Command, Raw, basic, passive, tcpip, udp
+from esp32sock.at.commands.certificates import Kept, StoreCertificate
 from esp32sock.at.events import LinkOpened, ModuleRestarted, OrphanLink, UnknownText, WifiChanged
 from esp32sock.at.framing import NEED_DATA
 from esp32sock.at.session import Session
@@ -29,6 +30,7 @@ from tests.at.rig import (
 AT = basic.Test()
 OPEN = tcpip.OpenTcp(0, "10.0.2.2", 7000)
 SEND = tcpip.Send(0, chunk(0, b"hello"))
+STORE = StoreCertificate(Kept.AUTHORITY, 1, b"-----BEGIN X-----\nabc\n-----END X-----\n")
 OK, ERROR = b"\r\nOK\r\n", b"\r\nERROR\r\n"
 ORPHAN_DATA = OrphanLink(0, "payload came for a link that is not open here")
 ORPHAN_LATE = OrphanLink(0, "it opened after nobody waited for it any more")
@@ -345,6 +347,19 @@ def test_noticed_without_a_recv_too() -> None:
     rig.send(SEND)
     rig.feed(ERROR)  # no data phase at all
     assert rig.session.links.received_while_sending(SEND) is False
+
+
+def test_what_is_stored_goes_over_no_link() -> None:
+    rig = Rig.ready(links=[0])
+    rig.send(SEND)
+    rig.feed(b">")
+    rig.feed(b"\r\n+IPD,0,2:ab\r\n\r\nRecv 5 bytes\r\n\r\nSEND OK\r\n")
+    rig.forget()
+    rig.send(STORE)
+    rig.feed(b"\r\nOK\r\n\r\n>")
+    rig.feed(b"\r\nOK\r\n")
+    assert_events(rig.events, [Done(STORE)])
+    assert rig.session.links.received_while_sending(SEND) is True
 
 
 # ---- single-link mode

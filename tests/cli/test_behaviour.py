@@ -195,3 +195,30 @@ def explained(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str | None
 
 def test_every_argument_explains_itself() -> None:
     assert [name for name, help_ in explained(parser_for(*WORDS)) if not help_] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "closed", "status"),
+    [
+        ("info", ">&-", 0),
+        ("info", "2>&-", 0),
+        ("ports", ">&-", 0),
+        ("restore", "<&-", 2),
+        ("wifi join attic", "<&-", 2),
+        ("at", "<&-", 0),
+        ("at cipmux?", ">&- <&- 2>&-", 0),
+        ("run tests/cli/quick.py --version", ">&-", 0),
+    ],
+)
+def test_standard_streams_that_are_closed(words: str, closed: str, status: int) -> None:
+    command = f'exec "$0" -m esp32sock {words} {closed}'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable],
+        cwd=ROOT,
+        env=environment({"ESP32SOCK_PORT": WORLD}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr

@@ -125,11 +125,11 @@ def test_where_the_letters_are_missing() -> None:
         ("n" * 33, None, "1 to 32 bytes, this one 33"),
         ("東" * 11, None, "1 to 32 bytes, this one 33"),
         ("", None, "1 to 32 bytes, this one 0"),
-        ("two\r\nlines", None, "line"),
+        ("two\r\nlines", None, "CR, LF or NUL"),
         ("nul\0", None, "NUL"),
         ("\udcff", None, "UTF-8"),
         ("attic", "p" * 65, "64 bytes"),
-        ("attic", "two\r\nlines", "line"),
+        ("attic", "two\r\nlines", "CR, LF or NUL"),
     ],
     ids=ascii,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,39 @@ def test_the_exit_status_and_arguments_of_the_program_are_its_own(tmp_path: Path
     done = run_esp32sock("run", "--port", "sim://", str(program), "--port", "x", "-m")
     assert done.stdout == "__main__ ['--port', 'x', '-m']\n"
     assert done.returncode == 7
+
+
+LEFT_BEHIND = """
+import atexit, socket, sys, threading
+
+def ask(who):
+    with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=20) as sock:
+        sock.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+        print(who, sock.getsockname()[0], sock.recv(8))
+
+def later():
+    main.join()
+    ask("thread")
+
+atexit.register(ask, "at exit")
+main = threading.main_thread()
+threading.Thread(target=later).start()
+"""
+
+
+def test_what_a_program_leaves_behind_goes_over_the_module_too(tmp_path: Path) -> None:
+    """Threads that go on, and functions for the end of the interpreter."""
+    program = tmp_path / "program.py"
+    program.write_text(LEFT_BEHIND)
+    with http_server() as port, simulated(tmp_path) as esp32:
+        done = run_esp32sock("run", "--port", esp32.port, str(program), HOST, str(port))
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == [f"{who} 10.0.2.15 b'HTTP/1.1'" for who in ("thread", "at exit")]
+        assert len(esp32.opened()) == len(esp32.closed()) == 2
+
+
+def test_a_program_knows_where_it_lies(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("import os\nos.chdir('/')\nprint(open(__file__).readline())\n")
+    done = run_esp32sock("run", "--port", "sim://", os.path.relpath(program))
+    assert (done.returncode, done.stdout) == (0, "import os\n\n"), done.stderr

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 
+from esp32sock.errors import Error, ModuleReset, PortError
 from esp32sock.module.datagrams import HEADER, DatagramRequest
 from esp32sock.simulator import Settings
-from tests.module.rig import HOST, PAIR_BYTES, network, running
+from tests.module.rig import HOST, PAIR_BYTES, echo, gone, network, running
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from esp32sock.at.commands import Command
-    from esp32sock.errors import Error
     from esp32sock.simulator import MemoryNetwork
     from tests.module.rig import Rig
 
@@ -64,14 +64,18 @@ class User:
         await self.over.wait()
 
 
-async def open_udp(rig: Rig, remote: tuple[str, int] | None, local_port: int = 0) -> User:
+async def open_udp(rig: Rig, remote: tuple[str, int] | None, local_port: int = 5001) -> User:
     ours, engines = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     engines.setblocking(False)
     engines.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PAIR_BYTES)
     user = User(trio.socket.from_stdlib_socket(ours))
     rig.module.open_datagram(DatagramRequest(engines, local_port, remote, user))
     await user.decided.wait()
-    assert user.told == ["opened"], user.error
+    if user.told[0] == "failed":
+        assert user.error is not None
+        for end in (user.end, engines):
+            end.close()
+        raise user.error
     return user
 
 
@@ -235,3 +239,58 @@ async def test_what_cannot_be_a_datagram_harms_nothing(
         assert len(user.doubts) == 1
         assert user.error is None
     assert arrived == [(7005, b"before"), (7005, b"after")]
+
+
+@pytest.mark.parametrize("said", [b"\r\nready\r\n", b""], ids=["a restart", "a lost port"])
+async def test_a_module_that_goes_while_it_sends_ends_the_socket_alone(
+    said: bytes, autojump_clock: MockClock
+) -> None:
+    net = network(p7000=echo)
+    async with running(network=net) as rig:
+        user = await open_udp(rig, (HOST, 7005))
+        port = rig.module.dialogue.port
+        receive = port.receive
+
+        async def hear() -> bytes:
+            data = await receive()
+            if b"Recv" not in data and b"SEND OK" not in data:
+                return data
+            if not said:
+                raise gone()
+            port.receive = receive  # type: ignore[method-assign]
+            return said
+
+        port.receive = hear  # type: ignore[method-assign]
+        await user.send(b"lost", 7005)
+        await user.over.wait()
+        assert isinstance(user.error, ModuleReset if said else PortError)
+        user.end.close()
+        if said:
+            again = await rig.connect(7000)
+            await again.end.send_all(b"back")
+            assert await again.end.receive_some(100) == b"back"
+
+
+@pytest.mark.parametrize("header", ['"::1",80', '"1.2.3.4.5",80', '"10.0.2",80'])
+async def test_a_datagram_from_no_address_is_dropped_and_counted(
+    header: str, autojump_clock: MockClock
+) -> None:
+    async with running(network=network(p7000=echo)) as rig:
+        user = await open_udp(rig, None)
+        other = await rig.connect(7000)
+        dialogue = rig.module.dialogue
+        for sender in (header, '"10.0.2.2",80'):
+            dialogue.session.receive_data(f"\r\n+IPD,4,3,{sender}:abc".encode(), trio.current_time())
+            dialogue._dispatch()
+        assert await user.receive() == (b"abc", ("10.0.2.2", 80))
+        assert rig.module.stats()["datagrams_dropped"] == 1
+        await other.end.send_all(b"fine")
+        assert await other.end.receive_some(100) == b"fine"
+        await user.close()
+
+
+async def test_who_hears_anyone_must_name_a_port(autojump_clock: MockClock) -> None:
+    async with running() as rig:
+        with pytest.raises(Error, match="port 0 is outside"):
+            await open_udp(rig, None, local_port=0)
+        assert rig.module.pool.pumps == {}

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from esp32sock.module.ports import Port
     from esp32sock.simulator.memory_network import Connection
+    from esp32sock.simulator.runner import Opened as Simulated
 
 PROFILES = ["doc-v1", "0.10", "1.0", "1.2", "2.0", "2.1", "2.2", "2.4", "3.4", "4.1", "4.2"]
 
@@ -161,6 +162,96 @@ async def test_a_megabyte_at_the_pace_of_the_line_with_pluses_at_every_20_ms_bou
     async with talk(profile, settings) as one, passthrough(one, HOST, 7000) as stream:
         took_s = await carried(stream, pieces)
     assert took_s > MEGABYTE * 10 / baud, "the line was not paced"
+
+
+class Buffered(StreamPort):
+    """A serial driver: it takes everything at once, and the line carries it at its rate when it may."""
+
+    def __init__(self, simulated: Simulated, baud: int) -> None:
+        super().__init__(simulated.stream, "driver", baud)
+        self._to_line, self._taken = trio.open_memory_channel[bytes](1000)
+        self._free = trio.Event()
+        self._free.set()
+        self._unsent_bytes = 0
+        self._s_per_byte = 10 / baud
+        self.tells = True
+
+    @property
+    def unsent_bytes(self) -> int:
+        return self._unsent_bytes if self.tells else 0
+
+    async def send(self, data: bytes | memoryview) -> None:
+        self._unsent_bytes += len(data)
+        await self._to_line.send(bytes(data))
+
+    def hold(self) -> None:
+        self._free = trio.Event()
+
+    def go_on(self) -> None:
+        self._free.set()
+
+    async def run(self) -> None:
+        async for data in self._taken:
+            await self._free.wait()
+            await super().send(data)
+            await trio.sleep(len(data) * self._s_per_byte)
+            self._unsent_bytes -= len(data)
+
+
+@asynccontextmanager
+async def buffered(baud: int, heard: bytearray) -> AsyncIterator[tuple[Talk, Buffered]]:
+    """A module behind such a driver; a peer on port 7003 keeps what it hears."""
+
+    async def listens(connection: Connection) -> None:
+        while data := await connection.receive():
+            heard.extend(data)
+
+    settings = Settings(paced=True, baud=baud)
+    async with open_module(settings, network(p7003=listens)) as simulated, trio.open_nursery() as nursery:
+        port = Buffered(simulated, baud)
+        nursery.start_soon(port.run)
+
+        async def opener(url: str, baud: int) -> Port:
+            return port
+
+        async with talking("memory", baud, opener=opener) as one:
+            yield one, port
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("tells", [False, True], ids=["silent driver", "driver that tells"])
+async def test_a_driver_that_holds_much_is_waited_for(
+    tells: bool, autojump_clock: trio.testing.MockClock
+) -> None:
+    """The way out, and a cut in the payload, begin at the end of the bytes on the wire."""
+    heard = bytearray()
+    sent = [b"x" * 2000, b"+++", b"y" * 2000, b"+++"]
+    async with buffered(9600, heard) as (one, port):
+        port.tells = tells
+        async with passthrough(one, HOST, 7003) as stream:
+            for piece in sent:
+                await stream.send_all(piece)
+                await trio.sleep(0.1)
+        assert await one.execute(transparent.Passthrough()) is False
+    assert heard == b"".join(sent)
+
+
+async def test_a_line_that_flow_control_holds_up_is_waited_for(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    heard = bytearray()
+    async with buffered(115200, heard) as (one, port), trio.open_nursery() as nursery:
+
+        async def goes_on() -> None:
+            await trio.sleep(5)
+            port.go_on()
+
+        async with passthrough(one, HOST, 7003) as stream:
+            port.hold()
+            await stream.send_all(b"x" * 1000)
+            nursery.start_soon(goes_on)
+        assert await one.execute(transparent.Passthrough()) is False
+    assert heard == b"x" * 1000
 
 
 async def test_udp(autojump_clock: trio.testing.MockClock) -> None:

@@ -11,7 +11,9 @@ import trio
 
 from esp32sock.at.commands import Raw, SecretRaw, basic, softap, wifi
 from esp32sock.at.commands.catalogue import CATALOGUE
+from esp32sock.at.commands.certificates import Kept, StoreCertificate
 from esp32sock.at.commands.scan import Encryption
+from esp32sock.at.firmware import Firmware
 from esp32sock.errors import Error
 from esp32sock.module.options import ModuleOptions
 from esp32sock.module.ports import StreamPort
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from esp32sock.simulator.runner import Opened as Simulated
 
 SECRET = "correct horse"
+KEY = b"-----BEGIN PRIVATE KEY-----\n" + b"k" * 60 + b"\n-----END PRIVATE KEY-----\n"
 POINT = AccessPoint("attic", SECRET, encryption=3)
 OWN = softap.SoftApSettings("mine", SECRET, 6, Encryption.WPA2_PSK)
 COMMANDS: list[Command[Any]] = [
@@ -40,7 +43,20 @@ COMMANDS: list[Command[Any]] = [
     Raw(f'AT+CWSAP="mine","{SECRET}",6,3'.encode()),
     Raw(f'AT+CIPSSLCPSK=0,"{SECRET}","hint"'.encode()),
     Raw(f'AT+MQTTUSERCFG=0,1,"me","you","{SECRET}",0,0,""'.encode()),
+    Raw(f'AT+CWJAP_CUR="attic","{SECRET}"'.encode()),
+    Raw(f'AT+CWSAP_DEF="mine","{SECRET}",6,3'.encode()),
     Raw(b"AT+CWSAP?"),
+]
+UNSENDABLE: list[Command[Any]] = [
+    command
+    for secret in (SECRET + "\n", SECRET + "\0", SECRET + "\r\n", SECRET + "\udc80", SECRET * 10)
+    for command in (
+        wifi.Join("attic", secret),
+        softap.SetSoftAp(softap.SoftApSettings("mine", secret, 6, Encryption.WPA2_PSK)),
+        Raw(f'AT+CWJAP="attic","{secret}"'.encode(errors="surrogateescape")),
+        StoreCertificate(Kept.KEY, 0, secret.encode(errors="surrogateescape")),
+        StoreCertificate(Kept.KEY, 0, KEY[:60] + secret.encode(errors="surrogateescape") * 1000 + KEY[60:]),
+    )
 ]
 
 
@@ -57,6 +73,30 @@ def test_every_class_with_a_secret_is_here() -> None:
 def test_it_says_nothing_of_itself(command: Command[Any]) -> None:
     assert SECRET not in repr(command)
     assert SECRET not in f"{command}{command.label}"
+
+
+@pytest.mark.parametrize("command", UNSENDABLE, ids=lambda command: type(command).__name__)
+def test_nor_does_the_error_of_what_cannot_be_sent(command: Command[Any]) -> None:
+    try:
+        line = command.line(Firmware((4, 1, 0, 0)))
+    except ValueError as error:
+        shown = "".join(traceback.format_exception(error)) + repr(error)
+        assert SECRET[:6] not in shown
+        assert SECRET[6:] not in shown
+    else:
+        assert isinstance(command, Raw)  # any line goes out
+        assert line == command.text
+
+
+@pytest.mark.parametrize("password", [SECRET + "\n", SECRET + "\udc80"])
+async def test_joining_with_what_cannot_be_sent(
+    password: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Such as a password with the end of the line of its file."""
+    async with running(Settings(joined=False, access_points=(POINT,)), network()) as rig:
+        with pytest.raises(ValueError, match=r"CR, LF or NUL|UTF-8") as caught:
+            await rig.module.station.join("attic", password)
+        assert SECRET not in "".join(traceback.format_exception(caught.value)) + repr(caught.value)
 
 
 def test_options_and_results_show_none() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
@@ -34,7 +34,7 @@ class Host:
     error: Error | None = None
     decided: trio.Event = field(default_factory=trio.Event)
     over: trio.Event = field(default_factory=trio.Event)
-    waiting: list[tuple[_socket.socket, tuple[str, int]]] = field(default_factory=list)
+    waiting: list[tuple[_socket.socket, tuple[str, int], Accepted]] = field(default_factory=list)
     ended_streams: list[Error | None] = field(default_factory=list)
 
     def listening(self, local: tuple[str, int]) -> None:
@@ -55,14 +55,12 @@ class Host:
         remote: tuple[str, int],
         stream: Accepted,
     ) -> None:
-        outer = self
+        self.waiting.append((user_end, remote, stream))
 
-        class Stream:
-            def ended(self, error: Error | None) -> None:
-                outer.ended_streams.append(error)
-
-        stream.attach(Stream())
-        self.waiting.append((user_end, remote))
+    def withdrawn(self, user_end: _socket.socket) -> None:
+        self.told.append("withdrawn")
+        assert self.waiting.pop()[0] is user_end
+        user_end.close()
 
     def ended(self, error: Error | None) -> None:
         self.told.append("ended")
@@ -71,7 +69,14 @@ class Host:
 
     async def accept(self) -> tuple[trio.SocketStream, tuple[str, int]]:
         assert await self.end.recv(1)
-        user_end, remote = self.waiting.pop(0)
+        outer = self
+
+        class Stream:
+            def ended(self, error: Error | None) -> None:
+                outer.ended_streams.append(error)
+
+        user_end, remote, accepted = self.waiting.pop(0)
+        accepted.attach(Stream())
         stream = trio.SocketStream(trio.socket.from_stdlib_socket(socket.socket(fileno=user_end.detach())))
         return stream, remote
 
@@ -88,11 +93,18 @@ def make_pair() -> tuple[_socket.socket, _socket.socket]:
     return ends
 
 
-async def listen(rig: Rig, port: int, links: int = 3) -> Host:
+def begin_to_listen(rig: Rig, port: int, links: int = 3, **more: Any) -> tuple[Host, ListenRequest]:
     ours, engines = socket.socketpair()
     engines.setblocking(False)
     host = Host(trio.socket.from_stdlib_socket(ours))
-    rig.module.listen(ListenRequest(engines, port, host, make_pair, links))
+    request = ListenRequest(engines, port, host, **{"make_pair": make_pair, "links": links, **more})
+    rig.module.listen(request)
+    return host, request
+
+
+async def listen(rig: Rig, port: int, links: int = 3, **more: Any) -> Host:
+    host, request = begin_to_listen(rig, port, links, **more)
+    engines = request.end
     await host.decided.wait()
     if host.told == ["failed"]:
         engines.close()

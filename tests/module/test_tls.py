@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import re
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 
-from esp32sock.at.commands.secure import SetAlpn, SetSslSettings
+from esp32sock.at.commands import Raw
+from esp32sock.at.commands.certificates import Kept, StoreCertificate
+from esp32sock.at.commands.secure import (
+    SetAlpn,
+    SetCommonName,
+    SetServerName,
+    SetSslSettings,
+    SslAuth,
+    SslSettings,
+    SslSettingsInForce,
+)
 from esp32sock.at.firmware import Firmware
 from esp32sock.at.tls import TlsOptions, TlsRefused, refuse_impossible
 from esp32sock.errors import CommandError, Error, ModuleReset
@@ -458,3 +469,105 @@ async def test_one_that_has_ended(autojump_clock: MockClock) -> None:
         await plain.end.aclose()
         await plain.over.wait()
         assert (await failure(rig, 7443, NONE, replaces=plain)).errno == errno.ECONNRESET
+
+
+# ---- and somebody else's commands
+
+
+PEM_OF_ANOTHER = b"-----BEGIN X-----\nanother\n-----END X-----\n"
+WRITTEN = f'SYSMFG=2,"client_ca","client_ca.1",8,{len(CA)}'
+NAMED_AGAIN = ['CIPSSLCSNI=0,"host.test"', 'CIPSSLCCN=0,"host.test"', "CIPSSLCALPN=0,0"]
+ALL_AGAIN = [WRITTEN, *NAMED_AGAIN]
+THEIRS: list[tuple[Command[Any], list[str]]] = [
+    (StoreCertificate(Kept.AUTHORITY, 1, PEM_OF_ANOTHER), [WRITTEN]),
+    (StoreCertificate(Kept.AUTHORITY, 0, PEM_OF_ANOTHER), []),
+    (SetServerName(0, "theirs.test"), ALL_AGAIN),
+    (SetCommonName(0, "theirs.test"), ALL_AGAIN),
+    (SetAlpn(0, ("theirs",)), ALL_AGAIN),
+    (SetSslSettings(0, SslSettings(SslAuth.NONE)), [WRITTEN, "CIPSSLCCONF=0,2,0,1", *NAMED_AGAIN]),
+    (Raw(b'at+cipsslccn=0,"theirs.test"'), ALL_AGAIN),
+    (SslSettingsInForce(), []),
+    (Raw(b"AT+CIPSSLCCN=?"), []),
+]
+
+
+@pytest.mark.parametrize(("command", "again"), THEIRS, ids=lambda value: repr(value)[:40])
+async def test_what_somebody_else_may_have_set_is_set_again(
+    command: Command[Any], again: list[str], autojump_clock: MockClock
+) -> None:
+    ear = Ear()
+    async with running(Settings(profile="4.1"), secure_network(), ear) as rig:
+        for _ in range(4):
+            await rig.connect(7000)  # so that every SSL link has id 0
+        first = await rig.connect(7443, tls=LOADED)
+        await first.end.aclose()
+        await first.over.wait()
+        with contextlib.suppress(CommandError):  # there are commands that do not explain themselves
+            await rig.module.execute(command)
+        ear.heard = b""
+        second = await rig.connect(7443, tls=LOADED, wait_for_link_s=5.0)
+        assert second.link_id == first.link_id == 0
+        await talks(second)
+        assert ear.said("(?:SYSMFG|CIPSSLC[A-Z]+)=") == again
+
+
+async def test_one_that_fails_may_have_done_it_all_the_same(autojump_clock: MockClock) -> None:
+    ear = Ear()
+    async with running(Settings(profile="4.1"), secure_network(), ear) as rig:
+        await talks(await rig.connect(7443, tls=LOADED))
+        await closed(rig)
+        with pytest.raises(Error):
+            await rig.module.execute(StoreCertificate(Kept.AUTHORITY, 1, PEM_OF_ANOTHER), timeout_s=0.0)
+        ear.heard = b""
+        await talks(await rig.connect(7443, tls=LOADED))
+        assert ear.said("SYSMFG")
+
+
+async def test_a_command_while_a_link_is_made_ready(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    """It would be verified against what that command has written."""
+    ear = Ear()
+    async with running(Settings(profile="4.1"), secure_network(), ear) as rig:
+        execute = rig.module.dialogue.execute
+
+        async def between(command: Command[Any], **options: Any) -> Any:
+            result = await execute(command, **options)
+            if isinstance(command, SetAlpn):  # the last of the settings
+                await rig.module.execute(StoreCertificate(Kept.AUTHORITY, 1, PEM_OF_ANOTHER))
+            return result
+
+        monkeypatch.setattr(rig.module.dialogue, "execute", between)
+        error = await failure(rig, 7443, LOADED)
+        assert error.errno == errno.ECONNABORTED
+        assert ear.said("CIPSTART") == []
+        monkeypatch.undo()
+        await talks(await rig.connect(7443, tls=LOADED))
+
+
+async def test_their_names_are_taken_away_or_nothing_is_opened(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with running(Settings(profile="4.1"), secure_network()) as rig:
+        execute = rig.module.dialogue.execute
+
+        async def contrary(command: Command[Any], **options: Any) -> Any:
+            if isinstance(command, SetCommonName) and not command.common_name:
+                raise CommandError(command.label, "ERROR")
+            return await execute(command, **options)
+
+        monkeypatch.setattr(rig.module.dialogue, "execute", contrary)
+        await talks(await rig.connect(7443, tls=NONE))  # nobody has set any
+        await closed(rig)
+        for link_id in range(5):
+            await rig.module.execute(SetCommonName(link_id, "theirs.test"))
+        assert isinstance(await failure(rig, 7443, NONE), TlsRefused)
+
+
+async def test_a_certificate_goes_over_nobodys_link(autojump_clock: MockClock) -> None:
+    """It may be stored while every link is somebody's."""
+    async with running(Settings(profile="4.1"), secure_network()) as rig:
+        users = [await rig.connect(7000) for _ in range(5)]
+        await rig.module.execute(StoreCertificate(Kept.AUTHORITY, 1, PEM_OF_ANOTHER))
+        for user in users:
+            await talks(user)

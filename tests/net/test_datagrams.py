@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import select
 import socket as stdlib
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,9 @@ import pytest
 
 from esp32sock import socket
 from esp32sock.errors import Error
+from esp32sock.net import ports
 from tests.net.fake_interface import DatagramLink, FakeInterface
-from tests.net.rig import using, wait_readable, wait_until
+from tests.net.rig import using, wait_readable, wait_until, wait_writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -298,3 +300,76 @@ def test_noise_behind_a_peek_is_dropped(sock: Socket, host: Any) -> None:
     host.sendto(b"signal", sock.getsockname())
     assert sock.recv(10, socket.MSG_PEEK) == b"signal"
     assert sock.recv(10) == b"signal"
+
+
+@pytest.mark.parametrize("way", ["bind", "connect", "sendto", "MSG_DONTWAIT"])
+def test_a_socket_that_may_not_wait_does_not(fake: FakeInterface, sock: Socket, host: Any, way: str) -> None:
+    """What it sends goes out once the link is open."""
+    sock.setblocking(way == "MSG_DONTWAIT")
+    address = host.getsockname()
+    with fake.hold():
+        if way == "bind":
+            sock.bind(("", 0))
+        elif way == "connect":
+            sock.connect(address)
+        flags = 0 if way != "MSG_DONTWAIT" else socket.MSG_DONTWAIT
+        assert sock.sendto(b"first", flags, address) == 5
+        if way != "connect":
+            assert sock.getsockname()[1] in ports.EPHEMERAL
+    assert host.recv(10) == b"first"
+
+
+@pytest.mark.parametrize("way", ["bind", "connect", "sendto"])
+def test_a_socket_waits_for_its_link_at_most_its_timeout(
+    fake: FakeInterface, sock: Socket, host: Any, way: str
+) -> None:
+    sock.settimeout(0.01)
+    address = host.getsockname()
+    ways = {
+        "bind": lambda: sock.bind(("", 0)),
+        "connect": lambda: sock.connect(address),
+        "sendto": lambda: sock.sendto(b"never", address),
+    }
+    with fake.hold(), pytest.raises(TimeoutError, match="timed out"):
+        ways[way]()
+    wait_until(lambda: not fake.links, fake)  # it was given up
+    sock.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        sock.recv(10)
+    sock.setblocking(True)
+    sock.sendto(b"now", address)
+    assert host.recv(10) == b"now"
+
+
+def test_an_error_that_comes_late_wakes_who_waits(host: Any) -> None:
+    with using(FakeInterface(links=0)) as fake, socket.socket(type=socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        with fake.hold():
+            sock.sendto(b"x", host.getsockname())
+            while select.select([], [sock], [], 0)[1]:  # until the pair is full
+                sock.sendto(bytes(1000), host.getsockname())
+            assert not select.select([sock], [sock], [], 0)[1]
+        wait_readable(sock)
+        wait_writable(sock)
+        with pytest.raises(OSError, match="taken") as caught:
+            sock.recv(10)
+        assert caught.value.errno == errno.EMFILE
+        for flags in (socket.MSG_PEEK, 0):
+            with pytest.raises(BlockingIOError):  # told once; nothing else is there
+                sock.recv(10, flags)
+            with pytest.raises(BlockingIOError):
+                sock.recv_into(bytearray(10), 10, flags)
+        fake.most_links = 1
+        sock.sendto(b"after all", host.getsockname())
+        assert host.recv(10) == b"after all"
+
+
+def test_sockets_without_a_port_get_different_ones(fake: FakeInterface, host: Any) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as one, socket.socket(type=socket.SOCK_DGRAM) as other:
+        for sock in (one, other):
+            sock.sendto(b"x", host.getsockname())
+        taken = {sock.getsockname()[1] for sock in (one, other)}
+        assert len(taken) == 2
+        assert all(port in ports.EPHEMERAL for port in taken)
+        with pytest.raises(OSError, match="is bound"), socket.socket(type=socket.SOCK_DGRAM) as third:
+            third.bind(("", one.getsockname()[1]))

@@ -5,17 +5,24 @@ from __future__ import annotations
 import errno
 import socket as stdlib
 from typing import TYPE_CHECKING
-from unittest.mock import Mock
+from unittest.mock import Mock, PropertyMock
 
 import pytest
 
 from esp32sock import socket
+from esp32sock.errors import PortError
+from esp32sock.module.options import ModuleOptions
 from esp32sock.module.server import Accepted
-from esp32sock.net.interface import _AcceptedHandle
+from esp32sock.net import ends
+from esp32sock.net.interface import LocalInterface, _AcceptedHandle
+from esp32sock.net.listeners import Backlog
+from esp32sock.net.verbs import StreamOpened
 from tests.net.fake_interface import FakeInterface
 from tests.net.rig import using, wait_readable, wait_until
 
 if TYPE_CHECKING:
+    from esp32sock.net.ends import OwnEnd
+    from esp32sock.net.verbs import ListenEvents
     from esp32sock.socket import socket as Socket
 
 
@@ -148,8 +155,59 @@ def test_class_of_what_is_accepted(fake: FakeInterface) -> None:
 
 
 def test_what_ended_before_it_was_accepted_is_known_at_once() -> None:
-    stream = Accepted(Mock(), half_close_s=30.0)
+    stream = Accepted(Mock())
     stream.ended(None)
     events = Mock()
     _AcceptedHandle(Mock(), Mock(), stream).attach(events)
     events.ended.assert_called_once_with(None)
+
+
+def test_what_is_withdrawn_is_not_accepted() -> None:
+    backlog = Backlog(("0.0.0.0", 8080))
+    _, first = ends.stream_pair()
+    _, second = ends.stream_pair()
+    opened = StreamOpened(0, ("192.0.2.7", 8080), ("192.0.2.9", 50000))
+    engine, user = ends.stream_pair()
+    backlog.accepted(first, opened, Mock())
+    backlog.withdrawn(first)
+    backlog.accepted(second, opened, Mock())
+    engine.send(b"\0")
+    assert first.fileno() == -1
+    assert backlog.next(user)[0] is second
+    backlog.drop()
+    backlog.withdrawn(second)  # no harm
+    assert second.fileno() == -1
+
+
+@pytest.mark.parametrize(("asked", "handed_on"), [((), 128), ((5,), 5), ((-1,), 0)])
+def test_the_backlog_reaches_the_engine(
+    asked: tuple[int, ...], handed_on: int, fake: FakeInterface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    listen = fake.listen
+
+    def note(end: OwnEnd, port: int, backlog: int, events: ListenEvents) -> object:
+        seen.append(backlog)
+        return listen(end, port, backlog, events)
+
+    monkeypatch.setattr(fake, "listen", note)
+    with socket.socket() as listener:
+        listener.listen(*asked)
+    assert seen == [handed_on]
+
+
+def test_the_backlog_reaches_the_module() -> None:
+    engine, module = Mock(), Mock()
+    interface = LocalInterface(ModuleOptions("memory", server_links=2), Mock(), engine, module)
+    end, _ = ends.stream_pair()
+    interface.listen(end, 8080, 7, Mock())
+    job, request = engine.post.call_args.args
+    assert job is module.listen
+    assert (request.port, request.backlog, request.links) == (8080, 7, 2)
+
+
+def test_the_status_of_a_module_whose_port_is_lost_just_now() -> None:
+    module = Mock(firmware="2.4", station_ip=None, is_open=True)  # when it was looked at
+    type(module).pool = PropertyMock(side_effect=PortError("the port is not open"))
+    interface = LocalInterface(ModuleOptions("memory"), Mock(), Mock(), module)
+    assert interface.status().links == {}

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
+import os
 import random
 import select
+import signal
 import socket
 import threading
+import time
+import tty
 from contextlib import contextmanager
 
 import pytest
@@ -16,6 +20,8 @@ import trio
 
 import esp32sock
 import esp32sock.trio
+from esp32sock.at.commands import basic
+from esp32sock.simulator import BackgroundModule, Settings
 from tests.e2e.support import HOST
 
 URL = "sim://2.4"
@@ -131,6 +137,70 @@ def test_it_needs_a_port(monkeypatch):
     monkeypatch.delenv("ESP32SOCK_PORT", raising=False)
     with pytest.raises(ValueError, match="ESP32SOCK_PORT"), esp32sock.passthrough(HOST, 1):
         pytest.fail("there is none")
+
+
+def test_a_lost_port_is_an_end_within_and_an_oserror_behind():
+    module = BackgroundModule(Settings(profile="2.4"))
+
+    def lose_it():
+        with peer(echo) as port, esp32sock.passthrough(HOST, port, url=module.path) as sock:
+            module.controls.unplug(seconds=60)
+            sock.settimeout(20)
+            assert sock.recv(10) == b""
+
+    try:
+        with pytest.raises(OSError, match=f"passthrough to {HOST}.*was lost") as caught:
+            lose_it()
+        assert caught.value.errno == errno.ENETDOWN
+    finally:
+        module.stop()
+
+
+def test_an_interrupt_while_it_begins_is_not_waited_with():
+    """The module says nothing: looking for it would go on for seconds."""
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    person = threading.main_thread().ident
+
+    def interrupt():
+        os.read(ours, 100)
+        signal.pthread_kill(person, signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    started = time.monotonic()
+    try:
+        with (
+            pytest.raises(KeyboardInterrupt),
+            esp32sock.passthrough(HOST, 1, url=os.ttyname(theirs)),
+        ):
+            pytest.fail("nobody answers")
+        assert time.monotonic() - started < 2
+        assert not any(thread.name == "esp32sock passthrough" for thread in threading.enumerate())
+    finally:
+        thread.join()
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_a_forked_child_does_not_keep_the_port():
+    module = BackgroundModule(Settings(profile="2.4"))
+    ours, childs = socket.socketpair()
+    with ours, childs:
+        interface = esp32sock.open_interface(module.path)
+        child = os.fork()
+        if child == 0:
+            childs.recv(1)
+            os._exit(0)
+        try:
+            assert interface.execute(basic.Test()) is None, "the parent's port is as it was"
+            interface.close()
+            esp32sock.open_interface(module.path).close()
+        finally:
+            ours.send(b"x")
+            os.waitpid(child, 0)
+            interface.close()
+            module.stop()
 
 
 def test_an_error_within_is_the_users():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _socket
 import errno
+import select
 import signal
 import socket as stdlib
 import struct
@@ -13,6 +15,7 @@ import pytest
 
 from esp32sock import socket
 from esp32sock.errors import CommandError, Error, ModuleReset
+from esp32sock.net import ends
 from esp32sock.net.verbs import StreamOptions
 from tests.net.fake_interface import FakeInterface
 from tests.net.rig import peer, unused_port, using, wait_readable, wait_until, wait_writable
@@ -388,7 +391,7 @@ def test_the_buffer_grows_again_after_connecting(fake: FakeInterface, server: An
         sock.setblocking(False)
         with fake.hold():
             sock.connect_ex(server.getsockname())
-            small = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+            small = _socket.socket.getsockopt(sock, socket.SOL_SOCKET, socket.SO_SNDBUF)
         wait_writable(sock)
         assert so_error(sock) == 0
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) > small
@@ -399,6 +402,42 @@ def test_a_buffer_of_ones_own_stays(fake: FakeInterface, server: Any) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 30000)
         sock.connect(server.getsockname())
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 60000
+
+
+@pytest.mark.parametrize("how", ["option", "duplicate"])
+def test_a_buffer_of_ones_own_while_connecting(fake: FakeInterface, server: Any, how: str) -> None:
+    """It must not make the socket writable before there is a connection."""
+    option = socket.SOL_SOCKET, socket.SO_SNDBUF
+    with socket.socket() as sock, sock.dup() as duplicate:
+        sock.setblocking(False)
+        with fake.hold():
+            sock.connect_ex(server.getsockname())
+            ours = sock.getsockopt(*option)
+            (sock if how == "option" else duplicate).setsockopt(*option, 30000)
+            assert select.select([], [sock], [], 0)[1] == []
+            with pytest.raises(BlockingIOError):
+                sock.send(b"too early")
+            assert sock.getsockopt(*option) == duplicate.getsockopt(*option) == 60000
+            with pytest.raises(OSError, match="Invalid argument"):
+                sock.setsockopt(*option, b"x")
+        wait_writable(sock)
+        assert so_error(sock) == 0
+        assert sock.getsockopt(*option) == _socket.socket.getsockopt(sock, *option) == 60000
+        assert ours == 2 * ends.SNDBUF_BYTES
+
+
+def test_a_buffer_of_ones_own_after_an_attempt_that_failed(fake: FakeInterface, server: Any) -> None:
+    option = socket.SOL_SOCKET, socket.SO_SNDBUF
+    with socket.socket() as sock:
+        sock.setblocking(False)
+        with fake.hold():
+            sock.connect_ex(("127.0.0.1", unused_port()))
+            sock.setsockopt(*option, 30000)
+        wait_writable(sock)
+        assert so_error(sock) == errno.ECONNREFUSED
+        sock.setblocking(True)
+        sock.connect(server.getsockname())
+        assert _socket.socket.getsockopt(sock, *option) == 60000
 
 
 def test_an_interface_that_refuses_at_once(fake: FakeInterface, monkeypatch: pytest.MonkeyPatch) -> None:

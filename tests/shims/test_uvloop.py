@@ -15,7 +15,7 @@ import uvloop
 
 import esp32sock.socket
 from esp32sock.shims.monkey import patched
-from esp32sock.shims.uvloop import as_unix
+from esp32sock.shims.uvloop import as_unix, methods
 from tests.net.fake_interface import FakeInterface
 from tests.net.rig import descriptors, peer, unused_port, using, wait_until
 from tests.shims.rig import PAGE, contexts, run_child
@@ -120,6 +120,24 @@ def test_what_fails_is_told_as_by_asyncio(fake: FakeInterface) -> None:
     run(main)
 
 
+def test_what_is_said_of_a_given_socket_is_uvloop_s_to_judge() -> None:
+    heard: dict[str, Any] = {}
+
+    class Loop(uvloop.Loop):  # type: ignore[misc]
+        async def create_connection(self, *_: Any, **options: Any) -> None:
+            heard.update(options)
+
+    said = {"family": 2, "proto": 6, "flags": 4, "local_addr": ("127.0.0.1", 0)}
+
+    async def main() -> None:
+        with socket.socket(socket.AF_UNIX) as given:
+            await methods(Loop)["create_connection"](None, asyncio.Protocol, sock=given, **said)
+            assert heard.pop("sock") is given
+
+    asyncio.run(main())
+    assert heard == said
+
+
 @pytest.mark.usefixtures("_patched")
 def test_names_are_the_module_s(fake: FakeInterface) -> None:
     async def main() -> None:
@@ -174,6 +192,11 @@ def test_what_the_host_serves_is_uvloop_s_own() -> None:
         await server.wait_closed()
         transport, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, ("127.0.0.1", 0))
         transport.close()
+        for everywhere in ("0.0.0.0", "0", "::"):  # which is the module, as far as anybody else can tell
+            with pytest.raises(OSError, match="past the module"):
+                await loop.create_server(asyncio.Protocol, everywhere, 0)
+            with pytest.raises(OSError, match="past the module"):
+                await loop.create_datagram_endpoint(asyncio.DatagramProtocol, (everywhere, 0))
 
     with using(FakeInterface(direct="127.0.0.1")) as fake, patched():
         run(main)

@@ -7,14 +7,21 @@ import re
 HIDDEN = b"***"
 
 _TEXT = rb'"(?:\\.|[^"\\])*"?'
-_COMMAND = re.compile(rb"(AT\+(?:CWJAP|CWSAP)=" + _TEXT + rb",).+", re.IGNORECASE | re.DOTALL)
+_FLAGS = re.IGNORECASE | re.DOTALL
+_NETWORK = rb"CW[JS]AP(?:_CUR|_DEF)?"
+"""The suffixes are those of another code base, the NonOS firmware (at-dialects 1.1)."""
+_COMMAND = re.compile(rb"(AT\+" + _NETWORK + rb"=" + _TEXT + rb",).+", _FLAGS)
+_SHOWN_AGAIN = rb"CWJEAP(?:_CUR|_DEF)?|CIPSSLCPSK(?:HEX)?|MQTTUSERCFG"
+"""What a query shows, key and all."""
 _WHOLE = re.compile(
-    rb"(AT\+(?:(?:CWJAP|CWSAP)=(?!\")"
-    rb"|(?:CWJEAP|CWSTARTSMART|CIPSSLCPSK(?:HEX)?|SYSMFG|MQTT(?:USERCFG|(?:LONG)?PASSWORD))=)).*,.*",
-    re.IGNORECASE | re.DOTALL,
+    rb"((?:AT)?\+(?:" + _SHOWN_AGAIN + rb")[=:]"
+    rb"|AT\+(?:" + _NETWORK + rb"=(?!\")"
+    rb"|(?:CWSTARTSMART|SYSMFG|MQTT(?:LONG)?PASSWORD|BLEKEYREPLY|HTTPC(?:LIENT|GET|POST|PUT)|WSOPEN)=)).*,.*",
+    _FLAGS,
 )
-"""Keys in other places, and lines that somebody did not quote: nothing of them is left."""
-_SOFTAP = re.compile(rb'(\+CWSAP:".*",)".*"(,\d{1,2},\d{1,2}(?:,\d{1,2})?(?:,\d)?)', re.DOTALL)
+"""Keys in other places, headers of HTTP that may be one, and lines that somebody did not quote: nothing of
+them is left. Source: at-dialects 6 and 7.11; documents of 4.1, MQTT, HTTP, WebSocket and BLE AT Commands."""
+_SOFTAP = re.compile(rb'(\+CWSAP(?:_CUR|_DEF)?:".*",)".*"(,\d{1,2},\d{1,2}(?:,\d{1,2})?(?:,\d)?)', re.DOTALL)
 _SMARTCONFIG = re.compile(rb"(password:).*", re.DOTALL)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from esp32sock.at.commands.base import Command, EndsLinks
 from esp32sock.at.commands.checks import MAX_SSID_BYTES, checked_ssid
 from esp32sock.at.commands.scan import Encryption
-from esp32sock.at.params import command_line
+from esp32sock.at.params import command_line, utf_8
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +94,7 @@ class SetSoftAp(EndsLinks):
         wanted = self.settings
         if wanted.encryption not in ENCRYPTIONS:
             raise ValueError(f"a SoftAP cannot have the encryption {wanted.encryption!r}")
-        length = len(wanted.password.encode())
+        length = len(utf_8(wanted.password))
         if wanted.encryption is not Encryption.OPEN and length not in PASSWORD_BYTES:
             raise ValueError(f"the password of a SoftAP has 8 to 63 bytes, this one {length}")
         if wanted.encryption is Encryption.OPEN and length:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from esp32sock.at.commands.addresses import NOWHERE
 from esp32sock.at.commands.base import Command, EndsLinks, Plain
 from esp32sock.at.commands.checks import checked_mac, checked_ssid, one_of
-from esp32sock.at.params import after_colon, command_line, fields
+from esp32sock.at.params import after_colon, command_line, fields, utf_8
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,7 +151,7 @@ class Join(EndsLinks):
 
     def line(self, firmware: Firmware) -> bytes:
         checked_ssid(self.ssid)
-        if len(self.password.encode()) > MAX_PASSWORD_BYTES:
+        if len(utf_8(self.password)) > MAX_PASSWORD_BYTES:
             raise ValueError(f"a password has at most {MAX_PASSWORD_BYTES} bytes")
         bssid = None if self.bssid is None else checked_mac(self.bssid)
         return command_line("+CWJAP", self.ssid, self.password, bssid)

@@ -32,7 +32,6 @@ class Listener:
     kind: str
     ca: int
     interface: int
-    started_at_s: float
 
 
 class Server:
@@ -65,7 +64,7 @@ class Server:
         opened = await firmware.questions.listen(Listen(handle, port, window, tls))
         if opened is None:
             raise Refusal
-        self.listener = Listener(handle, port, kind, ca, interface, firmware.now)
+        self.listener = Listener(handle, port, kind, ca, interface)
         firmware.links.wake_others_soon()
 
     def stop(self) -> None:
