@@ -161,7 +161,7 @@ def _is_hosts_own(host: Any) -> bool:
 
 
 def _binds_on_host(host: Any) -> bool:
-    """The same of what is bound to: any address is the module's, though it means this machine to connect to."""
+    """The same of what is bound to: any address is the module's then."""
     if not isinstance(host, str) or not _is_any(host):
         return _is_hosts_own(host)
     return current.is_on_host()
