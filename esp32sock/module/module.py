@@ -106,7 +106,8 @@ class Module:
 
     @property
     def firmware(self) -> Firmware:
-        return self._dialogue.session.firmware if self._dialogue else Firmware()
+        dialogue = self._dialogue  # other threads ask, too
+        return dialogue.session.firmware if dialogue else Firmware()
 
     @property
     def addresses(self) -> wifi.Addresses:
@@ -141,9 +142,10 @@ class Module:
 
     @property
     def pool(self) -> LinkPool:
-        if self._pool is None:
+        pool = self._pool  # other threads ask, too
+        if pool is None:
             raise PortError(f"the port {self.options.url} is not open")
-        return self._pool
+        return pool
 
     async def ready(self) -> Dialogue:
         """The dialogue, once the module is set up; the reason as an Error if that takes too long."""
