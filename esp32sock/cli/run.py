@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
 import runpy
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from esp32sock.module.options import DEFAULT_BAUD
 from esp32sock.net.interface import PASSWORD_VARIABLE, PORT_VARIABLE, SSID_VARIABLE, attach
-from esp32sock.shims.monkey import patch
+from esp32sock.shims.monkey import patch, unpatch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,13 +43,14 @@ def go(arguments: argparse.Namespace) -> int:
     if not arguments.module and not Path(arguments.program).exists():
         print(f"esp32sock run: there is no {arguments.program!r}", file=sys.stderr)
         return 2
+    # Threads and functions for the end, which the program leaves behind, need the module too: the end of the
+    # interpreter detaches it, and takes the patch off behind that, while what it needs still stands.
+    atexit.register(unpatch)
     try:
         attach(port, direct=arguments.direct, **_options(arguments))
     except (OSError, ValueError) as error:
         print(f"esp32sock run: {error}", file=sys.stderr)
         return os.EX_UNAVAILABLE
-    # For good: threads and functions for the end, which the program leaves behind, need the module too. The
-    # interpreter's end detaches it.
     patch()
     _run(arguments)
     return 0
@@ -69,4 +72,15 @@ def _run(arguments: argparse.Namespace) -> None:
         runpy.run_module(arguments.program, run_name="__main__", alter_sys=True)
     else:
         sys.path.insert(0, str(Path(arguments.program).resolve().parent))
-        runpy.run_path(os.path.abspath(arguments.program), run_name="__main__")
+        _run_file(os.path.abspath(arguments.program))
+
+
+def _run_file(path: str) -> None:
+    """As `__main__`, which stays what it is for threads, pickles and the interpreter's end; runpy's goes."""
+    if os.path.isdir(path) or not path.endswith(".py"):  # an archive, or a folder with its own __main__
+        runpy.run_path(path, run_name="__main__")
+        return
+    main = ModuleType("__main__")
+    main.__file__ = path
+    sys.modules["__main__"] = main
+    exec(compile(Path(path).read_bytes(), path, "exec"), vars(main))

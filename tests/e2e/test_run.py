@@ -176,3 +176,14 @@ def test_a_program_knows_where_it_lies(tmp_path: Path) -> None:
     program.write_text("import os\nos.chdir('/')\nprint(open(__file__).readline())\n")
     done = run_esp32sock("run", "--port", "sim://", os.path.relpath(program))
     assert (done.returncode, done.stdout) == (0, "import os\n\n"), done.stderr
+
+
+def test_functions_of_a_program_can_be_pickled_when_its_last_line_has_run(tmp_path: Path) -> None:
+    """A module `__main__` that is the program's, until the interpreter ends."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import atexit, pickle\ndef found(): pass\n"
+        "atexit.register(lambda: print(pickle.loads(pickle.dumps(found)) is found))\n"
+    )
+    done = run_esp32sock("run", "--port", "sim://", str(program))
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
