@@ -352,14 +352,16 @@ async def gateway(talk: Talk, arguments: argparse.Namespace) -> Finding:
     return well("gateway", f"{subnet.gateway} answers in {trip.total_seconds() * 1000:.0f} ms")
 
 
+NAMES_ADVICE = "has the network a name server and a way out? --name looks up another name"
+
+
 async def names(talk: Talk, arguments: argparse.Namespace) -> Finding:
     try:
         found = await talk.execute(tcpip.Resolve(arguments.name))
-    except CommandError as error:
-        advice = "has the network a name server and a way out? --name looks up another name"
-        unanswered = isinstance(error, CommandTimeout | CommandBusy)
-        found_out = f"{arguments.name} was not found" if not unanswered else str(error)
-        return problem("names", found_out, "no-names", advice)
+    except (CommandTimeout, CommandBusy) as error:
+        return problem("names", str(error), "no-names", NAMES_ADVICE)
+    except CommandError:
+        return problem("names", f"{arguments.name} was not found", "no-names", NAMES_ADVICE)
     return well("names", f"{arguments.name} is {', '.join(map(str, found))}")
 
 

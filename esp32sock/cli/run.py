@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import atexit
 import os
+import pkgutil
 import runpy
 import sys
 from pathlib import Path
@@ -77,7 +78,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def _run_file(path: str) -> None:
     """As `__main__`, which stays what it is for threads, pickles and the interpreter's end; runpy's goes."""
-    if os.path.isdir(path) or not path.endswith(".py"):  # an archive, or a folder with its own __main__
+    if pkgutil.get_importer(path) is not None or path.endswith(".pyc"):  # a folder or an archive, or compiled
         runpy.run_path(path, run_name="__main__")
         return
     main = ModuleType("__main__")

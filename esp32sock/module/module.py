@@ -518,7 +518,7 @@ class Module:
             case LinkFault():
                 self._link_faulty(event)
             case OrphanLink():
-                self.spawn(self._close_orphan, event.link_id)
+                self.spawn(self.close_orphan, event.link_id)
             case UnreadWaiting():
                 pump = self.pool.pumps.get(event.link_id)
                 if pump is not None:
@@ -548,7 +548,7 @@ class Module:
 
     def _accepted(self, event: LinkOpened) -> None:
         if self.server is None:
-            self.spawn(self._close_orphan, event.link_id)
+            self.spawn(self.close_orphan, event.link_id)
         else:
             self.server.accepted(event)
 
@@ -569,7 +569,7 @@ class Module:
     def _link_faulty(self, event: LinkFault) -> None:
         pump = self.pool.pumps.get(event.link_id)
         if pump is None:
-            self.spawn(self._close_orphan, event.link_id)
+            self.spawn(self.close_orphan, event.link_id)
         else:
             pump.fail(RemoteProtocolError(f"link {event.link_id}: {event.reason}"))
 
@@ -586,8 +586,8 @@ class Module:
         except Error as error:
             log.debug("%s", error)
 
-    async def _close_orphan(self, link_id: int) -> None:
-        """By the time of its turn, the link may be somebody's who came in the meantime."""
+    async def close_orphan(self, link_id: int) -> None:
+        """Close a link that nobody here has; by our turn it may be somebody's who came in the meantime."""
         dialogue = await self.ready()
         async with dialogue.turn():
             if link_id not in self.pool.pumps:

@@ -156,13 +156,13 @@ class Server:
         waiting[:] = [stream for stream in waiting if stream.is_waiting]
         if len(waiting) > self.request.backlog:
             log.debug("link %d, just accepted, is closed: enough wait on port %d", event.link_id, self.port)
-            self._module.spawn(self._refuse, event.link_id)
+            self._module.spawn(self._module.close_orphan, event.link_id)
             return
         try:
             engine_end, user_end = self.request.make_pair()
         except OSError as error:
             log.warning("link %d, just accepted, is closed: %s", event.link_id, error)
-            self._module.spawn(self._refuse, event.link_id)
+            self._module.spawn(self._module.close_orphan, event.link_id)
             return
         pump = StreamPump(
             self.dialogue,
@@ -178,12 +178,6 @@ class Server:
         waiting.append(stream)
         self._unannounced += 1
         self._module.begin(self._serve, event, stream, user_end)
-
-    async def _refuse(self, link_id: int) -> None:
-        """Close a link that nobody here has; by our turn it may be somebody's who came meanwhile."""
-        async with self.dialogue.turn():
-            if link_id not in self.pool.pumps:
-                await self.dialogue.execute_in_turn(tcpip.Close(link_id))
 
     async def all_announced(self) -> None:
         """Until the application can accept whatever the module has accepted so far."""

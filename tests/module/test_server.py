@@ -12,7 +12,9 @@ import trio
 
 from esp32sock.errors import Error
 from esp32sock.module.server import ListenRequest
+from esp32sock.module.streams import PEER_CLOSES_S
 from esp32sock.simulator import Settings
+from tests.module.between import Between
 from tests.module.rig import HOST, PAIR_BYTES, echo, network, running, sink
 
 if TYPE_CHECKING:
@@ -252,3 +254,24 @@ async def test_the_module_is_restarted_when_a_command_never_ends(autojump_clock:
         await again.end.send_all(b"back")
         assert await again.end.receive_some(100) == b"back"
         assert rig.module.stats()["restarts"] == 1
+
+
+@pytest.mark.parametrize("peer_closes", [True, False])
+async def test_an_accepted_link_is_left_to_its_peer_for_a_moment(
+    peer_closes: bool, autojump_clock: MockClock
+) -> None:
+    """Its id goes to the next client at once, whom a CIPCLOSE on its way would hit."""
+    between = Between()
+    net = network()
+    async with running(network=net, opener=between.opener) as rig:
+        host = await listen(rig, 8080)
+        assert net.connect(8080, sink)
+        rig.look_at_the_network()
+        stream, _ = await host.accept()
+        await stream.aclose()
+        await trio.sleep(PEER_CLOSES_S / 2)
+        if peer_closes:
+            between.says(b"0,CLOSED\r\n")
+        await trio.sleep(1)
+        assert any(line.startswith(b"AT+CIPCLOSE=0") for line in between.written) is not peer_closes
+        await host.close()
