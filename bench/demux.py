@@ -50,16 +50,16 @@ def demultiplex(framing: Any, pieces: list[bytes], payload_bytes: int) -> float:
         demux.set_sink(link_id, framing.STREAM)
     receive_data, next_frame, need_data = demux.receive_data, demux.next_frame, framing.NEED_DATA
     take = demux.take
-    taken_bytes = 0
+    acknowledged_bytes = 0
     start = time.perf_counter()
     for piece in pieces:
         receive_data(piece)
         while next_frame() is not need_data:
             pass
-        taken_bytes += len(take(0)) + len(take(1)) + len(take(2)) + len(take(3)) + len(take(4))
+        acknowledged_bytes += len(take(0)) + len(take(1)) + len(take(2)) + len(take(3)) + len(take(4))
     elapsed_s = time.perf_counter() - start
-    if taken_bytes != payload_bytes:
-        raise AssertionError(f"{taken_bytes} bytes came out, not {payload_bytes}")
+    if acknowledged_bytes != payload_bytes:
+        raise AssertionError(f"{acknowledged_bytes} bytes came out, not {payload_bytes}")
     return elapsed_s
 
 

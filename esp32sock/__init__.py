@@ -19,7 +19,7 @@ from esp32sock.errors import (
 )
 
 if TYPE_CHECKING:
-    from esp32sock.net.interface import attach, default, detach, open_interface, using
+    from esp32sock.net.local_interface import attach, default, detach, open_interface, using
     from esp32sock.net.passthrough import passthrough
     from esp32sock.shims.monkey import patch, patched, unpatch
 
@@ -46,11 +46,11 @@ __all__ = [
 ]
 
 _LATE = {
-    "attach": "esp32sock.net.interface",
-    "default": "esp32sock.net.interface",
-    "detach": "esp32sock.net.interface",
-    "open_interface": "esp32sock.net.interface",
-    "using": "esp32sock.net.interface",
+    "attach": "esp32sock.net.local_interface",
+    "default": "esp32sock.net.local_interface",
+    "detach": "esp32sock.net.local_interface",
+    "open_interface": "esp32sock.net.local_interface",
+    "using": "esp32sock.net.local_interface",
     "passthrough": "esp32sock.net.passthrough",
     "patch": "esp32sock.shims.monkey",
     "patched": "esp32sock.shims.monkey",

@@ -12,7 +12,7 @@ import types as _types
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.net import resolver as _resolver
-from esp32sock.net.sockets import METHODS as _METHODS
+from esp32sock.net.socket_methods import METHODS as _METHODS
 
 if TYPE_CHECKING:
     from socket import *  # noqa: F403

@@ -16,7 +16,7 @@ from esp32sock import socket
 from esp32sock.shims.explicit import make, through
 
 if TYPE_CHECKING:
-    from esp32sock.net.verbs import Interface
+    from esp32sock.net.interface_api import Interface
 
 
 class Resolver(AbstractResolver):

@@ -6,13 +6,13 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from esp32sock import socket
-from esp32sock.net.interface import using
+from esp32sock.net.local_interface import using
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from contextlib import AbstractContextManager
 
-    from esp32sock.net.verbs import Interface
+    from esp32sock.net.interface_api import Interface
 
 SocketOption = tuple[Any, ...]
 """Level, name and value, as `setsockopt` takes them."""

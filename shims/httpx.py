@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterable
 
-    from esp32sock.net.verbs import Interface
+    from esp32sock.net.interface_api import Interface
     from esp32sock.shims.explicit import SocketOption
 
 

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.net import resolver
-from esp32sock.net.sockets import METHODS
+from esp32sock.net.socket_methods import METHODS
 from esp32sock.shims import uvloop
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from esp32sock.net.verbs import Interface
-    from esp32sock.simulator import BackgroundModule, Controls, Module, Settings, World
+    from esp32sock.net.interface_api import Interface
+    from esp32sock.simulator import BackgroundModule, Controls, Device, Scenario, Settings
 
 MARKER = (
     "esp32(profile, faults, world, attach, **settings): the simulated module that the esp32 fixtures give"
@@ -66,13 +66,13 @@ def settings_for(wanted: Mapping[str, Any]) -> Settings:
     return settings if world is None else world_of(world).around(settings)
 
 
-def world_of(world: World | Mapping[str, object] | str | os.PathLike[str]) -> World:
+def world_of(world: Scenario | Mapping[str, object] | str | os.PathLike[str]) -> Scenario:
     """A world as the marker may give it: itself, a dict that looks like its file, or the path of one."""
-    from esp32sock.simulator import World  # noqa: PLC0415
+    from esp32sock.simulator import Scenario  # noqa: PLC0415
 
-    if isinstance(world, World):
+    if isinstance(world, Scenario):
         return world
-    return World.of(world) if isinstance(world, Mapping) else World.read(world)
+    return Scenario.of(world) if isinstance(world, Mapping) else Scenario.read(world)
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def esp32_controls(esp32_background: BackgroundModule) -> Controls:
 
 
 @pytest.fixture
-def esp32_module(esp32_background: BackgroundModule) -> Module:
+def esp32_module(esp32_background: BackgroundModule) -> Device:
     """The simulated module of this test, to look into: `journal` has its links, `settings` what it was made
     of.
     """

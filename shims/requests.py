@@ -14,7 +14,7 @@ from requests.adapters import HTTPAdapter
 from esp32sock.shims.urllib3 import PoolManager
 
 if TYPE_CHECKING:
-    from esp32sock.net.verbs import Interface
+    from esp32sock.net.interface_api import Interface
 
 
 class ModuleAdapter(HTTPAdapter):

@@ -47,10 +47,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from esp32sock import socket
 from esp32sock.at.commands.certificates import MAX_PEM_BYTES
-from esp32sock.at.commands.secure import MAX_SLOT
+from esp32sock.at.commands.ssl import MAX_SLOT
 from esp32sock.at.tls import TlsOptions
-from esp32sock.net import registry
-from esp32sock.net.streams import VirtualStream
+from esp32sock.net import fd_registry
+from esp32sock.net.tcp_socket import VirtualStream
 
 if TYPE_CHECKING:
     import socket as stdlib
@@ -213,7 +213,7 @@ class ModuleContext(ssl.SSLContext):
             raise Refused("the module's context is for clients only")
         if session is not None:
             raise Refused("the module resumes no sessions")
-        state = registry.state_by_id(id(sock))
+        state = fd_registry.state_by_id(id(sock))
         if state is None:
             raise Refused("this is no socket of the module: the host serves it; use ssl.SSLContext")
         if not isinstance(state, VirtualStream):

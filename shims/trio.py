@@ -31,13 +31,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import trio
 
 from esp32sock import socket as ours
+from esp32sock.engine.thread import EngineThread
 from esp32sock.errors import single
-from esp32sock.module.thread import EngineThread
-from esp32sock.net import registry
+from esp32sock.net import fd_registry
 from esp32sock.net.addresses import ANY, numeric
-from esp32sock.net.feed import KEPT_EVENTS
-from esp32sock.net.interface import LocalInterface, choices, default, new_module, using
-from esp32sock.net.oserrors import translated
+from esp32sock.net.error_map import translated
+from esp32sock.net.event_queue import KEPT_EVENTS
+from esp32sock.net.local_interface import LocalInterface, choices, default, new_module, using
 from esp32sock.net.resolver import getaddrinfo_enums, getnameinfo
 
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from esp32sock.at.commands import Command, wifi
-    from esp32sock.module.module import Module
-    from esp32sock.module.options import ModuleOptions
-    from esp32sock.net.feed import EventStream
+    from esp32sock.engine.engine import Engine
+    from esp32sock.engine.options import ModuleOptions
+    from esp32sock.net.event_queue import EventStream
+    from esp32sock.net.interface_api import Interface, ModuleStatus
     from esp32sock.net.routes import Direct
-    from esp32sock.net.verbs import Interface, ModuleStatus
-    from esp32sock.net.virtual import Virtual
+    from esp32sock.net.virtual_socket import Virtual
 
 R = TypeVar("R")
 
@@ -281,7 +281,7 @@ class ModuleSocket(trio.socket.SocketType):
     @property
     def _state(self) -> Virtual | None:
         """What makes the socket virtual; None once the host's own stack serves it."""
-        return registry.state_by_id(id(self._sock))
+        return fd_registry.state_by_id(id(self._sock))
 
     def _through(self, operation: Callable[..., R], *args: Any) -> R:
         with using(self._interface):
@@ -349,7 +349,7 @@ class SocketFactory(trio.abc.SocketFactory):
     ) -> ModuleSocket:
         """A new socket; OSError(EAFNOSUPPORT) for IPv6, OSError(EPROTONOSUPPORT) for neither TCP nor UDP."""
         sock = ours.socket(family, type, proto)
-        state = registry.state_by_id(id(sock))
+        state = fd_registry.state_by_id(id(sock))
         if state is not None:
             state.interface = self._interface
         return ModuleSocket(sock, self._interface)
@@ -394,7 +394,7 @@ class TrioInterface:
     is to go through the module; the methods here need no such setting.
     """
 
-    def __init__(self, interface: LocalInterface, module: Module) -> None:
+    def __init__(self, interface: LocalInterface, module: Engine) -> None:
         self._interface = interface
         self._module = module
         self.socket_factory = SocketFactory(interface)
@@ -525,17 +525,17 @@ async def open_interface(
         raise failure
 
 
-async def _started(engine: _EngineHere, nursery: trio.Nursery) -> Module:
+async def _started(engine: _EngineHere, nursery: trio.Nursery) -> Engine:
     """The module, set up; OSError if it cannot be."""
     with translated(f"attaching {engine.options.url}"):
         try:
-            module: Module = await nursery.start(engine.run)
+            module: Engine = await nursery.start(engine.run)
             return module
         except ExceptionGroup as group:
             raise single(group) from None
 
 
-async def _close(module: Module) -> None:
+async def _close(module: Engine) -> None:
     """End the links; shortly, if the caller was cancelled."""
     try:
         await module.drain()
@@ -554,7 +554,7 @@ class _EngineHere(EngineThread):
         self.options = options
         self.scope = trio.CancelScope()
 
-    async def run(self, *, task_status: trio.TaskStatus[Module]) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[Engine]) -> None:
         """Run until `scope` is cancelled; the caller's cancellation alone must not cut links off."""
         self._token = trio.lowlevel.current_trio_token()
         module = self._make()

@@ -16,7 +16,7 @@ from esp32sock.shims.explicit import connect
 if TYPE_CHECKING:
     from urllib3._base_connection import BaseHTTPConnection, BaseHTTPSConnection
 
-    from esp32sock.net.verbs import Interface
+    from esp32sock.net.interface_api import Interface
 
 
 def _open(connection: HTTPConnection, interface: Interface | None) -> socket.socket:

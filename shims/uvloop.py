@@ -19,8 +19,8 @@ import warnings
 from importlib.abc import Loader, MetaPathFinder
 from typing import TYPE_CHECKING, Any
 
-from esp32sock.net import current, registry
-from esp32sock.net.oserrors import failure
+from esp32sock.net import context, fd_registry
+from esp32sock.net.error_map import failure
 from esp32sock.net.resolver import destination
 
 if TYPE_CHECKING:
@@ -149,22 +149,22 @@ async def _connected(
 
 
 def _is_virtual(sock: Any) -> bool:
-    return registry.state_by_id(id(sock)) is not None
+    return fd_registry.state_by_id(id(sock)) is not None
 
 
 def _is_hosts_own(host: Any) -> bool:
     if not host or not isinstance(host, str):
-        return current.is_on_host()
+        return context.is_on_host()
     if ":" in host:  # IPv6 is never the module's, but may be the way around it
         return host == "::1"
-    return current.is_on_host() or current.to_host(host) or destination(host)[1]
+    return context.is_on_host() or context.to_host(host) or destination(host)[1]
 
 
 def _binds_on_host(host: Any) -> bool:
     """The same of what is bound to: any address is the module's then."""
     if not isinstance(host, str) or not _is_any(host):
         return _is_hosts_own(host)
-    return current.is_on_host()
+    return context.is_on_host()
 
 
 def _is_any(host: str) -> bool:

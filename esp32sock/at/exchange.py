@@ -87,7 +87,7 @@ class Exchange:
         demux: Demux,
         links: Links,
         events: deque[Event],
-        obeyed: Callable[[bytes], None],
+        on_command_succeeded: Callable[[bytes], None],
     ) -> None:
         self.machine = command_machine()
         self.flight: Flight | None = None
@@ -99,7 +99,7 @@ class Exchange:
         self._demux = demux
         self._links = links
         self._events = events
-        self._obeyed = obeyed
+        self._obeyed = on_command_succeeded
         self._says_received = False
         self._send_failed = False  # the last send did, and no `Recv` was seen since
 
@@ -251,11 +251,13 @@ class Exchange:
         flight = self.flight
         if flight is None or not self.machine.allows(CommandInput.TAKEN):
             return False
-        if not flight.payload_is_out and not flight.spoiled:
+        if not flight.payload_is_out and not flight.desynchronised:
             return False
         self.machine.feed(CommandInput.TAKEN)
-        if count != flight.command.taken_bytes:  # it understood another length, and took the rest for a line
-            flight.spoiled = True
+        if (
+            count != flight.command.acknowledged_bytes
+        ):  # it understood another length, and took the rest for a line
+            flight.desynchronised = True
         self._says_received = True
         self._send_failed = False
         flight.taken = True
@@ -298,7 +300,7 @@ class Exchange:
             return False
         if result is Result.ERROR:
             return True
-        if flight.command.payload is not None and not flight.payload_is_out and not flight.spoiled:
+        if flight.command.payload is not None and not flight.payload_is_out and not flight.desynchronised:
             return False
         # NonOS says SEND OK after SEND FAIL: without a `Recv` of its own it may still be that one
         late = self._send_failed and self._says_received and not flight.taken
@@ -307,7 +309,7 @@ class Exchange:
     @staticmethod
     def _leaves_a_clean_line(flight: Flight, result: Result) -> bool:
         """Whether the module has taken, as payload or as a line, everything that was written."""
-        if not flight.spoiled:
+        if not flight.desynchronised:
             return True
         if result is Result.SEND_CANCELED:
             return not flight.answer_owed
@@ -374,7 +376,7 @@ class Exchange:
         if now >= flight.deadline:
             self._too_late(flight, now)
         else:
-            flight.sent_again()
+            flight.retransmitted()
             self.outgoing.append(flight.line)
 
     def _too_late(self, flight: Flight, now: float) -> None:
@@ -388,7 +390,7 @@ class Exchange:
             case CommandState.AWAIT_SEND_RESULT if not flight.taken:
                 self._disturbed(flight, now)
             case CommandState.ABANDONED if self._module.state is ModuleState.SYNCING:
-                self._owe_nothing(flight, flight.too_late())
+                self._expire(flight, flight.too_late())
             case CommandState.ABANDONED:
                 flight.deadline = flight.retry_at = NEVER
                 self._events.append(ModuleStuck(flight.command.label))
@@ -399,13 +401,13 @@ class Exchange:
         """Tell the caller; the module still owes a result, and nothing is sent before it came."""
         self._fail(flight, error)
         if self._module.state is ModuleState.SYNCING:
-            self._owe_nothing(flight, error)
+            self._expire(flight, error)
             return
         self.machine.feed(CommandInput.ABANDON)
         flight.retry_at = NEVER
         flight.deadline = now + OWED_S
 
-    def _owe_nothing(self, flight: Flight, error: Error) -> None:
+    def _expire(self, flight: Flight, error: Error) -> None:
         """Nobody knows yet whether anybody listens: what is not answered is over, and its link as it was."""
         self.drop(error)
         self._links.command_ended(flight.command, good=False, wanted=False)

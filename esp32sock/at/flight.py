@@ -53,7 +53,7 @@ class Flight:
 
     # A data phase that went wrong
     recovery: Iterator[Step] | None = None
-    spoiled: bool = False
+    desynchronised: bool = False
     """Whether bytes were written that belong to no command: the result can only be a failure."""
     line_ended: bool = False
     """Whether the last of them ended a line, which the module answers if it is in no data phase."""
@@ -77,21 +77,21 @@ class Flight:
     @property
     def is_stored(self) -> bool:
         """Whether an OK is the end now: the whole payload went out, and to stay in the module."""
-        return self.command.stores_payload and self.payload_is_out and not self.spoiled
+        return self.command.stores_payload and self.payload_is_out and not self.desynchronised
 
     def got_answer(self) -> None:
         """The module is at this command: its line must not be sent again."""
         self.answered = True
         self.retry_at = NEVER
 
-    def sent_again(self) -> None:
+    def retransmitted(self) -> None:
         """The line goes out once more, and is repeated once more."""
         self.retry_at = NEVER
         self._echo_left = self.echo
 
     def wrote_beside(self, pieces: list[bytes | memoryview]) -> None:
         """These went out to end its data phase: how much of the payload the peer got is not known now."""
-        self.spoiled = True
+        self.desynchronised = True
         self.line_ended = bytes(pieces[-1]) == EMPTY_LINE
         self.answer_owed = self.answer_owed or EMPTY_LINE in pieces
 
@@ -104,7 +104,7 @@ class Flight:
 
     def error(self, result: Result) -> CommandError:
         """The failure this final result means."""
-        if self.spoiled:
+        if self.desynchronised:
             return CommandError(
                 self.command.label,
                 "nothing in its data phase",

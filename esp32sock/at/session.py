@@ -41,7 +41,17 @@ from esp32sock.at.framing import NEED_DATA, PROMPT, Demux, Line
 from esp32sock.at.links import Links
 from esp32sock.at.results import BUSY, RECEIVED, RESULTS
 from esp32sock.at.state import CommandState, Machine, ModuleInput, ModuleState, module_machine
-from esp32sock.at.urcs import Aside, LinkDown, LinkUp, Ready, Restarting, Urc, Waiting, WifiLine, parse_urc
+from esp32sock.at.urcs import (
+    AmbiguousLine,
+    LinkDown,
+    LinkUp,
+    Ready,
+    Restarting,
+    Urc,
+    Waiting,
+    WifiLine,
+    parse_urc,
+)
 from esp32sock.errors import Error, LocalProtocolError, ModuleReset, PortError, RemoteProtocolError
 
 if TYPE_CHECKING:
@@ -248,7 +258,7 @@ class Session:
                 self._restarted()
             case Restarting():
                 self._restart_begun()
-            case Aside():
+            case AmbiguousLine():
                 if not self._exchange.expected(urc.text):
                     self._unknown(urc.text)
 

@@ -19,7 +19,7 @@ import errno
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from esp32sock.at.commands.secure import SslAuth, SslSettings
+from esp32sock.at.commands.ssl import SslAuth, SslSettings
 from esp32sock.errors import Error
 
 if TYPE_CHECKING:

@@ -65,13 +65,13 @@ class Restarting:
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class AmbiguousLine:
     """A known line that concerns nobody here."""
 
     text: bytes
 
 
-Urc = Ready | LinkUp | LinkDown | Waiting | WifiLine | Restarting | Aside
+Urc = Ready | LinkUp | LinkDown | Waiting | WifiLine | Restarting | AmbiguousLine
 
 
 def _link_conn(match: re.Match[bytes]) -> Urc:
@@ -121,7 +121,7 @@ _EITHER: tuple[tuple[bytes, Meaning], ...] = (
         rb"|\+(?:STA_CONNECTED|STA_DISCONNECTED|DIST_STA_IP|ETH_\w+|SCRD|CIPSENDL)\b.*"
         rb"|smartconfig .*|Smart get wifi info|ssid:.*|password:.*"
         rb"|(?:\x1b\[[0-9;]*m)?[EWIDV] \(\d+\) .*",  # the log of a board whose AT and log share a port
-        lambda m: Aside(m[0]),
+        lambda m: AmbiguousLine(m[0]),
     ),
 )
 

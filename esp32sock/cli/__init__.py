@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class Subcommand:
     """A command of the command line; `place` is the file that has `add_arguments(parser)`."""
 
     help: str
@@ -29,30 +29,30 @@ class Word:
 
 
 WORDS = {
-    "ports": Word("list the serial ports, and which look like an ESP32", "ports"),
-    "doctor": Word("find out what is wrong, with advice", "doctor"),
-    "info": Word("what module this is, and how it is set", "info"),
-    "wifi": Word("scan, join, leave, and the station's addresses", "wifi"),
-    "ap": Word("the module's own access point", "ap"),
-    "smartconfig": Word("let a phone tell the module its network", "smartconfig"),
-    "wps": Word("join by the access point's button", "wps"),
-    "uart": Word("the serial line: show it, change its rate", "uart"),
-    "sleep": Word("put the module to sleep", "sleep"),
-    "time": Word("ask the network for the time", "clock"),
-    "resolve": Word("look up a name", "resolve"),
-    "ping": Word("the round trip to a host", "ping"),
-    "get": Word("fetch a URL over the module", "get"),
-    "put": Word("send a file to a URL over the module", "put"),
-    "listen": Word("wait for connections and show what they say", "listen"),
-    "links": Word("list what the module has open", "links"),
-    "at": Word("a console for AT commands", "at"),
-    "update": Word("fetch new firmware over the air", "update"),
-    "passthrough": Word("a terminal or a pipe to one host", "passthrough"),
-    "restore": Word("forget every setting and restart", "restore"),
-    "run": Word("run a program over the module", "run"),
-    "simulate": Word("run a simulated module", "simulate"),
-    "demo": Word("show it without hardware", "demo"),
-    "completion": Word("make a shell complete all this", "completion"),
+    "ports": Subcommand("list the serial ports, and which look like an ESP32", "ports"),
+    "doctor": Subcommand("find out what is wrong, with advice", "doctor"),
+    "info": Subcommand("what module this is, and how it is set", "info"),
+    "wifi": Subcommand("scan, join, leave, and the station's addresses", "wifi"),
+    "ap": Subcommand("the module's own access point", "ap"),
+    "smartconfig": Subcommand("let a phone tell the module its network", "smartconfig"),
+    "wps": Subcommand("join by the access point's button", "wps"),
+    "uart": Subcommand("the serial line: show it, change its rate", "uart"),
+    "sleep": Subcommand("put the module to sleep", "sleep"),
+    "time": Subcommand("ask the network for the time", "clock"),
+    "resolve": Subcommand("look up a name", "resolve"),
+    "ping": Subcommand("the round trip to a host", "ping"),
+    "get": Subcommand("fetch a URL over the module", "get"),
+    "put": Subcommand("send a file to a URL over the module", "put"),
+    "listen": Subcommand("wait for connections and show what they say", "listen"),
+    "links": Subcommand("list what the module has open", "links"),
+    "at": Subcommand("a console for AT commands", "at"),
+    "update": Subcommand("fetch new firmware over the air", "update"),
+    "passthrough": Subcommand("a terminal or a pipe to one host", "passthrough"),
+    "restore": Subcommand("forget every setting and restart", "restore"),
+    "run": Subcommand("run a program over the module", "run"),
+    "simulate": Subcommand("run a simulated module", "simulate"),
+    "demo": Subcommand("show it without hardware", "demo"),
+    "completion": Subcommand("make a shell complete all this", "completion"),
 }
 
 INTERRUPTED = 130

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from esp32sock.at.commands import addresses, dhcp, softap, wifi
 from esp32sock.at.commands.scan import Encryption
-from esp32sock.cli.common import Misuse, add_word, add_words, keep_settings
-from esp32sock.cli.show import facts, present, printable, table, word
+from esp32sock.cli.common import UsageError, add_subcommand, add_words, keep_settings
+from esp32sock.cli.output import facts, present, printable, table, word
 from esp32sock.cli.wifi import password_for
 
 if TYPE_CHECKING:
     import argparse
 
-    from esp32sock.module.talk import Talk
+    from esp32sock.engine.management import ManagementSession
 
 WITH_SOFTAP = {
     wifi.WifiMode.OFF: wifi.WifiMode.SOFTAP,
@@ -30,22 +30,22 @@ WITHOUT_SOFTAP = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "The module's own access point, to which others come."
     words = add_words(parser)
-    starting = add_word(words, "start", start, "turn the access point on", stores=True)
+    starting = add_subcommand(words, "start", start, "turn the access point on", stores=True)
     starting.add_argument("ssid", help="its name")
     starting.add_argument("--open", action="store_true", help="without a password")
     starting.add_argument("--channel", type=int, default=1, help="1 to 13 (%(default)s)")
     starting.add_argument("--stations", type=int, default=4, help="how many may come, 1 to 10 (%(default)s)")
     starting.add_argument("--hidden", action="store_true", help="do not tell the name")
-    add_word(words, "stop", stop, "turn the access point off", stores=True)
-    add_word(words, "stations", stations, "list the stations at the access point")
-    leases = add_word(words, "dhcp", leases_of, "the addresses that stations get", stores=True)
+    add_subcommand(words, "stop", stop, "turn the access point off", stores=True)
+    add_subcommand(words, "stations", stations, "list the stations at the access point")
+    leases = add_subcommand(words, "dhcp", leases_of, "the addresses that stations get", stores=True)
     leases.add_argument("first", type=IPv4Address, nargs="?", help="the first address to give")
     leases.add_argument("last", type=IPv4Address, nargs="?", help="the last")
     leases.add_argument("--minutes", type=int, default=120, help="how long they keep one (%(default)s)")
     leases.add_argument("--usual", action="store_true", help="take the firmware's own range again")
 
 
-async def start(talk: Talk, arguments: argparse.Namespace) -> None:
+async def start(talk: ManagementSession, arguments: argparse.Namespace) -> None:
     password = await password_for(arguments.ssid, is_open=arguments.open)
     encryption = Encryption.OPEN if arguments.open else Encryption.WPA2_PSK
     wanted = softap.SoftApSettings(
@@ -75,7 +75,7 @@ async def start(talk: Talk, arguments: argparse.Namespace) -> None:
     present(arguments, data, lambda: facts(pairs))
 
 
-async def stop(talk: Talk, arguments: argparse.Namespace) -> None:
+async def stop(talk: ManagementSession, arguments: argparse.Namespace) -> None:
     mode = await talk.execute(wifi.Mode())
     if mode in WITHOUT_SOFTAP:
         await keep_settings(talk, arguments)
@@ -83,7 +83,7 @@ async def stop(talk: Talk, arguments: argparse.Namespace) -> None:
     present(arguments, {"ssid": None}, lambda: print("off"))
 
 
-async def stations(talk: Talk, arguments: argparse.Namespace) -> None:
+async def stations(talk: ManagementSession, arguments: argparse.Namespace) -> None:
     found = await talk.execute(softap.Stations())
 
     def show() -> None:
@@ -95,10 +95,10 @@ async def stations(talk: Talk, arguments: argparse.Namespace) -> None:
     present(arguments, {"stations": found}, show)
 
 
-async def leases_of(talk: Talk, arguments: argparse.Namespace) -> None:
+async def leases_of(talk: ManagementSession, arguments: argparse.Namespace) -> None:
     if arguments.usual or arguments.first is not None:
         if (arguments.first is None) != (arguments.last is None) or (arguments.usual and arguments.first):
-            raise Misuse("give the first and the last address, or --usual")
+            raise UsageError("give the first and the last address, or --usual")
         duration = timedelta(minutes=arguments.minutes)
         leases = None if arguments.usual else dhcp.Leases(duration, arguments.first, arguments.last)
         command = dhcp.SetDhcpServer(leases)

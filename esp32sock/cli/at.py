@@ -24,15 +24,15 @@ from esp32sock.at.commands.catalogue import CATALOGUE
 from esp32sock.at.commands.redaction import redacted
 from esp32sock.at.events import Event, LinkClosed, LinkOpened, ModuleRestarted, UnknownText, WifiChanged
 from esp32sock.at.urcs import Wifi
-from esp32sock.cli.common import FAILED, Misuse, add_options, guarded, module_of
-from esp32sock.cli.show import present, printable
+from esp32sock.cli.common import FAILED, UsageError, add_options, handle_errors, module_of
+from esp32sock.cli.output import present, printable
 from esp32sock.errors import CommandError, Error, single
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from esp32sock.module.talk import Talk
+    from esp32sock.engine.management import ManagementSession
 
 PROMPT = "AT> "
 HISTORY_LINES = 1000
@@ -56,7 +56,7 @@ WIFI = {
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Reply:
     """One command line and its answer."""
 
     command: str
@@ -71,13 +71,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_options(parser)
     parser.add_argument("commands", nargs="*", metavar="COMMAND", help="like AT+GMR; the AT+ may be left out")
-    parser.set_defaults(go=lambda arguments: guarded(lambda: go(arguments)))
+    parser.set_defaults(go=lambda arguments: handle_errors(lambda: go(arguments)))
 
 
 def go(arguments: argparse.Namespace) -> int | None:
     if not arguments.commands and sys.stdin.isatty():
         if arguments.json:
-            raise Misuse("--json is for commands on the command line or in a pipe")
+            raise UsageError("--json is for commands on the command line or in a pipe")
         with in_background(arguments) as talk:
             Console(talk).run()
         return None
@@ -91,17 +91,17 @@ def go(arguments: argparse.Namespace) -> int | None:
 
 
 def written(line: str) -> str:
-    """A whole command line: `gmr` is AT+GMR. Misuse for what is none, or can only be said elsewhere."""
+    """A whole command line: `gmr` is AT+GMR. UsageError for what is none, or can only be said elsewhere."""
     text = line.strip()
     if text[:2].upper() != "AT" or re.fullmatch(r"AT[A-Z]{2,}.*", text, re.IGNORECASE):
         text = f"AT+{text}"
     for pattern, advice in NOT_LINES.items():
         if pattern.fullmatch(text):
-            raise Misuse(f"{text.partition('=')[0]}: {advice}")
+            raise UsageError(f"{text.partition('=')[0]}: {advice}")
     return text
 
 
-def say(talk: BackgroundTalk, arguments: argparse.Namespace, command: str) -> Said:
+def say(talk: BackgroundTalk, arguments: argparse.Namespace, command: str) -> Reply:
     """Execute one and print its answer as it is, unless JSON is wanted."""
     answer = talk.say(command)
     if not arguments.json:
@@ -112,14 +112,14 @@ def say(talk: BackgroundTalk, arguments: argparse.Namespace, command: str) -> Sa
 class BackgroundTalk:
     """A talk in another thread."""
 
-    def __init__(self, talk: Talk, token: trio.lowlevel.TrioToken) -> None:
+    def __init__(self, talk: ManagementSession, token: trio.lowlevel.TrioToken) -> None:
         self._talk = talk
         self._token = token
         self._heard = False
         self.completions = sorted({entry.written for entry in CATALOGUE if entry.exists_in(talk.firmware)})
         self.firmware = str(talk.firmware)
 
-    def say(self, command: str) -> Said:
+    def say(self, command: str) -> Reply:
         """Blocks for the answer; PortError when the port is lost."""
         shown = redacted(command.encode())
         raw = (Raw if shown == command.encode() else SecretRaw)(command.encode())
@@ -127,8 +127,8 @@ class BackgroundTalk:
             lines = trio.from_thread.run(self._execute, raw, trio_token=self._token)
         except CommandError as error:
             code = "" if error.error_code is None else f" (code 0x{error.error_code:08x})"
-            return Said(shown.decode(), error.result + code, _texts(error.lines))
-        return Said(shown.decode(), "OK", _texts(lines))
+            return Reply(shown.decode(), error.result + code, _texts(error.lines))
+        return Reply(shown.decode(), "OK", _texts(lines))
 
     async def _execute(self, raw: Raw) -> list[bytes]:
         """The answer, once everything that the module said before it has been told."""
@@ -245,7 +245,7 @@ class Console:
             if redacted(command.encode()) == command.encode():
                 readline.add_history(line)
             answer = self._talk.say(command)
-        except (Misuse, ValueError, Error) as error:
+        except (UsageError, ValueError, Error) as error:
             print(error)
             return
         except KeyboardInterrupt:

@@ -8,13 +8,13 @@ import trio
 
 from esp32sock.at.commands import sntp
 from esp32sock.cli.common import FAILED, add_options, set_job
-from esp32sock.cli.show import facts, present
+from esp32sock.cli.output import facts, present
 
 if TYPE_CHECKING:
     import argparse
     from datetime import datetime
 
-    from esp32sock.module.talk import Talk
+    from esp32sock.engine.management import ManagementSession
 
 ASK_S = 0.5
 """Between two questions to the module, while it waits for a time server; by taste."""
@@ -31,13 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_job(parser, job)
 
 
-async def job(talk: Talk, arguments: argparse.Namespace) -> int | None:
-    source = await talk.execute(sntp.TimeSourceInForce())
+async def job(talk: ManagementSession, arguments: argparse.Namespace) -> int | None:
+    source = await talk.execute(sntp.GetTimeSource())
     if source is None or arguments.zone is not None or arguments.server:
         zone = arguments.zone if arguments.zone is not None else source.zone if source else 0
         source = sntp.TimeSource(zone, tuple(arguments.server))
         await talk.execute(sntp.SetTimeSource(source))
-        source = await talk.execute(sntp.TimeSourceInForce()) or source
+        source = await talk.execute(sntp.GetTimeSource()) or source
     now = await told(talk, arguments.timeout)
     data = {"time": now, "zone": source.zone, "servers": source.servers}
     pairs = {
@@ -49,7 +49,7 @@ async def job(talk: Talk, arguments: argparse.Namespace) -> int | None:
     return None if now else FAILED
 
 
-async def told(talk: Talk, timeout_s: float) -> datetime | None:
+async def told(talk: ManagementSession, timeout_s: float) -> datetime | None:
     """The time, once a server has told it."""
     with trio.move_on_after(timeout_s):
         while True:

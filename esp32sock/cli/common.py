@@ -13,11 +13,11 @@ import trio
 from esp32sock.at.commands import basic
 from esp32sock.at.commands.catalogue import CATALOGUE
 from esp32sock.cli import INTERRUPTED
-from esp32sock.cli.show import printable
+from esp32sock.cli.output import printable
+from esp32sock.engine.management import ManagementSession, open_management_session
+from esp32sock.engine.options import DEFAULT_BAUD
 from esp32sock.errors import CommandError, Error, PortError, leaves
-from esp32sock.module.options import DEFAULT_BAUD
-from esp32sock.module.talk import Talk, talking
-from esp32sock.net.interface import PORT_VARIABLE
+from esp32sock.net.local_interface import PORT_VARIABLE
 
 if TYPE_CHECKING:
     import argparse
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from esp32sock.at.commands import Command
 
     Words = _SubParsersAction[argparse.ArgumentParser]
-    Job = Callable[[Talk, argparse.Namespace], Awaitable[int | None]]
+    Job = Callable[[ManagementSession, argparse.Namespace], Awaitable[int | None]]
 
 R = TypeVar("R")
 
 FAILED, MISUSED, NO_MODULE = 1, 2, os.EX_UNAVAILABLE
 
 
-class Misuse(Exception):
+class UsageError(Exception):
     """The words of the command line make no sense."""
 
 
@@ -60,7 +60,7 @@ def add_words(parser: argparse.ArgumentParser) -> Words:
     return parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
 
-def add_word(
+def add_subcommand(
     words: Words, name: str, job: Job, help_: str, *, stores: bool = False
 ) -> argparse.ArgumentParser:
     """One of them, whose job is to talk to the module."""
@@ -78,27 +78,27 @@ def set_job(parser: argparse.ArgumentParser, job: Job) -> None:
 
 
 def port_of(arguments: argparse.Namespace) -> str:
-    """The port that was named; Misuse when there is none."""
+    """The port that was named; UsageError when there is none."""
     port = arguments.port or os.environ.get(PORT_VARIABLE)
     if not port:
-        raise Misuse(f"name a port with --port, or set {PORT_VARIABLE}; `esp32sock ports` lists them")
+        raise UsageError(f"name a port with --port, or set {PORT_VARIABLE}; `esp32sock ports` lists them")
     return str(port)
 
 
-def talk_to(arguments: argparse.Namespace, job: Callable[[Talk], Awaitable[int | None]]) -> int:
+def talk_to(arguments: argparse.Namespace, job: Callable[[ManagementSession], Awaitable[int | None]]) -> int:
     """Find the module and do the job with it; the exit status."""
 
     async def run() -> int | None:
         async with module_of(arguments) as talk:
             return await job(talk)
 
-    return guarded(lambda: running(run))
+    return handle_errors(lambda: running(run))
 
 
 @asynccontextmanager
-async def module_of(arguments: argparse.Namespace) -> AsyncIterator[Talk]:
-    """The module that `add_port` is about; what `talking` raises, and Misuse."""
-    async with talking(port_of(arguments), arguments.baud) as talk:
+async def module_of(arguments: argparse.Namespace) -> AsyncIterator[ManagementSession]:
+    """The module that `add_port` is about; what `open_management_session` raises, and UsageError."""
+    async with open_management_session(port_of(arguments), arguments.baud) as talk:
         if arguments.rtscts:
             talk.port.set_rtscts(True)
         yield talk
@@ -109,7 +109,7 @@ def running(job: Callable[[], Awaitable[R]]) -> R:
     return trio.run(job, restrict_keyboard_interrupt_to_checkpoints=True)
 
 
-def guarded(job: Callable[[], int | None]) -> int:
+def handle_errors(job: Callable[[], int | None]) -> int:
     """Do it, and say on stderr why not; the exit status."""
     try:
         return job() or 0
@@ -126,7 +126,7 @@ def _status(error: BaseException) -> int | None:
     match error:
         case KeyboardInterrupt():
             return INTERRUPTED
-        case Misuse() | ValueError():
+        case UsageError() | ValueError():
             return MISUSED
         case PortError():
             return NO_MODULE
@@ -164,15 +164,15 @@ def add_storing(parser: argparse.ArgumentParser) -> None:
     )
 
 
-async def keep_settings(talk: Talk, arguments: argparse.Namespace) -> None:
+async def keep_settings(talk: ManagementSession, arguments: argparse.Namespace) -> None:
     """What is set from here on is stored, or with --temporary is not."""
     if talk.firmware.has_sysstore:
         await talk.execute(basic.StoreSettings(on=not arguments.temporary))
     elif arguments.temporary:
-        raise Misuse(f"--temporary needs firmware 2.1 or later; this is {talk.firmware}")
+        raise UsageError(f"--temporary needs firmware 2.1 or later; this is {talk.firmware}")
 
 
-async def only_here(talk: Talk, command: Command[R]) -> R:
+async def execute_if_supported(talk: ManagementSession, command: Command[R]) -> R:
     """Run a command that not every firmware has; the error says which have it."""
     entries = [entry for entry in CATALOGUE if entry.command is type(command)]
     try:

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from esp32sock._build import BUILD
-from esp32sock.module.options import DEFAULT_BAUD
+from esp32sock.engine.options import DEFAULT_BAUD
 
 if TYPE_CHECKING:
     import argparse

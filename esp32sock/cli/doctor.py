@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING
 import trio
 
 from esp32sock.at.commands import Raw, addresses, basic, ping, tcpip, wifi
-from esp32sock.cli.common import FAILED, NO_MODULE, add_options, guarded, module_of, port_of, running
-from esp32sock.cli.show import present, printable
+from esp32sock.cli.common import FAILED, NO_MODULE, add_options, handle_errors, module_of, port_of, running
+from esp32sock.cli.output import present, printable
 from esp32sock.errors import CommandBusy, CommandError, CommandTimeout, Error, ModuleReset, PortError, single
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Callable
 
-    from esp32sock.module.talk import Talk
+    from esp32sock.engine.management import ManagementSession
 
 PROBLEMS = {
     "no-port": "there is no such port",
@@ -122,7 +122,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_options(parser)
     parser.add_argument("--name", default="example.com", help="the name to look up (%(default)s)")
-    parser.set_defaults(go=lambda arguments: guarded(lambda: go(arguments)))
+    parser.set_defaults(go=lambda arguments: handle_errors(lambda: go(arguments)))
 
 
 def go(arguments: argparse.Namespace) -> int | None:
@@ -204,7 +204,7 @@ def _garbled(error: Error) -> Finding:
     )
 
 
-async def firmware(talk: Talk, arguments: argparse.Namespace) -> Finding:
+async def firmware(talk: ManagementSession, arguments: argparse.Namespace) -> Finding:
     """Which generation, and what is known of it."""
     text = str(talk.firmware).removeprefix("AT version:")
     if talk.firmware.at_least(*OLD):
@@ -213,7 +213,7 @@ async def firmware(talk: Talk, arguments: argparse.Namespace) -> Finding:
     return warning("firmware", text, "old-firmware", advice)
 
 
-async def dialect(talk: Talk, arguments: argparse.Namespace) -> Finding:
+async def dialect(talk: ManagementSession, arguments: argparse.Namespace) -> Finding:
     """What this generation can do that others cannot, as far as it matters to sockets."""
     firmware = talk.firmware
     stored = "can stay out of the flash" if firmware.has_sysstore else "always go to the flash"
@@ -221,7 +221,7 @@ async def dialect(talk: Talk, arguments: argparse.Namespace) -> Finding:
     return well("dialect", f"AT of {release}: {firmware.cipsend_max} bytes a send, settings {stored}")
 
 
-async def adapter(talk: Talk, arguments: argparse.Namespace) -> Finding:
+async def adapter(talk: ManagementSession, arguments: argparse.Namespace) -> Finding:
     """Low-latency mode, which opening the port asked for; only FTDI's adapters have something to read."""
     timer = latency_ms(talk.port.name)
     if timer is None:
@@ -233,7 +233,7 @@ async def adapter(talk: Talk, arguments: argparse.Namespace) -> Finding:
     return well("adapter", f"low-latency mode is on, its timer is {timer} ms")
 
 
-async def line(talk: Talk, arguments: argparse.Namespace) -> Finding:
+async def line(talk: ManagementSession, arguments: argparse.Namespace) -> Finding:
     """The same question many times: every answer must be whole, and soon."""
     answers, trips = set(), []
     for _ in range(EXCHANGES):
@@ -261,7 +261,7 @@ def latency_ms(port: str) -> int | None:
         return None
 
 
-async def throughput(talk: Talk, arguments: argparse.Namespace) -> Finding:
+async def throughput(talk: ManagementSession, arguments: argparse.Namespace) -> Finding:
     """How fast much text comes; the best of a few, since this machine may have other things to do."""
     rate_bytes_per_s, expected_s = 0.0, 1.0
     for _ in range(PASSES):
@@ -278,7 +278,7 @@ async def throughput(talk: Talk, arguments: argparse.Namespace) -> Finding:
     return well("throughput", found)
 
 
-async def much_text(talk: Talk) -> tuple[int, float, float]:
+async def much_text(talk: ManagementSession) -> tuple[int, float, float]:
     """The bytes heard, the seconds that took, and those that the rate and the round trips explain."""
     began, heard = trio.current_time(), talk.dialogue.heard_bytes
     await talk.execute(basic.Test())
@@ -293,7 +293,7 @@ async def much_text(talk: Talk) -> tuple[int, float, float]:
     return count, trio.current_time() - began, count * talk.dialogue.session.s_per_byte + trips * trip_s
 
 
-async def flow_control(talk: Talk, arguments: argparse.Namespace) -> Finding:
+async def flow_control(talk: ManagementSession, arguments: argparse.Namespace) -> Finding:
     """Whether both sides can hold each other back."""
     settings = await talk.has(basic.Uart())
     flow = settings.flow if settings is not None else basic.FlowControl.NONE
@@ -309,7 +309,7 @@ async def flow_control(talk: Talk, arguments: argparse.Namespace) -> Finding:
     return well("flow control", found)
 
 
-async def memory(talk: Talk, arguments: argparse.Namespace) -> Finding:
+async def memory(talk: ManagementSession, arguments: argparse.Namespace) -> Finding:
     free = (await talk.execute(basic.FreeMemory())).free_bytes
     found = f"{free} bytes free"
     if free < LOW_BYTES:
@@ -317,7 +317,7 @@ async def memory(talk: Talk, arguments: argparse.Namespace) -> Finding:
     return well("memory", found)
 
 
-async def station(talk: Talk, arguments: argparse.Namespace) -> Finding:
+async def station(talk: ManagementSession, arguments: argparse.Namespace) -> Finding:
     """Joined, with an address, in reach."""
     if await talk.execute(wifi.Mode()) in (wifi.WifiMode.OFF, wifi.WifiMode.SOFTAP):
         return problem("Wi-Fi", "the station is off", "station-off", "`esp32sock wifi join SSID` turns it on")
@@ -337,7 +337,7 @@ async def station(talk: Talk, arguments: argparse.Namespace) -> Finding:
     return well("Wi-Fi", found)
 
 
-async def gateway(talk: Talk, arguments: argparse.Namespace) -> Finding:
+async def gateway(talk: ManagementSession, arguments: argparse.Namespace) -> Finding:
     """Whether the first stop on the way out answers, where the firmware can ask it."""
     subnet = await talk.execute(addresses.StationAddress())
     if subnet is None or subnet.gateway is None:
@@ -355,7 +355,7 @@ async def gateway(talk: Talk, arguments: argparse.Namespace) -> Finding:
 NAMES_ADVICE = "has the network a name server and a way out? --name looks up another name"
 
 
-async def names(talk: Talk, arguments: argparse.Namespace) -> Finding:
+async def names(talk: ManagementSession, arguments: argparse.Namespace) -> Finding:
     try:
         found = await talk.execute(tcpip.Resolve(arguments.name))
     except (CommandTimeout, CommandBusy) as error:
@@ -365,7 +365,7 @@ async def names(talk: Talk, arguments: argparse.Namespace) -> Finding:
     return well("names", f"{arguments.name} is {', '.join(map(str, found))}")
 
 
-CHECKS: tuple[Callable[[Talk, argparse.Namespace], Awaitable[Finding]], ...] = (
+CHECKS: tuple[Callable[[ManagementSession, argparse.Namespace], Awaitable[Finding]], ...] = (
     firmware,
     dialect,
     adapter,

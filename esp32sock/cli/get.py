@@ -21,9 +21,9 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from esp32sock.cli.common import Misuse, add_options, guarded, port_of
-from esp32sock.cli.show import present
-from esp32sock.net.interface import attach, detach
+from esp32sock.cli.common import UsageError, add_options, handle_errors, port_of
+from esp32sock.cli.output import present
+from esp32sock.net.local_interface import attach, detach
 from esp32sock.shims.monkey import patched
 
 if TYPE_CHECKING:
@@ -60,12 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def go(arguments: argparse.Namespace) -> int:
-    return guarded(lambda: fetch(arguments))
+    return handle_errors(lambda: fetch(arguments))
 
 
 def fetch(arguments: argparse.Namespace) -> None:
     if arguments.json and arguments.output is None:
-        raise Misuse("--json says how it went: name a file for the page with -o")
+        raise UsageError("--json says how it went: name a file for the page with -o")
     request = urllib.request.Request(checked_url(arguments.url))
     with over_the_module(arguments), urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
         began = time.monotonic()
@@ -79,7 +79,7 @@ def fetch(arguments: argparse.Namespace) -> None:
 
 def checked_url(url: str) -> str:
     if not url.startswith(SCHEMES):
-        raise Misuse(f"{url!r} is no http:// or https:// URL")
+        raise UsageError(f"{url!r} is no http:// or https:// URL")
     return url
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from esp32sock.at.commands import basic, tcpip, wifi
 from esp32sock.cli.common import add_options, port_of, talk_to
-from esp32sock.cli.show import facts, present, printable, word
+from esp32sock.cli.output import facts, present, printable, word
 
 if TYPE_CHECKING:
     import argparse
 
-    from esp32sock.module.talk import Talk
+    from esp32sock.engine.management import ManagementSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def go(arguments: argparse.Namespace) -> int:
-    async def job(talk: Talk) -> None:
+    async def job(talk: ManagementSession) -> None:
         info = await read(port_of(arguments), talk)
         present(arguments, info, lambda: show(info))
 
     return talk_to(arguments, job)
 
 
-async def read(port: str, talk: Talk) -> Info:
+async def read(port: str, talk: ManagementSession) -> Info:
     run, firmware = talk.execute, talk.firmware
     return Info(
         port,

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from esp32sock.at.commands import servers, tcpip
 from esp32sock.cli.common import add_options, set_job
-from esp32sock.cli.show import present, table
+from esp32sock.cli.output import present, table
 
 if TYPE_CHECKING:
     import argparse
 
-    from esp32sock.module.talk import Talk
+    from esp32sock.engine.management import ManagementSession
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_job(parser, job)
 
 
-async def job(talk: Talk, arguments: argparse.Namespace) -> None:
+async def job(talk: ManagementSession, arguments: argparse.Namespace) -> None:
     links = await talk.execute(tcpip.Links())
-    server = await talk.has(servers.ServerInForce())
+    server = await talk.has(servers.GetServer())
     rows = [
         (link.link_id, link.kind, f"{link.remote[0]}:{link.remote[1]}", link.local_port, opener(link))
         for link in links

@@ -7,9 +7,9 @@ import selectors
 from typing import TYPE_CHECKING
 
 from esp32sock import socket
-from esp32sock.cli.common import Misuse, add_options, guarded, port_of
-from esp32sock.cli.show import printable
-from esp32sock.net.interface import attach, detach
+from esp32sock.cli.common import UsageError, add_options, handle_errors, port_of
+from esp32sock.cli.output import printable
+from esp32sock.net.local_interface import attach, detach
 
 if TYPE_CHECKING:
     import argparse
@@ -30,12 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def go(arguments: argparse.Namespace) -> int:
-    return guarded(lambda: serve(arguments))
+    return handle_errors(lambda: serve(arguments))
 
 
 def serve(arguments: argparse.Namespace) -> None:
     if not 1 <= arguments.listen_port <= 65535:
-        raise Misuse(f"port {arguments.listen_port} is outside 1 to 65535")
+        raise UsageError(f"port {arguments.listen_port} is outside 1 to 65535")
     interface = attach(port_of(arguments), baud=arguments.baud, rtscts=arguments.rtscts)
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from esp32sock.cli.common import Misuse, add_port, set_job
-from esp32sock.module.passthrough import Passthrough, passthrough
+from esp32sock.cli.common import UsageError, add_port, set_job
+from esp32sock.engine.passthrough import Passthrough, open_passthrough
 
 if TYPE_CHECKING:
     import argparse
 
-    from esp32sock.module.talk import Talk
+    from esp32sock.engine.management import ManagementSession
 
 READ_BYTES = 4096
 
@@ -42,10 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_job(parser, job)
 
 
-async def job(talk: Talk, arguments: argparse.Namespace) -> None:
+async def job(talk: ManagementSession, arguments: argparse.Namespace) -> None:
     if arguments.wait < 0:
-        raise Misuse("--wait is a time from 0 up")
-    async with passthrough(talk, arguments.host, arguments.host_port, arguments.kind or "TCP") as stream:
+        raise UsageError("--wait is a time from 0 up")
+    async with open_passthrough(talk, arguments.host, arguments.host_port, arguments.kind or "TCP") as stream:
         _note(f"connected with {arguments.host}:{arguments.host_port}; Ctrl-D leaves")
         async with trio.open_nursery() as nursery:
             send, heard = trio.open_memory_channel[None](0)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import trio
 
 from esp32sock.at.commands import ping
-from esp32sock.cli.common import FAILED, Misuse, add_options, only_here, set_job
-from esp32sock.cli.show import present
+from esp32sock.cli.common import FAILED, UsageError, add_options, execute_if_supported, set_job
+from esp32sock.cli.output import present
 from esp32sock.errors import CommandError, CommandTimeout
 
 if TYPE_CHECKING:
     import argparse
 
-    from esp32sock.module.talk import Talk
+    from esp32sock.engine.management import ManagementSession
 
 MS = timedelta(milliseconds=1)
 
@@ -31,9 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_job(parser, job)
 
 
-async def job(talk: Talk, arguments: argparse.Namespace) -> int | None:
+async def job(talk: ManagementSession, arguments: argparse.Namespace) -> int | None:
     if arguments.count < 1:
-        raise Misuse("ping at least once")
+        raise UsageError("ping at least once")
     trips: list[timedelta | None] = []
     for number in range(arguments.count):
         if number:
@@ -48,10 +48,10 @@ async def job(talk: Talk, arguments: argparse.Namespace) -> int | None:
     return None if answered else FAILED
 
 
-async def once(talk: Talk, host: str) -> timedelta | None:
+async def once(talk: ManagementSession, host: str) -> timedelta | None:
     """The round trip; None without an answer. A firmware without the command is an error."""
     try:
-        return await only_here(talk, ping.Ping(host))
+        return await execute_if_supported(talk, ping.Ping(host))
     except CommandTimeout:
         raise
     except CommandError:

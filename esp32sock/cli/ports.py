@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from serial.tools import list_ports
 
 from esp32sock.cli.common import add_json
-from esp32sock.cli.show import present, table
+from esp32sock.cli.output import present, table
 
 if TYPE_CHECKING:
     import argparse

@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from esp32sock.cli.common import Misuse, add_options, guarded
+from esp32sock.cli.common import UsageError, add_options, handle_errors
 from esp32sock.cli.get import PIECE_BYTES, TIMEOUT_S, Transfer, bar, checked_url, over_the_module, report
 
 if TYPE_CHECKING:
@@ -39,13 +39,13 @@ class _Watched(io.BytesIO):
 
 
 def go(arguments: argparse.Namespace) -> int:
-    return guarded(lambda: send(arguments))
+    return handle_errors(lambda: send(arguments))
 
 
 def send(arguments: argparse.Namespace) -> None:
     path = Path(arguments.file)
     if not path.is_file():
-        raise Misuse(f"there is no file {arguments.file!r}")
+        raise UsageError(f"there is no file {arguments.file!r}")
     data = path.read_bytes()
     headers = {"Content-Type": "application/octet-stream", "Content-Length": str(len(data))}
     url = checked_url(arguments.url)

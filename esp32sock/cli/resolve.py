@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from esp32sock.at.commands import tcpip
 from esp32sock.cli.common import add_options, set_job
-from esp32sock.cli.show import present
+from esp32sock.cli.output import present
 
 if TYPE_CHECKING:
     import argparse
 
-    from esp32sock.module.talk import Talk
+    from esp32sock.engine.management import ManagementSession
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_job(parser, job)
 
 
-async def job(talk: Talk, arguments: argparse.Namespace) -> None:
+async def job(talk: ManagementSession, arguments: argparse.Namespace) -> None:
     found = await talk.execute(tcpip.Resolve(arguments.name))
     data = {"name": arguments.name, "addresses": found}
     present(arguments, data, lambda: print(*found, sep="\n"))

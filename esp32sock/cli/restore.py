@@ -8,14 +8,14 @@ import trio
 
 from esp32sock.at.commands import basic
 from esp32sock.at.events import ModuleRestarted
-from esp32sock.cli.asking import add_yes, confirmed
 from esp32sock.cli.common import FAILED, add_options, set_job
-from esp32sock.cli.show import present
+from esp32sock.cli.output import present
+from esp32sock.cli.prompts import add_yes, confirmed
 
 if TYPE_CHECKING:
     import argparse
 
-    from esp32sock.module.talk import Talk
+    from esp32sock.engine.management import ManagementSession
 
 RESTART_S = 30.0
 """20 s were seen (real-firmware/README)."""
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_job(parser, job)
 
 
-async def job(talk: Talk, arguments: argparse.Namespace) -> int | None:
+async def job(talk: ManagementSession, arguments: argparse.Namespace) -> int | None:
     question = "Every setting, network and password on the module is forgotten, every link ends."
     await confirmed(arguments, question)
     await talk.execute(basic.Restore())
@@ -40,7 +40,7 @@ async def job(talk: Talk, arguments: argparse.Namespace) -> int | None:
     return None if restarted else FAILED
 
 
-async def until_restarted(talk: Talk, timeout_s: float) -> bool:
+async def until_restarted(talk: ManagementSession, timeout_s: float) -> bool:
     """Whether `ready` is heard in time."""
     with trio.move_on_after(timeout_s):
         async for event in talk.events:

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from esp32sock.module.options import DEFAULT_BAUD
-from esp32sock.net.interface import PASSWORD_VARIABLE, PORT_VARIABLE, SSID_VARIABLE, attach
+from esp32sock.engine.options import DEFAULT_BAUD
+from esp32sock.net.local_interface import PASSWORD_VARIABLE, PORT_VARIABLE, SSID_VARIABLE, attach
 from esp32sock.shims.monkey import patch, unpatch
 
 

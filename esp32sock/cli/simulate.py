@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from esp32sock.simulator import command_line
+from esp32sock.simulator import cli
 
 if TYPE_CHECKING:
     import argparse
@@ -12,5 +12,5 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Run a simulated ESP32 with AT firmware."
-    command_line.add_arguments(parser)
-    parser.set_defaults(go=command_line.run)
+    cli.add_arguments(parser)
+    parser.set_defaults(go=cli.run)

@@ -7,14 +7,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from esp32sock.at.commands import sleep
-from esp32sock.cli.asking import add_yes, confirmed
-from esp32sock.cli.common import Misuse, add_options, set_job
-from esp32sock.cli.show import present, word
+from esp32sock.cli.common import UsageError, add_options, set_job
+from esp32sock.cli.output import present, word
+from esp32sock.cli.prompts import add_yes, confirmed
 
 if TYPE_CHECKING:
     import argparse
 
-    from esp32sock.module.talk import Talk
+    from esp32sock.engine.management import ManagementSession
 
 UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 MODES = {word(mode): mode for mode in sleep.SleepMode}
@@ -40,9 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_job(parser, job)
 
 
-async def job(talk: Talk, arguments: argparse.Namespace) -> None:
+async def job(talk: ManagementSession, arguments: argparse.Namespace) -> None:
     if arguments.time is not None and arguments.mode is not None:
-        raise Misuse("give a time or a mode, not both")
+        raise UsageError("give a time or a mode, not both")
     if arguments.time is not None:
         command = sleep.DeepSleep(duration(arguments.time))
         command.line(talk.firmware)

@@ -10,21 +10,21 @@ from esp32sock.at.commands import smartconfig
 from esp32sock.at.events import UnknownText, WifiChanged
 from esp32sock.at.urcs import Wifi
 from esp32sock.cli.common import FAILED, add_options, set_job
-from esp32sock.cli.show import present
-from esp32sock.cli.wifi import have_station, status
-from esp32sock.module.uninterrupted import uninterrupted
+from esp32sock.cli.output import present
+from esp32sock.cli.wifi import enable_station, status
+from esp32sock.engine.shielded import run_shielded
 
 if TYPE_CHECKING:
     import argparse
 
-    from esp32sock.module.talk import Talk
+    from esp32sock.engine.management import ManagementSession
 
 KINDS = {
     "esp-touch": smartconfig.SmartConfigKind.ESP_TOUCH,
     "airkiss": smartconfig.SmartConfigKind.AIRKISS,
     "both": smartconfig.SmartConfigKind.BOTH,
 }
-STORY = {
+PROGRESS = {
     b"smartconfig type:": "the phone speaks {}",
     b"Smart get wifi info": "it told a network",
     b"ssid:": "its name is {}",
@@ -47,8 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_job(parser, job)
 
 
-async def job(talk: Talk, arguments: argparse.Namespace) -> int | None:
-    await have_station(talk)
+async def job(talk: ManagementSession, arguments: argparse.Namespace) -> int | None:
+    await enable_station(talk)
     joined = False
     try:
         await talk.execute(smartconfig.StartSmartConfig(KINDS[arguments.kind]))
@@ -57,11 +57,11 @@ async def job(talk: Talk, arguments: argparse.Namespace) -> int | None:
         with trio.move_on_after(arguments.timeout):
             joined = await until_joined(talk, quiet=arguments.json)
     finally:
-        await uninterrupted(lambda: talk.has(smartconfig.StopSmartConfig()))
+        await run_shielded(lambda: talk.has(smartconfig.StopSmartConfig()))
     return await told(talk, arguments, joined=joined)
 
 
-async def until_joined(talk: Talk, *, quiet: bool) -> bool:
+async def until_joined(talk: ManagementSession, *, quiet: bool) -> bool:
     """Tell what happens until the station has an address; False when the module is gone."""
     async for event in talk.events:
         if isinstance(event, UnknownText) and not quiet:
@@ -72,12 +72,12 @@ async def until_joined(talk: Talk, *, quiet: bool) -> bool:
 
 
 def tell(text: bytes) -> None:
-    for beginning, story in STORY.items():
+    for beginning, story in PROGRESS.items():
         if text.startswith(beginning):
             print(story.format(text.removeprefix(beginning).decode("utf-8", "replace")), flush=True)
 
 
-async def told(talk: Talk, arguments: argparse.Namespace, *, joined: bool) -> int | None:
+async def told(talk: ManagementSession, arguments: argparse.Namespace, *, joined: bool) -> int | None:
     """How it ended: the station as `wifi status` shows it, or nothing joined."""
     if joined:
         await status(talk, arguments)

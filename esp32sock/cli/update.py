@@ -10,27 +10,27 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from esp32sock.at.commands import update
-from esp32sock.cli.asking import add_yes, confirmed
 from esp32sock.cli.common import FAILED, add_options, set_job
+from esp32sock.cli.output import present
+from esp32sock.cli.prompts import add_yes, confirmed
 from esp32sock.cli.restore import until_restarted
-from esp32sock.cli.show import present
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
-    from esp32sock.module.talk import Talk
+    from esp32sock.engine.management import ManagementSession
 
 RESTART_S = 60.0
 """The first start with new firmware may take its time; by taste."""
 
-STORY = {
+PROGRESS = {
     update.UpdateStage.FINDING_SERVER: "finding the server",
     update.UpdateStage.CONNECTING: "connecting to it",
     update.UpdateStage.ASKING_VERSION: "asking for the version",
     update.UpdateStage.UPDATING: "fetching the firmware",
 }
-LAST = len(STORY)
+LAST = len(PROGRESS)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_job(parser, job)
 
 
-async def job(talk: Talk, arguments: argparse.Namespace) -> int | None:
+async def job(talk: ManagementSession, arguments: argparse.Namespace) -> int | None:
     firmware = str(talk.firmware).removeprefix("AT version:")
     await confirmed(arguments, f"The module has {firmware}; its firmware is replaced, and every link ends.")
     try:
@@ -65,12 +65,12 @@ def stages(*, quiet: bool) -> Iterator[Callable[[update.UpdateStage], object]]:
         yield lambda stage: None
         return
     if not sys.stderr.isatty():
-        yield lambda stage: print(f"stage {stage} of {LAST}: {STORY[stage]}", file=sys.stderr, flush=True)
+        yield lambda stage: print(f"stage {stage} of {LAST}: {PROGRESS[stage]}", file=sys.stderr, flush=True)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("asking the module", total=LAST)
         yield lambda stage: bar.update(
-            task, completed=stage - 1, description=f"stage {stage} of {LAST}: {STORY[stage]}", refresh=True
+            task, completed=stage - 1, description=f"stage {stage} of {LAST}: {PROGRESS[stage]}", refresh=True
         )
         bar.update(task, completed=LAST, description="done")

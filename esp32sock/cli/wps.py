@@ -9,13 +9,13 @@ import trio
 from esp32sock.at.commands import smartconfig
 from esp32sock.cli.common import add_options, set_job
 from esp32sock.cli.smartconfig import told, until_joined
-from esp32sock.cli.wifi import have_station
-from esp32sock.module.uninterrupted import uninterrupted
+from esp32sock.cli.wifi import enable_station
+from esp32sock.engine.shielded import run_shielded
 
 if TYPE_CHECKING:
     import argparse
 
-    from esp32sock.module.talk import Talk
+    from esp32sock.engine.management import ManagementSession
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_job(parser, job)
 
 
-async def job(talk: Talk, arguments: argparse.Namespace) -> int | None:
-    await have_station(talk)
+async def job(talk: ManagementSession, arguments: argparse.Namespace) -> int | None:
+    await enable_station(talk)
     joined = False
     try:
         await talk.execute(smartconfig.Wps(on=True))
@@ -42,5 +42,5 @@ async def job(talk: Talk, arguments: argparse.Namespace) -> int | None:
             joined = await until_joined(talk, quiet=arguments.json)
     finally:
         if not joined:
-            await uninterrupted(lambda: talk.has(smartconfig.Wps(on=False)))
+            await run_shielded(lambda: talk.has(smartconfig.Wps(on=False)))
     return await told(talk, arguments, joined=joined)

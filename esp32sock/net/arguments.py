@@ -6,7 +6,7 @@ import _socket
 import errno
 from typing import Any
 
-from esp32sock.net.oserrors import failure
+from esp32sock.net.error_map import failure
 
 
 def refuse_out_of_band(flags: int) -> None:

@@ -13,8 +13,8 @@ import struct
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from esp32sock.net.oserrors import failure
-from esp32sock.net.verbs import StreamOptions
+from esp32sock.net.error_map import failure
+from esp32sock.net.interface_api import StreamOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from esp32sock.engine import passthrough as engine
+from esp32sock.engine import startup
+from esp32sock.engine.hangup import HangupWatch
+from esp32sock.engine.management import open_management_session
+from esp32sock.engine.options import DEFAULT_BAUD
 from esp32sock.errors import Error, single
-from esp32sock.module import passthrough as engine
-from esp32sock.module import startup
-from esp32sock.module.hangup import HangupWatch
-from esp32sock.module.options import DEFAULT_BAUD
-from esp32sock.module.talk import talking
-from esp32sock.net.interface import PORT_VARIABLE, open_on_host
-from esp32sock.net.oserrors import translated
+from esp32sock.net.error_map import translated
+from esp32sock.net.local_interface import PORT_VARIABLE, open_on_host
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from esp32sock.module.passthrough import Kind, OnLink, Passthrough
+    from esp32sock.engine.passthrough import Kind, OnLink, Passthrough
 
 READ_BYTES = 16384
 
@@ -66,11 +66,11 @@ async def open_passthrough(
     if not chosen:
         raise ValueError(f"passthrough needs a port: url=, or set {PORT_VARIABLE}")
     with translated(f"passthrough to {host}:{port}"):
-        async with talking(chosen, baud, opener=open_on_host) as talk:
+        async with open_management_session(chosen, baud, opener=open_on_host) as talk:
             if rtscts:
                 async with talk.dialogue.turn():
                     await startup.use_flow_control(talk.dialogue)
-            async with engine.passthrough(talk, host, port, kind, on_link=on_link) as stream:
+            async with engine.open_passthrough(talk, host, port, kind, on_link=on_link) as stream:
                 yield stream
 
 

@@ -12,14 +12,14 @@ import re
 from socket import EAI_ADDRFAMILY, EAI_AGAIN, EAI_NONAME, AddressFamily, SocketKind
 from typing import TYPE_CHECKING, Any
 
-from esp32sock.net import current
+from esp32sock.net import context
 from esp32sock.net.addresses import ANY, LOOPBACK, numeric
-from esp32sock.net.oserrors import translated
+from esp32sock.net.error_map import translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from esp32sock.net.verbs import Interface
+    from esp32sock.net.interface_api import Interface
 
 AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 HostInfo = tuple[str, list[str], list[str]]
@@ -46,7 +46,7 @@ def getaddrinfo(
     flags: int = 0,
 ) -> list[AddressInfo]:
     """What `_socket.getaddrinfo` answers, for IPv4 only; blocks while the module looks a name up."""
-    if current.is_on_host():
+    if context.is_on_host():
         return _host_getaddrinfo(host, port, family, type, proto, flags)
     if family == _socket.AF_UNSPEC:
         family = _socket.AF_INET
@@ -67,9 +67,9 @@ def getaddrinfo(
         raise _socket.gaierror(
             EAI_ADDRFAMILY, f"Address family for hostname not supported: {name!r}: the module is IPv4 only"
         )
-    if not _is_own(name) and current.to_host(name):
+    if not _is_own(name) and context.to_host(name):
         found = _host_getaddrinfo(host, port, family, type, proto, flags)
-        current.found_by_host({str(answer[4][0]) for answer in found})
+        context.found_by_host({str(answer[4][0]) for answer in found})
         return found
     answers: list[AddressInfo] = []
     for address in addresses_of(name):
@@ -94,19 +94,19 @@ def getaddrinfo_enums(
 
 def gethostbyname(hostname: str | bytes, /) -> str:
     """One IPv4 address of a name."""
-    if current.is_on_host():
+    if context.is_on_host():
         return _host_gethostbyname(hostname)
     return address_of(_text(hostname, "gethostbyname"))
 
 
 def gethostbyname_ex(hostname: str | bytes, /) -> HostInfo:
     """(name, no aliases, its IPv4 addresses)."""
-    if current.is_on_host():
+    if context.is_on_host():
         return _host_gethostbyname_ex(hostname)
     name = _text(hostname, "gethostbyname_ex")
-    if numeric(name) is None and not _is_own(_checked(name)) and current.to_host(name):
+    if numeric(name) is None and not _is_own(_checked(name)) and context.to_host(name):
         found = _host_gethostbyname_ex(name)
-        current.found_by_host(found[2])
+        context.found_by_host(found[2])
         return found
     address = numeric(name)
     return name, [], addresses_of(name) if address is None else [address]
@@ -117,31 +117,31 @@ def gethostbyaddr(ip_address: str | bytes, /) -> HostInfo:
 
     It answers at once: `getfqdn` calls it, and servers call that while they start.
     """
-    if current.is_on_host():
+    if context.is_on_host():
         return _host_gethostbyaddr(ip_address)
     host = _text(ip_address, "gethostbyaddr")
     address = numeric(host)
     if address is None and _is_own(_checked(host)):
         return host, [], addresses_of(host)
-    if current.to_host(address or host):
+    if context.to_host(address or host):
         return _host_gethostbyaddr(host)
     if address == LOOPBACK:
         return "localhost", [], [address]
-    if address is not None and address == current.interface().status().station_ip:
+    if address is not None and address == context.interface().status().station_ip:
         return _socket.gethostname(), [], [address]
     raise _socket.herror(1, "Unknown host")
 
 
 def getnameinfo(sockaddr: tuple[Any, ...], flags: int, /) -> tuple[str, str]:
     """(host, service) of an address; numeric hosts, except for what the host's own stack serves."""
-    if current.is_on_host():
+    if context.is_on_host():
         return _host_getnameinfo(sockaddr, flags)
     try:
         numeric_only = _host_getnameinfo(sockaddr, (flags | _socket.NI_NUMERICHOST) & ~_socket.NI_NAMEREQD)
     except TypeError:
         del sockaddr  # or the traceback would keep the caller's object, as the C function's does not
         raise
-    if flags & _socket.NI_NUMERICHOST or current.to_host(numeric_only[0]):
+    if flags & _socket.NI_NUMERICHOST or context.to_host(numeric_only[0]):
         return _host_getnameinfo(sockaddr, flags)
     if flags & _socket.NI_NAMEREQD:
         raise _unknown(numeric_only[0], "the module has no reverse look-up")
@@ -154,10 +154,10 @@ def address_of(host: str) -> str:
     if address is not None:
         return address
     name = _checked(host)
-    if not _is_own(name) and current.to_host(name):
+    if not _is_own(name) and context.to_host(name):
         answers = _host_getaddrinfo(name, None, _socket.AF_INET, _socket.SOCK_STREAM)
         found = [str(answer[4][0]) for answer in answers]
-        current.found_by_host(found)
+        context.found_by_host(found)
         return found[0]
     return addresses_of(name)[0]
 
@@ -170,7 +170,7 @@ def destination(host: str, using: Interface | None = None) -> tuple[str, bool]:
     dotted = address_of(host)
     if dotted == ANY:
         dotted = LOOPBACK
-    return dotted, current.to_host(dotted, using)
+    return dotted, context.to_host(dotted, using)
 
 
 def addresses_of(name: str) -> list[str]:
@@ -180,7 +180,7 @@ def addresses_of(name: str) -> list[str]:
     """
     if f".{name.rstrip('.').lower()}".endswith(".localhost"):
         return [LOOPBACK]
-    interface = current.interface()
+    interface = context.interface()
     if _is_own(name):
         station = interface.status().station_ip
         if station is None:

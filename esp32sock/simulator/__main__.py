@@ -2,6 +2,6 @@
 
 import sys
 
-from .command_line import main
+from esp32sock.simulator.cli import main
 
 sys.exit(main())

@@ -4,7 +4,7 @@ Theory of operation
 -------------------
 Time is a number that somebody else moves: `run(now)` executes, in the order (time, order of scheduling),
 everything that is due at or before `now`. Firmware activities and scripted peers are written as coroutines,
-but of this kernel and of nothing else: they may await `Kernel.sleep`, a `Promise` or a `Mailbox`, never
+but of this kernel and of nothing else: they may await `Kernel.sleep`, a `Future` or a `Mailbox`, never
 anything of trio. A coroutine goes on only from inside `run`, so whoever calls into the simulator (bytes
 received, a network event) finishes first; this is what makes the order of the bytes on the wire a function of
 the seed and of the inputs alone.
@@ -43,7 +43,7 @@ class Timer:
         self.action = None
 
 
-class Promise(Generic[T]):
+class Future(Generic[T]):
     """A value that comes later, to be awaited by coroutines of the kernel. The first `set` wins."""
 
     __slots__ = ("_kernel", "_value", "_waiters", "done")
@@ -63,7 +63,7 @@ class Promise(Generic[T]):
         for waiter in waiters:
             self._kernel.call_soon(waiter.step)
 
-    def __await__(self) -> Generator[Promise[Any], None, T]:
+    def __await__(self) -> Generator[Future[Any], None, T]:
         if not self.done:
             yield self
         return self._value
@@ -80,7 +80,7 @@ class Mailbox(Generic[T]):
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._items: deque[T] = deque()
-        self._wanted: Promise[None] | None = None
+        self._wanted: Future[None] | None = None
 
     def put(self, item: T) -> None:
         self._items.append(item)
@@ -96,7 +96,7 @@ class Mailbox(Generic[T]):
     async def get_within(self, seconds: float) -> T | None:
         """Like `get`, but None when nothing came in time."""
         if not self._items:
-            wanted: Promise[None] = self._kernel.promise()
+            wanted: Future[None] = self._kernel.promise()
             self._wanted = wanted
             timer = self._kernel.call_later(seconds, partial(wanted.set, None))
             await wanted
@@ -112,7 +112,7 @@ class Process:
 
     __slots__ = ("_coroutine", "_kernel", "done")
 
-    def __init__(self, kernel: Kernel, coroutine: Coroutine[Promise[Any], None, object]) -> None:
+    def __init__(self, kernel: Kernel, coroutine: Coroutine[Future[Any], None, object]) -> None:
         self._kernel = kernel
         self._coroutine = coroutine
         self.done = False
@@ -159,10 +159,10 @@ class Kernel:
     def call_later(self, seconds: float, action: Callable[[], object]) -> Timer:
         return self.call_at(self.now + seconds, action)
 
-    def promise(self) -> Promise[Any]:
-        return Promise(self)
+    def promise(self) -> Future[Any]:
+        return Future(self)
 
-    def spawn(self, coroutine: Coroutine[Promise[Any], None, object]) -> Process:
+    def spawn(self, coroutine: Coroutine[Future[Any], None, object]) -> Process:
         """Start a coroutine; its first step runs from the queue, not from here."""
         process = Process(self, coroutine)
         self.call_soon(process.step)
@@ -171,7 +171,7 @@ class Kernel:
     async def sleep(self, seconds: float) -> None:
         if seconds <= 0:
             return
-        promise: Promise[None] = Promise(self)
+        promise: Future[None] = Future(self)
         self.call_later(seconds, partial(promise.set, None))
         await promise
 

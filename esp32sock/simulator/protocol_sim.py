@@ -20,17 +20,17 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import serial
 
-from .background import BackgroundModule
-from .certificates import KINDS, slot_of
-from .fault_spec import parse_faults
-from .profiles import DEFAULT_PROFILE, profile_named
-from .settings import Settings
-from .world import World
+from esp32sock.simulator.environment.certificates import KINDS, slot_of
+from esp32sock.simulator.environment.scenario import Scenario
+from esp32sock.simulator.environment.settings import Settings
+from esp32sock.simulator.faults.spec import parse_faults
+from esp32sock.simulator.profiles.generations import DEFAULT_PROFILE, profile_named
+from esp32sock.simulator.runtime.background import BackgroundModule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .module import Module
+    from esp32sock.simulator.device import Device
 
 
 def _flag(text: str) -> bool:
@@ -93,7 +93,7 @@ def settings_of(url: str) -> Settings:
     certificates: list[tuple[str, str]] = []
     for key, text in parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)):
         if key == _WORLD:
-            settings = World.read(text).around(settings)
+            settings = Scenario.read(text).around(settings)
             continue
         if key.partition(".")[0] in KINDS:
             certificates.append(slot_of(key, text))
@@ -114,7 +114,7 @@ class Serial(serial.Serial):
     _background: BackgroundModule | None = None
 
     @property
-    def simulated(self) -> Module | None:
+    def simulated(self) -> Device | None:
         """The module behind the port, to look into; None while closed."""
         return self._background.module if self._background is not None else None
 

@@ -40,12 +40,12 @@ BELOW: dict[str, set[str]] = {
     "common": {"_speedups"},
     "_speedups": set(),
     "at": {"_speedups"},
-    "module": {"_speedups", "at"},
-    "net": {"_speedups", "at", "module"},
-    "namespace": {"_speedups", "at", "module", "net"},
-    "shims": {"_speedups", "at", "module", "net", "namespace"},
-    "front": {"_speedups", "at", "module", "net", "namespace", "shims"},
-    "cli": {"_speedups", "at", "module", "net", "namespace", "shims", "front", "simulator"},
+    "engine": {"_speedups", "at"},
+    "net": {"_speedups", "at", "engine"},
+    "namespace": {"_speedups", "at", "engine", "net"},
+    "shims": {"_speedups", "at", "engine", "net", "namespace"},
+    "front": {"_speedups", "at", "engine", "net", "namespace", "shims"},
+    "cli": {"_speedups", "at", "engine", "net", "namespace", "shims", "front", "simulator"},
     # The other half of the wire: what it knew of ours would be proved by nothing.
     "simulator": set(),
 }
@@ -65,8 +65,8 @@ TEST_TOOLS = {"pytest", "_pytest", "hypothesis", "pytest_trio", "pytest_timeout"
 TEST_TOOLS_ALLOWED = {"esp32sock.shims.pytest_plugin"}
 
 # pyserial is told the simulator's name and loads it by the scheme; nobody else below may even spell it.
-SIMULATOR_BLIND_ROOMS = {"at", "module", "net", "_speedups"}
-MAY_NAME_SIMULATOR = {"esp32sock.module.ports"}
+SIMULATOR_BLIND_ROOMS = {"at", "engine", "net", "_speedups"}
+MAY_NAME_SIMULATOR = {"esp32sock.engine.transports"}
 SIMULATOR_NAME = re.compile(r"esp32sock\.simulator(\.\w+)*")
 
 
@@ -186,7 +186,7 @@ def modules_on_disk() -> list[Module]:
 def test_every_import_points_down() -> None:
     modules = modules_on_disk()
     known = {module.name for module in modules}
-    assert {"esp32sock.at.framing", "esp32sock.net.verbs", "esp32sock.simulator"} <= known
+    assert {"esp32sock.at.framing", "esp32sock.net.interface_api", "esp32sock.simulator"} <= known
     found = [line for module in modules for line in violations(module, known)]
     assert not found, "\n" + "\n".join(found)
 
@@ -196,19 +196,20 @@ def test_every_import_points_down() -> None:
 KNOWN = {
     "esp32sock", "esp32sock.errors", "esp32sock.socket", "esp32sock.at", "esp32sock.at.session",
     "esp32sock.at._framing_py",
-    "esp32sock.at.commands.wifi", "esp32sock.module", "esp32sock.module.module", "esp32sock.module.ports",
-    "esp32sock.net.interface", "esp32sock.simulator", "esp32sock.simulator.uart", "esp32sock.shims.monkey",
+    "esp32sock.at.commands.wifi", "esp32sock.engine", "esp32sock.engine.engine",
+    "esp32sock.engine.transports", "esp32sock.net.local_interface", "esp32sock.simulator",
+    "esp32sock.simulator.serial.uart", "esp32sock.shims.monkey",
     "esp32sock.cli",
 }  # fmt: skip
 
 # Importers are named without the leading `esp32sock.`.
 BAD = [
     # importer, code, what the complaint says
-    ("at.session", "import esp32sock.module.module", "at may not know module"),
-    ("at.session", "from esp32sock.net import interface", "at may not know net"),
-    ("at.session", "from ..net.interface import attach", "at may not know net"),
-    ("at.commands.wifi", "from ... import module", "at may not know module"),
-    ("at.commands.wifi", "from ...module import ports", "imports esp32sock.module.ports"),
+    ("at.session", "import esp32sock.engine.engine", "at may not know engine"),
+    ("at.session", "from esp32sock.net import local_interface", "at may not know net"),
+    ("at.session", "from ..net.local_interface import attach", "at may not know net"),
+    ("at.commands.wifi", "from ... import engine", "at may not know engine"),
+    ("at.commands.wifi", "from ...engine import transports", "imports esp32sock.engine.transports"),
     ("at.session", "from esp32sock import attach", "at may not know front"),
     ("at.session", "import socket", "no I/O"),
     ("at.session", "from socket import AF_INET", "no I/O"),
@@ -216,13 +217,13 @@ BAD = [
     ("at.session", "import trio, json", "no I/O"),
     ("at.session", "def f():\n    from time import monotonic", ":2: "),
     ("at.session", "if TYPE_CHECKING:\n    from threading import Lock", "no I/O"),
-    ("at.session", "if TYPE_CHECKING:\n    from esp32sock.module import M", "at may not know module"),
+    ("at.session", "if TYPE_CHECKING:\n    from esp32sock.engine import M", "at may not know engine"),
     ("at.session", "import_module('esp32sock.simulator')", "at may not know simulator"),
     ("at.session", "i.import_module('..simulator.uart', __package__)", "may not know simulator"),
-    ("module.module", "__import__('esp32sock.simulator.uart')", "module may not know simulator"),
-    ("module.module", "from esp32sock.net import verbs", "module may not know net"),
-    ("module.module", "HANDLERS = ['esp32sock.simulator']", "names the simulator"),
-    ("module.ports", "from esp32sock import simulator", "module may not know simulator"),
+    ("engine.engine", "__import__('esp32sock.simulator.serial.uart')", "engine may not know simulator"),
+    ("engine.engine", "from esp32sock.net import interface_api", "engine may not know net"),
+    ("engine.engine", "HANDLERS = ['esp32sock.simulator']", "names the simulator"),
+    ("engine.transports", "from esp32sock import simulator", "engine may not know simulator"),
     ("net.interface", "from esp32sock.simulator import uart", "net may not know simulator"),
     ("net.interface", "from esp32sock.shims.monkey import patch", "net may not know shims"),
     ("net.interface", "import esp32sock", "net may not know front"),
@@ -235,7 +236,7 @@ BAD = [
     ("simulator.uart", "from esp32sock.at import framing", "simulator may not know at"),
     ("simulator.uart", "from ..at.commands import wifi", "simulator may not know at"),
     ("simulator.uart", "from esp32sock._speedups import _framing_c", "simulator may not know _speedups"),
-    ("simulator.uart", "import esp32sock.net.sockets", "simulator may not know net"),
+    ("simulator.uart", "import esp32sock.net.socket_methods", "simulator may not know net"),
     ("_speedups._framing_c", "from esp32sock.at import session", "_speedups may not know at"),
     ("_speedups._other", "from esp32sock.at._framing_py import LINKS", "_speedups may not know at"),
     ("at._framing_py", "from esp32sock.at.session import x", "nothing but `common`"),
@@ -250,12 +251,12 @@ GOOD = [
     ("at.session", "from esp32sock._build import BUILD\nfrom esp32sock._speedups import _framing_c"),
     ("at.session", "TEXT = 'no time for the esp32sock.simulator or a socket'"),
     ("at.session", "from .timeouts import x\nfrom .serial import y"),
-    ("module.ports", "import serial, trio\nHANDLERS = ['esp32sock.simulator']"),
-    ("net.interface", "import socket\nfrom esp32sock import errors\nfrom ..module import module"),
+    ("engine.transports", "import serial, trio\nHANDLERS = ['esp32sock.simulator']"),
+    ("net.interface", "import socket\nfrom esp32sock import errors\nfrom ..engine import engine"),
     ("simulator.uart", "import socket\nfrom esp32sock.errors import Error\nfrom .firmware import core"),
     ("shims.pytest_plugin", "import pytest, esp32sock\nfrom esp32sock.simulator import uart"),
     ("cli", "from esp32sock import attach\nfrom esp32sock.simulator import uart\nimport rich"),
-    ("socket", "from esp32sock.net import interface"),
+    ("socket", "from esp32sock.net import local_interface"),
     ("shims.urllib3", "from esp32sock import socket"),
     ("_speedups._framing_c", "from esp32sock.at import _framing_py\nfrom esp32sock.errors import Error"),
     ("_speedups._framing_c", "from esp32sock.at._framing_py import LINKS"),
@@ -275,9 +276,9 @@ def test_the_checker_lets_pass(name: str, code: str) -> None:
 
 
 def test_relative_imports_of_a_package_start_at_the_package() -> None:
-    code = "from .session import Session\nfrom ..net import interface"
+    code = "from .session import Session\nfrom ..net import local_interface"
     found = violations(Module("esp32sock.at", code, is_package=True), KNOWN)
-    assert found == ["<example>:2: esp32sock.at imports esp32sock.net.interface: at may not know net"]
+    assert found == ["<example>:2: esp32sock.at imports esp32sock.net.local_interface: at may not know net"]
 
 
 @pytest.mark.parametrize(

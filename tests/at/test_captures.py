@@ -34,7 +34,7 @@ from esp32sock.at.events import (
 )
 from esp32sock.at.state import LinkState
 from esp32sock.errors import ModuleReset
-from tests.at.rig import IPD, Data, Rig, whole
+from tests.at.harness import IPD, Data, Rig, whole
 
 FOLDER = Path(__file__).parents[1] / "data" / "captures"
 NAMES = [

@@ -10,7 +10,7 @@ from esp32sock.at import codes
 from esp32sock.at.commands import basic, tcpip, wifi
 from esp32sock.at.commands.wifi import JoinFailure
 from esp32sock.errors import CommandError
-from tests.at.rig import Rig
+from tests.at.harness import Rig
 
 
 def failure(command: object, said: bytes) -> CommandError:

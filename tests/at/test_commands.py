@@ -15,7 +15,7 @@ from esp32sock.at.commands import Raw, basic, servers, tcpip, tcpoptions, udp, w
 from esp32sock.at.firmware import Firmware
 from esp32sock.at.framing import DATAGRAM, STREAM, stream_chunk
 from esp32sock.at.urcs import parse_urc
-from tests.at.rig import chunk
+from tests.at.harness import chunk
 from tests.at.test_firmware import GMR
 from tests.at.test_urcs import KNOWN
 
@@ -343,7 +343,7 @@ def test_an_address_that_is_none_makes_no_sense(command: Command[Any], line: byt
     st.lists(st.binary(max_size=40) | st.sampled_from([line for _, _, lines, _ in RESULTS for line in lines]))
 )
 def test_lines_that_make_no_sense_raise_nothing_unexpected(lines: list[bytes]) -> None:
-    """These are what `module/dialogue.py` turns into a CommandError."""
+    """These are what `engine/channel.py` turns into a CommandError."""
     for command, _ in LINES:
         command.advice(lines)
         with contextlib.suppress(ValueError, IndexError, TypeError):

@@ -16,7 +16,7 @@ from esp32sock.at.events import CommandDone, CommandFailed, ModuleBusy, ModuleSt
 from esp32sock.at.session import PAYLOAD_SILENCE_S
 from esp32sock.at.state import CommandState, LinkState
 from esp32sock.errors import CommandBusy, CommandError, CommandTimeout, LocalProtocolError
-from tests.at.rig import Closed, Data, Done, Failed, Fault, Rig, assert_events, assert_polite, chunk
+from tests.at.harness import Closed, Data, Done, Failed, Fault, Rig, assert_events, assert_polite, chunk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

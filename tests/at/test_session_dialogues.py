@@ -23,7 +23,7 @@ from esp32sock.at.events import (
 )
 from esp32sock.at.urcs import Wifi
 from esp32sock.errors import CommandError, CommandTimeout, ModuleReset
-from tests.at.rig import (
+from tests.at.harness import (
     Closed,
     Data,
     Dialogue,
@@ -45,7 +45,7 @@ from tests.at.rig import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.at.rig import Step
+    from tests.at.harness import Step
 
 AT = basic.Test()
 OPEN = tcpip.OpenTcp(0, "10.0.2.2", 7000)

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from esp32sock.at.commands import Command, Raw, basic, passive, tcpip, udp
-from esp32sock.at.commands.certificates import Kept, StoreCertificate
+from esp32sock.at.commands.certificates import CertificateKind, StoreCertificate
 from esp32sock.at.events import LinkOpened, ModuleRestarted, OrphanLink, UnknownText, WifiChanged
 from esp32sock.at.framing import NEED_DATA
 from esp32sock.at.session import Session
 from esp32sock.at.state import CommandState, LinkState, ModuleState
 from esp32sock.at.urcs import Wifi
 from esp32sock.errors import CommandError, LocalProtocolError, ModuleReset, PortError
-from tests.at.rig import (
+from tests.at.harness import (
     Closed,
     Data,
     Done,
@@ -30,7 +30,7 @@ from tests.at.rig import (
 AT = basic.Test()
 OPEN = tcpip.OpenTcp(0, "10.0.2.2", 7000)
 SEND = tcpip.Send(0, chunk(0, b"hello"))
-STORE = StoreCertificate(Kept.AUTHORITY, 1, b"-----BEGIN X-----\nabc\n-----END X-----\n")
+STORE = StoreCertificate(CertificateKind.AUTHORITY, 1, b"-----BEGIN X-----\nabc\n-----END X-----\n")
 OK, ERROR = b"\r\nOK\r\n", b"\r\nERROR\r\n"
 ORPHAN_DATA = OrphanLink(0, "payload came for a link that is not open here")
 ORPHAN_LATE = OrphanLink(0, "it opened after nobody waited for it any more")
@@ -532,7 +532,7 @@ def test_a_fault_is_only_of_a_link_somebody_has() -> None:
 @pytest.mark.parametrize("end", [OK, ERROR, b"\r\nready\r\n"])
 def test_what_nobody_asked_for_does_not_reach_the_link_that_was_asked_about_last(end: bytes) -> None:
     rig = Rig.ready(links=[0, 1])
-    rig.send(passive.Pull(1))
+    rig.send(passive.ReceiveData(1))
     rig.feed(b"+CIPRECVDATA:5,hello" + end)
     assert Data(1, b"hello") in rig.events
     rig.forget()

@@ -37,7 +37,7 @@ from esp32sock.at.framing import NEED_DATA
 from esp32sock.at.session import Session
 from esp32sock.at.state import LinkState
 from esp32sock.errors import LocalProtocolError
-from tests.at.rig import Data, Rig, assert_polite, chunk
+from tests.at.harness import Data, Rig, assert_polite, chunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from esp32sock.at import recovery
-from esp32sock.at.commands import basic, transparent
+from esp32sock.at.commands import basic, passthrough
 from esp32sock.at.events import ModuleBusy
 from esp32sock.errors import CommandError
-from tests.at.rig import Data, Done, Failed, Rig, assert_events
+from tests.at.harness import Data, Done, Failed, Rig, assert_events
 
-ENTER = transparent.EnterPassthrough()
+ENTER = passthrough.EnterPassthrough()
 LINE = b"AT+CIPSEND\r\n"
 PROMPTS = {
     "document (V1.0, 5.2.4)": b"\r\n>",

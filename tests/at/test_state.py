@@ -24,7 +24,7 @@ from esp32sock.at.state import (
     module_machine,
 )
 from esp32sock.errors import LocalProtocolError, ModuleReset, PortError
-from tests.at.rig import Rig, chunk
+from tests.at.harness import Rig, chunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -33,7 +33,7 @@ from esp32sock.at.events import (
 from esp32sock.at.firmware import Firmware
 from esp32sock.at.state import CommandState, LinkState
 from esp32sock.errors import CommandError
-from tests.at.rig import Data, Rig, assert_polite, bytewise, chunk, whole
+from tests.at.harness import Data, Rig, assert_polite, bytewise, chunk, whole
 
 FOLDER = Path(__file__).parents[1] / "data" / "transcripts"
 FILES = sorted(FOLDER.glob("*.txt"))

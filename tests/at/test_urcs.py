@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from esp32sock.at.results import BUSY, ERROR_CODE, REASONS, RECEIVED, RESULTS
 from esp32sock.at.urcs import (
-    Aside,
+    AmbiguousLine,
     LinkDown,
     LinkUp,
     Ready,
@@ -52,7 +52,7 @@ EITHER: list[tuple[bytes, Urc]] = [
     (b"WIFI DISCONNECT", WifiLine(Wifi.DISCONNECTED)),
     (b"Will force to restart!!!", Restarting()),
     *(
-        (line, Aside(line))
+        (line, AmbiguousLine(line))
         for line in (
             b"WIFI GOT IPv6 LL",
             b"WIFI GOT IPv6 GL",

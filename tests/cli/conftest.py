@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 import pytest
 
 from esp32sock.cli import main
-from tests.cli.quick import HURRY
+from tests.cli.fast_timeouts import HURRY
 from tests.cli.terminal import ROOT
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import pyte
 
-from tests.cli.zygote import Zygote
+from tests.cli.fork_server import Zygote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +31,7 @@ SCREENS = Path(__file__).with_name("screens")
 WORLD = "sim://2.4?world=tests/cli/world.toml"
 """A module in the world of these tests, for one run."""
 
-QUICK = "tests/cli/quick.py"
+QUICK = "tests/cli/fast_timeouts.py"
 """The command line without the second that only a real module needs."""
 
 CTRL_C = "\x03"

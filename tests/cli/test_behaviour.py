@@ -46,7 +46,7 @@ def test_listen_for_programs() -> None:
     client = Client(port)
     words = ["listen", str(port), "--clients", "1", "--json", "--port", WORLD]
     process = subprocess.Popen(
-        [sys.executable, "tests/cli/quick.py", *words],
+        [sys.executable, "tests/cli/fast_timeouts.py", *words],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
@@ -131,7 +131,18 @@ def test_an_address_out_of_nowhere_stands_above_the_prompt(tmp_path: Path) -> No
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     process = subprocess.Popen(
-        [sys.executable, "tests/cli/quick.py", "ping", HOST, "-c", "40", "-i", "0.05", "--port", WORLD],
+        [
+            sys.executable,
+            "tests/cli/fast_timeouts.py",
+            "ping",
+            HOST,
+            "-c",
+            "40",
+            "-i",
+            "0.05",
+            "--port",
+            WORLD,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=ROOT,
@@ -207,7 +218,7 @@ def test_every_argument_explains_itself() -> None:
         ("wifi join attic", "<&-", 2),
         ("at", "<&-", 0),
         ("at cipmux?", ">&- <&- 2>&-", 0),
-        ("run tests/cli/quick.py --version", ">&-", 0),
+        ("run tests/cli/fast_timeouts.py --version", ">&-", 0),
     ],
 )
 def test_standard_streams_that_are_closed(words: str, closed: str, status: int) -> None:

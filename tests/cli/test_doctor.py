@@ -19,9 +19,9 @@ import serial
 import trustme
 
 from esp32sock.cli import doctor
-from esp32sock.module import startup
+from esp32sock.engine import startup
 from esp32sock.simulator import BackgroundModule, Settings
-from esp32sock.simulator.settings import Timing
+from esp32sock.simulator.environment.settings import Timing
 from tests.cli.terminal import WORLD
 from tests.e2e.support import HOST
 from tests.e2e.test_tls import secure_echo

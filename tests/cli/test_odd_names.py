@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from esp32sock.cli.show import printable
+from esp32sock.cli.output import printable
 from esp32sock.simulator import AccessPoint, BackgroundModule, Settings
 from tests.cli.terminal import on_terminal, piped
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from esp32sock.at.commands import basic
-from esp32sock.module import uart
-from esp32sock.module.ports import DescriptorPort
+from esp32sock.engine import baud
+from esp32sock.engine.transports import DescriptorPort
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ def test_a_rate_that_the_adapter_cannot_do(
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The simulator answers at once or never."""
-    monkeypatch.setattr(uart, "VERIFY_TRIES", 1)
+    monkeypatch.setattr(baud, "VERIFY_TRIES", 1)
     monkeypatch.setattr(basic.SetUart, "timeout_s", 0.5)
     monkeypatch.setattr(basic.Test, "timeout_s", 0.6)
 

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 
 import trustme
 
-from esp32sock.simulator import BackgroundModule, HostNetwork, Settings, TextTrace, World
-from esp32sock.simulator.network import OpenStream, SendDatagram
-from tests.e2e import stand_ins
+from esp32sock.simulator import BackgroundModule, HostNetwork, Scenario, Settings, TextTrace
+from esp32sock.simulator.network.api import OpenStream, SendDatagram
+from tests.e2e import fakes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from esp32sock.simulator.network import Request
+    from esp32sock.simulator.network.api import Request
 
 PAGE = b"<h1>Example Domain</h1>\n" * 40
 THIS_MACHINE = "10.0.2.2"
@@ -112,7 +112,7 @@ def web(authority: trustme.CA | None = None) -> Iterator[int]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert(*NAMES, THIS_MACHINE).configure_cert(context)
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    with stand_ins.serving(server) as port:
+    with fakes.serving(server) as port:
         yield port
 
 
@@ -128,12 +128,12 @@ def outside(folder: Path) -> Iterator[Outside]:
             (WEB, 80): plain,
             (WEB, 443): secured,
             (THIS_MACHINE, 8000): plain,
-            (THIS_MACHINE, 7000): running.enter_context(stand_ins.streams(stand_ins.Echo)),
-            (BROKER, 1883): running.enter_context(stand_ins.streams(stand_ins.Mqtt)),
-            (CLOCK, 123): running.enter_context(stand_ins.datagrams(stand_ins.Ntp)),
+            (THIS_MACHINE, 7000): running.enter_context(fakes.streams(fakes.Echo)),
+            (BROKER, 1883): running.enter_context(fakes.streams(fakes.Mqtt)),
+            (CLOCK, 123): running.enter_context(fakes.datagrams(fakes.Ntp)),
         }
         network, said = Network(ports), list[str]()
-        settings = World.of(AIR | {"certificates": {"client_ca.0": str(trusted)}}).around(Settings())
+        settings = Scenario.of(AIR | {"certificates": {"client_ca.0": str(trusted)}}).around(Settings())
         module = BackgroundModule(settings, network, observers=(TextTrace(said.append),))
         try:
             yield Outside(module.path, network, ports, said, trusted)

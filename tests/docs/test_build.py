@@ -9,7 +9,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import esp32sock
-from esp32sock.module.options import ModuleOptions
+from esp32sock.engine.options import ModuleOptions
 from tests.docs.blocks import ROOT
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ def test_it_is_built_without_a_warning(tmp_path: Path) -> None:
     functions = ("attach", "default", "detach", "patch", "patched", "unpatch", "using")
     for name in functions:
         assert name in esp32sock.__all__
-        assert f'id="esp32sock.{name}"' in reference or f'id="esp32sock.net.interface.{name}"' in reference
+        assert (
+            f'id="esp32sock.{name}"' in reference or f'id="esp32sock.net.local_interface.{name}"' in reference
+        )
     assert '"_static/' in (tmp_path / "index.html").read_text("utf-8")
 
 

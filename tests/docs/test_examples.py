@@ -15,7 +15,7 @@ import pytest
 from tests.docs.blocks import ROOT
 from tests.docs.outside import PAGE
 from tests.docs.running import Workshop, assert_ran
-from tests.e2e.stand_ins import NOW_UNIX
+from tests.e2e.fakes import NOW_UNIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from esp32sock.cli.doctor import PROBLEMS
-from esp32sock.simulator import World
+from esp32sock.simulator import Scenario
 from tests.docs.blocks import BLOCKS, ROOT, Block, programs
 from tests.docs.running import OPENINGS, PYTEST, Workshop, assert_ran
 
@@ -34,7 +34,7 @@ def test_a_world_is_one(block: Block, tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_bytes(trustme.CA().cert_pem.bytes())
     path = tmp_path / "world.toml"
     path.write_text(block.text, "utf-8")
-    assert World.read(path) != World()
+    assert Scenario.read(path) != Scenario()
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.file], ids=str)

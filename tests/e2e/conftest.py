@@ -8,7 +8,7 @@ import pytest
 import trustme
 
 from esp32sock.simulator import BackgroundModule, Settings
-from esp32sock.simulator.host_network import HostNetwork
+from esp32sock.simulator.network.host import HostNetwork
 from tests.e2e.support import SimulatedProcess, simulated
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.e2e.stand_ins import serving
+from tests.e2e.fakes import serving
 from tests.e2e.support import HOST
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@
 
 is run by `make test` when it sets up its packages. It looks for each of them and installs what is missing:
 as root with apt-get install, else with apt-get download and unpacked below the virtual environment. Where
-neither works the tests use a stand-in of their own (tests/e2e/stand_ins.py); the exit status is always 0.
+neither works the tests use a stand-in of their own (tests/e2e/fakes.py); the exit status is always 0.
 """
 
 from __future__ import annotations

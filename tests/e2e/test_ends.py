@@ -12,7 +12,7 @@ import pytest
 
 import esp32sock
 from esp32sock import socket
-from tests.e2e.stand_ins import Echo, streams
+from tests.e2e.fakes import Echo, streams
 from tests.e2e.support import HOST
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import esp32sock
+from tests.e2e.fakes import serving
 from tests.e2e.programs_support import PROGRAMS
-from tests.e2e.stand_ins import serving
 from tests.e2e.support import HOST, PROGRAM_S
 
 if TYPE_CHECKING:

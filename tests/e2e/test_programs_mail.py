@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from aiosmtpd.controller import Controller
 
+from tests.e2e.fakes import MAIL, Imap, Pop, streams
 from tests.e2e.programs_support import run_program, server_context
 from tests.e2e.servers import free_port
-from tests.e2e.stand_ins import MAIL, Imap, Pop, streams
 from tests.e2e.support import HOST
 
 if TYPE_CHECKING:

@@ -19,8 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.e2e import servers
-from tests.e2e.programs_support import run_program
-from tests.e2e.stand_ins import (
+from tests.e2e.fakes import (
     NOW_UNIX,
     Dialogue,
     Echo,
@@ -32,6 +31,7 @@ from tests.e2e.stand_ins import (
     serving,
     streams,
 )
+from tests.e2e.programs_support import run_program
 from tests.e2e.support import HOST
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from xmlrpc.server import SimpleXMLRPCServer
 
 import websockets.sync.server
 
+from tests.e2e.fakes import serving
 from tests.e2e.programs_support import run_program
-from tests.e2e.stand_ins import serving
 from tests.e2e.support import HOST, PAGE, http_server
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from esp32sock.cli import main
-from esp32sock.simulator import background
+from esp32sock.simulator.runtime import background
 
 modules: list[Any] = []
 

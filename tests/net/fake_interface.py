@@ -19,9 +19,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.errors import CommandError, Error, ModuleReset
-from esp32sock.net import ends
-from esp32sock.net.routes import Routes
-from esp32sock.net.verbs import (
+from esp32sock.net import socketpairs
+from esp32sock.net.interface_api import (
     DatagramOpened,
     Interface,
     Listening,
@@ -29,11 +28,12 @@ from esp32sock.net.verbs import (
     StreamOpened,
     StreamOptions,
 )
+from esp32sock.net.routes import Routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from esp32sock.net.verbs import Address, DatagramEvents, Handle, ListenEvents, StreamEvents
+    from esp32sock.net.interface_api import Address, DatagramEvents, Handle, ListenEvents, StreamEvents
 
 CHUNK = 16384
 
@@ -286,13 +286,13 @@ class DatagramLink:
             self.close()
             return
         with suppress(OSError):
-            self.net.sendto(message[8:], ends.datagram_address(message[:8]))
+            self.net.sendto(message[8:], socketpairs.datagram_address(message[:8]))
 
     def from_net(self, _: int) -> None:
         with suppress(BlockingIOError, BrokenPipeError):
             data, peer = self.net.recvfrom(65536)
             if self.remote in (None, peer):
-                self.end.send(ends.datagram_header(peer) + data)
+                self.end.send(socketpairs.datagram_header(peer) + data)
 
     def ended(self, error: Error | None) -> None:
         if self.events is not None:
@@ -336,7 +336,7 @@ class Listener:
         fd, peer = self.net._accept()  # type: ignore[attr-defined]
         net = _socket.socket(fileno=fd)
         net.setblocking(False)
-        end, user_end = ends.stream_pair()
+        end, user_end = socketpairs.stream_pair()
         link = Link(self.fake, end, net)
         self.fake.links.add(link)
         assert self.events is not None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from esp32sock import socket as ours
-from tests.net.rig import unused_port, using, wait_readable, wait_writable
+from tests.net.harness import unused_port, using, wait_readable, wait_writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

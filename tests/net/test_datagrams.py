@@ -11,9 +11,9 @@ import pytest
 
 from esp32sock import socket
 from esp32sock.errors import Error
-from esp32sock.net import ports
+from esp32sock.net import local_ports
 from tests.net.fake_interface import DatagramLink, FakeInterface
-from tests.net.rig import using, wait_readable, wait_until, wait_writable
+from tests.net.harness import using, wait_readable, wait_until, wait_writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -315,7 +315,7 @@ def test_a_socket_that_may_not_wait_does_not(fake: FakeInterface, sock: Socket, 
         flags = 0 if way != "MSG_DONTWAIT" else socket.MSG_DONTWAIT
         assert sock.sendto(b"first", flags, address) == 5
         if way != "connect":
-            assert sock.getsockname()[1] in ports.EPHEMERAL
+            assert sock.getsockname()[1] in local_ports.EPHEMERAL
     assert host.recv(10) == b"first"
 
 
@@ -370,6 +370,6 @@ def test_sockets_without_a_port_get_different_ones(fake: FakeInterface, host: An
             sock.sendto(b"x", host.getsockname())
         taken = {sock.getsockname()[1] for sock in (one, other)}
         assert len(taken) == 2
-        assert all(port in ports.EPHEMERAL for port in taken)
+        assert all(port in local_ports.EPHEMERAL for port in taken)
         with pytest.raises(OSError, match="is bound"), socket.socket(type=socket.SOCK_DGRAM) as third:
             third.bind(("", one.getsockname()[1]))

@@ -10,7 +10,7 @@ import socket as stdlib
 
 import pytest
 
-from esp32sock.net import ends
+from esp32sock.net import socketpairs
 
 
 def what_poll_says(fd: int) -> int:
@@ -21,18 +21,18 @@ def what_poll_says(fd: int) -> int:
 
 @pytest.fixture
 def fresh() -> object:
-    fd = ends.fresh_stream()
+    fd = socketpairs.fresh_stream()
     yield fd
     os.close(fd)
 
 
 def test_joining_keeps_the_file_and_what_watches_it(fresh: int) -> None:
-    key = ends.key_of(fresh)
+    key = socketpairs.key_of(fresh)
     with select.epoll() as epoll:
         epoll.register(fresh, select.EPOLLIN | select.EPOLLET)
         epoll.poll(0)
-        end = ends.join(fresh)
-        assert ends.key_of(fresh) == key
+        end = socketpairs.join(fresh)
+        assert socketpairs.key_of(fresh) == key
         end.send(b"x")
         assert epoll.poll(1)
     assert os.read(fresh, 10) == b"x"
@@ -43,7 +43,7 @@ def test_joining_keeps_the_file_and_what_watches_it(fresh: int) -> None:
 @pytest.mark.parametrize("blocking", [True, False])
 def test_joining_leaves_the_blocking_mode(fresh: int, blocking: bool) -> None:
     os.set_blocking(fresh, blocking)
-    end = ends.join(fresh)
+    end = socketpairs.join(fresh)
     assert os.get_blocking(fresh) is blocking
     assert not os.get_blocking(end.fileno())
     end.close()
@@ -52,14 +52,14 @@ def test_joining_leaves_the_blocking_mode(fresh: int, blocking: bool) -> None:
 def test_a_default_timeout_touches_neither_end() -> None:
     stdlib.setdefaulttimeout(3)
     try:
-        fd = ends.fresh_stream()
-        end = ends.join(fd)
-        engine, user = ends.datagram_pair()
+        fd = socketpairs.fresh_stream()
+        end = socketpairs.join(fd)
+        engine, user = socketpairs.datagram_pair()
     finally:
         stdlib.setdefaulttimeout(None)
     assert os.get_blocking(fd)
     assert [own.gettimeout() for own in (end, engine, user)] == [0, 0, 0]
-    released = ends.release(user)
+    released = socketpairs.release(user)
     assert os.get_blocking(released)
     os.close(released)
     os.close(fd)
@@ -69,15 +69,15 @@ def test_a_stranger_cannot_take_the_place_of_the_user(fresh: int, monkeypatch: p
     """Somebody who guesses the abstract name and connects first is turned away."""
     strangers = []
 
-    class Slow(ends.OwnEnd):
+    class Slow(socketpairs.EngineEnd):
         def listen(self, backlog: int = 0) -> None:
             super().listen(5)
             stranger = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
             stranger.connect(self.getsockname())
             strangers.append(stranger)
 
-    monkeypatch.setattr(ends, "OwnEnd", Slow)
-    end = ends.join(fresh)
+    monkeypatch.setattr(socketpairs, "EngineEnd", Slow)
+    end = socketpairs.join(fresh)
     assert strangers[0].recv(1) == b""
     end.send(b"x")
     assert os.read(fresh, 10) == b"x"
@@ -86,53 +86,53 @@ def test_a_stranger_cannot_take_the_place_of_the_user(fresh: int, monkeypatch: p
 
 
 def test_filling_and_draining(fresh: int) -> None:
-    end = ends.join(fresh)
+    end = socketpairs.join(fresh)
     assert what_poll_says(fresh) == select.POLLOUT
-    filled = ends.fill(fresh)
+    filled = socketpairs.fill(fresh)
     assert what_poll_says(fresh) == 0
     assert len(end.recv(filled)) == filled
     assert what_poll_says(fresh) == select.POLLOUT
-    assert ends.fill(fresh) > 0
-    ends.drain(end)
+    assert socketpairs.fill(fresh) > 0
+    socketpairs.drain(end)
     assert what_poll_says(fresh) == select.POLLOUT
     end.close()
-    assert ends.key_of(fresh)
+    assert socketpairs.key_of(fresh)
 
 
 def test_replacing_keeps_number_mode_and_inheritance(fresh: int) -> None:
     os.set_blocking(fresh, False)
     os.set_inheritable(fresh, True)
-    key = ends.key_of(fresh)
-    ends.replace(fresh, ends.fresh_stream())
-    assert ends.key_of(fresh) != key
+    key = socketpairs.key_of(fresh)
+    socketpairs.replace(fresh, socketpairs.fresh_stream())
+    assert socketpairs.key_of(fresh) != key
     assert not os.get_blocking(fresh)
     assert os.get_inheritable(fresh)
 
 
 def test_hanging_up() -> None:
-    engine, user = ends.stream_pair()
+    engine, user = socketpairs.stream_pair()
     copy = os.dup(user.fileno())
     user.close()
-    assert not ends.hung_up(engine)
+    assert not socketpairs.hung_up(engine)
     os.close(copy)
-    assert ends.hung_up(engine)
+    assert socketpairs.hung_up(engine)
     engine.close()
-    assert ends.hung_up(engine)
+    assert socketpairs.hung_up(engine)
 
 
 def test_ends_close_in_silence() -> None:
-    end, user = ends.stream_pair()
+    end, user = socketpairs.stream_pair()
     fd = end.fileno()
     del end
     gc.collect()
     with pytest.raises(OSError, match="descriptor"):
-        ends.key_of(fd)
+        socketpairs.key_of(fd)
     assert user.recv(1) == b""
     user.close()
 
 
 def test_a_child_has_no_ends_of_ours() -> None:
-    engine, user = ends.stream_pair()
+    engine, user = socketpairs.stream_pair()
     pid = os.fork()
     if pid == 0:
         os._exit(0 if engine.fileno() == user.fileno() == -1 else 1)
@@ -145,6 +145,6 @@ def test_a_child_has_no_ends_of_ours() -> None:
 
 def test_headers_go_both_ways() -> None:
     address = ("192.0.2.1", 65535)
-    header = ends.datagram_header(address)
+    header = socketpairs.datagram_header(address)
     assert header == b"\x00\x02\xff\xff\xc0\x00\x02\x01"
-    assert ends.datagram_address(header) == address
+    assert socketpairs.datagram_address(header) == address

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from esp32sock import socket
-from esp32sock.net import registry
-from tests.net.rig import descriptors, wait_until
+from esp32sock.net import fd_registry
+from tests.net.harness import descriptors, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,12 +150,12 @@ def test_nothing_is_left(fake: FakeInterface, kind: str, state: str, end: str) -
         # What is parked is swept when the next socket is made.
         socket.socket().close()
         nothing_left(fake, before)
-        assert not registry._parked
+        assert not fd_registry._parked
 
 
 def test_states_die_with_their_sockets(fake: FakeInterface, server: Any) -> None:
     sock = socket.create_connection(server.getsockname())
-    state = registry.find(sock.fileno())
+    state = fd_registry.find(sock.fileno())
     assert state is not None
     reference = weakref.ref(state)
     del state

@@ -10,19 +10,19 @@ from unittest.mock import Mock, PropertyMock
 import pytest
 
 from esp32sock import socket
+from esp32sock.engine.listener import Accepted
+from esp32sock.engine.options import ModuleOptions
 from esp32sock.errors import PortError
-from esp32sock.module.options import ModuleOptions
-from esp32sock.module.server import Accepted
-from esp32sock.net import ends
-from esp32sock.net.interface import LocalInterface, _AcceptedHandle
-from esp32sock.net.listeners import Backlog
-from esp32sock.net.verbs import StreamOpened
+from esp32sock.net import socketpairs
+from esp32sock.net.accept_queue import AcceptQueue
+from esp32sock.net.interface_api import StreamOpened
+from esp32sock.net.local_interface import LocalInterface, _AcceptedHandle
 from tests.net.fake_interface import FakeInterface
-from tests.net.rig import using, wait_readable, wait_until
+from tests.net.harness import using, wait_readable, wait_until
 
 if TYPE_CHECKING:
-    from esp32sock.net.ends import OwnEnd
-    from esp32sock.net.verbs import ListenEvents
+    from esp32sock.net.interface_api import ListenEvents
+    from esp32sock.net.socketpairs import EngineEnd
     from esp32sock.socket import socket as Socket
 
 
@@ -163,11 +163,11 @@ def test_what_ended_before_it_was_accepted_is_known_at_once() -> None:
 
 
 def test_what_is_withdrawn_is_not_accepted() -> None:
-    backlog = Backlog(("0.0.0.0", 8080))
-    _, first = ends.stream_pair()
-    _, second = ends.stream_pair()
+    backlog = AcceptQueue(("0.0.0.0", 8080))
+    _, first = socketpairs.stream_pair()
+    _, second = socketpairs.stream_pair()
     opened = StreamOpened(0, ("192.0.2.7", 8080), ("192.0.2.9", 50000))
-    engine, user = ends.stream_pair()
+    engine, user = socketpairs.stream_pair()
     backlog.accepted(first, opened, Mock())
     backlog.withdrawn(first)
     backlog.accepted(second, opened, Mock())
@@ -186,7 +186,7 @@ def test_the_backlog_reaches_the_engine(
     seen = []
     listen = fake.listen
 
-    def note(end: OwnEnd, port: int, backlog: int, events: ListenEvents) -> object:
+    def note(end: EngineEnd, port: int, backlog: int, events: ListenEvents) -> object:
         seen.append(backlog)
         return listen(end, port, backlog, events)
 
@@ -199,7 +199,7 @@ def test_the_backlog_reaches_the_engine(
 def test_the_backlog_reaches_the_module() -> None:
     engine, module = Mock(), Mock()
     interface = LocalInterface(ModuleOptions("memory", server_links=2), Mock(), engine, module)
-    end, _ = ends.stream_pair()
+    end, _ = socketpairs.stream_pair()
     interface.listen(end, 8080, 7, Mock())
     job, request = engine.post.call_args.args
     assert job is module.listen

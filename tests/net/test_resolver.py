@@ -12,7 +12,7 @@ import pytest
 from esp32sock import socket
 from esp32sock.errors import CommandError, CommandTimeout, PortError
 from tests.net.fake_interface import FakeInterface
-from tests.net.rig import using
+from tests.net.harness import using
 
 STREAM = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
 

@@ -15,10 +15,10 @@ import pytest
 
 from esp32sock import socket
 from esp32sock.errors import CommandError, Error, ModuleReset
-from esp32sock.net import ends
-from esp32sock.net.verbs import StreamOptions
+from esp32sock.net import socketpairs
+from esp32sock.net.interface_api import StreamOptions
 from tests.net.fake_interface import FakeInterface
-from tests.net.rig import peer, unused_port, using, wait_readable, wait_until, wait_writable
+from tests.net.harness import peer, unused_port, using, wait_readable, wait_until, wait_writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -423,7 +423,7 @@ def test_a_buffer_of_ones_own_while_connecting(fake: FakeInterface, server: Any,
         wait_writable(sock)
         assert so_error(sock) == 0
         assert sock.getsockopt(*option) == _socket.socket.getsockopt(sock, *option) == 60000
-        assert ours == 2 * ends.SNDBUF_BYTES
+        assert ours == 2 * socketpairs.SNDBUF_BYTES
 
 
 def test_a_buffer_of_ones_own_after_an_attempt_that_failed(fake: FakeInterface, server: Any) -> None:

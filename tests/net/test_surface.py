@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from esp32sock import socket
-from esp32sock.net.sockets import METHODS
+from esp32sock.net.socket_methods import METHODS
 from esp32sock.shims.monkey import patched
 
 if TYPE_CHECKING:

@@ -8,17 +8,17 @@ import threading
 import pytest
 
 from esp32sock import socket
-from esp32sock.net import current
+from esp32sock.net import context
 from tests.net.fake_interface import FakeInterface
-from tests.net.rig import peer, using
+from tests.net.harness import peer, using
 
 
 def test_every_interface_has_it(fake: FakeInterface) -> None:
     with using(FakeInterface()) as attached, peer(lambda host: host.sendall(b"x")) as address:
         with fake.use() as chosen, socket.create_connection(address) as sock:
-            assert chosen is current.interface() is fake
+            assert chosen is context.interface() is fake
             assert sock.recv(1) == b"x"
-        assert current.interface() is attached
+        assert context.interface() is attached
         assert len(fake.opened) == 1
         assert not attached.opened
 
@@ -42,17 +42,17 @@ def test_other_threads_and_tasks_are_not_concerned(fake: FakeInterface) -> None:
         if interface is not None:
             with interface.use():
                 await asyncio.sleep(0)
-                seen.append(current.interface())
+                seen.append(context.interface())
         else:
             await asyncio.sleep(0)
-            seen.append(current.interface())
+            seen.append(context.interface())
 
     async def main() -> None:
         await asyncio.gather(look(fake), look(None))
 
     with using(FakeInterface()) as attached:
         with fake.use():
-            thread = threading.Thread(target=lambda: seen.append(current.interface()))
+            thread = threading.Thread(target=lambda: seen.append(context.interface()))
             thread.start()
             thread.join()
         asyncio.run(main())
@@ -65,6 +65,6 @@ def test_it_ends_with_the_block(fake: FakeInterface) -> None:
             raise ZeroDivisionError
         with fake.use():
             with attached.use():
-                assert current.interface() is attached
-            assert current.interface() is fake
-        assert current.interface() is attached
+                assert context.interface() is attached
+            assert context.interface() is fake
+        assert context.interface() is attached

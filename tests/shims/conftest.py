@@ -1,3 +1,3 @@
-from tests.net.rig import fake
+from tests.net.harness import fake
 
 __all__ = ["fake"]

@@ -28,7 +28,7 @@ from tests.e2e.support import HOST, PAGE, http_server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from esp32sock.net.verbs import Interface
+    from esp32sock.net.interface_api import Interface
 
 
 @pytest.fixture

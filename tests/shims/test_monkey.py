@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from esp32sock.net import current
+from esp32sock.net import context
 from esp32sock.shims import monkey
 from esp32sock.shims.monkey import is_patched, patch, patched, unpatch
-from tests.net.rig import peer
+from tests.net.harness import peer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -188,7 +188,7 @@ def test_the_module_s_own_names(fake: FakeInterface) -> None:
 
 
 def test_whoever_stands_below_the_interface_stays_on_the_host(fake: FakeInterface) -> None:
-    with patched(), current.on_host():
+    with patched(), context.on_host():
         with socket.create_server(("localhost", 0)) as listener:
             client = socket.create_connection(listener.getsockname())
             accepted, _ = listener.accept()

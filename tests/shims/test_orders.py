@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.shims.rig import run_child
+from tests.shims.harness import run_child
 
 BEFORE = """
 import _socket, socket, socket as original, sys, types
 from tests.net.fake_interface import FakeInterface
-from esp32sock.net import current
+from esp32sock.net import context
 def classes():
     found = [sys.modules[name]._SocketType for name in ["trio._socket"] if name in sys.modules]
     return [original.socket, *found]
@@ -27,7 +27,7 @@ from esp32sock.shims.monkey import patch, unpatch, _LOOK_UPS
 before = everything()
 fake = FakeInterface()
 fake.names["peer.example"] = ["127.0.0.1"]
-current.provide(lambda: fake)
+context.provide(lambda: fake)
 patch()
 """
 
@@ -65,7 +65,7 @@ LINKS = 1
 """,
     ),
     "ssl": (
-        "import ssl, threading; from tests.shims.rig import contexts",
+        "import ssl, threading; from tests.shims.harness import contexts",
         """
 server_context, client_context = contexts()
 listener = socket.create_server(("127.0.0.1", 0))
@@ -133,7 +133,7 @@ LINKS = 1
 """,
     ),
     "requests": (
-        "import requests; from tests.shims.rig import http_server, PAGE",
+        "import requests; from tests.shims.harness import http_server, PAGE",
         """
 with http_server() as url, requests.Session() as session:
     url = url.replace("127.0.0.1", "peer.example")
@@ -154,7 +154,7 @@ LINKS = 0
 """,
     ),
     "aiohttp and httpx": (
-        "import aiohttp, httpx, asyncio; from tests.shims.rig import http_server, PAGE",
+        "import aiohttp, httpx, asyncio; from tests.shims.harness import http_server, PAGE",
         """
 async def main(url):
     async with aiohttp.ClientSession() as session, session.get(url) as answer:

@@ -22,8 +22,8 @@ import trio
 import trio.testing
 
 from esp32sock.shims.monkey import patched
-from tests.net.rig import descriptors, peer, wait_until
-from tests.shims.rig import PAGE, contexts, http_server
+from tests.net.harness import descriptors, peer, wait_until
+from tests.shims.harness import PAGE, contexts, http_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -30,10 +30,10 @@ from esp32sock.shims.ssl import ModuleContext, Refused, TlsSocket
 from esp32sock.shims.trio import ModuleSocket
 from esp32sock.shims.urllib3 import PoolManager
 from esp32sock.simulator import BackgroundModule, Observer, Settings
-from esp32sock.simulator.host_network import HostNetwork
+from esp32sock.simulator.network.host import HostNetwork
+from tests.e2e.fakes import serving
 from tests.e2e.programs_support import server_context
 from tests.e2e.secure import SecureEcho, expired, self_signed
-from tests.e2e.stand_ins import serving
 from tests.e2e.support import HOST, PAGE, _Pages
 
 if TYPE_CHECKING:

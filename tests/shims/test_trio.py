@@ -19,12 +19,12 @@ import esp32sock.socket
 import esp32sock.trio
 from esp32sock.at.commands import basic
 from esp32sock.shims.trio import HostnameResolver, ModuleSocket, SocketFactory, TrioInterface, open_interface
-from tests.shims.rig import contexts
+from tests.shims.harness import contexts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from esp32sock.net.interface import LocalInterface
+    from esp32sock.net.local_interface import LocalInterface
 
 HOST = "10.0.2.2"
 """What the simulated module calls this machine's 127.0.0.1."""

@@ -17,8 +17,8 @@ import esp32sock.socket
 from esp32sock.shims.monkey import patched
 from esp32sock.shims.uvloop import as_unix, methods
 from tests.net.fake_interface import FakeInterface
-from tests.net.rig import descriptors, peer, unused_port, using, wait_until
-from tests.shims.rig import PAGE, contexts, run_child
+from tests.net.harness import descriptors, peer, unused_port, using, wait_until
+from tests.shims.harness import PAGE, contexts, run_child
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

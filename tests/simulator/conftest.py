@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from esp32sock.simulator.memory_network import MemoryNetwork
-from esp32sock.simulator.module import Module
-from esp32sock.simulator.settings import Settings
+from esp32sock.simulator.device import Device
+from esp32sock.simulator.environment.settings import Settings
+from esp32sock.simulator.network.memory import MemoryNetwork
 
 GATEWAY = "10.0.2.2"
 
@@ -61,7 +61,7 @@ class Bench:
             network.answer_datagrams(GATEWAY, 7005, lambda data: [data])
             network.unreachable("10.0.2.99")
         self.network = network
-        self.module = Module(Settings(profile=profile, **settings), network, observers=observers)
+        self.module = Device(Settings(profile=profile, **settings), network, observers=observers)
         self.now = 0.0
 
     def passes(self, seconds):

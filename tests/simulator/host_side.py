@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager, suppress
 
 import trio
 
-from esp32sock.simulator.host_network import HostNetwork
-from esp32sock.simulator.runner import open_module
-from esp32sock.simulator.settings import Settings
+from esp32sock.simulator.environment.settings import Settings
+from esp32sock.simulator.network.host import HostNetwork
+from esp32sock.simulator.runtime.runner import open_module
 
 LIMIT_S = 30
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from esp32sock.simulator import OBSERVED_TIMING, PROFILES, MemoryNetwork, World
-from esp32sock.simulator.network import OpenStream
-from esp32sock.simulator.radio import AccessPoint, Visitor
+from esp32sock.simulator import OBSERVED_TIMING, PROFILES, MemoryNetwork, Scenario
+from esp32sock.simulator.environment.radio import AccessPoint, SoftApClient
+from esp32sock.simulator.network.api import OpenStream
 
 OK, ERROR = b"\r\nOK\r\n", b"\r\nERROR\r\n"
 MAC = "aa:bb:cc:00:00:0"
@@ -54,8 +54,8 @@ def test_the_softap_takes_so_many_stations(quiet, profile):
 
 
 def test_stations_of_the_world_come_when_the_softap_is_on(quiet):
-    world = World.of({"station": [{"mac": f"{MAC}1"}, {"mac": f"{MAC}2", "after_s": 3}]})
-    assert world.stations == (Visitor(f"{MAC}1"), Visitor(f"{MAC}2", 3.0))
+    world = Scenario.of({"station": [{"mac": f"{MAC}1"}, {"mac": f"{MAC}2", "after_s": 3}]})
+    assert world.stations == (SoftApClient(f"{MAC}1"), SoftApClient(f"{MAC}2", 3.0))
     bench = quiet("2.4", stations=world.stations)
     assert bench.passes(10) == b""
     assert bench.say(b"AT+CWMODE=3\r\n", 0) == OK

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from esp32sock.simulator.profiles import PROFILES
+from esp32sock.simulator.profiles.generations import PROFILES
 
 ALL = tuple(PROFILES)
 FIRMWARE = tuple(name for name in ALL if name != "doc-v1")

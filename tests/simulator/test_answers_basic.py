@@ -6,8 +6,7 @@ off. `FRESH` prepares a module as shipped; without it the module is joined to th
 
 import pytest
 
-from esp32sock.simulator import profiles_basic
-from esp32sock.simulator.profiles import PROFILES
+from esp32sock.simulator.profiles.generations import PROFILES, basic
 
 ALL = tuple(PROFILES)
 DOC = ("doc-v1",)
@@ -309,5 +308,5 @@ def test_every_form_of_chapters_3_and_4_is_in_a_table(profile):
     """Each command of the document has a row for each profile, here or in test_answers; RST: test_restart."""
     tables = BASIC + SYSTEM + SOFTAP + DHCP + ADDRESSES + JOINING
     seen = {line.removeprefix("AT+").split("=")[0].rstrip("?") for p, _, line, _, _ in tables if profile in p}
-    missing = set(profiles_basic.DOC) & set(PROFILES[profile].commands) - seen
+    missing = set(basic.DOC) & set(PROFILES[profile].commands) - seen
     assert missing <= {"RST", "GMR", "UART", "CWMODE", "ATE0", "ATE1", "CWQAP", "CWJAP", "SLEEP", "SYSRAM"}

@@ -18,10 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esp32sock.simulator.memory_network import Connection, MemoryNetwork, TlsPeer
-from esp32sock.simulator.module import Module
-from esp32sock.simulator.profiles import PROFILES
-from esp32sock.simulator.settings import Settings
+from esp32sock.simulator.device import Device
+from esp32sock.simulator.environment.settings import Settings
+from esp32sock.simulator.network.memory import Connection, MemoryNetwork, TlsPeer
+from esp32sock.simulator.profiles.generations import PROFILES
 
 GATEWAY = "10.0.2.2"
 SESSIONS = 7
@@ -58,7 +58,7 @@ class Target:
             self.network.listen(GATEWAY, port, peer)
         self.network.listen(GATEWAY, 443, echo, tls=TlsPeer())
         self.network.answer_datagrams(GATEWAY, 7005, lambda data: [data])
-        self.module = Module(Settings(profile=profile, seed=seed, **more), self.network)
+        self.module = Device(Settings(profile=profile, seed=seed, **more), self.network)
         self.now = 0.0
         self.said_bytes = 0
 

@@ -7,8 +7,8 @@ import ssl
 import pytest
 import trustme
 
-from esp32sock.simulator import World
-from esp32sock.simulator.firmware.partitions import pki_image, read_pki_image
+from esp32sock.simulator import Scenario
+from esp32sock.simulator.firmware.commands.partitions import pki_image, read_pki_image
 from esp32sock.simulator.protocol_sim import settings_of
 from tests.simulator.host_side import CLOCK, NOW, VERIFY, module_on_this_machine, pem, tls_server
 
@@ -178,10 +178,10 @@ def test_an_image_is_read_as_far_as_it_is_one():
 async def test_a_world_and_a_url_fill_slots(authority, tmp_path, profile):
     (tmp_path / "ca.pem").write_text(pem(authority))
     (tmp_path / "world.toml").write_text('[certificates]\nclient_ca = "ca.pem"\n')
-    world = World.read(tmp_path / "world.toml")
+    world = Scenario.read(tmp_path / "world.toml")
     url = settings_of(f"sim://{profile}?client_ca={tmp_path / 'ca.pem'}&client_cert.3=")
     assert url.certificates == (("client_ca.0", pem(authority)), ("client_cert.3", ""))
-    assert World.of({"certificates": {"client_ca.0": pem(authority)}}) == world
+    assert Scenario.of({"certificates": {"client_ca.0": pem(authority)}}) == world
     async with tls_server(authority) as start:
         for certificates in (world.certificates, url.certificates):
             async with module_on_this_machine(profile, certificates=certificates) as host:

@@ -13,9 +13,9 @@ from esp32sock.simulator import (
     PROFILES,
     BackgroundModule,
     Controls,
+    Device,
     Faults,
     MemoryNetwork,
-    Module,
     Settings,
     open_module,
     serve,
@@ -51,7 +51,7 @@ def test_the_access_point_goes_and_comes_back(controlled, profile):
     """At-dialects 8.2: WIFI DISCONNECT, again for each attempt that fails, and a rejoin by itself."""
     bench, controls = controlled(profile)
     bench.do("AT+CIPMUX=1", 'AT+CIPSTART=3,"TCP","10.0.2.2",7000', 'AT+CIPSTART=4,"UDP","10.0.2.2",7005')
-    controls.lose_wifi()
+    controls.disable_ap()
     closed = b"3,CLOSED\r\n" if profile in CLOSES else b""
     assert bench.passes(0.9) == b"WIFI DISCONNECT\r\n" + closed
     assert bench.say(b"AT+CWJAP?\r\n", 0).endswith(OK)
@@ -70,14 +70,14 @@ def test_reconnecting_is_configured_from_2_2_on(controlled):
     """AT+CWRECONNCFG: seconds apart, how often; 0 seconds: never (later documents)."""
     bench, controls = controlled("2.4")
     bench.do("AT+CWRECONNCFG=5,2")
-    controls.lose_wifi()
+    controls.disable_ap()
     assert bench.passes(5.9) == b"WIFI DISCONNECT\r\n"
     assert bench.passes(60) == 2 * b"WIFI DISCONNECT\r\n"
     controls.return_wifi()
     assert bench.passes(60) == b""
     assert bench.say(b"AT+CWJAP\r\n") == JOINED + OK
     bench.do("AT+CWRECONNCFG=0,0")
-    controls.lose_wifi()
+    controls.disable_ap()
     controls.return_wifi()
     assert bench.passes(60) == b"WIFI DISCONNECT\r\n"
     assert bench.say(b"AT+CWSTATE?\r\n") == b'+CWSTATE:4,"Espressif"\r\n' + OK
@@ -86,7 +86,7 @@ def test_reconnecting_is_configured_from_2_2_on(controlled):
 @pytest.mark.parametrize("line", [b"AT+CWQAP\r\n", b'AT+CWJAP="OpenNetworkA1",""\r\n'])
 def test_a_command_ends_the_attempts(controlled, line):
     bench, controls = controlled("2.0")
-    controls.lose_wifi("Espressif")
+    controls.disable_ap("Espressif")
     bench.passes(1.5)
     assert bench.say(line).endswith(OK)
     assert bench.passes(60) == b""
@@ -94,7 +94,7 @@ def test_a_command_ends_the_attempts(controlled, line):
 
 def test_a_boot_without_the_access_point_joins_when_it_comes(controlled):
     bench, controls = controlled("2.4")
-    controls.lose_wifi()
+    controls.disable_ap()
     assert bench.passes(0) == b"WIFI DISCONNECT\r\n"
     controls.restart()
     assert bench.passes(30) == b"\r\nready\r\n"
@@ -108,7 +108,7 @@ def test_unread_data_outlives_the_network(controlled, profile, waits):
     bench, controls = controlled(profile)
     bench.do("AT+CIPMUX=1", "AT+CIPRECVMODE=1")
     assert bench.say(b'AT+CIPSTART=0,"TCP","10.0.2.2",7001\r\n').endswith(b"\r\n+IPD,0,7\r\n")
-    controls.lose_wifi()
+    controls.disable_ap()
     assert bench.passes(0.5) == b"WIFI DISCONNECT\r\n" + (b"" if waits else b"0,CLOSED\r\n")
     if waits:
         said = bench.say(b"AT+CIPRECVDATA=0,100\r\n", 0.1)
@@ -125,7 +125,7 @@ def test_links_of_the_softap_stay_from_4_1_on(controlled, profile, stays):
     bench.do("AT+CWMODE=3", "AT+CIPMUX=1", "AT+CIPSERVER=1,8080")
     assert bench.network.connect(8080, quiet_client, address="192.168.4.2")
     assert bench.passes(1) == b"0,CONNECT\r\n"
-    controls.lose_wifi()
+    controls.disable_ap()
     assert bench.passes(0.5) == b"WIFI DISCONNECT\r\n" + (b"" if stays else b"0,CLOSED\r\n")
 
 
@@ -146,7 +146,7 @@ def test_stations_come_and_go(controlled):
     assert controls.send_station("aa:bb:cc:00:00:01") is None
     bench.do("AT+CWMODE=3")
     assert controls.send_station("aa:bb:cc:00:00:01") == "192.168.4.2"
-    controls.take_station("aa:bb:cc:00:00:01")
+    controls.disconnect_station("aa:bb:cc:00:00:01")
     assert bench.passes(1).endswith(b'+STA_DISCONNECTED:"aa:bb:cc:00:00:01"\r\n')
 
 
@@ -161,7 +161,7 @@ def test_faults_at_run_time(controlled):
     assert bench.say(b'AT+CIPDOMAIN="host.test"\r\n') == b"\r\nERROR\r\n"
     assert bench.say(b'AT+PING="10.0.2.2"\r\n') == b"+PING:TIMEOUT\r\n\r\nERROR\r\n"
     assert bench.say(b'AT+CIPSTART="TCP","10.0.2.2",7000\r\n') == b"\r\nERROR\r\n"
-    controls.heal()
+    controls.clear_faults()
     assert bench.say(b'AT+CIPSTART="TCP","10.0.2.2",7000\r\n') == b"CONNECT\r\n" + OK
     controls.inject("reset@4")
     assert bench.say(b"AT\r\n") == b"\r\nOK\r\nready\r\n" + JOINED
@@ -177,7 +177,7 @@ def test_faults_at_run_time_on_a_module_that_had_none(controlled):
     assert -74 <= int(bench.say(b"AT+CWJAP?\r\n", 0).split(b",")[3]) <= -66
     bench.say(b"AT+CIPSEND=1\r\n", 0)
     assert bench.say(b"x", 0).endswith(b"CLOSED\r\n")
-    controls.heal()
+    controls.clear_faults()
     assert int(bench.say(b"AT+CWJAP?\r\n", 0).split(b",")[3]) >= -29
     assert bench.passes(60) == b""
 
@@ -186,7 +186,7 @@ def test_a_module_with_faults_of_its_own_takes_no_others():
     class Mine(Faults):
         active = True
 
-    module = Module(Settings(), MemoryNetwork(), faults=Mine())
+    module = Device(Settings(), MemoryNetwork(), faults=Mine())
     with pytest.raises(ValueError, match="faults of its own"):
         Controls(module, lambda action: module.perform(action, 0.0)).inject("busy")
 
@@ -258,13 +258,13 @@ def test_a_terminal_comes_back_at_the_same_path(tmp_path, by_fault):
                     pass
             wait_for(link)  # while the old one is open, the new one is another
             assert os.readlink(link) != first
-            background.controls.heal()
+            background.controls.clear_faults()
             assert ask(link) == b"AT\r\n" + OK
     finally:
         background.stop()
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(trio.RunFinishedError):
-        background.controls.heal()
+        background.controls.clear_faults()
 
 
 def test_a_link_takes_no_file_away(tmp_path):
@@ -305,7 +305,7 @@ def test_controls_from_a_thread():
     background = BackgroundModule(Settings(profile="2.4"))
     try:
         with serial.Serial(background.path, 115200, timeout=LIMIT_S) as port:
-            background.controls.lose_wifi()
+            background.controls.disable_ap()
             assert port.read_until(b"\n") == b"WIFI DISCONNECT\r\n"
             background.controls.return_wifi()
             assert port.read_until(b"GOT IP\r\n").endswith(JOINED)

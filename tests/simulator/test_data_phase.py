@@ -2,7 +2,7 @@
 
 import pytest
 
-from esp32sock.simulator.profiles import PROFILES
+from esp32sock.simulator.profiles.generations import PROFILES
 
 ALL = tuple(PROFILES)
 FIRMWARE = tuple(name for name, profile in PROFILES.items() if profile.ipd_trailer)

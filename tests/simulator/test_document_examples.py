@@ -7,8 +7,8 @@ contradictions of the document, listed in `CONTRADICTIONS`. The bare OK to a UDP
 
 import pytest
 
-from esp32sock.simulator.memory_network import MemoryNetwork
-from esp32sock.simulator.radio import AccessPoint, Subnet
+from esp32sock.simulator.environment.radio import AccessPoint, Subnet
+from esp32sock.simulator.network.memory import MemoryNetwork
 
 OK = b"\r\nOK\r\n"
 PROMPT = b"\r\n>"

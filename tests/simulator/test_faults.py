@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from esp32sock.simulator.fault_spec import KINDS, Triggers, fault_table, parse_faults
+from esp32sock.simulator.faults.spec import KINDS, Triggers, fault_table, parse_faults
 
 START = b'AT+CIPSTART="TCP","10.0.2.2",7000\r\n'
 OK, ERROR, BUSY = b"\r\nOK\r\n", b"\r\nERROR\r\n", b"\r\nbusy p...\r\n"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from esp32sock.simulator.memory_network import MemoryNetwork
+from esp32sock.simulator.network.memory import MemoryNetwork
 from tests.simulator.conftest import sink
 
 OK = b"\r\nOK\r\n"

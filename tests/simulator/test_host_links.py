@@ -7,7 +7,7 @@ import socket
 import pytest
 import trio
 
-from esp32sock.simulator import host_addresses
+from esp32sock.simulator.network import host_addresses
 from tests.simulator.host_side import module_on_this_machine
 
 # UDP
@@ -91,7 +91,7 @@ async def test_a_port_that_may_not_be_had_moves(monkeypatch):
                 raise PermissionError(13, "Permission denied")
             return bind(self, address)
 
-    monkeypatch.setattr("esp32sock.simulator.host_network.HostSocket", Ordinary)
+    monkeypatch.setattr("esp32sock.simulator.network.host.HostSocket", Ordinary)
     async with module_on_this_machine() as host:
         await host.do("AT+CIPSERVER=1,80")
         assert host.network.served == {80: 10080}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from esp32sock.simulator.wire import HostLine
+from esp32sock.simulator.serial.wire import HostLine
 
 READY = b"\r\nready\r\n"
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from esp32sock.simulator.memory_network import MemoryNetwork
-from esp32sock.simulator.profiles import PROFILES
+from esp32sock.simulator.network.memory import MemoryNetwork
+from esp32sock.simulator.profiles.generations import PROFILES
 
 OLD = tuple(name for name, profile in PROFILES.items() if profile.error_codes_always)
 ALL = tuple(name for name in PROFILES if name not in OLD)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from esp32sock.simulator.nvs import Nvs, NvsFile
-from esp32sock.simulator.uart import UartSettings
+from esp32sock.simulator.serial.uart import UartSettings
 
 
 def test_values_by_key():

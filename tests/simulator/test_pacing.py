@@ -2,9 +2,9 @@
 
 import pytest
 
-from esp32sock.simulator.memory_network import MemoryNetwork
-from esp32sock.simulator.network import Received
-from esp32sock.simulator.wire import HostLine
+from esp32sock.simulator.network.api import Received
+from esp32sock.simulator.network.memory import MemoryNetwork
+from esp32sock.simulator.serial.wire import HostLine
 
 
 def pour(count):

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esp32sock.simulator.firmware.params import Arguments, decode, encode
-from esp32sock.simulator.firmware.results import Refusal
+from esp32sock.simulator.firmware.commands.params import Arguments, decode, encode
+from esp32sock.simulator.firmware.commands.results import CommandRefused
 
 NUMBERS = [
     (b"5", 5),
@@ -25,7 +25,7 @@ def test_numbers(text, value):
 
 @pytest.mark.parametrize("text", NO_NUMBERS)
 def test_what_is_no_number(text):
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(CommandRefused) as refusal:
         Arguments(text).integer(0, 10)
     assert refusal.value.code == 0x01080000
 
@@ -50,7 +50,7 @@ def test_strings(text, values):
 
 @pytest.mark.parametrize("text", BROKEN)
 def test_what_is_no_string(text):
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(CommandRefused) as refusal:
         Arguments(text).string(64)
     assert refusal.value.code == 0x01080000
 
@@ -78,7 +78,7 @@ def test_omitted_fields_take_their_defaults():
 )
 def test_codes(text, read, code):
     """README, Errors: 08 counts fields from 0, 04 and 07 from 1, 06 is needed and given."""
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(CommandRefused) as refusal:
         read(Arguments(text))
     assert refusal.value.code == code
 
@@ -101,7 +101,7 @@ def test_any_text_is_read_or_refused(text):
         try:
             while arguments.left:
                 read(arguments)
-        except Refusal:
+        except CommandRefused:
             pass
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from esp32sock.simulator.memory_network import MemoryNetwork, TlsPeer
+from esp32sock.simulator.network.memory import MemoryNetwork, TlsPeer
 from tests.simulator.conftest import GATEWAY, echo, obey
 
 OK = b"\r\nOK\r\n"

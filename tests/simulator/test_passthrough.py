@@ -2,8 +2,8 @@
 
 import pytest
 
-from esp32sock.simulator.memory_network import MemoryNetwork
-from esp32sock.simulator.profiles import PROFILES
+from esp32sock.simulator.network.memory import MemoryNetwork
+from esp32sock.simulator.profiles.generations import PROFILES
 from tests.simulator.conftest import echo
 
 OK = b"\r\nOK\r\n"

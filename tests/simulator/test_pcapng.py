@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from esp32sock.simulator.packets import ACK, FIN, RST, SYN, checksum
-from esp32sock.simulator.pcapng import PcapNg
+from esp32sock.simulator.observers.packets import ACK, FIN, RST, SYN, checksum
+from esp32sock.simulator.observers.pcapng import PcapNg
 
 
 def blocks(data):

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from esp32sock.simulator.profile_table import markdown
-from esp32sock.simulator.profiles import PROFILES
+from esp32sock.simulator.profiles.generations import PROFILES
+from esp32sock.simulator.profiles.markdown import markdown
 
 PAGE = Path(__file__).parents[2] / "docs" / "simulator-profiles.md"
 
 
 def test_page_is_current():
-    """If this fails: python -m esp32sock.simulator.profile_table docs/simulator-profiles.md"""
+    """If this fails: python -m esp32sock.simulator.profiles.markdown docs/simulator-profiles.md"""
     assert PAGE.read_text("utf-8") == markdown()
 
 

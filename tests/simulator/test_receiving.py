@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from esp32sock.simulator.memory_network import MemoryNetwork
+from esp32sock.simulator.network.memory import MemoryNetwork
 
 SEND_5000 = 'AT+CIPSTART="TCP","10.0.2.2",7002'
 HEADER = re.compile(rb"\r\n\+IPD,(?:(\d),)?(\d+)[^:]*:")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from esp32sock.simulator.profiles import PROFILES
+from esp32sock.simulator.profiles.generations import PROFILES
 from tests.simulator.conftest import echo, sink
 
 OK = b"\r\nOK\r\n"

@@ -19,9 +19,9 @@ import serial
 import trio
 
 from esp32sock.simulator import BackgroundModule, Faults, Observer, Settings, opened_modules, serve
-from esp32sock.simulator.command_line import main
+from esp32sock.simulator.cli import main
 from esp32sock.simulator.protocol_sim import settings_of
-from esp32sock.simulator.timers import FineTimer
+from esp32sock.simulator.runtime.timers import FineTimer
 
 OK = b"\r\nOK\r\n"
 

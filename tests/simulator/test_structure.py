@@ -5,18 +5,15 @@ import sys
 
 import pytest
 
-from esp32sock.simulator.firmware import core
-from esp32sock.simulator.firmware.registry import HANDLERS
-from esp32sock.simulator.profiles import DEFAULT_PROFILE, PROFILES, profile_named
-
-assert core
+from esp32sock.simulator.firmware.commands.registry import HANDLERS
+from esp32sock.simulator.profiles.generations import DEFAULT_PROFILE, PROFILES, profile_named
 
 
 def test_imports_nothing_of_the_client():
     """A simulator that shares code with the client proves nothing about it (architecture, decision 4)."""
     code = (
-        "import sys, esp32sock.simulator.protocol_sim, esp32sock.simulator.command_line\n"
-        "rooms = ('esp32sock.at', 'esp32sock.module', 'esp32sock.net')\n"
+        "import sys, esp32sock.simulator.protocol_sim, esp32sock.simulator.cli\n"
+        "rooms = ('esp32sock.at', 'esp32sock.engine', 'esp32sock.net')\n"
         "print([name for name in sys.modules if name.startswith(rooms)])"
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from esp32sock.simulator.memory_network import MemoryNetwork, TlsPeer
-from esp32sock.simulator.profiles import PROFILES
+from esp32sock.simulator.network.memory import MemoryNetwork, TlsPeer
+from esp32sock.simulator.profiles.generations import PROFILES
 from tests.simulator.conftest import GATEWAY, echo
 
 OK = b"\r\nOK\r\n"

@@ -10,7 +10,7 @@ import pytest
 import trio
 import trustme
 
-from esp32sock.simulator.certificates import CA, CLIENT_CERTIFICATE, CLIENT_KEY
+from esp32sock.simulator.environment.certificates import CA, CLIENT_CERTIFICATE, CLIENT_KEY
 from tests.simulator.host_side import (
     CLOCK,
     NOW,

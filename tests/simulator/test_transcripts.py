@@ -26,11 +26,11 @@ from typing import Any
 
 import pytest
 
+from esp32sock.simulator.device import Device
+from esp32sock.simulator.environment.radio import AccessPoint, JoinFailure, Subnet
+from esp32sock.simulator.environment.settings import Identity, Settings, Timing
 from esp32sock.simulator.firmware.inbound import take
-from esp32sock.simulator.memory_network import Connection, MemoryNetwork, TlsPeer
-from esp32sock.simulator.module import Module
-from esp32sock.simulator.radio import AccessPoint, JoinFailure, Subnet
-from esp32sock.simulator.settings import Identity, Settings, Timing
+from esp32sock.simulator.network.memory import Connection, MemoryNetwork, TlsPeer
 
 HERE = Path(__file__).parent
 FILES = {
@@ -58,7 +58,7 @@ class Stage:
             self.network.start_unix_s = None
         air = play.air or (AccessPoint("TESTNET"),)
         settings: dict[str, Any] = {"joined": play.joined, "access_points": air, "faults": play.faults}
-        self.module = Module(Settings(profile=play.profile, **settings | dict(play.settings)), self.network)
+        self.module = Device(Settings(profile=play.profile, **settings | dict(play.settings)), self.network)
         self.now = 0.0
 
     async def _peer(self, connection: Connection) -> None:

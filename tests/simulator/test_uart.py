@@ -7,14 +7,14 @@ import termios
 
 import pytest
 
-from esp32sock.simulator.host_line import host_line, set_baud
 from esp32sock.simulator.kernel import Kernel
-from esp32sock.simulator.memory_network import MemoryNetwork
-from esp32sock.simulator.network import Send
-from esp32sock.simulator.ports import PtyPort
-from esp32sock.simulator.uart import Uart, UartSettings
-from esp32sock.simulator.uart_receive import FIFO_BYTES, RECEIVE_RING_BYTES
-from esp32sock.simulator.wire import Frame, HostLine, equal_rates, received
+from esp32sock.simulator.network.api import Send
+from esp32sock.simulator.network.memory import MemoryNetwork
+from esp32sock.simulator.serial.endpoints import PtyPort
+from esp32sock.simulator.serial.rx import FIFO_BYTES, RECEIVE_RING_BYTES
+from esp32sock.simulator.serial.termios_line import host_line, set_baud
+from esp32sock.simulator.serial.uart import Uart, UartSettings
+from esp32sock.simulator.serial.wire import Frame, HostLine, equal_rates, received
 
 ROOM = RECEIVE_RING_BYTES + FIFO_BYTES
 MINDS = HostLine(rtscts=True)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from esp32sock.simulator.memory_network import MemoryNetwork
-from esp32sock.simulator.profiles import PROFILES
+from esp32sock.simulator.network.memory import MemoryNetwork
+from esp32sock.simulator.profiles.generations import PROFILES
 
 OK = b"\r\nOK\r\n"
 PROMPT = b"\r\nOK\r\n\r\n>"

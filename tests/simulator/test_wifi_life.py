@@ -2,8 +2,8 @@
 
 import pytest
 
-from esp32sock.simulator.profiles import PROFILES
-from esp32sock.simulator.radio import AccessPoint, Provisioning
+from esp32sock.simulator.environment.radio import AccessPoint, Provisioning
+from esp32sock.simulator.profiles.generations import PROFILES
 
 OK = b"\r\nOK\r\n"
 FIRMWARE = [name for name in PROFILES if name != "doc-v1"]

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from esp32sock.simulator import Settings, World
-from esp32sock.simulator import world as world_module
-from esp32sock.simulator.certificates import CA
-from esp32sock.simulator.memory_network import MemoryNetwork
-from esp32sock.simulator.radio import JoinFailure
+from esp32sock.simulator import Scenario, Settings
+from esp32sock.simulator.environment import scenario as world_module
+from esp32sock.simulator.environment.certificates import CA
+from esp32sock.simulator.environment.radio import JoinFailure
+from esp32sock.simulator.network.memory import MemoryNetwork
 
 OK = b"\r\nOK\r\n"
 
@@ -23,7 +23,7 @@ def documented():
 def test_the_documented_world(tmp_path):
     (tmp_path / "ca.pem").write_text(CA)
     (tmp_path / "world.toml").write_text(documented())
-    world = World.read(tmp_path / "world.toml")
+    world = Scenario.read(tmp_path / "world.toml")
     assert [(visitor.mac, visitor.after_s) for visitor in world.stations] == [("aa:bb:cc:00:00:01", 1.0)]
     assert world.certificates == (("client_ca.0", CA), ("client_cert.0", ""))
     (point,) = world.access_points
@@ -57,8 +57,8 @@ def test_every_key_is_documented():
 
 
 def test_nothing_said_is_the_default():
-    assert World.parse("") == World()
-    assert World().around(Settings(profile="2.0")) == Settings(profile="2.0")
+    assert Scenario.parse("") == Scenario()
+    assert Scenario().around(Settings(profile="2.0")) == Settings(profile="2.0")
 
 
 @pytest.mark.parametrize(
@@ -97,12 +97,12 @@ def test_mistakes(tmp_path, text, message):
     path = tmp_path / "world.toml"
     path.write_text(text)
     with pytest.raises(ValueError, match=r"world\.toml: ") as error:
-        World.read(path)
+        Scenario.read(path)
     assert message in str(error.value)
 
 
 def test_joining_in_a_world(power_on):
-    world = World.of(
+    world = Scenario.of(
         {
             "access_point": [
                 {"ssid": "attic", "password": "correct horse", "failures": ["timeout", "not found"]},
@@ -123,7 +123,7 @@ def test_joining_in_a_world(power_on):
 
 
 def test_names_of_a_world(power_on):
-    world = World.of(
+    world = Scenario.of(
         {
             "network": {
                 "names": {"a.test": "10.9.9.9", "B.test": {"address": "10.8.8.8", "delay_s": 2}, "c": {}}

@@ -1,5 +1,5 @@
 """The catalogue of commands, by chapter of the 2017 document."""
 
-from esp32sock.at.commands.base import Command, Plain, Raw, SecretRaw
+from esp32sock.at.commands.base import Command, Raw, SecretRaw, SimpleCommand
 
-__all__ = ["Command", "Plain", "Raw", "SecretRaw"]
+__all__ = ["Command", "Raw", "SecretRaw", "SimpleCommand"]

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock.at.commands.base import Command, EndsLinks
-from esp32sock.at.commands.checks import checked_mac
+from esp32sock.at.commands.validation import checked_mac
 from esp32sock.at.params import after_colon, command_line, fields
 
 if TYPE_CHECKING:

@@ -113,7 +113,7 @@ class Command(Generic[R]):
         return False
 
     @property
-    def taken_bytes(self) -> int:
+    def acknowledged_bytes(self) -> int:
         """How many bytes of it the module says, with `Recv`, that it has."""
         return len(self.payload or b"")
 
@@ -144,7 +144,7 @@ class Command(Generic[R]):
 
 
 @dataclass(frozen=True, slots=True)
-class Plain(Command[None]):
+class SimpleCommand(Command[None]):
     """A command whose only answer is its final result."""
 
     def result(self, lines: Sequence[bytes], firmware: Firmware) -> None:
@@ -152,7 +152,7 @@ class Plain(Command[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class EndsLinks(Plain):
+class EndsLinks(SimpleCommand):
     """One that takes away what open links rest on."""
 
     @property

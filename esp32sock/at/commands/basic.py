@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import Command, EndsLinks, Plain
-from esp32sock.at.commands.checks import one_of
+from esp32sock.at.commands.base import Command, EndsLinks, SimpleCommand
+from esp32sock.at.commands.validation import one_of
 from esp32sock.at.firmware import Firmware, parse_gmr
 from esp32sock.at.params import after_colon, command_line, fields
 
@@ -34,7 +34,7 @@ class FlowControl(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Test(Plain):
+class Test(SimpleCommand):
     """Does anything answer? Source: V1.0, 3.2.1."""
 
     name: ClassVar[str] = ""
@@ -45,7 +45,7 @@ class Test(Plain):
 
 
 @dataclass(frozen=True, slots=True)
-class Echo(Plain):
+class Echo(SimpleCommand):
     """Turn the echo of command lines on or off; on after every boot. Source: V1.0, 3.2.5, at-dialects 3.2."""
 
     name: ClassVar[str] = "E"
@@ -236,7 +236,7 @@ class SetStoredUart(EndsLinks):
 
 
 @dataclass(frozen=True, slots=True)
-class FirstUart(Command[UartSettings]):
+class LegacyUart(Command[UartSettings]):
     """The serial settings in force, by the command's first name; later documents leave it out.
 
     Source: V1.0, 3.2.7, at-dialects 5.1.
@@ -253,7 +253,7 @@ class FirstUart(Command[UartSettings]):
 
 
 @dataclass(frozen=True, slots=True)
-class SetFirstUart(EndsLinks):
+class SetLegacyUart(EndsLinks):
     """As `SetStoredUart`, by the command's first name. Source: V1.0, 3.2.7, at-dialects 5.1."""
 
     name: ClassVar[str] = "+UART"
@@ -265,7 +265,7 @@ class SetFirstUart(EndsLinks):
 
 
 @dataclass(frozen=True, slots=True)
-class StoreSettings(Plain):
+class StoreSettings(SimpleCommand):
     """Whether later settings go into the flash. Source: at-dialects 5, from 2.1 on."""
 
     name: ClassVar[str] = "+SYSSTORE"
@@ -277,7 +277,7 @@ class StoreSettings(Plain):
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorCodes(Plain):
+class ErrorCodes(SimpleCommand):
     """Have every ERROR come with its number, and from 5.0 on failed connections with theirs.
 
     Source: at-dialects 3.3, 5 (AT+SYSLOG, from 2.0 on).

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import Plain
-from esp32sock.at.commands.secure import MAX_SLOT
+from esp32sock.at.commands.base import SimpleCommand
+from esp32sock.at.commands.ssl import MAX_SLOT
 from esp32sock.at.params import command_line
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ MAX_PEM_BYTES = 8192
 _PEM = re.compile(rb"-----BEGIN [A-Z0-9 ]+-----[\x20-\x7e\r\n]+-----END [A-Z0-9 ]+-----\s*")
 
 
-class Kept(Enum):
+class CertificateKind(Enum):
     """What SSL client links take out of the flash; the value is its name there."""
 
     AUTHORITY = "client_ca"
@@ -37,7 +37,7 @@ class Kept(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class StoreCertificate(Plain):
+class StoreCertificate(SimpleCommand):
     """Write a certificate, several in a row, or a key, as PEM, into a slot; what was there is lost.
 
     It stays in the flash, which wears. Up to 8192 bytes. Source: at-dialects 5 (AT+SYSMFG=, from 3.2 on).
@@ -47,7 +47,7 @@ class StoreCertificate(Plain):
     timeout_s: ClassVar[float] = 15.0
     """The flash is written before the final OK; by taste."""
 
-    what: Kept
+    what: CertificateKind
     slot: int
     pem: bytes = field(repr=False)
 
@@ -61,7 +61,7 @@ class StoreCertificate(Plain):
 
     @property
     def is_secret(self) -> bool:
-        return self.what is Kept.KEY  # pieces of it could come back as text that is not understood
+        return self.what is CertificateKind.KEY  # pieces of it could come back as text that is not understood
 
     def line(self, firmware: Firmware) -> bytes:
         if not 0 <= self.slot <= MAX_SLOT:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import Command, Plain
+from esp32sock.at.commands.base import Command, SimpleCommand
 from esp32sock.at.params import after_colon, command_line
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Clock(Command[datetime]):
 
 
 @dataclass(frozen=True, slots=True)
-class SetClock(Plain):
+class SetClock(SimpleCommand):
     """Set the module's clock to an aware time, 1970 to 2038. Source: at-dialects 5 (AT+SYSTIMESTAMP=)."""
 
     name: ClassVar[str] = "+SYSTIMESTAMP"

@@ -9,7 +9,7 @@ from enum import IntFlag
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import Command, EndsLinks, Plain
+from esp32sock.at.commands.base import Command, EndsLinks, SimpleCommand
 from esp32sock.at.params import after_colon, command_line
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class DhcpServer(Command[Leases]):
 
 
 @dataclass(frozen=True, slots=True)
-class SetDhcpServer(Plain):
+class SetDhcpServer(SimpleCommand):
     """Set the leases of the SoftAP's DHCP server, or with None take the usual ones again.
 
     A lease is whole minutes, 1 to 2880; the range, at most 101 addresses, lies in the SoftAP's own network

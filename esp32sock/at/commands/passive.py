@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import Command, EndsLinks, Plain
-from esp32sock.at.commands.checks import checked_link
+from esp32sock.at.commands.base import Command, EndsLinks, SimpleCommand
+from esp32sock.at.commands.validation import checked_link
 from esp32sock.at.params import after_colon, command_line, fields
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ MAX_PULL_BYTES = 2048
 
 
 @dataclass(frozen=True, slots=True)
-class ReceiveMode(EndsLinks):
+class SetReceiveMode(EndsLinks):
     """Passive or active for all links; before they are opened. Source: at-dialects 7.7, 2.0 to 3.2."""
 
     name: ClassVar[str] = "+CIPRECVMODE"
@@ -31,7 +31,7 @@ class ReceiveMode(EndsLinks):
 
 
 @dataclass(frozen=True, slots=True)
-class ReceiveType(EndsLinks):
+class SetReceiveType(EndsLinks):
     """Passive or active for one link; before it is opened. Source: at-dialects 7.7, from 3.4 on."""
 
     name: ClassVar[str] = "+CIPRECVTYPE"
@@ -44,7 +44,7 @@ class ReceiveType(EndsLinks):
 
 
 @dataclass(frozen=True, slots=True)
-class Pull(Plain):
+class ReceiveData(SimpleCommand):
     """Fetch what a link has received, at most so many bytes; its payload comes as the link's own.
 
     ERROR when there is nothing. Source: at-dialects 7.7 (AT+CIPRECVDATA).

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock.at.commands.base import Command
-from esp32sock.at.commands.checks import checked_host
+from esp32sock.at.commands.validation import checked_host
 from esp32sock.at.params import after_colon, command_line
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from enum import IntEnum, IntFlag
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import Command, Plain
-from esp32sock.at.commands.checks import bits_of, checked_mac, checked_ssid
+from esp32sock.at.commands.base import Command, SimpleCommand
+from esp32sock.at.commands.validation import bits_of, checked_mac, checked_ssid
 from esp32sock.at.params import after_colon, command_line
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _access_point(found: dict[str, bytes]) -> AccessPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class SetScan(Plain):
+class SetScan(SimpleCommand):
     """What later scans print and whether by strength; `strongest_first` as firmware has it.
 
     The document's text and example contradict each other on the first field: on firmware 1 sorts.

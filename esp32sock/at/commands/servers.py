@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import Command, Plain
-from esp32sock.at.commands.checks import checked_port, checked_seconds
+from esp32sock.at.commands.base import Command, SimpleCommand
+from esp32sock.at.commands.validation import checked_port, checked_seconds
 from esp32sock.at.params import after_colon, command_line, fields
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Listen(Plain):
+class Listen(SimpleCommand):
     """Start the server on a port. Source: V1.0, 5.2.9, at-dialects 7.9."""
 
     name: ClassVar[str] = "+CIPSERVER"
@@ -33,7 +33,7 @@ class Listen(Plain):
 
 
 @dataclass(frozen=True, slots=True)
-class StopListening(Plain):
+class StopListening(SimpleCommand):
     """Stop the server; accepted links stay open. Source: V1.0, 5.2.9, at-dialects 7.9."""
 
     name: ClassVar[str] = "+CIPSERVER"
@@ -47,7 +47,7 @@ class StopListening(Plain):
 
 
 @dataclass(frozen=True, slots=True)
-class ServerLinks(Plain):
+class ServerLinks(SimpleCommand):
     """How many links the server may accept, 1 to 5; before it starts.
 
     Source: at-dialects 7.9, from 1.0 on.
@@ -64,7 +64,7 @@ class ServerLinks(Plain):
 
 
 @dataclass(frozen=True, slots=True)
-class ServerTimeout(Plain):
+class ServerTimeout(SimpleCommand):
     """Seconds after which an idle accepted link is closed, 0 (never) to 7200; needs a running server.
 
     Source: V1.0, 5.2.12, real-firmware/README.
@@ -79,7 +79,7 @@ class ServerTimeout(Plain):
 
 
 @dataclass(frozen=True, slots=True)
-class ServerTimeoutInForce(Command[timedelta]):
+class GetServerTimeout(Command[timedelta]):
     """When an idle accepted link is closed, 0 for never. Source: V1.0, 5.2.12, at-dialects 7.9."""
 
     name: ClassVar[str] = "+CIPSTO"
@@ -101,7 +101,7 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerInForce(Command["Server | None"]):
+class GetServer(Command["Server | None"]):
     """The running server, None without. Source: at-dialects 7.9, from 1.0 on."""
 
     name: ClassVar[str] = "+CIPSERVER"

@@ -7,8 +7,8 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import Command, Plain
-from esp32sock.at.commands.checks import one_of
+from esp32sock.at.commands.base import Command, SimpleCommand
+from esp32sock.at.commands.validation import one_of
 from esp32sock.at.params import after_colon, command_line
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Sleep(Command[SleepMode]):
 
 
 @dataclass(frozen=True, slots=True)
-class SetSleep(Plain):
+class SetSleep(SimpleCommand):
     """Change the sleep mode. Source: V1.0, 3.2.10, at-dialects 5."""
 
     name: ClassVar[str] = "+SLEEP"

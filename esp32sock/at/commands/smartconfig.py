@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import EndsLinks, Plain
-from esp32sock.at.commands.checks import one_of
+from esp32sock.at.commands.base import EndsLinks, SimpleCommand
+from esp32sock.at.commands.validation import one_of
 from esp32sock.at.params import command_line
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class StartSmartConfig(EndsLinks):
 
 
 @dataclass(frozen=True, slots=True)
-class StopSmartConfig(Plain):
+class StopSmartConfig(SimpleCommand):
     """Stop waiting for a phone and free the memory. Source: V1.0, 4.2.16."""
 
     name: ClassVar[str] = "+CWSTOPSMART"
@@ -60,7 +60,7 @@ class StopSmartConfig(Plain):
 
 
 @dataclass(frozen=True, slots=True)
-class Wps(Plain):
+class Wps(SimpleCommand):
     """Turn WPS on, as by pressing its button, or off. Source: V1.0, 4.2.17, at-dialects 6."""
 
     name: ClassVar[str] = "+WPS"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import Command, Plain
-from esp32sock.at.commands.checks import checked_host
+from esp32sock.at.commands.base import Command, SimpleCommand
+from esp32sock.at.commands.validation import checked_host
 from esp32sock.at.params import after_colon, command_line, fields
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class TimeSource:
 
 
 @dataclass(frozen=True, slots=True)
-class TimeSourceInForce(Command["TimeSource | None"]):
+class GetTimeSource(Command["TimeSource | None"]):
     """Where the module asks for the time, None while it does not. Source: V1.0, 5.2.13, at-dialects 7.2."""
 
     name: ClassVar[str] = "+CIPSNTPCFG"
@@ -58,7 +58,7 @@ class TimeSourceInForce(Command["TimeSource | None"]):
 
 
 @dataclass(frozen=True, slots=True)
-class SetTimeSource(Plain):
+class SetTimeSource(SimpleCommand):
     """Ask for the time from now on: zone -11 to 13, up to three servers, or with none the firmware's own.
 
     None turns it off. The document's form differs from that of every firmware from 1.0 on, and its off is a

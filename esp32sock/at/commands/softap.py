@@ -8,8 +8,8 @@ from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock.at.commands.base import Command, EndsLinks
-from esp32sock.at.commands.checks import MAX_SSID_BYTES, checked_ssid
 from esp32sock.at.commands.scan import Encryption
+from esp32sock.at.commands.validation import MAX_SSID_BYTES, checked_ssid
 from esp32sock.at.params import command_line, utf_8
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import Command, EndsLinks, Plain
-from esp32sock.at.commands.checks import checked_host, checked_link, checked_port, checked_seconds
+from esp32sock.at.commands.base import Command, EndsLinks, SimpleCommand
+from esp32sock.at.commands.validation import checked_host, checked_link, checked_port, checked_seconds
 from esp32sock.at.params import MAX_LINE_BYTES, after_colon, command_line, fields
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Resolve(Command["list[IPv4Address | IPv6Address]"]):
 
 
 @dataclass(frozen=True, slots=True)
-class OpenTcp(Plain):
+class OpenTcp(SimpleCommand):
     """Open a TCP link with this id (None in single-link mode); keep-alive 0 (off) to 7200 s.
 
     Source: V1.0, 5.2.3, at-dialects 7.4.
@@ -109,7 +109,7 @@ class OpenTcp(Plain):
 
 
 @dataclass(frozen=True, slots=True)
-class Send(Plain):
+class Send(SimpleCommand):
     """Send one chunk over a link: header, prompt, payload, SEND OK. Source: V1.0, 5.2.4, at-dialects 7.5."""
 
     name: ClassVar[str] = "+CIPSEND"
@@ -129,7 +129,7 @@ class Send(Plain):
 
 
 @dataclass(frozen=True, slots=True)
-class Close(Plain):
+class Close(SimpleCommand):
     """Close a link, or every one with `ALL_LINKS`; None in single-link mode. Source: at-dialects 7.8."""
 
     name: ClassVar[str] = "+CIPCLOSE"
@@ -189,7 +189,7 @@ class ShowsPeer(Command[bool]):
 
 
 @dataclass(frozen=True, slots=True)
-class ShowPeer(Plain):
+class ShowPeer(SimpleCommand):
     """Whether `+IPD` names the sender. Source: V1.0, 5.2.16, at-dialects 7.3."""
 
     name: ClassVar[str] = "+CIPDINFO"
@@ -206,7 +206,7 @@ class ShowPeer(Plain):
 
 
 @dataclass(frozen=True, slots=True)
-class SetPassthrough(Plain):
+class SetPassthrough(SimpleCommand):
     """Normal or passthrough sending. Source: V1.0, 5.2.10, at-dialects 7.3."""
 
     name: ClassVar[str] = "+CIPMODE"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import Plain
-from esp32sock.at.commands.checks import checked_link, checked_seconds
+from esp32sock.at.commands.base import SimpleCommand
+from esp32sock.at.commands.validation import checked_link, checked_seconds
 from esp32sock.at.params import command_line
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class TcpOptions(Plain):
+class TcpOptions(SimpleCommand):
     """Linger (-1: off), TCP_NODELAY, send timeout (0: none) and, from 2.4 on, keep-alive of a link.
 
     Source: at-dialects 7.11 (AT+CIPTCPOPT, from 2.1 on).

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
-from esp32sock.at.commands.base import Plain
-from esp32sock.at.commands.checks import checked_host, checked_link, checked_port, one_of
+from esp32sock.at.commands.base import SimpleCommand
+from esp32sock.at.commands.validation import checked_host, checked_link, checked_port, one_of
 from esp32sock.at.framing import DATAGRAM
 from esp32sock.at.params import command_line
 
@@ -28,7 +28,7 @@ ANY_PEER = ("0.0.0.0", 1)
 
 
 @dataclass(frozen=True, slots=True)
-class OpenUdp(Plain):
+class OpenUdp(SimpleCommand):
     """Open a UDP link with this id (None in single-link mode); `local_port` None lets the module choose.
 
     Source: V1.0, 5.2.3, at-dialects 7.4.

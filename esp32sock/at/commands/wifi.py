@@ -10,8 +10,8 @@ from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock.at.commands.addresses import NOWHERE
-from esp32sock.at.commands.base import Command, EndsLinks, Plain
-from esp32sock.at.commands.checks import checked_mac, checked_ssid, one_of
+from esp32sock.at.commands.base import Command, EndsLinks, SimpleCommand
+from esp32sock.at.commands.validation import checked_mac, checked_ssid, one_of
 from esp32sock.at.params import after_colon, command_line, fields, utf_8
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Modes(Command["frozenset[WifiMode]"]):
 
 
 @dataclass(frozen=True, slots=True)
-class SetMode(Plain):
+class SetMode(SimpleCommand):
     """Change the Wi-Fi mode; leaving a role drops its links. Source: V1.0, 4.2.1, at-dialects 6."""
 
     name: ClassVar[str] = "+CWMODE"
@@ -234,7 +234,7 @@ class AutoJoin(Command[bool]):
 
 
 @dataclass(frozen=True, slots=True)
-class SetAutoJoin(Plain):
+class SetAutoJoin(SimpleCommand):
     """Have the station join by itself after a start, or not; always stored. Source: V1.0, 4.2.10."""
 
     name: ClassVar[str] = "+CWAUTOCONN"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..uart import Uart
+    from esp32sock.simulator.serial.uart import Uart
 
 BUFFER_BYTES = 8192
 """What the module keeps for a network that does not take it (at-dialects 7.10); assumed for CIPSENDL too."""

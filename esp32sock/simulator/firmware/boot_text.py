@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from ..uart import UartSettings
+from esp32sock.simulator.serial.uart import UartSettings
 
 ROM_UART = UartSettings(baud=115200, flow_control=0)
 """At which the ROM prints, whatever the firmware had set (at-dialects 2)."""

@@ -18,12 +18,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..network import Consumed
-from .link import LINK_COUNT
+from esp32sock.simulator.firmware.link import LINK_COUNT
+from esp32sock.simulator.network.api import Consumed
 
 if TYPE_CHECKING:
-    from .core import Firmware
-    from .link import Link
+    from esp32sock.simulator.firmware.firmware import Firmware
+    from esp32sock.simulator.firmware.link import Link
 
 SEGMENT_BYTES = 1440
 """The MSS of a stock build (performance-facts 2.4)."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..journal import LinkRecord
-    from ..network import DatagramReceived, OpenDatagram, OpenStream
+    from esp32sock.simulator.network.api import DatagramReceived, OpenDatagram, OpenStream
+    from esp32sock.simulator.observers.journal import LinkRecord
 
 LINK_COUNT = 5
 ALL_LINKS = 5

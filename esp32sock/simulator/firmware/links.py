@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..journal import LinkRecord
-from ..network import (
+from esp32sock.simulator.firmware.link import LINK_COUNT, OPEN_UDP_QUEUE, UDP_QUEUE, Link
+from esp32sock.simulator.network.api import (
     Accepted,
     Close,
     DatagramReceived,
@@ -24,12 +24,12 @@ from ..network import (
     SendDatagram,
     Sent,
 )
-from .link import LINK_COUNT, OPEN_UDP_QUEUE, UDP_QUEUE, Link
+from esp32sock.simulator.observers.journal import LinkRecord
 
 if TYPE_CHECKING:
-    from ..kernel import Promise
-    from ..network import Event
-    from .core import Firmware
+    from esp32sock.simulator.firmware.firmware import Firmware
+    from esp32sock.simulator.kernel import Future
+    from esp32sock.simulator.network.api import Event
 
 NOWHERE = "0.0.0.0"
 """A UDP peer that is no address: the link receives from anyone and what it sends is lost (a guess)."""
@@ -202,7 +202,7 @@ class Links:
             timer.cancel()
         return isinstance(answer, Sent)
 
-    def _stop_waiting(self, link: Link, promise: Promise[Event]) -> None:
+    def _stop_waiting(self, link: Link, promise: Future[Event]) -> None:
         if self._questions.withdraw(link.handle, promise, Failed(link.handle, "send time limit")):
             link.unsent = True
 

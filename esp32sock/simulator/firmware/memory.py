@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from ..nvs import Nvs
+    from esp32sock.simulator.nvs import Nvs
 
 T = TypeVar("T")
 

@@ -12,18 +12,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..network import OpenDatagram, OpenStream
-from .backlog import Backlog
-from .receiver import CANCEL
-from .registry import Call, command
-from .results import Refusal, Result, refuse_if
-from .sending import prompt
-from .tls import security_of
+from esp32sock.simulator.firmware.backlog import Backlog
+from esp32sock.simulator.firmware.commands.registry import Call, command
+from esp32sock.simulator.firmware.commands.results import CommandRefused, Result, refuse_if
+from esp32sock.simulator.firmware.commands.sending import prompt
+from esp32sock.simulator.firmware.commands.tls import security_of
+from esp32sock.simulator.firmware.receiver import CANCEL
+from esp32sock.simulator.network.api import OpenDatagram, OpenStream
 
 if TYPE_CHECKING:
-    from ..kernel import Process, Timer
-    from .core import Firmware
-    from .link import Link
+    from esp32sock.simulator.firmware.firmware import Firmware
+    from esp32sock.simulator.firmware.link import Link
+    from esp32sock.simulator.kernel import Process, Timer
 
 GUARD_S = 0.02
 """At-dialects 7.10."""
@@ -252,7 +252,7 @@ def start(call: Call) -> Result:
     firmware, state = call.firmware, call.state
     link = _only_link(firmware)
     if not state.passthrough_mode or link is None:
-        raise Refusal
+        raise CommandRefused
     refuse_if(not link.is_stream and link.udp_mode != 0)
     refuse_if(link.is_secure and not call.profile.tcpip.passthrough_ssl)
     prompt(call)

@@ -19,13 +19,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .results import BUSY, FORCED_RESTART, Result, no_leading_at
+from esp32sock.simulator.firmware.commands.results import BUSY, FORCED_RESTART, Result, no_leading_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..kernel import Mailbox
-    from .core import Firmware
+    from esp32sock.simulator.firmware.firmware import Firmware
+    from esp32sock.simulator.kernel import Mailbox
 
 CANCEL = b"+++"
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..network import Accepted, Close, Listen
-from .link import LINK_COUNT
-from .registry import Call, command
-from .results import Refusal, refuse_if
-from .tls import server_security
+from esp32sock.simulator.firmware.commands.registry import Call, command
+from esp32sock.simulator.firmware.commands.results import CommandRefused, refuse_if
+from esp32sock.simulator.firmware.commands.tls import server_security
+from esp32sock.simulator.firmware.link import LINK_COUNT
+from esp32sock.simulator.network.api import Accepted, Close, Listen
 
 if TYPE_CHECKING:
-    from ..kernel import Timer
-    from .core import Firmware
-    from .link import Link
+    from esp32sock.simulator.firmware.firmware import Firmware
+    from esp32sock.simulator.firmware.link import Link
+    from esp32sock.simulator.kernel import Timer
 
 DEFAULT_PORT = 333
 """V1.0 5.2.9."""
@@ -63,7 +63,7 @@ class Server:
         window = firmware.window_bytes(0)
         opened = await firmware.questions.listen(Listen(handle, port, window, tls))
         if opened is None:
-            raise Refusal
+            raise CommandRefused
         self.listener = Listener(handle, port, kind, ca, interface)
         firmware.links.wake_others_soon()
 
@@ -205,7 +205,7 @@ def most_links(call: Call) -> None:
     open_links = len(call.firmware.links.accepted())
     if open_links > wanted:
         call.say(f"Have {open_links} Connections")
-        raise Refusal
+        raise CommandRefused
     call.firmware.server.most_links = wanted
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .registry import Call, command
-from .results import failed
+from esp32sock.simulator.firmware.commands.registry import Call, command
+from esp32sock.simulator.firmware.commands.results import failed
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from ..kernel import Process
-    from .core import Firmware
+    from esp32sock.simulator.firmware.firmware import Firmware
+    from esp32sock.simulator.kernel import Process
 
 KINDS = {1: "ESPTOUCH", 2: "AIRKISS", 3: "ESPTOUCH", 4: "ESPTOUCH_V2"}
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from .registry import Call, command
-from .results import refuse_if
+from esp32sock.simulator.firmware.commands.registry import Call, command
+from esp32sock.simulator.firmware.commands.results import refuse_if
 
 if TYPE_CHECKING:
-    from ..kernel import Process
-    from .core import Firmware
+    from esp32sock.simulator.firmware.firmware import Firmware
+    from esp32sock.simulator.kernel import Process
 
 DEFAULT_SERVERS = ("cn.ntp.org.cn", "ntp.sjtu.edu.cn", "us.pool.ntp.org")
 """V1.0 5.2.13."""

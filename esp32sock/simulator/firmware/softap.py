@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
-from .addresses import DHCP_SOFTAP, dhcp_range, is_mac
-from .params import encode, quote
-from .registry import Call, command
-from .results import Refusal, failed, out_of_range, wrong_count
+from esp32sock.simulator.firmware.commands.addresses import DHCP_SOFTAP, dhcp_range, is_mac
+from esp32sock.simulator.firmware.commands.params import encode, quote
+from esp32sock.simulator.firmware.commands.registry import Call, command
+from esp32sock.simulator.firmware.commands.results import CommandRefused, failed, out_of_range, wrong_count
 
 if TYPE_CHECKING:
-    from ..radio import Visitor
-    from .core import Firmware
+    from esp32sock.simulator.environment.radio import SoftApClient
+    from esp32sock.simulator.firmware.firmware import Firmware
 
 SSID_BYTES = 32
 PASSWORD_BYTES = 63
@@ -48,7 +48,7 @@ class SoftAp:
         for visitor in self._firmware.settings.stations:
             self._firmware.spawn(self._visit(visitor))
 
-    async def _visit(self, visitor: Visitor) -> None:
+    async def _visit(self, visitor: SoftApClient) -> None:
         await self._firmware.kernel.sleep(visitor.after_s)
         if visitor.mac not in self.stations:
             self.arrive(visitor.mac)
@@ -123,7 +123,7 @@ def softap(call: Call) -> None:
         raise out_of_range(0)
     if arguments.count == 1:
         # A string that is not there is only complained about, a number ends it (sweep of CWSAP, 1.0).
-        raise Refusal(0x01080001, 0x01080002)
+        raise CommandRefused(0x01080001, 0x01080002)
     password = arguments.string(255)
     if len(encode(password)) > PASSWORD_BYTES + 1:
         raise out_of_range(1)

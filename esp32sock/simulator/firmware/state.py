@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .state_tcpip import TcpIpState
+from esp32sock.simulator.firmware.state_tcpip import TcpIpState
 
 if TYPE_CHECKING:
-    from ..nvs import Nvs
+    from esp32sock.simulator.nvs import Nvs
 
 
 @dataclass(slots=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from .link import ALL_LINKS, LINK_COUNT
+from esp32sock.simulator.firmware.link import ALL_LINKS, LINK_COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..nvs import Nvs
-    from .link import Link
+    from esp32sock.simulator.firmware.link import Link
+    from esp32sock.simulator.nvs import Nvs
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..radio import AccessPoint, JoinFailure, Subnet
+from esp32sock.simulator.environment.radio import AccessPoint, JoinFailure, Subnet
 
 if TYPE_CHECKING:
-    from ..kernel import Process
-    from .core import Firmware
+    from esp32sock.simulator.firmware.firmware import Firmware
+    from esp32sock.simulator.kernel import Process
 
 
 class Station:

@@ -19,25 +19,25 @@ from esp32sock.at.commands import (
     certificates,
     clock,
     dhcp,
-    escaped,
     passive,
+    passthrough,
     ping,
     scan,
-    secure,
+    sendex,
     servers,
     sleep,
     smartconfig,
     sntp,
     softap,
+    ssl,
     tcpip,
     tcpoptions,
-    transparent,
     udp,
     update,
     wifi,
 )
 from esp32sock.at.framing import stream_chunk
-from esp32sock.simulator.certificates import CA
+from esp32sock.simulator.environment.certificates import CA
 from tests.at.commands.talk import HOST
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ SERIAL = basic.UartSettings(115200, 7, 3, basic.Parity.EVEN, basic.FlowControl.R
 HEARD = [("Espressif", "10:01:00:c4:0a:51", 5), ("MasseyWifi", "10:01:00:c4:0a:52", 10)]
 ATTIC = softap.SoftApSettings('at"tic,\\', "correct horse", 6, scan.Encryption.WPA2_PSK, 3, hidden=True)
 NOON = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
-NO_SSL = dict.fromkeys(range(5), secure.SslSettings())
-VERIFYING = secure.SslSettings(secure.SslAuth.VERIFY_SERVER, 0, 1)
+NO_SSL = dict.fromkeys(range(5), ssl.SslSettings())
+VERIFYING = ssl.SslSettings(ssl.SslAuth.VERIFY_SERVER, 0, 1)
 CLOCK = sntp.TimeSource(8, ("a.test", "b.test"))
 USUAL_SERVERS = ("cn.ntp.org.cn", "ntp.sjtu.edu.cn", "us.pool.ntp.org")
 
@@ -160,8 +160,8 @@ CASES = [
     Case("AT+GSLP=", sleep.DeepSleep(timedelta(seconds=2)), timedelta(seconds=2), restarts=True),
     Case("ATE", basic.Echo(on=True), after=((basic.Echo(on=False), None),)),
     Case("AT+RESTORE", basic.Restore(), restarts=True),
-    Case("AT+UART?", basic.FirstUart(), as_read_back(115200)),
-    Case("AT+UART=", basic.SetFirstUart(SERIAL)),
+    Case("AT+UART?", basic.LegacyUart(), as_read_back(115200)),
+    Case("AT+UART=", basic.SetLegacyUart(SERIAL)),
     Case("AT+UART_CUR?", basic.Uart(), as_read_back(115200)),
     Case("AT+UART_CUR=", basic.SetUart(SERIAL)),
     Case("AT+UART_DEF?", basic.StoredUart(), basic.UartSettings(115200)),
@@ -176,11 +176,11 @@ CASES = [
     Case("AT+SLEEP?", sleep.Sleep(), sleep.SleepMode.OFF, before=(sleep.SetSleep(sleep.SleepMode.OFF),)),
     Case("AT+SLEEP=", sleep.SetSleep(sleep.SleepMode.MODEM)),
     Case("AT+SYSRAM?", basic.FreeMemory(), free_memory),
-    Case("AT+SYSMSG?", transparent.SystemMessages(), transparent.Messages(0)),
+    Case("AT+SYSMSG?", passthrough.SystemMessages(), passthrough.Messages(0)),
     Case(
         "AT+SYSMSG=",
-        transparent.SetSystemMessages(transparent.Messages.LINK_DETAILS),
-        after=((transparent.SystemMessages(), transparent.Messages.LINK_DETAILS),),
+        passthrough.SetSystemMessages(passthrough.Messages.LINK_DETAILS),
+        after=((passthrough.SystemMessages(), passthrough.Messages.LINK_DETAILS),),
     ),
     Case("AT+SYSLOG=", basic.ErrorCodes(on=True)),
     Case("AT+SYSSTORE=", basic.StoreSettings(on=False)),
@@ -188,12 +188,12 @@ CASES = [
     Case("AT+SYSTIMESTAMP=", clock.SetClock(NOON), after=((clock.Clock(), NOON),)),
     Case(
         "AT+SYSMFG=",
-        certificates.StoreCertificate(certificates.Kept.AUTHORITY, 1, CA.encode()),
+        certificates.StoreCertificate(certificates.CertificateKind.AUTHORITY, 1, CA.encode()),
         mux=True,
         after=(
             (clock.SetClock(NOON), None),
-            (secure.SetSslSettings(2, VERIFYING), None),
-            (secure.OpenSsl(2, HOST, 7443), None),
+            (ssl.SetSslSettings(2, VERIFYING), None),
+            (ssl.OpenSsl(2, HOST, 7443), None),
         ),
     ),
     Case("AT+CWMODE=?", wifi.Modes(), frozenset(map(wifi.WifiMode, (1, 2, 3)))),
@@ -297,32 +297,32 @@ CASES = [
         mux=True,
         after=((tcpip.Links(), [link(3, "UDP", 7005, 1112)]),),
     ),
-    Case("AT+CIPSTART=", secure.OpenSsl(2, HOST, 7443), mux=True, after=((tcpip.Links(), shown_ssl),)),
-    Case("AT+CIPSSLCCONF?", secure.SslSettingsInForce(), NO_SSL, mux=True),
+    Case("AT+CIPSTART=", ssl.OpenSsl(2, HOST, 7443), mux=True, after=((tcpip.Links(), shown_ssl),)),
+    Case("AT+CIPSSLCCONF?", ssl.GetSslSettings(), NO_SSL, mux=True),
     Case(
         "AT+CIPSSLCCONF=",
-        secure.SetSslSettings(2, VERIFYING),
+        ssl.SetSslSettings(2, VERIFYING),
         mux=True,
-        after=((secure.SslSettingsInForce(), NO_SSL | {2: VERIFYING}),),
+        after=((ssl.GetSslSettings(), NO_SSL | {2: VERIFYING}),),
         not_on=("1.0",),  # whose form is another one
     ),
     Case(
         "AT+CIPSSLCSNI=",
-        secure.SetServerName(2, "host.test"),
+        ssl.SetServerName(2, "host.test"),
         mux=True,
-        after=((secure.SetServerName(2, ""), None),),
+        after=((ssl.SetServerName(2, ""), None),),
     ),
     Case(
         "AT+CIPSSLCCN=",
-        secure.SetCommonName(2, "host.test"),
+        ssl.SetCommonName(2, "host.test"),
         mux=True,
-        after=((secure.SetCommonName(2, ""), None),),
+        after=((ssl.SetCommonName(2, ""), None),),
     ),
     Case(
         "AT+CIPSSLCALPN=",
-        secure.SetAlpn(2, ("http/1.1", "h2")),
+        ssl.SetAlpn(2, ("http/1.1", "h2")),
         mux=True,
-        after=((secure.SetAlpn(2), None),),
+        after=((ssl.SetAlpn(2), None),),
     ),
     Case(
         "AT+CIPTCPOPT=",
@@ -341,11 +341,11 @@ CASES = [
     ),
     Case(
         "AT+CIPSEND",
-        transparent.EnterPassthrough(),
+        passthrough.EnterPassthrough(),
         before=(OPEN, tcpip.SetPassthrough(on=True)),
     ),
-    Case("AT+CIPSENDEX=", escaped.SendEscaped(None, b"hello"), before=(OPEN,)),
-    Case("AT+CIPSENDEX=", escaped.SendEscaped(1, b"hello"), mux=True, before=(tcpip.OpenTcp(1, HOST, 7000),)),
+    Case("AT+CIPSENDEX=", sendex.SendEscaped(None, b"hello"), before=(OPEN,)),
+    Case("AT+CIPSENDEX=", sendex.SendEscaped(1, b"hello"), mux=True, before=(tcpip.OpenTcp(1, HOST, 7000),)),
     Case(
         "AT+CIPCLOSE=",
         tcpip.Close(0),
@@ -366,42 +366,42 @@ CASES = [
     Case("AT+CIFSR", wifi.OwnAddresses(), ADDRESSES, before=(BOTH_ROLES,)),
     Case("AT+CIPMUX?", tcpip.Multiplexed(), False),
     Case("AT+CIPMUX=", tcpip.SetMultiplexed(on=True), after=((tcpip.Multiplexed(), True),)),
-    Case("AT+CIPSERVER?", servers.ServerInForce(), None),
-    Case("AT+CIPSERVER?", servers.ServerInForce(), servers.Server(8080, "TCP"), mux=True, before=(SERVE,)),
+    Case("AT+CIPSERVER?", servers.GetServer(), None),
+    Case("AT+CIPSERVER?", servers.GetServer(), servers.Server(8080, "TCP"), mux=True, before=(SERVE,)),
     Case("AT+CIPSERVER=", SERVE, mux=True),
     Case("AT+CIPSERVER=", servers.StopListening(), mux=True, before=(SERVE,)),
     Case("AT+CIPSERVERMAXCONN=", servers.ServerLinks(3), mux=True),
-    Case("AT+CIPMODE?", transparent.Passthrough(), False),
-    Case("AT+CIPMODE=", tcpip.SetPassthrough(on=True), after=((transparent.Passthrough(), True),)),
-    Case("AT+SAVETRANSLINK=", transparent.StoreTcpPassthrough("host.test", 1002, 60)),
-    Case("AT+SAVETRANSLINK=", transparent.StoreUdpPassthrough("192.168.6.110", 1002, 1005)),
-    Case("AT+SAVETRANSLINK=", transparent.ForgetPassthrough()),
-    Case("AT+CIPSTO?", servers.ServerTimeoutInForce(), timedelta(0), mux=True, before=(SERVE,)),
+    Case("AT+CIPMODE?", passthrough.Passthrough(), False),
+    Case("AT+CIPMODE=", tcpip.SetPassthrough(on=True), after=((passthrough.Passthrough(), True),)),
+    Case("AT+SAVETRANSLINK=", passthrough.StoreTcpPassthrough("host.test", 1002, 60)),
+    Case("AT+SAVETRANSLINK=", passthrough.StoreUdpPassthrough("192.168.6.110", 1002, 1005)),
+    Case("AT+SAVETRANSLINK=", passthrough.ForgetPassthrough()),
+    Case("AT+CIPSTO?", servers.GetServerTimeout(), timedelta(0), mux=True, before=(SERVE,)),
     Case(
         "AT+CIPSTO=",
         servers.ServerTimeout(10),
         mux=True,
         before=(SERVE,),
-        after=((servers.ServerTimeoutInForce(), timedelta(seconds=10)),),
+        after=((servers.GetServerTimeout(), timedelta(seconds=10)),),
     ),
-    Case("AT+CIPSNTPCFG?", sntp.TimeSourceInForce(), None),
-    Case("AT+CIPSNTPCFG=", sntp.SetTimeSource(CLOCK), after=((sntp.TimeSourceInForce(), CLOCK),)),
+    Case("AT+CIPSNTPCFG?", sntp.GetTimeSource(), None),
+    Case("AT+CIPSNTPCFG=", sntp.SetTimeSource(CLOCK), after=((sntp.GetTimeSource(), CLOCK),)),
     Case(
         "AT+CIPSNTPCFG=",
         sntp.SetTimeSource(sntp.TimeSource(-11)),
-        after=((sntp.TimeSourceInForce(), sntp.TimeSource(-11, USUAL_SERVERS)),),
+        after=((sntp.GetTimeSource(), sntp.TimeSource(-11, USUAL_SERVERS)),),
     ),
     Case(
         "AT+CIPSNTPCFG",
         sntp.SetTimeSource(None),
         before=(sntp.SetTimeSource(CLOCK),),
-        after=((sntp.TimeSourceInForce(), None),),
+        after=((sntp.GetTimeSource(), None),),
     ),
     Case(
         "AT+CIPSNTPCFG=",
         sntp.SetTimeSource(None),
         before=(sntp.SetTimeSource(CLOCK),),
-        after=((sntp.TimeSourceInForce(), None),),
+        after=((sntp.GetTimeSource(), None),),
         not_on=("doc-v1", "0.10"),
     ),
     Case("AT+CIPSNTPTIME?", sntp.Time(), None),
@@ -422,10 +422,14 @@ CASES = [
     Case("AT+CIUPDATE", update.Update(), tuple(update.UpdateStage), restarts=True),
     Case("AT+CIPDINFO?", tcpip.ShowsPeer(), False),
     Case("AT+CIPDINFO=", tcpip.ShowPeer(on=True)),
-    Case("AT+CIPRECVMODE=", passive.ReceiveMode(passive=True)),
-    Case("AT+CIPRECVTYPE=", passive.ReceiveType(0, passive=True), mux=True),
+    Case("AT+CIPRECVMODE=", passive.SetReceiveMode(passive=True)),
+    Case("AT+CIPRECVTYPE=", passive.SetReceiveType(0, passive=True), mux=True),
     Case(
-        "AT+CIPRECVLEN?", passive.UnreadBytes(), unread, mux=True, before=(passive.ReceiveMode(passive=True),)
+        "AT+CIPRECVLEN?",
+        passive.UnreadBytes(),
+        unread,
+        mux=True,
+        before=(passive.SetReceiveMode(passive=True),),
     ),
     Case("AT+PING=", ping.Ping(HOST), timedelta(milliseconds=2)),
 ]

@@ -8,12 +8,12 @@ from esp32sock.at.commands import basic, tcpip
 from esp32sock.at.events import CommandDone, CommandFailed, DataReceived, Event, ModuleRestarted
 from esp32sock.at.framing import NEED_DATA
 from esp32sock.at.session import Session
-from esp32sock.simulator import MemoryNetwork, Module, Settings
-from esp32sock.simulator.memory_network import TlsPeer
+from esp32sock.simulator import Device, MemoryNetwork, Settings
+from esp32sock.simulator.network.memory import TlsPeer
 
 if TYPE_CHECKING:
     from esp32sock.at.commands import Command
-    from esp32sock.simulator.memory_network import Connection
+    from esp32sock.simulator.network.memory import Connection
 
 R = TypeVar("R")
 
@@ -37,7 +37,7 @@ class Talk:
         self.network.listen(HOST, 7443, echo, tls=TlsPeer())
         self.network.answer_datagrams(HOST, 7005, lambda data: [data])
         self.network.update = "4.1.1.0"
-        self.module = Module(Settings(profile=profile, **settings), self.network)
+        self.module = Device(Settings(profile=profile, **settings), self.network)
         self.session = Session(mux=False)
         self.session.port_opened()
         self.now = 0.0

@@ -12,20 +12,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from esp32sock.at.commands import basic, ping, secure, sntp, softap, tcpip, transparent, udp, update, wifi
+from esp32sock.at.commands import basic, passthrough, ping, sntp, softap, ssl, tcpip, udp, update, wifi
 from esp32sock.at.commands.scan import Encryption, Scan
 from esp32sock.at.events import ModuleRestarted, UnknownText
 from esp32sock.at.firmware import Firmware
 from esp32sock.simulator import AccessPoint
-from esp32sock.simulator.faults import Faults
-from esp32sock.simulator.firmware.executor import parse
-from esp32sock.simulator.firmware.params import Arguments
+from esp32sock.simulator.faults.hooks import Faults
+from esp32sock.simulator.firmware.commands.executor import parse
+from esp32sock.simulator.firmware.commands.params import Arguments
 from esp32sock.simulator.firmware.softap import SoftApSettings
 from tests.at.commands.talk import HOST, Talk
 
 if TYPE_CHECKING:
     from esp32sock.at.commands import Command
-    from esp32sock.simulator.faults import LineVerdict
+    from esp32sock.simulator.faults.hooks import LineVerdict
 
 NASTY = [
     "\\",
@@ -103,10 +103,10 @@ def test_host_names(host: str) -> None:
     for command, name, kinds, values in (
         (tcpip.Resolve(host), "CIPDOMAIN", [str], [host]),
         (tcpip.OpenTcp(3, host, 80), "CIPSTART", [int, str, str, int], [3, "TCP", host, 80]),
-        (secure.OpenSsl(3, host, 80), "CIPSTART", [int, str, str, int], [3, "SSL", host, 80]),
+        (ssl.OpenSsl(3, host, 80), "CIPSTART", [int, str, str, int], [3, "SSL", host, 80]),
         (udp.OpenUdp(3, (host, 80)), "CIPSTART", [int, str, str, int], [3, "UDP", host, 80]),
         (
-            transparent.StoreTcpPassthrough(host, 80),
+            passthrough.StoreTcpPassthrough(host, 80),
             "SAVETRANSLINK",
             [int, str, int, str],
             [1, host, 80, "TCP"],
@@ -129,14 +129,14 @@ def test_host_names(host: str) -> None:
 def test_other_names(text: str) -> None:
     for command, name, kinds, values in (
         (
-            transparent.StoreUdpPassthrough(text, 80),
+            passthrough.StoreUdpPassthrough(text, 80),
             "SAVETRANSLINK",
             [int, str, int, str],
             [1, text, 80, "UDP"],
         ),
         (ping.Ping(text), "PING", [str], [text]),
-        (secure.SetServerName(1, text), "CIPSSLCSNI", [int, str], [1, text]),
-        (secure.SetCommonName(1, text), "CIPSSLCCN", [int, str], [1, text]),
+        (ssl.SetServerName(1, text), "CIPSSLCSNI", [int, str], [1, text]),
+        (ssl.SetCommonName(1, text), "CIPSSLCCN", [int, str], [1, text]),
         (update.Update(version=text), "CIUPDATE", [int, str], [0, text]),
     ):
         seen = read(command, name, *kinds)
@@ -243,9 +243,9 @@ def test_what_would_end_a_line_is_refused_everywhere(text: str) -> None:
         tcpip.Resolve(text),
         tcpip.OpenTcp(0, text, 80),
         udp.OpenUdp(0, (text, 80)),
-        secure.OpenSsl(0, text, 80),
-        transparent.StoreTcpPassthrough(text, 80),
-        transparent.StoreUdpPassthrough(text, 80),
+        ssl.OpenSsl(0, text, 80),
+        passthrough.StoreTcpPassthrough(text, 80),
+        passthrough.StoreUdpPassthrough(text, 80),
         sntp.SetTimeSource(sntp.TimeSource(0, (text,))),
     ]
     for command in commands:

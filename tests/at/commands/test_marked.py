@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from esp32sock.at.commands.escaped import SendMarked
+from esp32sock.at.commands.sendex import SendMarked
 from esp32sock.at.firmware import Firmware
 
 FIRMWARE = Firmware((4, 1, 0, 0))
@@ -14,7 +14,7 @@ def test_only_the_mark_ends_it() -> None:
     command = SendMarked(4, b"a+++", ("10.0.2.2", 7005))
     assert command.line(FIRMWARE) == b'AT+CIPSENDEX=4,7,"10.0.2.2",7005'
     assert bytes(command.payload or b"") == rb"a+++\0"
-    assert command.taken_bytes == 4
+    assert command.acknowledged_bytes == 4
     assert SendMarked(0, b"a+++").line(FIRMWARE) == b"AT+CIPSENDEX=0,7"
 
 

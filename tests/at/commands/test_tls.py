@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from esp32sock.at.commands import basic, clock, secure
-from esp32sock.at.commands.certificates import Kept, StoreCertificate
-from esp32sock.at.commands.secure import SslAuth, SslSettings
+from esp32sock.at.commands import basic, clock, ssl
+from esp32sock.at.commands.certificates import CertificateKind, StoreCertificate
+from esp32sock.at.commands.ssl import SslAuth, SslSettings
 from esp32sock.at.events import UnknownText
 from esp32sock.at.firmware import Firmware
 from esp32sock.at.state import CommandState
 from esp32sock.errors import CommandError
-from tests.at.rig import Data, Done, Failed, Rig, assert_events, assert_polite
+from tests.at.harness import Data, Done, Failed, Rig, assert_events, assert_polite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,25 +27,25 @@ BOTH = SslSettings(SslAuth.OWN_CERTIFICATE | SslAuth.VERIFY_SERVER, 1, 0)
 NONE = SslSettings()
 
 
-def settings(own: int = 0, authority: int = 0) -> secure.SetSslSettings:
-    return secure.SetSslSettings(0, SslSettings(SslAuth.VERIFY_SERVER, own, authority))
+def settings(own: int = 0, authority: int = 0) -> ssl.SetSslSettings:
+    return ssl.SetSslSettings(0, SslSettings(SslAuth.VERIFY_SERVER, own, authority))
 
 
 REFUSED: list[tuple[Command[Any], str]] = [
-    (secure.SetSslSettings(5, NONE), "link id 5"),
+    (ssl.SetSslSettings(5, NONE), "link id 5"),
     (settings(own=256), "slot 256"),
     (settings(authority=-1), "slot -1"),
-    (secure.SetServerName(0, "h" * 65), "65 bytes"),
-    (secure.SetServerName(-1, "h"), "link id -1"),
-    (secure.SetCommonName(0, "h" * 65), "65 bytes"),
-    (secure.SetCommonName(5, "h"), "link id 5"),
-    (secure.SetAlpn(0, ("a",) * 6), "6 protocols"),
-    (secure.SetAlpn(0, ("a", "")), "has a name"),
-    (secure.SetAlpn(0, ("a" * 120, "b" * 120)), "a command line may have"),
-    (StoreCertificate(Kept.KEY, 256, PEM), "slot 256"),
-    (StoreCertificate(Kept.KEY, 0, b""), "PEM"),
-    (StoreCertificate(Kept.KEY, 0, b"0\x82\x01"), "PEM"),
-    (StoreCertificate(Kept.AUTHORITY, 0, PEM * 140), "bytes of PEM; a slot takes 8192"),
+    (ssl.SetServerName(0, "h" * 65), "65 bytes"),
+    (ssl.SetServerName(-1, "h"), "link id -1"),
+    (ssl.SetCommonName(0, "h" * 65), "65 bytes"),
+    (ssl.SetCommonName(5, "h"), "link id 5"),
+    (ssl.SetAlpn(0, ("a",) * 6), "6 protocols"),
+    (ssl.SetAlpn(0, ("a", "")), "has a name"),
+    (ssl.SetAlpn(0, ("a" * 120, "b" * 120)), "a command line may have"),
+    (StoreCertificate(CertificateKind.KEY, 256, PEM), "slot 256"),
+    (StoreCertificate(CertificateKind.KEY, 0, b""), "PEM"),
+    (StoreCertificate(CertificateKind.KEY, 0, b"0\x82\x01"), "PEM"),
+    (StoreCertificate(CertificateKind.AUTHORITY, 0, PEM * 140), "bytes of PEM; a slot takes 8192"),
     (clock.SetClock(datetime(2026, 1, 1)), "time zone"),
     (clock.SetClock(datetime(1969, 12, 31, tzinfo=UTC)), "outside 1970"),
     (clock.SetClock(datetime(2038, 1, 20, tzinfo=UTC)), "outside 1970"),
@@ -61,15 +61,15 @@ def test_what_cannot_be_sent_is_refused(command: Command[Any], words: str) -> No
 @pytest.mark.parametrize(
     ("command", "line"),
     [
-        (secure.SetSslSettings(4, BOTH), b"AT+CIPSSLCCONF=4,3,1,0"),
+        (ssl.SetSslSettings(4, BOTH), b"AT+CIPSSLCCONF=4,3,1,0"),
         (settings(255, 255), b"AT+CIPSSLCCONF=0,2,255,255"),
-        (secure.SetServerName(0, "h" * 64), b'AT+CIPSSLCSNI=0,"%s"' % (b"h" * 64)),
-        (secure.SetServerName(0, ""), b'AT+CIPSSLCSNI=0,""'),
-        (secure.SetCommonName(3, "h"), b'AT+CIPSSLCCN=3,"h"'),
-        (secure.SetAlpn(1, ("http/1.1", "h2")), b'AT+CIPSSLCALPN=1,2,"http/1.1","h2"'),
-        (secure.SetAlpn(1), b"AT+CIPSSLCALPN=1,0"),
+        (ssl.SetServerName(0, "h" * 64), b'AT+CIPSSLCSNI=0,"%s"' % (b"h" * 64)),
+        (ssl.SetServerName(0, ""), b'AT+CIPSSLCSNI=0,""'),
+        (ssl.SetCommonName(3, "h"), b'AT+CIPSSLCCN=3,"h"'),
+        (ssl.SetAlpn(1, ("http/1.1", "h2")), b'AT+CIPSSLCALPN=1,2,"http/1.1","h2"'),
+        (ssl.SetAlpn(1), b"AT+CIPSSLCALPN=1,0"),
         (
-            StoreCertificate(Kept.CERTIFICATE, 1, PEM),
+            StoreCertificate(CertificateKind.CERTIFICATE, 1, PEM),
             b'AT+SYSMFG=2,"client_cert","client_cert.1",8,%d' % len(PEM),
         ),
         (clock.SetClock(datetime(2038, 1, 19, 3, 14, 7, tzinfo=UTC)), b"AT+SYSTIMESTAMP=2147483647"),
@@ -90,7 +90,7 @@ def test_line(command: Command[Any], line: bytes) -> None:
     ],
 )
 def test_settings_of_every_generation(lines: list[bytes], result: Any) -> None:
-    assert secure.SslSettingsInForce().result(lines, FIRMWARE) == result
+    assert ssl.GetSslSettings().result(lines, FIRMWARE) == result
 
 
 def test_the_clock() -> None:
@@ -98,7 +98,7 @@ def test_the_clock() -> None:
 
 
 def test_a_key_is_shown_nowhere() -> None:
-    key = StoreCertificate(Kept.KEY, 0, PEM)
+    key = StoreCertificate(CertificateKind.KEY, 0, PEM)
     assert "AAAA" not in repr(key)
     rig = Rig.ready()
     rig.send(key)
@@ -109,7 +109,7 @@ def test_a_key_is_shown_nowhere() -> None:
 
 
 def test_an_empty_slot_is_named() -> None:
-    opening = secure.OpenSsl(0, "h", 443)
+    opening = ssl.OpenSsl(0, "h", 443)
     assert opening.advice([b"NO CA FOUND"]) == "the slot holds no CA"
     assert "does not say which" in opening.advice([])
 
@@ -117,7 +117,7 @@ def test_an_empty_slot_is_named() -> None:
 # ---- a payload that stays in the module
 
 AT = basic.Test()
-STORE = StoreCertificate(Kept.AUTHORITY, 1, PEM)
+STORE = StoreCertificate(CertificateKind.AUTHORITY, 1, PEM)
 PROMPT, OK, ERROR = b"\r\nOK\r\n\r\n>", b"\r\nOK\r\n", b"\r\nERROR\r\n"
 
 

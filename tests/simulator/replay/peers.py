@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from esp32sock.simulator.memory_network import Connection, MemoryNetwork, TlsPeer
+from esp32sock.simulator.network.memory import Connection, MemoryNetwork, TlsPeer
 
 GATEWAY = "10.0.2.2"
 SERVER_PORT = 8080

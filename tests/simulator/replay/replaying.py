@@ -14,14 +14,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from esp32sock.simulator.module import Module
+from esp32sock.simulator.device import Device
+from esp32sock.simulator.environment.settings import OBSERVED_TIMING, Settings
 from esp32sock.simulator.nvs import Nvs
-from esp32sock.simulator.settings import OBSERVED_TIMING, Settings
+from tests.simulator.replay.annotations import Director
 
 from .capture import Capture, Printed, Remark, Section, Step, Written
 from .normalise import THIRD_PARTY, normalise
 from .peers import Driver, network_of_the_captures
-from .remarks import Director
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ class Bench:
         self.network = network_of_the_captures(firmware, self.driver)
         profile = PROFILES[firmware]
         settings = Settings(profile=profile, joined=not shipped, timing=OBSERVED_TIMING, window_bytes=5760)
-        self.module = Module(settings, self.network, nvs=nvs or (Nvs() if shipped else None))
+        self.module = Device(settings, self.network, nvs=nvs or (Nvs() if shipped else None))
         self._actions: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = 0
         self.air = list(self.module.firmware.radio.access_points)

@@ -1,0 +1,102 @@
+"""Changing the serial line on both sides, and the way back when nothing is understood then.
+
+Theory of operation: the module says OK at the old settings and then has the new ones; the host follows and
+asks for a sign of life. Without one the module may still hear us though we do not hear it: it is told to go
+back, and then we do. All this while the dialogue is SYNCING, in which an unanswered command is owed nothing.
+Only what has worked is stored.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import trio
+
+from esp32sock.at.commands import basic
+from esp32sock.errors import CommandError, Error, PortError
+
+if TYPE_CHECKING:
+    from esp32sock.engine.channel import CommandChannel
+    from esp32sock.engine.transports import Port
+
+SETTLE_S = 0.05
+"""Between the OK of AT+UART at the old rate and the first byte at the new one; 10 ms are needed
+(at-dialects 5.1).
+"""
+VERIFY_TRIES = 3
+
+log = logging.getLogger("esp32sock")
+
+
+async def change(dialogue: CommandChannel, wanted: basic.UartSettings, *, store: bool = False) -> None:
+    """Change the serial line on both sides, and see that it works before it is stored; called in the turn.
+
+    PortError if the host's side cannot do it (nothing was changed), or if the module does not answer then:
+    both sides are put back, and the error says whether that worked.
+    """
+    run = dialogue.execute_exclusive
+    before = await run(basic.Uart())
+    rate = dialogue.port.baud or before.baud
+    before = replace(before, baud=rate)
+    _try_rate(dialogue.port, wanted.baud, rate)
+    await run(basic.SetUart(wanted))
+    await _follow(dialogue, before, wanted)
+    if await _answers(dialogue):
+        if store:
+            await run(basic.SetStoredUart(wanted))
+        return
+    await _roll_back(dialogue, before, wanted)
+    raise PortError(
+        f"nothing was understood at {wanted.baud} baud; both sides are at {rate} again. Is that rate, or "
+        "the flow control, too much for the adapter or its cable?"
+    ).means(errno.EPROTO)
+
+
+def _try_rate(port: Port, wanted: int, present: int) -> None:
+    try:
+        port.set_baud(wanted)
+        port.set_baud(present)
+    except (OSError, ValueError) as error:
+        raise PortError(f"this adapter cannot do {wanted} baud ({error}); nothing was changed").means(
+            errno.EINVAL
+        ) from error
+
+
+async def _follow(dialogue: CommandChannel, before: basic.UartSettings, now: basic.UartSettings) -> None:
+    """The host's side, as the module's now is."""
+    await trio.sleep(SETTLE_S)
+    dialogue.set_baud(now.baud)
+    both = basic.FlowControl.RTS_CTS
+    if now.flow is both or before.flow is both:
+        dialogue.port.set_rtscts(now.flow is both)
+    dialogue.write_raw(b"\r\n")  # what the change may have left in the module's line buffer
+    await trio.sleep(SETTLE_S)
+
+
+async def _answers(dialogue: CommandChannel) -> bool:
+    for _ in range(VERIFY_TRIES):
+        try:
+            await dialogue.execute_exclusive(basic.Test())
+        except PortError:
+            raise
+        except Error:
+            continue
+        return True
+    return False
+
+
+async def _roll_back(dialogue: CommandChannel, before: basic.UartSettings, tried: basic.UartSettings) -> None:
+    """The module may hear us though we do not hear it: so it is told to go back, and then we do."""
+    try:
+        await dialogue.execute_exclusive(basic.SetUart(before))
+    except CommandError as error:
+        log.debug("%s", error)
+    await _follow(dialogue, tried, before)
+    if not await _answers(dialogue):
+        raise PortError(
+            f"nothing was understood at the new rate, and nothing at {before.baud} baud either: restart "
+            "the module, then it has its stored rate again"
+        ).means(errno.EPROTO)

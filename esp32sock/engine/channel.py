@@ -1,0 +1,267 @@
+"""The session on a port: three tasks that read, write and keep the time, and one verb, `execute`.
+
+The session decides everything; here is only when. A command takes its turn in a fair queue, so links that
+send take turns chunk by chunk. Whoever is cancelled in the middle of a command leaves it abandoned, and
+the next turn begins when the module has answered it.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import trio
+
+from esp32sock.at.events import (
+    CommandDone,
+    CommandFailed,
+    DataReceived,
+    Event,
+    ModuleBusy,
+    ModuleRestarted,
+)
+from esp32sock.at.framing import LINKS, NEED_DATA
+from esp32sock.at.session import Session
+from esp32sock.errors import CommandError, CommandTimeout, PortError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from esp32sock.at.commands import Command
+    from esp32sock.at.state import ModuleState
+    from esp32sock.engine.transports import Port
+
+R = TypeVar("R")
+
+log = logging.getLogger("esp32sock")
+
+BITS_A_BYTE = 10
+"""8N1 on the wire."""
+SHOWN_CHARACTERS = 300
+"""How much of an answer that makes no sense stands in its error."""
+SAMPLE_BYTES = 80
+"""How much of what was heard last is kept for error messages."""
+
+
+class Listener(Protocol):
+    """Who is told what the module says; called in the reading task, must return at once."""
+
+    def payload(self, link_id: int) -> None:
+        """Bytes for this link lie in the demultiplexer."""
+
+    def event(self, event: Event) -> None:
+        """Anything that is not the result of a command."""
+
+    def port_lost(self, error: PortError) -> None:
+        """The dialogue is over."""
+
+
+class CommandChannel:
+    """One port with a session on it."""
+
+    def __init__(self, port: Port, listener: Listener) -> None:
+        self.port = port
+        self.session = Session()
+        self._count_bits()
+        self.session.port_opened()
+        self.error: PortError | None = None
+        self.heard_bytes = 0
+        self.sample = b""
+        self.is_alive = False
+        """Whether it ever said that it boots or is busy, which only an AT firmware says."""
+        self._listener = listener
+        self._turn = trio.StrictFIFOLock()
+        self._answered = trio.Event()
+        self._outcome: CommandDone | CommandFailed | None = None
+        self._became_idle = trio.Event()
+        self._outgoing: list[bytes | memoryview] = []
+        self._can_write = trio.Event()
+        self._alarm = trio.CancelScope()
+        self._scope = trio.CancelScope()
+
+    def _count_bits(self) -> None:
+        self.session.s_per_byte = BITS_A_BYTE / self.port.baud if self.port.baud else 0.0
+
+    # -- the three tasks ------------------------------------------------------------------------------
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Carry bytes until the port is lost (then `error` says why) or cancelled."""
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._guarded, self._read)
+                nursery.start_soon(self._guarded, self._write)
+                nursery.start_soon(self._guarded, self._keep_time)
+                task_status.started()
+
+    async def _guarded(self, task: Any) -> None:
+        try:
+            await task()
+        except PortError as error:
+            self._lose(error)
+        except Exception as error:
+            # A fault of ours: it costs this dialogue and its links, and not the engine.
+            log.exception("the dialogue with the module is given up")
+            self._lose(PortError(f"the engine failed: {error!r}").means(errno.EPROTO))
+
+    def _lose(self, error: PortError) -> None:
+        if self.error is not None:
+            return
+        self.error = error
+        self.session.connection_lost(error)
+        self._dispatch()
+        self._scope.cancel()
+        self._listener.port_lost(error)
+
+    async def _read(self) -> None:
+        while True:
+            data = await self.port.receive()
+            self.heard_bytes += len(data)
+            self.sample = data[-SAMPLE_BYTES:]
+            self.session.receive_data(data, trio.current_time())
+            self._dispatch()
+            self._flush()
+
+    async def _write(self) -> None:
+        while True:
+            await self._can_write.wait()
+            while self._outgoing:
+                piece = self._outgoing[0]
+                await self.port.send(piece)
+                if self._outgoing and self._outgoing[0] is piece:
+                    self._outgoing.pop(0)
+            self._can_write = trio.Event()
+
+    async def _keep_time(self) -> None:
+        while True:
+            with trio.CancelScope(deadline=self.session.next_deadline()) as self._alarm:
+                await trio.sleep_forever()
+            if not self._alarm.cancelled_caught:
+                continue
+            now = trio.current_time()
+            if self.session.next_deadline() <= now:
+                self.session.handle_deadline(now)
+                self._dispatch()
+                self._flush()
+
+    # -- events and bytes -----------------------------------------------------------------------------
+
+    def _dispatch(self) -> None:
+        while (event := self.session.next_event()) is not NEED_DATA:
+            if isinstance(event, DataReceived):
+                for link_id in range(LINKS):
+                    if event.links >> link_id & 1:
+                        self._listener.payload(link_id)
+            elif isinstance(event, CommandDone | CommandFailed):
+                self._outcome = event
+                self._answered.set()
+            else:
+                if isinstance(event, ModuleRestarted):
+                    self._outgoing.clear()  # what the port has not taken yet was for the module as it was
+                self.is_alive = self.is_alive or isinstance(event, ModuleBusy | ModuleRestarted)
+                self._listener.event(event)  # type: ignore[arg-type]
+        if self.session.idle:
+            self._became_idle.set()
+
+    def _flush(self) -> None:
+        """Write what the session wants written, at once if the port takes it."""
+        pieces = self.session.data_to_send(trio.current_time())
+        try:
+            for piece in pieces:
+                sent = 0 if self._outgoing else self.port.send_nowait(piece)
+                if sent < len(piece):
+                    self._outgoing.append(memoryview(piece)[sent:])
+        except PortError as error:
+            self._lose(error)
+            return
+        if self._outgoing:
+            self._can_write.set()
+        deadline = self.session.next_deadline()
+        if deadline != self._alarm.deadline:
+            self._alarm.deadline = deadline
+
+    # -- commands -------------------------------------------------------------------------------------
+
+    @property
+    def others_wait(self) -> bool:
+        """Whether somebody else waits for a turn."""
+        return self._turn.statistics().tasks_waiting > 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Hold the dialogue: no command of anybody else goes out meanwhile."""
+        async with self._turn:
+            yield
+
+    async def execute(self, command: Command[R], *, timeout_s: float | None = None) -> R:
+        """Run one command in its turn; `timeout_s` counts from then, beyond the command's own."""
+        async with self._turn:
+            return await self.execute_exclusive(command, timeout_s=timeout_s)
+
+    async def execute_exclusive(self, command: Command[R], *, timeout_s: float | None = None) -> R:
+        """Run one command while holding the turn.
+
+        Raises CommandError (and its children) as the module answers, ModuleReset or PortError when it is
+        gone, ValueError for an argument that cannot be sent. Cancellation abandons the command.
+        """
+        with trio.move_on_after(float("inf") if timeout_s is None else timeout_s):
+            await self._until_idle()
+            if self.error is not None:
+                raise self.error.again()
+            self._answered, self._outcome = trio.Event(), None
+            self.session.send(command, trio.current_time())
+            self._flush()
+            try:
+                await self._answered.wait()
+            except trio.Cancelled:
+                self.session.abandon()
+                raise
+        if self._outcome is None:
+            raise CommandTimeout(command.label, f"nothing within {timeout_s} s")
+        outcome, self._outcome = self._outcome, None
+        if isinstance(outcome, CommandFailed):
+            if isinstance(outcome.error, CommandError):
+                outcome.error.lines = outcome.lines
+            raise outcome.error
+        return self._understood(command, outcome)
+
+    async def _until_idle(self) -> None:
+        while not self.session.idle and self.error is None:
+            self._became_idle = trio.Event()
+            await self._became_idle.wait()
+
+    def _understood(self, command: Command[R], outcome: CommandDone) -> R:
+        try:
+            return command.result(outcome.lines, self.session.firmware)
+        except (ValueError, LookupError, TypeError, ArithmeticError, OSError) as error:
+            said = "(not shown)" if command.is_secret else repr(outcome.lines)[:SHOWN_CHARACTERS]
+            raise CommandError(command.label, f"something that makes no sense: {said}") from error
+
+    # -- outside any command --------------------------------------------------------------------------
+
+    def write_raw(self, data: bytes) -> None:
+        """For the start-up probe; PortError if the port is lost."""
+        if self.error is not None:
+            raise self.error.again()
+        self.session.write_raw(data)
+        self._flush()
+
+    def set_baud(self, baud: int) -> None:
+        """The host's side of the line, and how long a byte takes on it from now on."""
+        self.port.set_baud(baud)
+        self._count_bits()
+
+    def lose(self, error: PortError) -> None:
+        """Nobody is heard on this port any more."""
+        self._lose(error)
+
+    def force_restart(self) -> None:
+        """AT+RST through whatever is going on."""
+        self.session.force_restart()
+        self._dispatch()
+        self._flush()
+
+    @property
+    def state(self) -> ModuleState:
+        return self.session.module.state

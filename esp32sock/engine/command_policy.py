@@ -1,0 +1,106 @@
+"""What open sockets stand on: a command that would take it away is refused, or ends them with an error first.
+
+Theory of operation: a command says what it ends (`ends_links`, `ends_link`, `ends_server`). While anything
+of that is open it is refused with EBUSY; told to (`force`), every socket concerned gets ECONNRESET, and only
+when their links are closed does the command go out. Some are refused always: what they begin has no end
+here, or would leave module and host with two ideas of the line.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from esp32sock.at.commands import Raw
+from esp32sock.at.commands.passive import SetReceiveMode, SetReceiveType
+from esp32sock.at.commands.passthrough import EnterPassthrough
+from esp32sock.at.commands.tcpip import ALL_LINKS
+from esp32sock.errors import Error
+
+if TYPE_CHECKING:
+    from esp32sock.at.commands import Command
+    from esp32sock.engine.engine import Engine
+    from esp32sock.engine.link_pool import Pump
+    from esp32sock.engine.listener import Server
+
+LINKS_END_S = 5.0
+"""How long a command that ends links waits for them to be closed; by taste."""
+
+_PASSTHROUGH = "passthrough is a stream of its own: see esp32sock.passthrough"
+_RECEIVE_MODE = "the receive mode belongs to the sockets: attach with receive='active' or 'passive'"
+_NEVER_TYPED = {EnterPassthrough: _PASSTHROUGH, SetReceiveMode: _RECEIVE_MODE, SetReceiveType: _RECEIVE_MODE}
+_NEVER_RAW = tuple(
+    (re.compile(pattern, re.IGNORECASE), why)
+    for pattern, why in (
+        (rb"AT\+CIPSEND(?:EX|L)?\s*$", _PASSTHROUGH),
+        (rb"AT\+(?:CIPSEND(?:EX|L)?|SYSFLASH|SYSMFG|USERRAM)=[^?]",
+         "it may ask for payload, which a raw command has none of: use the classes of esp32sock.at.commands"),
+        (rb"AT\+CIPRECV(?:MODE|TYPE)=[^?]", _RECEIVE_MODE),
+        (rb"AT\+UART(?:_CUR|_DEF)?=[^?]",
+         "the host's side must follow: use basic.SetUart or basic.SetStoredUart"),
+    )
+)  # fmt: skip
+
+
+def reject_unsupported(module: Engine, command: Command[Any]) -> None:
+    """Error(EINVAL) for what no interface can do, Error(EBUSY) for payload on somebody's link."""
+    why = _NEVER_TYPED.get(type(command), "")
+    if isinstance(command, Raw):
+        why = next((why for pattern, why in _NEVER_RAW if pattern.match(command.text)), "")
+    if why:
+        raise Error(f"{command.label} is not for an interface: {why}").means(errno.EINVAL)
+    if command.payload is not None and not command.stores_payload and module.is_open:
+        link_id = getattr(command, "link_id", None) or 0
+        if link_id in module.pool.pumps:
+            raise Error(f"{command.label}: link {link_id} is a socket's").means(errno.EBUSY)
+
+
+@dataclass(frozen=True, slots=True)
+class AffectedLinks:
+    """What is open and would be ended by a command."""
+
+    pumps: frozenset[Pump]
+    server: Server | None
+
+    @classmethod
+    def on(cls, module: Engine, command: Command[Any]) -> AffectedLinks:
+        pumps = frozenset(module.pool.pumps.values())
+        if not command.ends_links and command.ends_link != ALL_LINKS:
+            pumps = frozenset(pump for pump in pumps if pump.link_id == command.ends_link)
+        return cls(pumps, module.server if command.ends_links or command.ends_server else None)
+
+    def __bool__(self) -> bool:
+        return bool(self.pumps) or self.server is not None
+
+    def __str__(self) -> str:
+        names = sorted(f"link {pump.link_id}" for pump in self.pumps)
+        return ", ".join(names + ["the server"] * (self.server is not None))
+
+    def without(self, ended: AffectedLinks) -> AffectedLinks:
+        """What has come since."""
+        return AffectedLinks(self.pumps - ended.pumps, None if self.server is ended.server else self.server)
+
+
+async def clear(module: Engine, command: Command[Any], *, force: bool) -> AffectedLinks:
+    """Error(EBUSY) if the command would end what is open; with `force` that, given back, is ended first."""
+    standing = AffectedLinks.on(module, command)
+    if standing and not force:
+        raise Error(
+            f"{command.label} would end what is open ({standing}): close it first, or say force=True"
+        ).means(errno.EBUSY)
+    server = standing.server
+    error = Error(f"{command.label} ended the link").means(errno.ECONNRESET)
+    for pump in standing.pumps:
+        pump.fail(error)
+    if server is not None:
+        server.end_for(error)
+    pool = module.pool
+    with trio.move_on_after(LINKS_END_S):
+        for pump in standing.pumps:
+            await pool.given_back(pump)
+        await module.until(lambda: server is None or module.server is not server)
+    return standing

@@ -1,0 +1,163 @@
+"""Which link belongs to whom: five ids, given out so that a late word about an old link meets nobody new.
+
+An id is free when the session says so and no pump holds it. The one that has been free longest is given
+out first, from 4 downwards, since a server hands out ids from 0 upwards (at-dialects 7.9). While there is
+one, the lowest free ids are left to it, as many as it may still accept: an older link may hold a low one.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+import trio
+
+from esp32sock.at.framing import LINKS
+from esp32sock.at.state import LinkState
+from esp32sock.errors import Error
+
+if TYPE_CHECKING:
+    from esp32sock.at.framing import Demux
+    from esp32sock.at.session import Session
+    from esp32sock.engine.tcp_pump import StreamPump
+
+
+MIN_FREE_BESIDE_A_SERVER = 2
+"""Where the server may take any id, CIPSTART must not race it for the last one (known-bugs 13)."""
+
+
+class Pump(Protocol):
+    """What carries the bytes of one link; `pumps.py` has that of streams, `datagrams.py` that of UDP."""
+
+    @property
+    def link_id(self) -> int: ...
+    @property
+    def unread_bytes(self) -> int: ...
+    @property
+    def sent_bytes(self) -> int: ...
+    @property
+    def received_bytes(self) -> int: ...
+    @property
+    def running(self) -> bool:
+        """Whether its bytes are counted here, not yet by the module."""
+
+    def collect(self, demux: Demux) -> None:
+        """Take what lies in the demultiplexer for its link."""
+
+    def announce(self) -> None:
+        """Passive receive: the module holds something for its link."""
+
+    def peer_closed(self) -> None: ...
+    def fail(self, error: Error) -> None: ...
+    def finish(self) -> None:
+        """Deliver what the application has sent, then end."""
+
+
+class LinkPool:
+    """The links of one dialogue and the pumps on them."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._server_links: int | None = 0
+        self.server_port: int | None = None
+        self._order = deque(reversed(range(LINKS)))
+        self._taken: set[int] = set()
+        self._accepted: set[int] = set()
+        self._changed = trio.Event()
+        self.pumps: dict[int, Pump] = {}
+        self._own_ports: dict[int, StreamPump] = {}
+        self.secure: set[int] = set()
+        """The SSL links among them."""
+
+    async def take(self, wait_s: float, *, secure: bool = False) -> int:
+        """An id nobody has, for a TCP link or an SSL one, waiting at most so long; Error(EMFILE) without."""
+        alone = secure and self._session.firmware.one_ssl_link
+        with trio.move_on_after(wait_s):
+            while self._next_free() is None or (alone and self.secure):
+                await self._changed.wait()
+        if alone and self.secure:
+            raise Error(
+                f"{self._session.firmware.release} has one SSL link at a time, now link {min(self.secure)}: "
+                "close that connection first, or let the socket wait longer (interface.wait_for_link_s)"
+            ).means(errno.EMFILE)
+        link_id = self._next_free()
+        if link_id is not None:
+            self._taken.add(link_id)
+            if secure:
+                self.secure.add(link_id)
+            return link_id
+        kept = "" if self._server_links == 0 else ", or kept for connections to its server (server_links)"
+        raise Error(
+            f"all {LINKS} links of the module are in use{kept}; close a connection, or let the socket wait "
+            "longer for one (interface.wait_for_link_s)"
+        ).means(errno.EMFILE)
+
+    async def server_has_room(self, wait_s: float) -> None:
+        """Until the module's server may accept one more, at most so long: it refuses without a word."""
+        with trio.move_on_after(wait_s):
+            while self._server_links is not None and self._server_links <= len(self._accepted):
+                await self._changed.wait()
+
+    @property
+    def spare(self) -> int | None:
+        """An id that nobody has, for a moment's use within one turn; the highest, away from the server."""
+        free = [n for n in range(LINKS) if n not in self._taken and self._is_free(n)]
+        return max(free, default=None)
+
+    def _is_free(self, link_id: int) -> bool:
+        return self._session.links[link_id].state is LinkState.FREE
+
+    def adopt(self, pump: Pump) -> None:
+        """The module opened this link itself: an accepted connection."""
+        self._taken.add(pump.link_id)
+        self._accepted.add(pump.link_id)
+        self.pumps[pump.link_id] = pump
+
+    def was_accepted(self, pump: Pump) -> bool:
+        """Whether its link came by the module's server."""
+        return self.pumps.get(pump.link_id) is pump and pump.link_id in self._accepted
+
+    def pair_loopback(self, port: int, pump: StreamPump) -> None:
+        """The module connects to itself from this port: one of the two ends; the second meets the first."""
+        twin = self._own_ports.pop(port, None)
+        if twin is None:
+            self._own_ports[port] = pump
+        else:
+            pump.pair(twin)
+
+    def reserve_for_server(self, links: int | None) -> None:
+        """Leave the ids below `links` to the module's server; None: it may take any, so be careful."""
+        self._server_links = links
+        self.changed()
+
+    def give_back(self, pump: Pump) -> None:
+        """Its pump is done with it; it is given out again once the module is, too. Idempotent."""
+        link_id = pump.link_id
+        if self.pumps.get(link_id) is not pump:
+            return
+        del self.pumps[link_id]
+        self._own_ports = {port: each for port, each in self._own_ports.items() if each is not pump}
+        self._taken.discard(link_id)
+        self._accepted.discard(link_id)
+        self.secure.discard(link_id)
+        self._order.remove(link_id)
+        self._order.append(link_id)
+        self.changed()
+
+    async def given_back(self, pump: Pump) -> None:
+        """Until this pump has no link any more."""
+        while self.pumps.get(pump.link_id) is pump:
+            await self._changed.wait()
+
+    def changed(self) -> None:
+        """Some link may have become free."""
+        self._changed.set()
+        self._changed = trio.Event()
+
+    def _next_free(self) -> int | None:
+        free = [link_id for link_id in self._order if link_id not in self._taken and self._is_free(link_id)]
+        if self._server_links is None:
+            return max(free) if len(free) >= MIN_FREE_BESIDE_A_SERVER else None
+        servers = sorted(free)[: max(0, self._server_links - len(self._accepted))]
+        return next((link_id for link_id in free if link_id not in servers), None)

@@ -1,0 +1,169 @@
+"""Talking to a module and nothing else: what it has open and how it is set stays as it is.
+
+Theory of operation: attaching a module sets it up for sockets (several links, none open, settings out of the
+flash). Whoever manages one must not do that to it: here it is only found (`startup.probe`), its echo turned
+off and its firmware read. The dialogue stays SYNCING, in which a command that is not answered is owed
+nothing: so even after changing the serial rate in vain there is a way back (`baud.py`).
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import trio
+
+from esp32sock.at.commands import basic, tcpip
+from esp32sock.at.commands.redaction import redacted
+from esp32sock.at.events import Event, LinkOpened, UnknownText
+from esp32sock.at.framing import DISCARD, LINKS
+from esp32sock.engine import baud, startup
+from esp32sock.engine.channel import CommandChannel
+from esp32sock.engine.transports import open_port
+from esp32sock.errors import CommandError, Error, PortError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from esp32sock.at.commands import Command
+    from esp32sock.at.firmware import Firmware
+    from esp32sock.engine.transports import Port
+
+R = TypeVar("R")
+
+EVENTS = 1000
+"""How many events nobody has looked at are kept; by taste."""
+
+log = logging.getLogger("esp32sock")
+
+
+class Stream(Protocol):
+    """Who takes the payload of the line in passthrough mode; called in the reading task."""
+
+    def payload(self) -> None: ...
+    def port_lost(self) -> None: ...
+
+
+class _EventBuffer:
+    """Keeps what the module says unasked; payload of links that others opened is let go."""
+
+    def __init__(self) -> None:
+        self.send, self.receive = trio.open_memory_channel[Event](EVENTS)
+        self.dialogue: CommandChannel | None = None
+        self.stream: Stream | None = None
+
+    def payload(self, link_id: int) -> None:
+        assert self.dialogue is not None
+        if self.stream is not None:
+            self.stream.payload()
+        else:
+            self.dialogue.session.demux.take(link_id)
+
+    def event(self, event: Event) -> None:
+        if isinstance(event, LinkOpened) and self.stream is None and self.dialogue is not None:
+            self.dialogue.session.demux.set_sink(event.link_id, DISCARD)
+        if isinstance(event, UnknownText):
+            event = UnknownText(redacted(event.text))
+        try:
+            self.send.send_nowait(event)
+        except trio.WouldBlock:
+            log.debug("nobody listens: %r", event)
+
+    def port_lost(self, error: PortError) -> None:
+        self.send.close()
+        if self.stream is not None:
+            self.stream.port_lost()
+
+    def forget(self) -> None:
+        """What was said until now concerns nobody."""
+        while self.receive.statistics().current_buffer_used:
+            self.receive.receive_nowait()
+
+
+class ManagementSession:
+    """One module that is talked to."""
+
+    def __init__(self, dialogue: CommandChannel, ear: _EventBuffer) -> None:
+        self.dialogue = dialogue
+        self.events = ear.receive
+        """What it says unasked; ends when the port is lost."""
+        self._ear = ear
+
+    @property
+    def firmware(self) -> Firmware:
+        return self.dialogue.session.firmware
+
+    @property
+    def port(self) -> Port:
+        return self.dialogue.port
+
+    def set_payload_sink(self, stream: Stream | None) -> None:
+        """Payload goes there from now on; None: nowhere."""
+        self._ear.stream = stream
+
+    async def execute(self, command: Command[R], *, timeout_s: float | None = None) -> R:
+        """Run one command; see `CommandChannel.execute_exclusive` for what it raises."""
+        return await self.dialogue.execute(command, timeout_s=timeout_s)
+
+    async def has(self, command: Command[R]) -> R | None:
+        """The result of a command that this firmware may not have, or refuses now; None then."""
+        try:
+            return await self.execute(command)
+        except CommandError as error:
+            log.debug("%s", error)
+            return None
+
+    async def answers(self) -> bool:
+        """Whether it says OK to AT."""
+        try:
+            await self.execute(basic.Test())
+        except PortError:
+            raise
+        except Error as error:
+            log.debug("%s", error)
+            return False
+        return True
+
+    async def change_uart(self, wanted: basic.UartSettings, *, store: bool = False) -> None:
+        """Change the serial line on both sides; see `baud.change` for what it raises."""
+        async with self.dialogue.turn():
+            await baud.change(self.dialogue, wanted, store=store)
+
+
+@asynccontextmanager
+async def open_management_session(
+    url: str, baud: int, *, opener: Callable[[str, int], Awaitable[Port]] = open_port
+) -> AsyncIterator[ManagementSession]:
+    """Open a port and find the module behind it; PortError or CommandError if there is none."""
+    port = await opener(url, baud)
+    ear = _EventBuffer()
+    dialogue = ear.dialogue = CommandChannel(port, ear)
+    failure: BaseException | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(dialogue.run)
+            try:
+                await _get_to_know(dialogue)
+                ear.forget()
+                yield ManagementSession(dialogue, ear)
+            except BaseException as error:  # not in a group of the nursery's making
+                failure = error
+            nursery.cancel_scope.cancel()
+    finally:
+        with trio.CancelScope(shield=True):
+            await port.aclose()
+    if failure is not None:
+        raise failure
+
+
+async def _get_to_know(dialogue: CommandChannel) -> None:
+    await startup.probe(dialogue)
+    run = dialogue.execute_exclusive
+    async with dialogue.turn():
+        await run(basic.Echo(on=False))
+        dialogue.session.firmware = await run(basic.Version())
+        dialogue.session.demux.mux = await run(tcpip.Multiplexed())
+        await startup.end_passthrough(dialogue)
+    for link_id in range(LINKS):
+        dialogue.session.demux.set_sink(link_id, DISCARD)

@@ -1,0 +1,336 @@
+"""Passthrough: one TCP or UDP link as a plain stream of bytes, without a command between them.
+
+Theory of operation (at-dialects 7.10): in single-link mode, with AT+CIPMODE=1 and one link open, AT+CIPSEND
+answers with a prompt, and from there on the line carries payload both ways. Exactly `+++`, with 20 ms of
+silence before and behind it, leaves. So:
+
+* to leave, we are silent, write these three bytes in one go, are silent again and wait a second;
+* payload must never look like that: what would make exactly three pluses between two silences is cut, with
+  a silence of our own in the cut. Longer runs, and pluses within other bytes, are payload to the module;
+* what the other side says between AT+CIPMODE=1 and the prompt comes bare and is taken for text: it is lost.
+  Before, it comes by +IPD, and behind the prompt as payload;
+* the module says nothing on leaving, so it is asked for a sign of life, and asked to leave again;
+* a link that breaks it opens again by itself, and what was written meanwhile is lost (from 2.0 on). That it
+  did shows in the local port, which is another then; from 2.1 on it can be had to say so, amid the payload.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import re
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import trio
+
+from esp32sock.at.commands import passthrough, servers, ssl, tcpip, udp
+from esp32sock.at.exchange import PASSTHROUGH_LINK as LINK
+from esp32sock.at.framing import STREAM
+from esp32sock.engine.shielded import run_shielded
+from esp32sock.engine.tcp_link import REFUSED_WITHIN_S
+from esp32sock.errors import CommandError, Error, PortError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from esp32sock.engine.management import ManagementSession
+
+log = logging.getLogger("esp32sock")
+
+Kind = Literal["TCP", "UDP", "SSL"]
+OnLink = Callable[[bool], object]
+
+SILENCE_S = 0.05
+"""The module's guard is 20 ms; what adapters add is allowed for (known-bugs 17)."""
+IDLE_S = 0.005
+"""We were silent for so long: to the module it may have been 20 ms, when an adapter was slow with what came
+before."""
+PORT_BYTES = 64 << 10
+"""What a port may have taken ahead of the line: a serial driver some 4 kB, a pseudo-terminal up to this
+(Linux, drivers/tty/tty_buffer.c: TTYB_DEFAULT_MEM_LIMIT)."""
+HELD_S = 10.0
+"""How long flow control may hold the line up beyond the time its bytes need; by taste."""
+LOOK_S = 0.01
+"""Between two looks at what the port has yet to write; by taste."""
+LEAVE_S = 1.0
+"""V1.0, 5.2.4: wait at least one second before the next command."""
+LEAVE_TRIES = 3
+UNREAD_BYTES = 8 << 20
+"""Nothing holds the module back, so what is not read is kept up to here."""
+REPORT = re.compile(rb"(?:CLOSED|CONNECT)\r\n")
+"""What bit 2 of AT+SYSMSG puts between the payload (observed 4.1, sysmsg)."""
+REPORT_BEGUN = re.compile(rb"C(?:L(?:O(?:S(?:E(?:D\r?)?)?)?)?|O(?:N(?:N(?:E(?:C(?:T\r?)?)?)?)?)?)?\Z")
+PLUSES = b"+++"
+
+
+class StreamLost(PortError, trio.BrokenResourceError):
+    """The port under a passthrough is lost."""
+
+
+class Passthrough(trio.abc.Stream):
+    """The stream. It has no end of its own: a peer that closes is connected to again by the module.
+
+    `send_all` and `receive_some` raise StreamLost, a PortError, when the port is lost,
+    `trio.ClosedResourceError` after `aclose`, and `receive_some` Error(ECONNRESET) when more than
+    UNREAD_BYTES were not read. Cancelling `receive_some` loses nothing; cancelling `send_all` leaves how much
+    was sent unknown. One task may send and one receive; another sender gets `trio.BusyResourceError`.
+    """
+
+    def __init__(self, talk: ManagementSession, on_link: OnLink | None = None) -> None:
+        self.reconnected: bool | None = None
+        """Whether the link broke meanwhile, so that bytes were lost; None until the mode is left."""
+        self._talk = talk
+        self._entered = False
+        self._closed = False
+        self._on_link = on_link
+        self._received = bytearray()
+        self._more = trio.Event()
+        self._pluses = 0
+        """How many pluses, and nothing else, were written since the last silence; 3 for anything else."""
+        self._wrote_at = float("-inf")
+        self._wire_free_at = float("-inf")
+        """When the last byte is on the wire, at the latest, if nothing holds the line up."""
+        self._sending = trio.Lock()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """What came since the last call, at least one byte."""
+        if max_bytes is not None and max_bytes < 1:
+            raise ValueError("max_bytes must be at least 1")
+        await trio.lowlevel.checkpoint()
+        while not (ready := self._ready_bytes()):
+            self._check_open()
+            self._more = trio.Event()
+            with trio.move_on_after(SILENCE_S if self._received else float("inf")) as silence:
+                await self._more.wait()
+            if silence.cancelled_caught:  # it only looked like the beginning of a report
+                ready = len(self._received)
+                break
+        if len(self._received) > UNREAD_BYTES:
+            raise Error(f"{len(self._received)} bytes of a passthrough were not read in time").means(
+                errno.ECONNRESET
+            )
+        ready = min(ready, max_bytes or ready)
+        data = bytes(self._received[:ready])
+        del self._received[:ready]
+        return data
+
+    def _ready_bytes(self) -> int:
+        """How much may be handed out: not what may become a report."""
+        begun = None if self._on_link is None else REPORT_BEGUN.search(self._received)
+        return len(self._received) if begun is None else begun.start()
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """All of it, once the port has taken it; that the module or the peer has is not known."""
+        try:
+            self._sending.acquire_nowait()
+        except trio.WouldBlock:
+            raise trio.BusyResourceError("another task is sending on this passthrough") from None
+        try:
+            self._check_open()
+            await self._send(bytes(data))
+        except PortError as error:
+            raise StreamLost(str(error)).means(error.errno) from error
+        finally:
+            self._sending.release()
+
+    async def _send(self, data: bytes) -> None:
+        if trio.current_time() - self._wrote_at >= IDLE_S:
+            self._pluses = 0
+        for piece in self._harmless(data):
+            if not piece:
+                await self._silence()
+                self._pluses = 0
+                continue
+            only = not piece.strip(b"+")
+            self._pluses = min(len(PLUSES), self._pluses + len(piece)) if only else len(PLUSES)
+            await self._write(piece)
+
+    async def _write(self, piece: bytes) -> None:
+        s_per_byte = self._talk.dialogue.session.s_per_byte
+        started = max(trio.current_time(), self._wire_free_at)
+        await self._talk.port.send(piece)
+        self._wrote_at = trio.current_time()
+        self._wire_free_at = min(
+            max(self._wrote_at, started + len(piece) * s_per_byte),
+            self._wrote_at + PORT_BYTES * s_per_byte,  # the port does not take more ahead
+        )
+
+    async def _silence(self) -> None:
+        """On the wire: what was written may be with the port still, for as long as flow control wants."""
+        await trio.sleep_until(self._wire_free_at)
+        with trio.move_on_after(HELD_S):
+            while self._talk.port.unsent_bytes:  # noqa: ASYNC110  (the kernel tells nobody)
+                await trio.sleep(LOOK_S)
+        await trio.sleep(SILENCE_S)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """At once: the port takes bytes, or makes `send_all` wait."""
+        await trio.lowlevel.checkpoint()
+        self._check_open()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise trio.ClosedResourceError("the passthrough was left")
+        lost = self._talk.dialogue.error
+        if lost is not None:
+            raise StreamLost(str(lost)).means(lost.errno) from lost
+
+    def _harmless(self, data: bytes) -> tuple[bytes, ...]:
+        """The data in pieces; an empty one stands for a silence."""
+        if data.strip(b"+") or self._pluses + len(data) != len(PLUSES):
+            return (data,) if data else ()
+        return (data[:1], b"", data[1:]) if len(data) == len(PLUSES) else (b"", data)
+
+    async def aclose(self) -> None:
+        """Leave the mode, also when cancelled: about 1.2 s once all is on the wire. Idempotent."""
+        if not self._closed:
+            await run_shielded(self.leave)
+        await trio.lowlevel.checkpoint()
+
+    # -- in the dialogue's reading task ---------------------------------------------------------------
+
+    def payload(self) -> None:
+        self._received += self._talk.dialogue.session.demux.take(LINK)
+        if self._on_link is not None:
+            self._take_out_reports(self._on_link)
+        if len(self._received) > 2 * UNREAD_BYTES:
+            del self._received[UNREAD_BYTES + 1 :]  # the reader is told; nothing of it is of use any more
+        self._more.set()
+
+    def _take_out_reports(self, on_link: OnLink) -> None:
+        while (match := REPORT.search(self._received)) is not None:
+            is_open = match[0] == b"CONNECT\r\n"
+            del self._received[slice(*match.span())]
+            on_link(is_open)
+
+    def port_lost(self) -> None:
+        self._more.set()
+
+    # -- entering and leaving -------------------------------------------------------------------------
+
+    async def enter(self) -> None:
+        self._talk.dialogue.session.demux.set_sink(LINK, STREAM)
+        await self._talk.execute(tcpip.SetPassthrough(on=True))
+        await self._talk.execute(passthrough.EnterPassthrough())
+        self._entered = True
+
+    async def leave(self) -> None:
+        """Back to commands, and see that it worked; harmless if it never entered."""
+        if self._closed or not self._entered or self._talk.dialogue.error is not None:
+            return
+        self._closed = True
+        demux = self._talk.dialogue.session.demux
+        for _ in range(LEAVE_TRIES):
+            await self._silence()
+            await self._write(PLUSES)
+            await self._silence()
+            await trio.sleep(LEAVE_S)
+            demux.leave_passthrough()
+            if await self._talk.answers():
+                break
+            demux.enter_passthrough(LINK)  # it heard something else, or nothing: what comes is payload still
+        else:
+            demux.leave_passthrough()
+        self._more.set()
+
+
+@asynccontextmanager
+async def open_passthrough(
+    talk: ManagementSession, host: str, port: int, kind: Kind = "TCP", *, on_link: OnLink | None = None
+) -> AsyncIterator[Passthrough]:
+    """Open one link in passthrough mode, and leave the module as it was found.
+
+    `on_link` hears False when the link breaks and True when the module has opened it again. That is said in
+    the middle of the payload, as `CLOSED` and `CONNECT` lines, which are then taken out of it, also where the
+    peer sent them; it needs firmware 2.1. Without, `Passthrough.reconnected` tells afterwards.
+
+    Error(EBUSY) when something is open on the module; CommandError when the link or the mode cannot be had;
+    Error(EOPNOTSUPP) for `on_link` on firmware that cannot say it.
+    """
+    if on_link is not None and not talk.firmware.at_least(2, 1):
+        raise Error("this firmware says nothing of its link in passthrough; from 2.1 on it does").means(
+            errno.EOPNOTSUPP
+        )
+    if await talk.execute(tcpip.Links()):
+        raise Error("the module has links open, and passthrough needs it alone: see `esp32sock links`").means(
+            errno.EBUSY
+        )
+    multiplexed = await talk.execute(tcpip.Multiplexed())
+    if multiplexed:
+        await talk.has(servers.StopListening())
+        await talk.execute(tcpip.SetMultiplexed(on=False))
+    stream = Passthrough(talk, on_link)
+    before = _Before(multiplexed)
+    talk.set_payload_sink(stream)
+    try:
+        if on_link is not None:
+            before.messages = await talk.execute(passthrough.SystemMessages())
+            await talk.execute(passthrough.SetSystemMessages(passthrough.Messages.LINKS_IN_PASSTHROUGH))
+        await _open(talk, _opening(host, port, kind))
+        before.local_port = await _local_port(talk)
+        _confirm(talk, listed=before.local_port is not None)
+        await run_shielded(stream.enter)  # half-way in, what puts it back would be payload
+        yield stream
+    finally:
+        await run_shielded(lambda: _put_back(talk, stream, before))
+
+
+async def _open(talk: ManagementSession, command: tcpip.OpenTcp | udp.OpenUdp | ssl.OpenSsl) -> None:
+    started = trio.current_time()
+    try:
+        await talk.execute(command)
+    except CommandError as error:
+        if error.errno == errno.EIO:  # most firmware does not say why
+            quick = trio.current_time() - started < REFUSED_WITHIN_S
+            error.means(errno.ECONNREFUSED if quick else errno.ETIMEDOUT)
+        raise
+
+
+def _confirm(talk: ManagementSession, *, listed: bool) -> None:
+    """An OK without CONNECT says nothing (V1.0, 5.2.3): the link is open if the module lists it."""
+    links = talk.dialogue.session.links
+    if links.needs_confirmation(LINK):
+        links.confirm(LINK, listed=listed)
+        if not listed:
+            raise CommandError("AT+CIPSTART", "OK, but it lists no such link")
+
+
+def _opening(host: str, port: int, kind: Kind) -> tcpip.OpenTcp | udp.OpenUdp | ssl.OpenSsl:
+    if kind == "UDP":
+        return udp.OpenUdp(None, (host, port))
+    return (tcpip.OpenTcp if kind == "TCP" else ssl.OpenSsl)(None, host, port)
+
+
+@dataclass(slots=True)
+class _Before:
+    """How the module was found."""
+
+    multiplexed: bool
+    messages: passthrough.Messages | None = None
+    local_port: int | None = None
+
+
+async def _local_port(talk: ManagementSession) -> int | None:
+    """The port of the link's near side, a new one each time it is opened; None without a link."""
+    return next((link.local_port for link in await talk.has(tcpip.Links()) or ()), None)
+
+
+async def _put_back(talk: ManagementSession, stream: Passthrough, before: _Before) -> None:
+    """Normal mode, no link, and as many as were allowed before."""
+    await stream.leave()
+    talk.set_payload_sink(None)
+    if talk.dialogue.error is not None:
+        return
+    if before.local_port is not None:
+        stream.reconnected = await _local_port(talk) != before.local_port
+        if stream.reconnected:
+            log.warning("the link broke during passthrough: bytes of both directions may be lost")
+    await talk.has(tcpip.SetPassthrough(on=False))
+    await talk.has(tcpip.Close())
+    if before.messages is not None:
+        await talk.has(passthrough.SetSystemMessages(before.messages))
+    if before.multiplexed:
+        await talk.has(tcpip.SetMultiplexed(on=True))

@@ -1,0 +1,95 @@
+"""Active or passive receive: which of them, told to the module in time, and the pulling of the latter.
+
+Theory of operation: in passive receive the module keeps at most its TCP window (5760 bytes) for a link and
+says so with a `+IPD` without payload; asking for it (CIPRECVDATA) is back-pressure for free. A link asks only
+when its socket has taken everything that came before. The announcement can get lost (known-bugs 11), so what
+is there is also looked up after opening and now and then. UDP stays active: passive glues datagrams together
+(known-bugs 10). Policy by firmware: architecture 4, "Bounded memory".
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+import trio
+
+from esp32sock.at.commands.passive import ReceiveData, SetReceiveMode, SetReceiveType, UnreadBytes
+from esp32sock.errors import CommandError, Error
+
+if TYPE_CHECKING:
+    from esp32sock.at.firmware import Firmware
+    from esp32sock.engine.channel import CommandChannel
+    from esp32sock.engine.options import Receive
+
+LOOK_S = 1.0
+"""Between two looks at what the module holds, while nothing is announced; by taste."""
+
+
+class ReceiveMode:
+    """The receive mode of one module: what was asked for, and what each link is set to."""
+
+    def __init__(self, asked: Receive | None, firmware: Firmware) -> None:
+        if asked == "passive" and not firmware.at_least(2, 0):
+            raise Error("this firmware has no passive receive; it exists from 2.0 on").means(errno.EINVAL)
+        self._per_link = firmware.at_least(3, 4)
+        self.passive = asked == "passive" or (asked is None and self._per_link)
+        self._link_is_passive: dict[int, bool] = {}
+
+    async def set_up(self, dialogue: CommandChannel) -> None:
+        """The global setting, where that is all there is; called in the turn."""
+        if self.passive and not self._per_link:
+            await dialogue.execute_exclusive(SetReceiveMode(passive=True))
+
+    async def prepare(self, dialogue: CommandChannel, link_id: int, *, stream: bool) -> None:
+        """Before a link is opened; Error(EPROTONOSUPPORT) for UDP where everything is passive."""
+        if not self._per_link:
+            if self.passive and not stream:
+                raise Error(
+                    "with receive='passive' this firmware glues datagrams together: attach without it for UDP"
+                ).means(errno.EPROTONOSUPPORT)
+            return
+        wanted = self.passive and stream
+        if self._link_is_passive.get(link_id, False) != wanted:
+            await dialogue.execute(SetReceiveType(link_id, wanted))
+            self._link_is_passive[link_id] = wanted
+
+    async def prepare_server(self, dialogue: CommandChannel, links: int) -> None:
+        """Before the server starts: the links it may give out; called in the turn."""
+        if self._per_link and self.passive:
+            for link_id in range(links):
+                if not self._link_is_passive.get(link_id, False):
+                    await dialogue.execute_exclusive(SetReceiveType(link_id, passive=True))
+                    self._link_is_passive[link_id] = True
+
+
+class PassiveReader:
+    """Fetches what the module holds for one passive link."""
+
+    def __init__(self, dialogue: CommandChannel, link_id: int) -> None:
+        self._dialogue = dialogue
+        self._link_id = link_id
+        self._announced = trio.Event()
+
+    def announce(self) -> None:
+        """The module says that something is there."""
+        self._announced.set()
+
+    async def wait(self) -> None:
+        """Until something is there, announced or looked up."""
+        while not self._announced.is_set():
+            with trio.move_on_after(LOOK_S):
+                await self._announced.wait()
+                break
+            held = await self._dialogue.execute(UnreadBytes())
+            if held.get(self._link_id, 0) > 0:
+                break
+
+    async def pull(self) -> None:
+        """One read; ERROR means that there was nothing after all (known-bugs 8)."""
+        self._announced = trio.Event()
+        try:
+            await self._dialogue.execute(ReceiveData(self._link_id))
+        except CommandError as error:
+            if error.result != "ERROR":
+                raise

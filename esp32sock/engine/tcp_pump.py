@@ -1,0 +1,359 @@
+"""One stream link joined to one end of a socket pair: bytes up, bytes down, and every way to end.
+
+Theory of operation
+-------------------
+*Down*: payload goes straight into the pair from the reading task; what the pair does not take is kept in
+order and written by a task that waits until it does. *Up*: when the pair has bytes, the link takes its
+turn in the dialogue and only then reads them, as many as one chunk carries, so small writes that had to
+wait are merged and nothing lies between the socket and the wire. A link whose peer is the module itself
+(its twin) also waits until the twin's reader has taken most of what is under way.
+
+How it ends:
+* the application closes: what it had sent is delivered, then the link is closed;
+* the application shuts its writing half: the module cannot, so the link stays until the peer or the
+  application closes, or nothing was received for `half_close_s`;
+* the peer closes: what it had sent goes to the application, then our half of the pair is shut, and what the
+  application still writes is answered as by a peer that is gone: nobody gets it, and it fails from then on
+  (an orderly end of TLS writes once more, to nobody). If bytes are there already that can no longer be
+  sent, the pair is closed with them unread, which makes the kernel say ECONNRESET behind the last received;
+* the interface closes (`finish`): what the application had sent is delivered. If neither it nor the peer has
+  closed, more might have come: it is told so behind what was received;
+* anything doubtful: the events object is told the error, then the pair is closed.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from contextlib import suppress
+from socket import SHUT_WR
+from typing import TYPE_CHECKING
+
+import trio
+
+from esp32sock.at.commands import tcpip
+from esp32sock.at.framing import stream_chunk
+from esp32sock.engine.hangup import HangupWatch
+from esp32sock.engine.receive_mode import PassiveReader
+from esp32sock.engine.stall_workaround import recover_stalled_receive
+from esp32sock.errors import CommandError, Error
+
+if TYPE_CHECKING:
+    import _socket
+    from collections.abc import Callable
+
+    from esp32sock.at.framing import Demux
+    from esp32sock.engine.channel import CommandChannel
+    from esp32sock.engine.link_pool import LinkPool
+
+CHUNK_BYTES = 5760
+"""Four full segments, the module's TCP send buffer: with more, SEND OK waits for the peer
+(performance-facts 2.6)."""
+WINDOW_BYTES = 5760
+"""What a link's other end takes before its reader reads: the module's TCP window (performance-facts 2.4)."""
+SHARED_BYTES = 1440
+SHARED_S = 0.05
+"""While others wait for their turn: one segment, or what the line carries in this time if that is more."""
+
+
+def detached() -> Error:
+    """For an application whose interface closes before the application and its peer are done."""
+    return Error("the interface was detached").means(errno.ENETDOWN)
+
+
+class StreamPump:
+    """The life of one open stream link."""
+
+    def __init__(
+        self,
+        dialogue: CommandChannel,
+        pool: LinkPool,
+        link_id: int,
+        end: _socket.socket,
+        *,
+        half_close_s: float,
+        account: Callable[[int], None],
+        passive: bool = False,
+    ) -> None:
+        self.link_id = link_id
+        self.unread_bytes = 0
+        self.sent_bytes = 0
+        self.received_bytes = 0
+        self._dialogue = dialogue
+        self._pool = pool
+        self._end = end
+        self._half_close_s = half_close_s
+        self._account = account
+        self._unread: deque[memoryview] = deque()
+        self._more = trio.Event()
+        self._heard_at = trio.current_time()
+        self._peer_closed = False
+        self._error: Error | None = None
+        self._scope = trio.CancelScope()
+        self._running = False
+        self._ended = False
+        self._sending = False  # from the first byte on
+        self._puller = PassiveReader(dialogue, link_id) if passive else None
+        self._emptied = trio.Event()
+        self._finishing = trio.Event()
+        self._twin: StreamPump | None = None
+        self._twin_took = trio.Event()
+        self._shared_bytes = max(SHARED_BYTES, int(SHARED_S / (dialogue.session.s_per_byte or 1e-9)))
+        self._buffer = bytearray(min(CHUNK_BYTES, dialogue.session.firmware.cipsend_max))
+
+    @property
+    def was_used(self) -> bool:
+        """Whether anything was sent or received, or is about to be."""
+        return self._sending or bool(self.received_bytes) or HangupWatch.readable(self._end.fileno())
+
+    @property
+    def acknowledged_bytes(self) -> int:
+        """How much of what was received the application's socket has."""
+        return self.received_bytes - self.unread_bytes
+
+    @property
+    def running(self) -> bool:
+        """Whether its link is open and its bytes are counted here, not yet by the module."""
+        return self._running
+
+    # -- told from outside ----------------------------------------------------------------------------
+
+    def collect(self, demux: Demux) -> None:
+        """Take what lies in the demultiplexer for this link."""
+        self.feed(demux.take(self.link_id))
+
+    def feed(self, data: bytes) -> None:
+        """Payload of the link, in order; never waits."""
+        if self._scope.cancel_called:
+            return
+        self.received_bytes += len(data)
+        self._heard_at = trio.current_time()
+        rest = memoryview(data)
+        if self._running and not self._unread:
+            rest = rest[self._write(rest) :]
+            self._tell_twin()
+        if rest:
+            self._unread.append(rest)
+            self._count(len(rest))
+            self._more.set()
+
+    def announce(self) -> None:
+        """Passive receive: the module holds something for this link."""
+        if self._puller is not None:
+            self._puller.announce()
+
+    def pair(self, twin: StreamPump) -> None:
+        """The peer is a link of this very module: neither sends more than the other's reader has room for.
+
+        Else CIPSEND would wait for that reader, and keep the module from handing anything to him.
+        """
+        if not (self._ended or twin._ended):
+            self._twin, twin._twin = twin, self
+
+    def peer_closed(self) -> None:
+        """The module closed the link after everything that was fed."""
+        self._peer_closed = True
+        self._more.set()
+
+    def finish(self) -> None:
+        """The interface closes: deliver what the application has sent, then end, closed or not."""
+        self._finishing.set()
+
+    def fail(self, error: Error) -> None:
+        """Nothing more can be trusted: end now."""
+        if self._error is None and not self._scope.cancel_called:
+            self._error = error
+            self._scope.cancel()
+
+    def discard(self) -> None:
+        """Nothing runs any more, or never did: nobody will read what came or comes."""
+        self._scope.cancel()
+        self._count(-self.unread_bytes)
+        self._unread.clear()
+
+    # -- running --------------------------------------------------------------------------------------
+
+    async def run(self, filler_bytes: int = 0) -> Error | None:
+        """Pump until the link has ended, and close the pair; the error if it did not end well."""
+        self.drop(filler_bytes)
+        self._running = True
+        try:
+            with self._scope, HangupWatch(self._end.fileno()) as hangup:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._down, nursery.cancel_scope)
+                    nursery.start_soon(self._up, hangup, nursery.cancel_scope)
+                    nursery.start_soon(self._finish, nursery.cancel_scope)
+                    if self._puller is not None:
+                        nursery.start_soon(self._pull, self._puller)
+        except Error as error:  # no descriptor for the watch
+            self.fail(error)
+        finally:
+            self._running = False
+            self._ended = True
+            self._unpair()
+            self.discard()
+        return self._error
+
+    def shut_writing(self) -> bool:
+        """After an end by the peer: the application sees it now; False if the pair must be closed."""
+        fd = self._end.fileno()
+        if not self._peer_closed or HangupWatch.check(fd) or HangupWatch.readable(fd):
+            return False
+        self._end.shutdown(SHUT_WR)
+        return True
+
+    async def linger(self) -> None:
+        """After `shut_writing`: until the application closes too, or writes what nobody can get."""
+        try:
+            with suppress(OSError, trio.ClosedResourceError):  # nothing more there, or closed meanwhile
+                await trio.lowlevel.wait_readable(self._end)
+                while self._end.recv(CHUNK_BYTES):
+                    pass
+        finally:
+            self.close_end()
+
+    def close_end(self) -> None:
+        """The application sees the end now. Idempotent."""
+        if self._end.fileno() >= 0:
+            trio.lowlevel.notify_closing(self._end)
+            self._end.close()
+
+    def drop(self, filler_bytes: int) -> None:
+        """Take out exactly what kept the application's end unwritable while it was connecting."""
+        while filler_bytes and (dropped := self._end.recv(filler_bytes)):
+            filler_bytes -= len(dropped)
+
+    def _count(self, change_bytes: int) -> None:
+        self.unread_bytes += change_bytes
+        self._account(change_bytes)
+
+    # -- down -----------------------------------------------------------------------------------------
+
+    def _write(self, data: memoryview) -> int:
+        """What the pair takes now; everything, if nobody is there to read it any more."""
+        try:
+            return self._end.send(data)
+        except BlockingIOError:
+            return 0
+        except (BrokenPipeError, ConnectionResetError):
+            return len(data)
+
+    async def _down(self, both: trio.CancelScope) -> None:
+        """Write what is kept; once the peer is gone and everything is written, the link is over."""
+        while True:
+            while self._unread:
+                written = self._write(self._unread[0])
+                self._count(-written)
+                self._tell_twin()
+                if written == len(self._unread[0]):
+                    self._unread.popleft()
+                else:
+                    self._unread[0] = self._unread[0][written:]
+                    await trio.lowlevel.wait_writable(self._end)
+            self._emptied.set()
+            if self._peer_closed:
+                both.cancel()
+                return
+            self._more = trio.Event()
+            await self._more.wait()
+
+    async def _pull(self, puller: PassiveReader) -> None:
+        """Passive receive: fetch a piece whenever the application has taken the one before."""
+        try:
+            while not self._peer_closed:
+                await puller.wait()
+                while self._unread:
+                    self._emptied = trio.Event()
+                    await self._emptied.wait()
+                if not self._peer_closed:
+                    await puller.pull()
+        except Error as error:
+            if not self._peer_closed:
+                self.fail(error)
+
+    # -- up -------------------------------------------------------------------------------------------
+
+    async def _up(self, hangup: HangupWatch, both: trio.CancelScope) -> None:
+        try:
+            while await self._send_what_is_there():
+                await trio.lowlevel.wait_readable(self._end)
+                await self._twin_has_room()
+        except Error as error:
+            self._sending_failed(error)
+            await trio.sleep_forever()  # `_down` ends both, or the failure does
+        if not hangup.hung_up:
+            await self._wait_half_closed(hangup)
+        both.cancel()
+
+    def _sending_failed(self, error: Error) -> None:
+        """No harm once the peer has closed: the rest of what it sent is still on its way to the reader."""
+        if not (self._peer_closed and isinstance(error, CommandError)):
+            self.fail(error)
+
+    async def _send_what_is_there(self) -> bool:
+        """One turn's worth; False at the end of the application's stream."""
+        async with self._dialogue.turn():
+            if not self._peer_closed:
+                return await self._use_turn()
+        await trio.sleep_forever()  # nothing can be sent any more; `_down` ends both
+        raise AssertionError("unreachable")
+
+    async def _use_turn(self) -> bool:
+        limit = (
+            min(self._shared_bytes, len(self._buffer)) if self._dialogue.others_wait else len(self._buffer)
+        )
+        try:
+            count = self._end.recv_into(self._buffer, limit)
+        except BlockingIOError:
+            return True
+        except ConnectionResetError:  # closed without reading everything
+            return False
+        data = memoryview(self._buffer)[:count]
+        self._sending = self._sending or count > 0
+        while data:
+            chunk = stream_chunk(self.link_id, data, limit)
+            send = tcpip.Send(self.link_id, chunk)
+            await self._dialogue.execute_exclusive(send)
+            await recover_stalled_receive(self._dialogue, self._pool, send)
+            self.sent_bytes += len(chunk.payload)
+            data = data[len(chunk.payload) :]
+        return count > 0
+
+    async def _twin_has_room(self) -> None:
+        while self._twin is not None and self.sent_bytes - self._twin.acknowledged_bytes >= WINDOW_BYTES:
+            self._twin_took = trio.Event()
+            await self._twin_took.wait()
+
+    def _tell_twin(self) -> None:
+        if self._twin is not None:
+            self._twin._twin_took.set()
+
+    def _unpair(self) -> None:
+        self._tell_twin()
+        if self._twin is not None:
+            self._twin._twin = None
+            self._twin = None
+
+    async def _finish(self, both: trio.CancelScope) -> None:
+        """The interface is closing: one more turn, and more as long as it finds something to send."""
+        await self._finishing.wait()
+        fd = self._end.fileno()
+        try:
+            while await self._send_what_is_there() and HangupWatch.readable(fd):
+                pass
+        except Error as error:
+            self._sending_failed(error)
+        if self._peer_closed:
+            return  # `_down` ends both when the reader has everything
+        if not HangupWatch.check(fd):
+            self.fail(detached())
+        both.cancel()
+
+    async def _wait_half_closed(self, hangup: HangupWatch) -> None:
+        """Until the application closes, or nothing has come from the peer for long enough."""
+        while True:
+            with trio.move_on_at(self._heard_at + self._half_close_s):
+                await hangup.wait()
+                return
+            if trio.current_time() >= self._heard_at + self._half_close_s:
+                return

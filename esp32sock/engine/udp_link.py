@@ -1,0 +1,281 @@
+"""UDP: one link joined to one end of a SOCK_SEQPACKET pair, a message a datagram.
+
+Each message is an address header and a payload; towards the module the header says where to, from it where
+from. A link hears one peer (mode 0 of CIPSTART) or anyone (mode 2); the latter always sends with an explicit
+address, because the module would follow the last sender (known-bugs 15). Datagrams are never merged or cut;
+those for which neither the pair nor the queue has room are dropped and counted, as a kernel does.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket as addresses
+import struct
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import trio
+
+from esp32sock.at.commands import tcpip
+from esp32sock.at.commands.sendex import SendMarked
+from esp32sock.at.commands.udp import ANY_PEER, OpenUdp, PeerMode
+from esp32sock.at.framing import MAX_DATAGRAM_BYTES, datagram_chunk
+from esp32sock.at.recovery import CANCEL
+from esp32sock.engine.hangup import HangupWatch
+from esp32sock.engine.tcp_link import close_link, drop_link
+from esp32sock.errors import CommandError, Error, LocalProtocolError
+
+if TYPE_CHECKING:
+    import _socket
+    from collections.abc import Awaitable, Callable
+
+    from esp32sock.at.framing import Demux
+    from esp32sock.engine.channel import CommandChannel
+    from esp32sock.engine.engine import Engine
+    from esp32sock.engine.stats import Counters
+
+Address = tuple[str, int]
+
+log = logging.getLogger("esp32sock")
+
+HEADER = struct.Struct("!HH4s")
+"""Family, port, IPv4 address; the sockets use the same."""
+QUEUE_BYTES = 212_992
+"""What waits for a slow reader; Linux has this much by default for a UDP socket."""
+WAIT_FOR_LINK_S = 5.0
+
+
+class DatagramListener(Protocol):
+    """Who is told how a UDP link fares; called before its descriptor shows the same."""
+
+    def opened(self, link_id: int, local: Address) -> None: ...
+    def failed(self, error: Error) -> None: ...
+    def doubtful(self, error: Error) -> None: ...
+    def ended(self, error: Error | None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DatagramRequest:
+    """A UDP link somebody wants; without `remote` it hears anyone, and must name its `local_port` (not 0)."""
+
+    end: _socket.socket
+    local_port: int
+    remote: Address | None
+    listener: DatagramListener
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+
+
+class DatagramPump:
+    """The life of one open UDP link."""
+
+    def __init__(
+        self, dialogue: CommandChannel, link_id: int, request: DatagramRequest, counters: Counters
+    ) -> None:
+        self.link_id = link_id
+        self.unread_bytes = 0
+        self.sent_bytes = 0
+        self.received_bytes = 0
+        self.running = False
+        self._dialogue = dialogue
+        self._end = request.end
+        self._remote = request.remote
+        self._listener = request.listener
+        self._counters = counters
+        self._unread: deque[bytes] = deque()
+        self._more = trio.Event()
+        self._finishing = trio.Event()
+        self._error: Error | None = None
+        self._scope = trio.CancelScope()
+
+    def collect(self, demux: Demux) -> None:
+        """Every complete datagram that lies there; never waits."""
+        while (datagram := demux.take_datagram(self.link_id)) is not None:
+            host, port, payload = datagram
+            peer = (host, port) if host is not None else self._remote
+            if peer is not None:
+                self._received(peer, payload)
+
+    def _received(self, peer: Address, payload: bytes) -> None:
+        try:
+            header = HEADER.pack(addresses.AF_INET, peer[1], addresses.inet_pton(addresses.AF_INET, peer[0]))
+        except OSError:
+            log.debug("UDP link %d: no datagram comes from %r; dropped", self.link_id, peer)
+            self._counters.datagrams_dropped += 1
+            return
+        self.received_bytes += len(payload)
+        self._put(header + payload)
+
+    def _put(self, message: bytes) -> None:
+        if self.unread_bytes + len(message) > QUEUE_BYTES:
+            self._counters.datagrams_dropped += 1
+            return
+        self._unread.append(message)
+        self.unread_bytes += len(message)
+        self._more.set()
+
+    def announce(self) -> None:
+        """UDP is always received actively; whatever this was, it is not for us."""
+
+    def peer_closed(self) -> None:
+        """UDP has no end; the module closes such a link only when it loses its network."""
+        self.fail(Error(f"the module closed UDP link {self.link_id}").means(errno.ENETDOWN))
+
+    def finish(self) -> None:
+        """Send what the application has sent, then end, whether it has closed or not."""
+        self._finishing.set()
+
+    def fail(self, error: Error) -> None:
+        if self._error is None and not self._scope.cancel_called:
+            self._error = error
+            self._scope.cancel()
+
+    async def run(self) -> Error | None:
+        """Pump until the application closes its end; the error if it ended otherwise."""
+        self.running = True
+        try:
+            with self._scope, HangupWatch(self._end.fileno()) as hangup:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._down)
+                    nursery.start_soon(self._up)
+                    nursery.start_soon(self._end_after, hangup.wait, nursery.cancel_scope)
+                    nursery.start_soon(self._end_after, self._finishing.wait, nursery.cancel_scope)
+        except Error as error:  # no descriptor for the watch
+            self.fail(error)
+        finally:
+            self.running = False
+            self._unread.clear()
+        return self._error
+
+    def close_end(self) -> None:
+        trio.lowlevel.notify_closing(self._end)
+        self._end.close()
+
+    async def _down(self) -> None:
+        while True:
+            while self._unread:
+                try:
+                    self._end.send(self._unread[0])
+                except BlockingIOError:
+                    await trio.lowlevel.wait_writable(self._end)
+                    continue
+                except OSError:
+                    return  # nobody is there to read
+                self.unread_bytes -= len(self._unread.popleft())
+            self._more = trio.Event()
+            await self._more.wait()
+
+    async def _up(self) -> None:
+        while await self._send_one():
+            await trio.lowlevel.wait_readable(self._end)
+
+    async def _end_after(self, wait: Callable[[], Awaitable[None]], scope: trio.CancelScope) -> None:
+        """What was sent before the end is still sent."""
+        await wait()
+        while await self._send_one() and HangupWatch.readable(self._end.fileno()):
+            pass
+        scope.cancel()
+
+    async def _send_one(self) -> bool:
+        """One datagram in its turn; False at the end."""
+        async with self._dialogue.turn():
+            try:
+                message = self._end.recv(HEADER.size + MAX_DATAGRAM_BYTES)
+            except BlockingIOError:
+                return not HangupWatch.check(self._end.fileno())
+            except OSError:
+                return False
+            if len(message) < HEADER.size:
+                return False
+            await self._send(message)
+        return True
+
+    async def _send(self, message: bytes) -> None:
+        _, port, host = HEADER.unpack_from(message)
+        payload = memoryview(message)[HEADER.size :]
+        peer = (addresses.inet_ntoa(host), port) if self._remote is None else None
+        try:
+            command = self._command(payload, peer)
+            await self._dialogue.execute_exclusive(command)
+        except (CommandError, LocalProtocolError) as error:
+            self._doubt(f"a datagram was not sent: {error}")
+            return
+        except Error as error:  # the module is gone
+            self.fail(error)
+            return
+        self.sent_bytes += len(payload)
+        session = self._dialogue.session
+        follows = self._remote is None and not session.firmware.at_least(2, 0)
+        if follows and session.links.received_while_sending(command):
+            self._doubt("a datagram may have gone to whoever sent one at that moment (firmware before 2.0)")
+
+    def _command(self, payload: memoryview, peer: Address | None) -> tcpip.Send | SendMarked:
+        """What sends it whole; LocalProtocolError if nothing does.
+
+        A final `+++` is data in one write with what stands before it (observed 2.0, 4.1, 4.2), but a port
+        may take a write in pieces: where CIPSENDEX is known to work, a mark stands behind it.
+        """
+        data = bytes(payload)
+        if data == CANCEL:
+            raise LocalProtocolError("a datagram that is just +++ would cancel its own sending")
+        can_be_marked = b"\\" not in data and self._dialogue.session.firmware.ends_sending_at_mark
+        if data.endswith(CANCEL) and can_be_marked:
+            return SendMarked(self.link_id, data, peer)
+        return tcpip.Send(self.link_id, datagram_chunk(self.link_id, payload, peer, MAX_DATAGRAM_BYTES))
+
+    def _doubt(self, why: str) -> None:
+        self._counters.datagrams_doubtful += 1
+        self._listener.doubtful(Error(f"UDP link {self.link_id}: {why}"))
+
+
+async def run_datagram(module: Engine, request: DatagramRequest) -> None:
+    """The whole life of a UDP link; every outcome is told to its listener, none is raised."""
+    pump: DatagramPump | None = None
+    error = Error("nobody waits for this link any more").means(errno.ECONNABORTED)
+    try:
+        with request.scope:
+            pump, local = await _open(module, request)
+    except Error as caught:
+        error = caught
+    except ValueError as caught:
+        error = Error(str(caught)).means(errno.EINVAL)
+    finally:
+        if pump is None:  # also when the module ends meanwhile; the end is its owner's again
+            request.listener.failed(error)
+    if pump is None:
+        return
+    request.listener.opened(pump.link_id, local)
+    module.counters.links_opened += 1
+    try:
+        request.listener.ended(await pump.run())
+    finally:
+        module.counters.add(pump)
+        pump.close_end()
+    await close_link(module, pump)
+
+
+async def _open(module: Engine, request: DatagramRequest) -> tuple[DatagramPump, Address]:
+    dialogue = await module.ready()
+    await module.wait_for_network(request.remote[0] if request.remote else None)
+    pool = module.pool
+    link_id = await pool.take(WAIT_FOR_LINK_S)
+    pump = DatagramPump(dialogue, link_id, request, module.counters)
+    pool.pumps[link_id] = pump
+    try:
+        await module.receiving.prepare(dialogue, link_id, stream=False)
+        if request.remote is None:
+            await module.enable_peer_info()
+        await dialogue.execute(_open_command(link_id, request))
+        listed = {link.link_id: link for link in await dialogue.execute(tcpip.Links())}
+        port = listed[link_id].local_port if link_id in listed else request.local_port
+        return pump, (module.local_ip(request.remote[0] if request.remote else ""), port)
+    except BaseException:
+        drop_link(module, pump)
+        raise
+
+
+def _open_command(link_id: int, request: DatagramRequest) -> OpenUdp:
+    if request.remote is not None:
+        return OpenUdp(link_id, request.remote, request.local_port or None)
+    return OpenUdp(link_id, ANY_PEER, request.local_port, PeerMode.FOLLOWS_LAST_SENDER)

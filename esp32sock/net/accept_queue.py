@@ -1,0 +1,93 @@
+"""Listening: connections that wait to be accepted, and the byte each of them puts into the descriptor."""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import threading
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from esp32sock.net.error_map import failure, raise_from, translated
+
+if TYPE_CHECKING:
+    from esp32sock.errors import Error
+    from esp32sock.net.interface_api import (
+        AcceptedStream,
+        Address,
+        Handle,
+        Interface,
+        Listening,
+        StreamOpened,
+    )
+    from esp32sock.net.socketpairs import EngineEnd
+
+    Waiting = tuple[_socket.socket, StreamOpened, AcceptedStream]
+
+
+class AcceptQueue:
+    """The events object of one listener; connections queue here in the order of their bytes."""
+
+    def __init__(self, bound: Address) -> None:
+        self.local = bound
+        self._queue: deque[Waiting] = deque()
+        self._decided = threading.Event()
+        self._error: Error | None = None
+        self._dropped = False
+
+    def open(self, interface: Interface, end: EngineEnd, backlog: int) -> Handle:
+        """Start listening; OSError if the module refuses. Does not wait in the engine's own thread."""
+        doing = f"listening on port {self.local[1]}"
+        with translated(doing):
+            handle = interface.listen(end, self.local[1], backlog, self)
+        if interface.may_block():
+            try:
+                self._decided.wait()
+            except BaseException:
+                handle.abandon()
+                raise
+            self._raise_error(doing)
+        return handle
+
+    def next(self, sock: _socket.socket) -> Waiting:
+        """Wait as the socket's timeout says, and take the first connection."""
+        if not _socket.socket.recv(sock, 1):
+            self._raise_error("accept")
+            raise failure(errno.EINVAL, "accept: this socket does not listen any more")
+        return self._queue.popleft()
+
+    def drop(self) -> None:
+        """Refuse those that still wait, or come late: their ends are closed."""
+        self._dropped = True
+        while self._queue:
+            with suppress(IndexError):  # the other thread was faster
+                self._queue.popleft()[0].close()
+
+    # What the engine reports, in its own thread.
+
+    def listening(self, listening: Listening) -> None:
+        self.local = self.local[0], listening.local[1]
+        self._decided.set()
+
+    def failed(self, error: Error) -> None:
+        self._error = error
+        self._decided.set()
+
+    def accepted(self, user_end: _socket.socket, opened: StreamOpened, events_to: AcceptedStream) -> None:
+        self._queue.append((user_end, opened, events_to))
+        if self._dropped:
+            self.drop()
+
+    def withdrawn(self, user_end: _socket.socket) -> None:
+        with suppress(IndexError):  # dropped meanwhile
+            self._queue.pop()  # the one that came last: without a byte, nobody can have taken it
+        user_end.close()
+
+    def ended(self, error: Error | None) -> None:
+        self._error = error
+
+    def _raise_error(self, doing: str) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            raise_from(error, doing)

@@ -1,0 +1,119 @@
+"""Which interface the sockets of this thread or task use. Only this file asks, so tests can answer."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import weakref
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from esp32sock.net.routes import Routes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from esp32sock.net.interface_api import Interface
+
+    Provider = Callable[[], Interface]
+
+_forks = 0
+_on_host: ContextVar[bool] = ContextVar("esp32sock_on_host", default=False)
+_override: ContextVar[Interface | None] = ContextVar("esp32sock_interface", default=None)
+_found_by_host: weakref.WeakKeyDictionary[Interface, set[str]] = weakref.WeakKeyDictionary()
+
+
+def interface() -> Interface:
+    """The interface to use now; OSError(ENETDOWN) if there is none."""
+    return _override.get() or _provider()
+
+
+# What `using` says here, if it says anything.
+override = _override.get
+
+
+@contextmanager
+def using(interface: Interface) -> Iterator[Interface]:
+    """Use this interface in the present thread or task, whatever is attached."""
+    token = _override.set(interface)
+    try:
+        yield interface
+    finally:
+        _override.reset(token)
+
+
+def to_host(host: str, using: Interface | None = None) -> bool:
+    """Whether the host's own stack serves this numeric address or name; OSError without an interface.
+
+    `using` is the interface of a socket that has one already, also after a fork. Before an interface is
+    attached the default routes hold, so that programs can talk to themselves.
+    """
+    try:
+        using = using or interface()
+    except OSError:
+        if Routes.from_environment().to_host(host):
+            return True
+        raise
+    return using.routes_to_host(host) or host in _found_by_host.get(using, ())
+
+
+@contextmanager
+def on_host() -> Iterator[None]:
+    """In this thread or task, sockets made and names looked up are the host's, patched or not.
+
+    For whoever stands below the interface, such as a port that is a TCP connection itself.
+    """
+    token = _on_host.set(True)
+    try:
+        yield
+    finally:
+        _on_host.reset(token)
+
+
+# Whether `on_host` is in force.
+is_on_host = _on_host.get
+
+
+def found_by_host(addresses: Iterable[str]) -> None:
+    """The host looked up a name that is its own: so are the addresses, to which programs connect next."""
+    with suppress(OSError):
+        _found_by_host.setdefault(interface(), set()).update(addresses)
+
+
+def provide(provider: Provider) -> Provider:
+    """Ask `provider` from now on; returns the one that was asked before."""
+    global _provider
+    before, _provider = _provider, provider
+    return before
+
+
+def forks() -> int:
+    """How many forks lie between the first process and this one; what belongs to an older one is a copy."""
+    return _forks
+
+
+def refuse_after_fork(born: int) -> None:
+    """OSError if something made at fork count `born` belongs to the process this one was forked from."""
+    if born != _forks:
+        raise OSError(
+            errno.EOPNOTSUPP,
+            "this socket was made before a fork and the module belongs to the parent process: reading and "
+            "writing work here, connecting, binding, listening and accepting do not",
+        )
+
+
+def _attached() -> Interface:
+    # Imported late: the engine's package is needed only when somebody goes to the network.
+    found: Interface = importlib.import_module("esp32sock.net.local_interface").default()
+    return found
+
+
+def _note_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+_provider: Provider = _attached
+os.register_at_fork(after_in_child=_note_fork)

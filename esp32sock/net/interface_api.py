@@ -1,0 +1,250 @@
+"""The narrow door between the sockets and whatever runs the module.
+
+Everything above this file knows only these verbs, so that one day they can cross a Unix socket to a
+process that owns the port. All of them may be called from any thread. What takes time answers through a
+`concurrent.futures.Future` or through the events object given; events are called in the engine's thread,
+must return at once, and are always called *before* the descriptor shows the same fact.
+
+Errors in futures and events are `esp32sock.errors.Error`; their `errno` says what Linux would have said.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from esp32sock.net import context
+
+if TYPE_CHECKING:
+    import _socket
+    from collections.abc import Mapping
+    from concurrent.futures import Future
+    from contextlib import AbstractContextManager
+    from typing import Self
+
+    from esp32sock.at.commands import Command
+    from esp32sock.at.commands.wifi import JoinedTo
+    from esp32sock.at.tls import TlsOptions
+    from esp32sock.errors import Error
+    from esp32sock.net.event_queue import EventFeed
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """What a TCP link may be asked for; None leaves the firmware's own default.
+
+    Seconds as the AT commands take them: keep-alive 0 to 7200, linger -1 (off) upwards, send timeout
+    in milliseconds. With `tls` the module does TLS on it, from the first byte; a firmware that cannot do
+    what is asked there refuses with Error(EPROTONOSUPPORT) before anything is sent, and a handshake that
+    fails is Error(EPROTO).
+    """
+
+    keepalive_s: int | None = None
+    nodelay: bool | None = None
+    linger_s: int | None = None
+    send_timeout_ms: int | None = None
+    tls: TlsOptions | None = None
+
+
+DEFAULT_OPTIONS = StreamOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOpened:
+    """A link is up; the addresses are those of the module's own stack."""
+
+    link_id: int
+    local: Address
+    remote: Address
+
+
+@dataclass(frozen=True, slots=True)
+class DatagramOpened:
+    """A UDP link is up on this local address."""
+
+    link_id: int
+    local: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The module's one server listens here."""
+
+    local: Address
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleStatus:
+    """What the interface knows of its module now; `station_ip` is None without Wi-Fi."""
+
+    port: str
+    firmware: str
+    build: str
+    station_ip: str | None
+    links: Mapping[int, str] = field(default_factory=dict)
+
+
+class StreamEvents(Protocol):
+    """What happens to a stream; `failed` excludes `opened`, `ended` comes once after `opened`."""
+
+    def opened(self, opened: StreamOpened) -> None: ...
+    def failed(self, error: Error) -> None: ...
+    def ended(self, error: Error | None) -> None: ...
+
+
+class DatagramEvents(Protocol):
+    """What happens to a UDP link; `doubtful` reports a datagram whose fate is not known."""
+
+    def opened(self, opened: DatagramOpened) -> None: ...
+    def failed(self, error: Error) -> None: ...
+    def doubtful(self, error: Error) -> None: ...
+    def ended(self, error: Error | None) -> None: ...
+
+
+class ListenEvents(Protocol):
+    """What happens to a listener; `accepted` hands over the user's end of a new pair, already connected.
+
+    `withdrawn` follows at once if the byte for that end could not be written: nobody is to accept it.
+    """
+
+    def listening(self, listening: Listening) -> None: ...
+    def failed(self, error: Error) -> None: ...
+    def accepted(self, user_end: _socket.socket, opened: StreamOpened, events_to: AcceptedStream) -> None: ...
+    def withdrawn(self, user_end: _socket.socket) -> None: ...
+    def ended(self, error: Error | None) -> None: ...
+
+
+class Handle(Protocol):
+    """What an open call gives back at once: the way to give up on it."""
+
+    def abandon(self) -> None:
+        """Give up: if it is still opening, whatever opens late is closed; the engine's end is closed."""
+
+    def set_options(self, options: StreamOptions) -> Future[None]:
+        """Change what can be changed on an open link; fails with what the firmware said."""
+
+
+class AcceptedStream(Handle, Protocol):
+    """The handle of a stream that was accepted, and where its owner puts the events object."""
+
+    def attach(self, events: StreamEvents) -> None:
+        """Report to `events` from now on; what happened before is reported at once, in the calling thread."""
+
+
+class Interface(ABC):
+    """One module as a network interface.
+
+    `wait_for_link_s` is what a socket that does not say otherwise passes to `open_stream`: its own timeout
+    if that is shorter.
+    """
+
+    wait_for_link_s: float | None = 5.0  # picked arbitrarily: long enough for a link that is just closing
+
+    def may_block(self) -> bool:
+        """Whether this thread may wait for an answer; False in the thread that runs the engine."""
+        return True
+
+    def use(self) -> AbstractContextManager[Interface]:
+        """Use this interface in the present thread or task, within the block; the same as `using`."""
+        return context.using(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @abstractmethod
+    def open_stream(
+        self,
+        end: _socket.socket,
+        remote: Address,
+        events: StreamEvents,
+        *,
+        options: StreamOptions = DEFAULT_OPTIONS,
+        filler_bytes: int = 0,
+        timeout_s: float | None = None,
+        wait_for_link_s: float | None = 0.0,
+        replacing: Handle | None = None,
+    ) -> Handle:
+        """Open a TCP link and pump it to and from `end`, which is the engine's until it says `failed`.
+
+        Then the socket takes `end` back, with what is in it: the engine must not touch or close it any more.
+
+        `filler_bytes` bytes already waiting in `end` are dropped once the outcome is known (that is what
+        keeps the user's end unwritable until then). `timeout_s` bounds the connecting; `wait_for_link_s`
+        how long to wait when all links are taken (None for ever). `replacing` is the handle of an open stream
+        that is closed first; Error(EISCONN) if anything went over it.
+        """
+
+    @abstractmethod
+    def open_datagram(
+        self, end: _socket.socket, local_port: int, remote: Address | None, events: DatagramEvents
+    ) -> Handle:
+        """Open a UDP link over a SOCK_SEQPACKET `end`; each message is an 8-byte header and a payload.
+
+        As with a stream, `end` is the engine's until `failed`. The header is `ends.DATAGRAM_HEADER`. With
+        `remote` only that peer is heard; without it, anyone (mode 2 of CIPSTART). `local_port` 0 lets the
+        module choose.
+        """
+
+    @abstractmethod
+    def listen(self, end: _socket.socket, port: int, backlog: int, events: ListenEvents) -> Handle:
+        """Start the module's server on `port`; a byte is written to `end` for each waiting connection.
+
+        As with a stream, `end` is the engine's until `failed`. One more than `backlog` may wait until their
+        `attach`; who comes beyond them is closed at once, and not reported.
+        """
+
+    @abstractmethod
+    def resolve(self, host: str) -> Future[list[str]]:
+        """IPv4 addresses of a name, asked of the module (CIPDOMAIN)."""
+
+    @abstractmethod
+    def execute(self, command: Command[Any], *, timeout_s: float | None = None, force: bool = False) -> Any:
+        """Run one command and block for its typed result; raises `esp32sock.errors.Error`.
+
+        A command that would end open links (`ends_links`: a restart, deep sleep, CIPMUX and their like) is
+        refused with EBUSY while there are any; with `force` they end with ECONNRESET first.
+        """
+
+    @abstractmethod
+    def join(
+        self,
+        ssid: str,
+        password: str = "",
+        *,
+        bssid: str | None = None,
+        within_s: float | None = None,
+        force: bool = False,
+    ) -> JoinedTo | None:
+        """Join an access point now, and again after every restart and whenever it was lost.
+
+        Blocks until the station has its address; at most `within_s` (None: as long as the module takes, up to
+        45 s). Turns the station role on if need be. OSError with the module's reason: TimeoutError, EACCES
+        (PermissionError) for a refused password, ENETUNREACH where no network of that name is heard,
+        ConnectionRefusedError; EBUSY for links that it would end, unless `force` ends them.
+        """
+
+    @abstractmethod
+    def events(self, most: int = ...) -> EventFeed:
+        """What the module says unasked, from now on; any number of feeds at a time, each keeping `most`."""
+
+    @abstractmethod
+    def status(self) -> ModuleStatus:
+        """What is known now, without asking the module."""
+
+    @abstractmethod
+    def stats(self) -> dict[str, int]:
+        """Counters since attach: `links_opened`, `bytes_sent`, `bytes_received` and more."""
+
+    @abstractmethod
+    def routes_to_host(self, host: str) -> bool:
+        """Whether the routing table gives this numeric address or name to the host's own stack."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Deliver what was sent, close every link, end the engine. Idempotent; bounded in time."""

@@ -1,0 +1,428 @@
+"""Attaching and detaching a module; the verbs of `net/interface_api.py` over an engine in this process."""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import os
+import threading
+from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from trio import CancelScope
+
+from esp32sock._build import BUILD
+from esp32sock.engine.engine import Engine
+from esp32sock.engine.listener import Accepted, ListenRequest
+from esp32sock.engine.options import ModuleOptions
+from esp32sock.engine.tcp_link import LinkOptions, StreamRequest, set_link_options
+from esp32sock.engine.thread import EngineThread
+from esp32sock.engine.transports import Port, open_port
+from esp32sock.engine.udp_link import DatagramRequest
+from esp32sock.errors import Error, PortError
+from esp32sock.net import context, socketpairs
+from esp32sock.net.error_map import translated
+from esp32sock.net.event_queue import KEPT_EVENTS, EventFeed, EventStream
+from esp32sock.net.interface_api import (
+    DEFAULT_OPTIONS,
+    Address,
+    DatagramEvents,
+    DatagramOpened,
+    Handle,
+    Interface,
+    ListenEvents,
+    Listening,
+    ModuleStatus,
+    StreamEvents,
+    StreamOpened,
+    StreamOptions,
+)
+from esp32sock.net.routes import Routes
+
+if TYPE_CHECKING:
+    import _socket
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from esp32sock.at.commands import Command, wifi
+    from esp32sock.engine.link_pool import LinkPool
+    from esp32sock.net.routes import Direct
+
+using = context.using
+
+PORT_VARIABLE = "ESP32SOCK_PORT"
+SSID_VARIABLE = "ESP32SOCK_SSID"
+PASSWORD_VARIABLE = "ESP32SOCK_PASSWORD"
+
+MARGIN_S = 0.2
+"""So much before a socket's own time-out it is told that no link became free, so that it hears the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class _StreamRelay:
+    """Hands what the engine tells about a stream to the socket's own events object."""
+
+    events: StreamEvents
+    handle: _Handle
+
+    def opened(self, link_id: int, local: Address, remote: Address) -> None:
+        self.handle.link_id = link_id
+        self.events.opened(StreamOpened(link_id, local, remote))
+
+    def failed(self, error: Error) -> None:
+        self.events.failed(error)
+
+    def ended(self, error: Error | None) -> None:
+        self.handle.link_id = None
+        self.events.ended(error)
+
+
+@dataclass(frozen=True, slots=True)
+class _DatagramRelay:
+    """The same for a UDP link."""
+
+    events: DatagramEvents
+
+    def opened(self, link_id: int, local: Address) -> None:
+        self.events.opened(DatagramOpened(link_id, local))
+
+    def failed(self, error: Error) -> None:
+        self.events.failed(error)
+
+    def doubtful(self, error: Error) -> None:
+        self.events.doubtful(error)
+
+    def ended(self, error: Error | None) -> None:
+        self.events.ended(error)
+
+
+@dataclass(frozen=True, slots=True)
+class _ServerRelay:
+    """The same for a listener and what it accepts."""
+
+    events: ListenEvents
+    thread: EngineThread
+    module: Engine
+    unclaimed: _socket.socket | None
+    """The end, if nobody waits for the outcome: closed on failure, so that `accept` wakes and says why."""
+
+    def listening(self, local: Address) -> None:
+        self.events.listening(Listening(local))
+
+    def failed(self, error: Error) -> None:
+        self.events.failed(error)
+        if self.unclaimed is not None:
+            self.unclaimed.close()
+
+    def accepted(
+        self, user_end: _socket.socket, link_id: int, local: Address, remote: Address, stream: Accepted
+    ) -> None:
+        handle = _AcceptedHandle(self.thread, self.module, stream)
+        handle.link_id = link_id
+        self.events.accepted(user_end, StreamOpened(link_id, local, remote), handle)
+
+    def withdrawn(self, user_end: _socket.socket) -> None:
+        self.events.withdrawn(user_end)
+
+    def ended(self, error: Error | None) -> None:
+        self.events.ended(error)
+
+
+class _Handle:
+    """What an open call gives back: giving up while it opens, options once a TCP link is open."""
+
+    def __init__(self, thread: EngineThread, module: Engine, give_up: Callable[[], object]) -> None:
+        self._thread = thread
+        self._module = module
+        self._give_up = give_up
+        self.link_id: int | None = None
+
+    def abandon(self) -> None:
+        self._thread.post(self._give_up)
+
+    def set_options(self, options: StreamOptions) -> Future[None]:
+        async def change() -> None:
+            if self.link_id is not None:
+                await set_link_options(self._module, self.link_id, _link_options(options))
+
+        return self._thread.call(change)
+
+
+class _AcceptedHandle(_Handle):
+    """The same for a stream that the module accepted."""
+
+    def __init__(self, thread: EngineThread, module: Engine, stream: Accepted) -> None:
+        super().__init__(thread, module, lambda: None)  # it is open; closing its descriptor ends it
+        self._stream = stream
+
+    def attach(self, events: StreamEvents) -> None:
+        self._stream.attach(events)
+
+
+def _link_options(options: StreamOptions) -> LinkOptions:
+    return LinkOptions(options.keepalive_s, options.nodelay, options.linger_s, options.send_timeout_ms)
+
+
+class LocalInterface(Interface):
+    """A module whose engine runs in this process: in a thread of its own, or in the loop of a program."""
+
+    def __init__(self, options: ModuleOptions, routes: Routes, engine: EngineThread, module: Engine) -> None:
+        self._routes = routes
+        self._options = options
+        self._thread = engine
+        self._module = module
+        self._feeds: WeakSet[EventFeed | EventStream] = WeakSet()
+
+    def may_block(self) -> bool:
+        return not self._thread.is_current
+
+    def open_stream(
+        self,
+        end: _socket.socket,
+        remote: Address,
+        events: StreamEvents,
+        *,
+        options: StreamOptions = DEFAULT_OPTIONS,
+        filler_bytes: int = 0,
+        timeout_s: float | None = None,
+        wait_for_link_s: float | None = 0.0,
+        replacing: Handle | None = None,
+    ) -> Handle:
+        if timeout_s is not None:
+            latest = max(0.0, timeout_s - MARGIN_S)
+            wait_for_link_s = latest if wait_for_link_s is None else min(wait_for_link_s, latest)
+        scope = CancelScope()
+        handle = _Handle(self._thread, self._module, scope.cancel)
+        request = StreamRequest(
+            end,
+            remote,
+            _StreamRelay(events, handle),
+            filler_bytes,
+            timeout_s,
+            wait_for_link_s,
+            _link_options(options),
+            options.tls,
+            replacing if isinstance(replacing, _Handle) else None,
+            scope,
+        )
+        self._begin(self._module.open_stream, request)
+        return handle
+
+    def open_datagram(
+        self, end: _socket.socket, local_port: int, remote: Address | None, events: DatagramEvents
+    ) -> Handle:
+        request = DatagramRequest(end, local_port, remote, _DatagramRelay(events))
+        self._begin(self._module.open_datagram, request)
+        return _Handle(self._thread, self._module, request.scope.cancel)
+
+    def listen(self, end: _socket.socket, port: int, backlog: int, events: ListenEvents) -> Handle:
+        relay = _ServerRelay(events, self._thread, self._module, None if self.may_block() else end)
+        request = ListenRequest(
+            end, port, relay, socketpairs.stream_pair, self._options.server_links, backlog
+        )
+        self._begin(self._module.listen, request)
+        return _Handle(self._thread, self._module, request.scope.cancel)
+
+    def _begin(self, job: Callable[..., object], request: object) -> None:
+        if not self._thread.post(job, request):
+            raise Error("the interface was detached").means(errno.ENETDOWN)
+
+    def resolve(self, host: str) -> Future[list[str]]:
+        return self._thread.call(self._module.resolve, host)
+
+    def execute(self, command: Command[Any], *, timeout_s: float | None = None, force: bool = False) -> Any:
+        if not self.may_block():
+            raise RuntimeError("execute would block the engine's own thread; await Module.execute there")
+
+        async def run() -> Any:
+            return await self._module.execute(command, timeout_s=timeout_s, force=force)
+
+        return self._thread.call(run).result()
+
+    def join(
+        self,
+        ssid: str,
+        password: str = "",
+        *,
+        bssid: str | None = None,
+        within_s: float | None = None,
+        force: bool = False,
+    ) -> wifi.JoinedTo | None:
+        if not self.may_block():
+            raise RuntimeError("join would block the engine's own thread; await Station.join there")
+
+        async def run() -> wifi.JoinedTo | None:
+            station = self._module.station
+            return await station.join(ssid, password, bssid=bssid, within_s=within_s, force=force)
+
+        with translated(f"joining {ssid!r}"):
+            return self._thread.call(run).result()
+
+    def events(self, most: int = KEPT_EVENTS) -> EventFeed:
+        feed = EventFeed(self._module.watch, most)
+        self._feeds.add(feed)
+        return feed
+
+    def event_stream(self, most: int = KEPT_EVENTS) -> EventStream:
+        """The same for the trio program that the engine runs in."""
+        stream = EventStream(self._module.watch, most)
+        self._feeds.add(stream)
+        return stream
+
+    def status(self) -> ModuleStatus:
+        module = self._module
+        try:
+            pool: LinkPool | None = module.pool
+        except PortError:  # lost, perhaps just now in the engine's thread
+            pool = None
+        open_now = list(pool.pumps) if pool is not None else []
+        links = {n: "SSL" if pool is not None and n in pool.secure else "TCP" for n in open_now}
+        return ModuleStatus(self._options.url, str(module.firmware), BUILD, module.station_ip, links)
+
+    def stats(self) -> dict[str, int]:
+        return self._module.stats()
+
+    def routes_to_host(self, host: str) -> bool:
+        return self._routes.to_host(host)
+
+    def close(self) -> None:
+        _forget(self)
+        self._thread.stop()
+        for feed in list(self._feeds):
+            feed.close()
+
+
+async def open_on_host(url: str, baud: int) -> Port:
+    """A port that is a TCP connection itself (`socket://`) is the host's own, whatever is patched."""
+    with context.on_host():
+        return await open_port(url, baud)
+
+
+# -- the default interface ----------------------------------------------------------------------------
+
+_lock = threading.RLock()
+_default: LocalInterface | None = None
+_is_the_parents = False
+"""Whether an interface was attached when this process was forked."""
+_open: set[LocalInterface] = set()
+"""What the end of the interpreter has to close."""
+
+
+def attach(url: str | None = None, *, direct: Direct | None = None, **options: Any) -> LocalInterface:
+    """Make a module the network interface of this process.
+
+    `url` is a serial device, any pyserial URL or `sim://`; without it, ESP32SOCK_PORT. `direct` says what
+    the host's own stack serves (loopback by default; `()`: nothing; else ESP32SOCK_DIRECT). The other
+    options are those of `ModuleOptions`: `baud`, `rtscts`, `ssid`, `password` (or ESP32SOCK_SSID and
+    ESP32SOCK_PASSWORD) and limits.
+
+    Blocks for the probe and the set-up, at most about 10 s, with a join or a booting module longer. Raises
+    OSError that says what is wrong and what to do, ValueError for options that make no sense,
+    RuntimeError if an interface is attached already. The interface closes at interpreter exit, after what
+    was sent is delivered, with `detach()`, or, as a context manager, at the end of the block.
+    """
+    global _default
+    with _lock:
+        if _default is not None:
+            raise RuntimeError("an interface is attached already; detach() it first")
+        _default = open_interface(url, direct=direct, **options)
+        return _default
+
+
+def detach() -> None:
+    """Deliver what was sent, close every link and the port. Without an interface: nothing."""
+    with _lock:
+        interface = _default
+    if interface is not None:
+        interface.close()
+
+
+def open_interface(url: str | None = None, *, direct: Direct | None = None, **options: Any) -> LocalInterface:
+    """One more module, as `attach` opens it, for the code in `with interface.use()` alone.
+
+    Any number of them, each on a port of its own. As a context manager it closes at the end of the block.
+    Arguments, blocking and exceptions as with `attach`.
+    """
+    chosen, routes = choices(url, direct, options)
+    engine = EngineThread(lambda: new_module(chosen))
+    with translated(f"attaching {chosen.url}"):
+        interface = LocalInterface(chosen, routes, engine, engine.start())
+    with _lock:
+        _open.add(interface)
+    # Behind whatever opening the port has registered (a simulator has), so as to be called before it.
+    atexit.unregister(_close_all)
+    atexit.register(_close_all)
+    return interface
+
+
+def default() -> Interface:
+    """The interface to use here: that of `using`, else the attached one, else ESP32SOCK_PORT is attached.
+
+    OSError(ENETDOWN) if there is none, EOPNOTSUPP in a child of the process that has it.
+    """
+    chosen = context.override()
+    if chosen is not None:
+        return chosen
+    with _lock:
+        if _default is None:
+            if _is_the_parents:
+                raise OSError(
+                    errno.EOPNOTSUPP,
+                    "the module belongs to the process that this one was forked from: use the network there",
+                )
+            if not os.environ.get(PORT_VARIABLE):
+                raise OSError(
+                    errno.ENETDOWN,
+                    f"no module is attached: call esp32sock.attach(port), or set {PORT_VARIABLE}",
+                )
+            return attach()
+        return _default
+
+
+def new_module(options: ModuleOptions) -> Engine:
+    """A module for an engine to run; its port is the host's own, whatever is patched."""
+    return Engine(options, open_on_host)
+
+
+def choices(url: str | None, direct: Direct | None, options: dict[str, Any]) -> tuple[ModuleOptions, Routes]:
+    """What the arguments of `attach` and the environment ask for; raises as `attach` does."""
+    known = {field.name for field in dataclass_fields(ModuleOptions)}
+    unknown = set(options) - known
+    if unknown:
+        raise TypeError(
+            f"attach() has no option {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
+        )
+    chosen = url if url is not None else os.environ.get(PORT_VARIABLE)
+    if not chosen:
+        raise ValueError(f"attach() needs a port: give one, or set {PORT_VARIABLE}")
+    if "ssid" not in options and os.environ.get(SSID_VARIABLE):
+        options["ssid"] = os.environ[SSID_VARIABLE]
+        options.setdefault("password", os.environ.get(PASSWORD_VARIABLE, ""))
+    routes = Routes.from_environment() if direct is None else Routes(direct)
+    return ModuleOptions(chosen, **options), routes
+
+
+def _forget(interface: LocalInterface) -> None:
+    global _default
+    with _lock:
+        _open.discard(interface)
+        if _default is interface:
+            _default = None
+
+
+def _close_all() -> None:
+    for interface in list(_open):
+        interface.close()
+
+
+def _forget_in_child() -> None:
+    """The engine's thread stayed in the parent; the child has no interface of its own."""
+    global _default, _is_the_parents, _lock
+    _is_the_parents = _is_the_parents or _default is not None
+    _default, _lock = None, threading.RLock()
+    _open.clear()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)

@@ -1,0 +1,170 @@
+"""The methods that make sockets virtual: one set, for the explicit class and for `patch()`.
+
+Each method looks whether the object is ours (one dictionary look-up) and if not does what the standard
+library does. `METHODS` is what is set on a class; whatever it does not name works natively on the descriptor.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import functools
+import os
+import socket as stdlib
+from typing import TYPE_CHECKING, Any
+
+from esp32sock.net import context, fd_registry, socketpairs
+from esp32sock.net.error_map import failure
+from esp32sock.net.tcp_socket import VirtualStream
+from esp32sock.net.udp_socket import VirtualDatagram
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from esp32sock.net.virtual_socket import Virtual
+
+_FLAGS = _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC
+_PROTOS = {_socket.SOCK_STREAM: (0, _socket.IPPROTO_TCP), _socket.SOCK_DGRAM: (0, _socket.IPPROTO_UDP)}
+
+# The standard library's own, as they were before any patch.
+_stdlib_init = stdlib.socket.__init__
+_stdlib_real_close = stdlib.socket._real_close  # type: ignore[attr-defined]
+_stdlib_detach = stdlib.socket.detach
+
+_state_by_id = fd_registry.state_by_id
+
+
+def _init(self: Any, family: int = -1, type: int = -1, proto: int = -1, fileno: Any = None) -> None:  # noqa: A002
+    if fileno is not None:
+        _init_over(self, family, type, proto, fileno)
+    elif context.is_on_host():
+        _stdlib_init(self, family, type, proto, fileno)
+    elif family in (-1, _socket.AF_INET):
+        _init_virtual(self, _socket.SOCK_STREAM if type == -1 else type, 0 if proto == -1 else proto)
+    elif family == _socket.AF_INET6:
+        raise failure(errno.EAFNOSUPPORT, "the module is IPv4 only; use AF_INET")
+    else:
+        _stdlib_init(self, family, type, proto, fileno)
+
+
+def _init_virtual(self: Any, flagged: int, proto: int) -> None:
+    kind = flagged & ~_FLAGS
+    if kind not in _PROTOS or proto not in _PROTOS[kind]:
+        raise failure(
+            errno.EPROTONOSUPPORT, f"type {kind} with protocol {proto}: the module has TCP and UDP only"
+        )
+    state: Virtual
+    if kind == _socket.SOCK_STREAM:
+        fd = socketpairs.fresh_stream()
+        state = VirtualStream(proto, socketpairs.key_of(fd))
+    else:
+        end, user_end = socketpairs.datagram_pair()
+        fd = socketpairs.release(user_end)
+        state = VirtualDatagram(proto, socketpairs.key_of(fd), end)
+    if flagged & _socket.SOCK_NONBLOCK:
+        os.set_blocking(fd, False)
+    try:
+        _stdlib_init(self, _socket.AF_INET, flagged, proto, fd)
+    except BaseException:
+        os.close(fd)
+        raise
+    fd_registry.adopt(self, state)
+
+
+def _init_over(self: Any, family: int, type: int, proto: int, fileno: Any) -> None:  # noqa: A002
+    state = fd_registry.find(fileno) if isinstance(fileno, int) and fileno >= 0 else None
+    if state is None:
+        _stdlib_init(self, family, type, proto, fileno)
+        return
+    _stdlib_init(
+        self,
+        _socket.AF_INET if family == -1 else family,
+        state.kind if type == -1 else type,
+        state.proto if proto == -1 else proto,
+        fileno,
+    )
+    fd_registry.adopt(self, state)
+
+
+def _real_close(self: Any, *args: Any) -> None:
+    state = fd_registry.forget(self)
+    try:
+        _stdlib_real_close(self, *args)
+    finally:
+        if state is not None:
+            fd_registry.let_go_if_unused(state)
+
+
+def _detach(self: Any) -> int:
+    state = fd_registry.forget(self)
+    fd = _stdlib_detach(self)
+    if state is not None and not fd_registry.has_objects(state):
+        fd_registry.park(fd, state)
+    return fd
+
+
+def _accept(self: Any) -> tuple[int, Any]:
+    state = _state_by_id(id(self))
+    if state is None:
+        native: tuple[int, Any] = _socket.socket._accept(self)  # type: ignore[attr-defined]
+        return native
+    return state.accept_descriptor(self)
+
+
+def _dispatching(name: str) -> Callable[..., Any]:
+    native = getattr(_socket.socket, name)
+
+    @functools.wraps(native)
+    def method(self: Any, /, *args: Any) -> Any:
+        state = _state_by_id(id(self))
+        if state is None:
+            return native(self, *args)
+        return getattr(state, name)(self, *args)
+
+    return method
+
+
+def _dispatching_with_keywords(name: str) -> Callable[..., Any]:
+    """The same for the few methods that take keywords; it costs a quarter more."""
+    native = getattr(_socket.socket, name)
+
+    @functools.wraps(native)
+    def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        state = _state_by_id(id(self))
+        if state is None:
+            return native(self, *args, **kwargs)
+        return getattr(state, name)(self, *args, **kwargs)
+
+    return method
+
+
+_DISPATCHED = (
+    "bind",
+    "connect",
+    "connect_ex",
+    "getpeername",
+    "getsockname",
+    "getsockopt",
+    "listen",
+    "recv",
+    "recvfrom",
+    "recvmsg",
+    "recvmsg_into",
+    "send",
+    "sendall",
+    "sendmsg",
+    "sendto",
+    "setsockopt",
+    "shutdown",
+)
+
+_DISPATCHED_WITH_KEYWORDS = ("recv_into", "recvfrom_into", "sendmsg_afalg")
+
+METHODS: dict[str, Callable[..., Any]] = {
+    "__init__": functools.update_wrapper(_init, _stdlib_init),
+    "_accept": functools.update_wrapper(_accept, _socket.socket._accept),  # type: ignore[attr-defined]
+    "_real_close": functools.update_wrapper(_real_close, _stdlib_real_close),
+    "detach": functools.update_wrapper(_detach, _stdlib_detach),
+    **{name: _dispatching(name) for name in _DISPATCHED},
+    **{name: _dispatching_with_keywords(name) for name in _DISPATCHED_WITH_KEYWORDS},
+}

@@ -1,0 +1,210 @@
+"""Descriptors under the sockets: how they are made, joined, filled and exchanged. Knows no module.
+
+A virtual TCP socket starts as an unconnected AF_UNIX stream, because that is what the kernel reports of an
+unconnected TCP socket: poll says OUT and HUP, getpeername fails. `join` connects it to an end of ours, so the
+descriptor keeps its file, its duplicates and its registrations in an epoll. A UDP socket is one end of a
+SOCK_SEQPACKET pair from the start: a fresh UDP socket must not report HUP.
+
+Everything goes through `_socket` as it was at import: the class `socket.socket` may be patched later.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import select
+import struct
+import weakref
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from esp32sock.net.interface_api import Address
+
+Key = tuple[int, int]
+
+_socketpair = _socket.socketpair
+
+# About two chunks of CIPSEND. More would be accepted long before the line can carry it, and back-pressure
+# would reach the program late. The kernel doubles the number.
+SNDBUF_BYTES = 4096
+
+# The least the kernel takes: few bytes are then enough to make an end unwritable.
+_FILLING_SNDBUF_BYTES = 2304
+
+# Datagrams that came and were not read yet; picked arbitrarily, some 40 of full size.
+DATAGRAM_QUEUE_BYTES = 65536
+
+# A waiting connection is one byte in a listener, for which the kernel counts some 800: this is over 150.
+BACKLOG_BYTES = 65536
+
+# Each datagram in a SEQPACKET pair is this header and the payload: the address family (always AF_INET; there
+# so that bytes out of step are noticed), the port, the IPv4 address. Towards the engine it names where to
+# send to, from the engine where it came from.
+DATAGRAM_HEADER = struct.Struct("!HH4s")
+
+
+class EngineEnd(_socket.socket):
+    """An end that belongs to us: non-blocking, and closed without a warning when nobody holds it any more.
+
+    A forked child closes its copies: they would hide from the user that the engine has closed the link.
+    """
+
+    __slots__ = ("__weakref__",)
+
+    def __del__(self) -> None:
+        self.close()
+
+
+_living: weakref.WeakSet[EngineEnd] = weakref.WeakSet()
+
+
+def _close_in_child() -> None:
+    for end in list(_living):
+        end.close()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
+
+
+def key_of(fd: int) -> Key:
+    """What names the open socket behind a descriptor, whatever its number; OSError(EBADF) if closed."""
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
+
+
+def own(fd: int, kind: int = _socket.SOCK_STREAM) -> EngineEnd:
+    """Take over a descriptor as an end of ours."""
+    os.set_blocking(fd, False)
+    end = EngineEnd(_socket.AF_UNIX, kind | _socket.SOCK_NONBLOCK, 0, fd)
+    _living.add(end)
+    return end
+
+
+def fresh_stream() -> int:
+    """A descriptor for a TCP socket that is not connected yet."""
+    fd = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM).detach()
+    os.set_blocking(fd, True)  # a default timeout would have made it non-blocking
+    return fd
+
+
+def join(fd: int) -> EngineEnd:
+    """Connect what `fresh_stream` made to a new end of ours, and return that end."""
+    listener = EngineEnd(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    listener.bind("")  # the kernel picks an abstract name
+    listener.listen(1)
+    with _borrowed(fd) as user:
+        user.bind("")
+        user.connect(listener.getsockname())
+        name = user.getsockname()
+    while True:
+        accepted, caller = listener._accept()  # type: ignore[attr-defined]
+        end = own(accepted)
+        if caller == name:  # and not somebody else who guessed the abstract name
+            limit_sending(fd)
+            limit_sending(end.fileno())
+            return end
+
+
+def stream_pair() -> tuple[EngineEnd, EngineEnd]:
+    """(engine's end, user's end) of a stream that is connected from the start, as accepted ones are."""
+    engine, user = _pair(_socket.SOCK_STREAM)
+    limit_sending(engine.fileno())
+    limit_sending(user.fileno())
+    return engine, user
+
+
+def datagram_pair() -> tuple[EngineEnd, EngineEnd]:
+    """(engine's end, user's end) of a UDP socket."""
+    engine, user = _pair(_socket.SOCK_SEQPACKET)
+    limit_sending(engine.fileno(), DATAGRAM_QUEUE_BYTES)
+    limit_sending(user.fileno())
+    return engine, user
+
+
+def release(end: _socket.socket) -> int:
+    """Give an end to the user: its descriptor, blocking as a new socket's is."""
+    fd = end.detach()
+    os.set_blocking(fd, True)
+    return fd
+
+
+def limit_sending(fd: int, sndbuf_bytes: int = SNDBUF_BYTES) -> None:
+    """How much may wait in the kernel on the way out of this end; small, or back-pressure comes late."""
+    with _borrowed(fd) as end:
+        end.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, sndbuf_bytes)
+
+
+def fill(fd: int) -> int:
+    """Make a joined descriptor unwritable; how many bytes that took."""
+    filler = b"\0" * 4096
+    filled = 0
+    limit_sending(fd, _FILLING_SNDBUF_BYTES)
+    with _borrowed(fd) as user:
+        while True:
+            try:
+                filled += user.send(filler, _socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return filled
+
+
+def drain(end: _socket.socket) -> None:
+    """Read away all that waits in an end of ours; one that another thread closes meanwhile is empty too."""
+    with suppress(OSError):
+        while end.recv(65536):
+            pass
+
+
+def replace(fd: int, new: int) -> None:
+    """Put another open file under a descriptor number and close `new`; blocking mode and inheritance stay."""
+    os.set_blocking(new, os.get_blocking(fd))
+    os.dup2(new, fd, inheritable=os.get_inheritable(fd))
+    os.close(new)
+
+
+@contextmanager
+def kept(fd: int) -> Iterator[None]:
+    """Within the block, what is open there stays open, whatever is put under its number."""
+    copy = os.dup(fd)
+    try:
+        yield
+    finally:
+        os.close(copy)
+
+
+def hung_up(end: _socket.socket) -> bool:
+    """Whether nobody holds the other end any more, or this end is closed itself."""
+    if end.fileno() < 0:
+        return True
+    poll = select.poll()
+    poll.register(end.fileno(), 0)
+    return bool(poll.poll(0))
+
+
+def datagram_header(address: Address) -> bytes:
+    """The header of a datagram to or from a numeric address."""
+    host, port = address
+    return DATAGRAM_HEADER.pack(_socket.AF_INET, port, _socket.inet_aton(host))
+
+
+def datagram_address(header: bytes) -> Address:
+    """The numeric address in a header."""
+    _, port, packed = DATAGRAM_HEADER.unpack(header)
+    return _socket.inet_ntoa(packed), port
+
+
+def _pair(kind: int) -> tuple[EngineEnd, EngineEnd]:
+    engine, user = _socketpair(_socket.AF_UNIX, kind)
+    return own(engine.detach(), kind), own(user.detach(), kind)
+
+
+@contextmanager
+def _borrowed(fd: int) -> Iterator[_socket.socket]:
+    """A C socket object over a descriptor of somebody else, for calls that need one."""
+    borrowed = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK, 0, fd)
+    try:
+        yield borrowed
+    finally:
+        borrowed.detach()

@@ -1,0 +1,362 @@
+"""TCP: connecting, and the few things that the descriptor alone would get wrong.
+
+Theory of operation. FRESH: the descriptor is an unconnected AF_UNIX stream. `connect` joins it to an end
+that the engine gets, and is CONNECTING until the events object hears `opened` (then OPEN) or `failed` (then
+FRESH again: the end is given back and waits here for another attempt). A non-blocking socket's descriptor is
+filled before, so that it becomes writable when there is an outcome, as select expects. `listen` makes it
+LISTENING (see listeners). What comes after OPEN is told by the descriptor itself, EOF and EPIPE; only a reset
+is an error that waits here and is raised once, by recv after all data is read, or by send.
+
+Invariant: events of an attempt that was given up change nothing (`_attempt` is compared by identity).
+"""
+
+from __future__ import annotations
+
+import _socket
+import enum
+import errno
+import operator
+import os
+import sys
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from esp32sock.net import fd_registry, socketpairs
+from esp32sock.net.accept_queue import AcceptQueue
+from esp32sock.net.addresses import ANY, parse
+from esp32sock.net.error_map import failure, translated
+from esp32sock.net.resolver import destination
+from esp32sock.net.tcp_io import StreamData
+
+if TYPE_CHECKING:
+    from esp32sock.at.tls import TlsOptions
+    from esp32sock.errors import Error
+    from esp32sock.net.interface_api import AcceptedStream, Address, Handle, StreamOpened
+
+C = _socket.socket
+
+
+class Phase(enum.Enum):
+    FRESH = enum.auto()
+    CONNECTING = enum.auto()
+    OPEN = enum.auto()
+    LISTENING = enum.auto()
+
+
+class Attempt:
+    """One attempt to connect: the events object of its link, for as long as the link lives."""
+
+    def __init__(self, stream: VirtualStream, end: socketpairs.EngineEnd | None) -> None:
+        self._stream = stream
+        self._end = end  # to give back if it fails; None for an accepted stream, which cannot
+        self.decided = threading.Event()
+
+    def opened(self, opened: StreamOpened) -> None:
+        self._stream.note_opened(self, opened)
+        self.decided.set()
+
+    def failed(self, error: Error) -> None:
+        assert self._end is not None
+        self._stream.note_failed(self, error, self._end)
+        self.decided.set()
+
+    def ended(self, error: Error | None) -> None:
+        self._stream.note_ended(self, error)
+
+
+class VirtualStream(StreamData):
+    """State of one TCP socket."""
+
+    def __init__(self, proto: int, key: socketpairs.Key) -> None:
+        super().__init__(proto, key)
+        self.phase = Phase.FRESH
+        self._attempt: Attempt | None = None
+        self._backlog: AcceptQueue | None = None
+        self._used_up = False  # the descriptor was joined already, so it needs its old end or a new file
+        self._shrunk = False  # the send buffer is as small as the filling made it
+        self._was_accepted = False
+        self._told = False  # a connect call has already said that the connection is there
+        self._reset = False
+        self._giving_back = threading.Lock()
+        self.tls: TlsOptions | None = None  # the module does TLS on it
+
+    @classmethod
+    def accepted(
+        cls, listener: VirtualStream, fd: int, opened: StreamOpened, handle: AcceptedStream
+    ) -> VirtualStream:
+        """The state of a stream that `listener` accepted; it inherits the options, as on Linux."""
+        stream = cls(listener.proto, socketpairs.key_of(fd))
+        stream.interface = listener.interface
+        stream.options = listener.options.inherited()
+        stream.phase = Phase.OPEN
+        stream._told = stream._was_accepted = True
+        stream.local, stream.remote = opened.local, opened.remote
+        stream.handle = handle
+        stream._attempt = Attempt(stream, None)
+        fd_registry.park(fd, stream)
+        handle.attach(stream._attempt)
+        return stream
+
+    # What the engine reports, in its own thread.
+
+    def note_opened(self, attempt: Attempt, opened: StreamOpened) -> None:
+        if attempt is self._attempt:
+            self.local, self.remote = opened.local, opened.remote
+            self.phase = Phase.OPEN
+
+    def note_failed(self, attempt: Attempt, error: Error, end: socketpairs.EngineEnd) -> None:
+        if attempt is self._attempt:
+            self.error = error  # first, or another thread would find a fresh socket and connect again
+            self._take_back(end)
+        else:  # given up long ago; nobody else needs it
+            end.close()
+
+    def note_ended(self, attempt: Attempt, error: Error | None) -> None:
+        if attempt is self._attempt and not self.over:
+            self.over = True
+            if error is not None:
+                self.error = error
+                self._reset = True
+
+    # Connecting.
+
+    def unused(self) -> bool:
+        return self.phase is Phase.FRESH
+
+    def connect(self, sock: C, address: Any, /) -> None:
+        host, port = parse("connect", address)
+        sys.audit("socket.connect", sock, address)
+        self.check(sock)
+        if self._resume_connect(sock):
+            return
+        dotted, direct = destination(host)
+        if direct and self.tls is not None:
+            raise failure(
+                errno.EPROTONOSUPPORT,
+                f"connect: the host itself reaches {host}, so the module does no TLS; use ssl.SSLContext",
+            )
+        if direct:
+            self.move_to_host(sock)
+            C.connect(sock, (dotted, port))
+            return
+        if port == 0:
+            raise failure(errno.ECONNREFUSED, "no host listens on port 0")
+        if self.bound is not None and not self.any_port:
+            raise failure(
+                errno.EADDRNOTAVAIL,
+                f"connect from port {self.bound[1]}: the module picks the local port itself; bind to port 0",
+            )
+        self._open(sock, (dotted, port))
+
+    def _resume_connect(self, sock: C) -> bool:
+        """What a further connect call says of the first one: True if it succeeded just now."""
+        if self.phase is Phase.CONNECTING:
+            if sock.gettimeout() is not None:
+                raise failure(errno.EALREADY, "connect: an earlier attempt is still under way")
+            assert self._attempt is not None
+            self._wait(sock, self._attempt)
+            return True
+        if self.phase is Phase.OPEN and not self._told:
+            self._told = True
+            return True
+        if self.phase is not Phase.FRESH:
+            raise failure(errno.EISCONN, "connect: this socket is connected or listening already")
+        self.raise_error("connect")
+        return False
+
+    def secure(self, sock: C, tls: TlsOptions) -> None:
+        """Let the module do TLS: when it connects, or, being connected but unused, on a new link at once.
+
+        OSError: EISCONN once bytes have gone over the connection, EINVAL for what cannot have TLS.
+        """
+        self.check(sock)
+        if self.phase is Phase.FRESH:
+            self.tls = tls
+            return
+        if self.phase is not Phase.OPEN or self._reset or self.remote is None:
+            raise failure(errno.EINVAL, "TLS: this socket is neither new nor connected")
+        if self._was_accepted:
+            raise failure(errno.EINVAL, "TLS: the module is no TLS server on a connection that it accepted")
+        remote, replaced = self.remote, self.handle
+        with socketpairs.kept(sock.fileno()):  # the old connection ends when the engine says so
+            self._start_over()
+            self.tls = tls
+            self._open(sock, remote, replaced)
+
+    def _open(self, sock: C, remote: Address, replaced: Handle | None = None) -> None:
+        interface = self.use()
+        timeout = sock.gettimeout()
+        if timeout != 0 and not interface.may_block():
+            raise failure(
+                errno.EDEADLK, "connect: this thread runs the engine and may not block; setblocking(False)"
+            )
+        end = self._join(sock)
+        filler_bytes = 0
+        if timeout == 0:
+            filler_bytes = socketpairs.fill(sock.fileno())
+            self._shrunk = True
+        attempt = self._attempt = Attempt(self, end)
+        self.phase = Phase.CONNECTING
+        self._told = False
+        self._doing = f"connecting to {remote[0]}:{remote[1]}"
+        try:
+            with translated(self._doing):
+                self.handle = interface.open_stream(
+                    end,
+                    remote,
+                    attempt,
+                    options=replace(self.options.for_stream(), tls=self.tls),
+                    filler_bytes=filler_bytes,
+                    timeout_s=timeout or None,
+                    wait_for_link_s=_shorter(timeout or None, interface.wait_for_link_s),
+                    replacing=replaced,
+                )
+        except BaseException:
+            self._take_back(end)
+            raise
+        if timeout == 0:
+            raise BlockingIOError(errno.EINPROGRESS, os.strerror(errno.EINPROGRESS))
+        self._wait(sock, attempt)
+
+    def _wait(self, sock: C, attempt: Attempt) -> None:
+        """Wait until the attempt is decided; give it up if the timeout or a signal comes first."""
+        try:
+            if not attempt.decided.wait(sock.gettimeout()):
+                raise TimeoutError("timed out")
+        except BaseException:
+            self._give_up(attempt)
+            raise
+        self.raise_error(self._doing)
+        self._told = True
+
+    def _give_up(self, attempt: Attempt) -> None:
+        if attempt is self._attempt:
+            handle = self.handle
+            self._start_over()
+            if handle is not None:
+                handle.abandon()
+
+    def _take_back(self, end: socketpairs.EngineEnd) -> None:
+        """The attempt failed; the descriptor shows it when the filler is gone."""
+        with self._giving_back:
+            self._start_over()
+            self.end = end
+            socketpairs.drain(end)
+
+    def _start_over(self) -> None:
+        self.phase = Phase.FRESH
+        self.handle = None
+        self._attempt = None
+        self.over = False
+        self._used_up = True
+        self._shrunk = False
+
+    def _join(self, sock: C) -> socketpairs.EngineEnd:
+        with self._giving_back:  # or the filler of this attempt would be drained as that of the last one
+            end, self.end = self.end, None
+        if end is None or end.fileno() < 0:
+            if self._used_up:
+                self.replace_descriptor(sock)
+            end = socketpairs.join(sock.fileno())
+        self._used_up = False
+        self._restore_sndbuf(sock)
+        return end
+
+    def _restore_sndbuf(self, sock: C) -> None:
+        """The send buffer that the program asked for, or ours: joining and filling have made it smaller."""
+        socketpairs.limit_sending(sock.fileno(), self.options.sndbuf_bytes() or socketpairs.SNDBUF_BYTES)
+        self._shrunk = False
+
+    def settle(self, sock: C) -> None:
+        if self._shrunk and self.phase is Phase.OPEN:
+            self._restore_sndbuf(sock)
+
+    def carries_data(self) -> bool:
+        return self.phase in (Phase.OPEN, Phase.CONNECTING)
+
+    # Listening.
+
+    def listen(self, sock: C, backlog: int = 128, /) -> None:
+        waiting = min(max(operator.index(backlog), 0), _socket.SOMAXCONN)
+        if not -(2**31) <= backlog < 2**31:
+            raise OverflowError("signed integer is greater than maximum")
+        self.check(sock)
+        if self.phase is Phase.LISTENING:
+            return
+        if self.phase is not Phase.FRESH or self.tls is not None:
+            raise failure(errno.EINVAL, "listen: this socket is connected, or to be a TLS client")
+        if self.bound is None:
+            self.bind(sock, (ANY, 0))
+        assert self.bound is not None
+        backlog_of_ours = AcceptQueue(self.bound)
+        end = self._join(sock)
+        socketpairs.limit_sending(end.fileno(), socketpairs.BACKLOG_BYTES)
+        self.phase = Phase.LISTENING
+        try:
+            self.handle = backlog_of_ours.open(self.use(), end, waiting)
+        except OSError:
+            self._take_back(end)
+            raise
+        except BaseException:
+            self._start_over()
+            raise
+        self._backlog = backlog_of_ours
+        self.bound = backlog_of_ours.local
+
+    def accept_descriptor(self, sock: C, /) -> tuple[int, Address]:
+        """What `_accept` returns to `accept`: a new descriptor and the address of the peer."""
+        self.check(sock)
+        if self._backlog is None:
+            raise failure(errno.EINVAL, "accept: this socket does not listen")
+        user_end, opened, handle = self._backlog.next(sock)
+        fd = socketpairs.release(user_end)
+        VirtualStream.accepted(self, fd, opened, handle)
+        return fd, opened.remote
+
+    def has_stream_link(self) -> bool:
+        return self.handle is not None and self.phase in (Phase.CONNECTING, Phase.OPEN)
+
+    def accepts(self) -> bool:
+        return self.phase is Phase.LISTENING
+
+    def is_held_back(self, sock: C) -> bool:
+        self.settle(sock)
+        return self._shrunk
+
+    # Names, ends and errors.
+
+    def getsockname(self, sock: C, /) -> Address:
+        self.settle(sock)
+        return super().getsockname(sock)
+
+    def getpeername(self, sock: C, /) -> Address:
+        self._check_open(sock)
+        self.settle(sock)
+        if self.phase is not Phase.OPEN or self._reset or self.remote is None:
+            raise failure(errno.ENOTCONN, "this socket has no peer")
+        return self.remote
+
+    def take_error_number(self, sock: C) -> int:
+        self.settle(sock)
+        return super().take_error_number(sock) or C.getsockopt(sock, _socket.SOL_SOCKET, _socket.SO_ERROR)
+
+    def shutdown(self, sock: C, how: int, /) -> None:
+        operator.index(how)
+        self._check_open(sock)
+        if self.phase not in (Phase.OPEN, Phase.LISTENING) or self._reset:
+            raise failure(errno.ENOTCONN, "shutdown: this socket is not connected")
+        C.shutdown(sock, how)
+
+    def release(self) -> None:
+        if self._backlog is not None:
+            self._backlog.drop()
+        super().release()
+
+    def fresh_descriptor(self) -> int:
+        return socketpairs.fresh_stream()
+
+
+def _shorter(one: float | None, other: float | None) -> float | None:
+    given = [seconds for seconds in (one, other) if seconds is not None]
+    return min(given) if given else None

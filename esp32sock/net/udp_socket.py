@@ -1,0 +1,423 @@
+"""UDP: one message of the descriptor is one datagram behind an address header.
+
+Theory of operation. The descriptor is one end of a SOCK_SEQPACKET pair from the start; the other end goes to
+the engine at the first bind, connect or sendto. Every data method adds or strips the header with one more
+buffer in a native `sendmsg` or `recvmsg_into`, so flags, timeouts and readiness stay the kernel's.
+
+Opening the link takes the module some time. A socket waits for it at most its timeout; a non-blocking one
+does not, and what it sends waits in the pair. If the link cannot be opened then, the next call says so, and a
+message without a header makes the descriptor readable, as an asynchronous error does on Linux.
+
+Connecting after bind leaves the link open to anyone, and what comes from others is dropped here: a
+program may then find a readable socket empty, as Linux says a program must expect of UDP anyway.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import operator
+import sys
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
+
+from esp32sock.net import fd_registry, local_ports, socketpairs
+from esp32sock.net.addresses import ANY, BROADCAST, LOOPBACK, parse
+from esp32sock.net.arguments import bytes_like, refuse_ancillary, refuse_out_of_band, sendto_arguments
+from esp32sock.net.error_map import failure, translated
+from esp32sock.net.host_udp import HostDatagram
+from esp32sock.net.resolver import destination
+from esp32sock.net.virtual_socket import Virtual
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from esp32sock.errors import Error
+    from esp32sock.net.interface_api import Address, DatagramOpened
+
+C = _socket.socket
+
+# What fits one Ethernet frame; the module cuts or merges what is longer (AT+CIPSEND, UDP).
+LARGEST_DATAGRAM_BYTES = 1460
+
+HEADER_BYTES = socketpairs.DATAGRAM_HEADER.size
+
+# Shorter than a header: no datagram, there is an error to be told.
+WAKE = b"\0"
+
+# Alone it ends the module's data phase instead of being sent (real-firmware: a lone +++).
+CANCELS_SENDING = b"+++"
+
+
+class _Link:
+    """The events object of one UDP link."""
+
+    def __init__(self, datagram: VirtualDatagram, end: socketpairs.EngineEnd, *, is_awaited: bool) -> None:
+        self._datagram = datagram
+        self.end = end  # to give back if it fails
+        self.is_awaited = is_awaited
+        self.decided = threading.Event()
+
+    def opened(self, opened: DatagramOpened) -> None:
+        self._datagram.note_opened(self, opened)
+        self.decided.set()
+
+    def failed(self, error: Error) -> None:
+        self._datagram.note_failed(self, error)
+        self.decided.set()
+
+    def doubtful(self, error: Error) -> None:
+        self._datagram.note_doubtful(self, error)
+
+    def ended(self, error: Error | None) -> None:
+        self._datagram.note_ended(self, error)
+
+
+class VirtualDatagram(Virtual):
+    """State of one UDP socket."""
+
+    kind = _socket.SOCK_DGRAM
+
+    def __init__(self, proto: int, key: socketpairs.Key, end: socketpairs.EngineEnd) -> None:
+        super().__init__(proto, key)
+        self.end = end
+        self._link: _Link | None = None
+        self._only: Address | None = None  # the one peer that the open link hears
+        self._over = False
+        self._giving_back = threading.Lock()
+        self._shut_read = False
+        self._shut_write = False
+
+    # What the engine reports, in its own thread.
+
+    def note_opened(self, link: _Link, opened: DatagramOpened) -> None:
+        if link is self._link:
+            unconnected = self.bound[0] if self.bound else ANY
+            self.local = (unconnected if self._only is None else opened.local[0]), opened.local[1]
+
+    def note_failed(self, link: _Link, error: Error) -> None:
+        if link is self._link:
+            with self._giving_back:
+                self.error = error  # first, or another thread would find a fresh socket and open again
+                self._forget_link()
+                self.end = link.end
+                socketpairs.drain(link.end)  # who waits to send hears it too
+            if not link.is_awaited:
+                with suppress(OSError):
+                    link.end.send(WAKE)
+
+    def note_doubtful(self, link: _Link, error: Error) -> None:
+        if link is self._link:
+            self.error = error
+
+    def note_ended(self, link: _Link, error: Error | None) -> None:
+        if link is self._link:
+            self.error = error
+            self._over = True
+
+    # Opening.
+
+    def unused(self) -> bool:
+        return self._link is None
+
+    def bind(self, sock: C, address: Any, /) -> None:
+        super().bind(sock, address)
+        if self.bound is None:  # the host has it now
+            return
+        try:
+            self._open(sock, None, sock.gettimeout())
+        except BaseException:
+            self.give_back_port()
+            self.bound = None
+            raise
+
+    def connect(self, sock: C, address: Any, /) -> None:
+        host, port = parse("connect", address)
+        sys.audit("socket.connect", sock, address)
+        self.check(sock)
+        dotted, direct = destination(host)
+        if direct and self.unused():
+            self.move_to_host(sock)
+            C.connect(sock, (dotted, port))
+            return
+        remote = dotted, port
+        if self._only is not None and self._only != remote:
+            self._close_link(sock)
+        if self.unused():
+            self._open(sock, remote, sock.gettimeout())
+        self.remote = remote
+
+    def _open(self, sock: C, remote: Address | None, timeout: float | None) -> None:
+        """Hand our end to the engine; waits for the link at most so long, where this thread may."""
+        interface = self.use()
+        if remote is None and self.bound is None:  # as Linux does; the module has to be told a port, too
+            self.bound = ANY, local_ports.claim(interface, self, 0)
+        with self._giving_back:
+            if self.end is None or self.end.fileno() < 0:
+                self.replace_descriptor(sock)
+            end, self.end = self.end, None
+        assert end is not None
+        socketpairs.drain(end)  # what was sent into an attempt that failed
+        waits = timeout != 0 and interface.may_block()
+        link = self._link = _Link(self, end, is_awaited=waits)
+        self._only = remote
+        doing = "opening a UDP link"
+        try:
+            with translated(doing):
+                self.handle = interface.open_datagram(end, self.bound[1] if self.bound else 0, remote, link)
+            if waits and not link.decided.wait(timeout):
+                raise TimeoutError("timed out")
+        except BaseException:
+            if self.handle is not None:
+                self._close_link(sock)
+            else:  # the engine did not even take the end
+                self._forget_link()
+                self.end = end
+            raise
+        if self._link is None:
+            self.raise_error(doing)
+
+    def move_to_host(self, sock: C) -> None:
+        objects = fd_registry.objects_of(self)
+        interface = self.interface
+        super().move_to_host(sock)
+        guard = cast("Virtual", HostDatagram(self.proto, socketpairs.key_of(sock.fileno()), interface))
+        for each in objects:
+            fd_registry.adopt(each, guard)
+
+    def _close_link(self, sock: C) -> None:
+        """The engine sees that nobody is at the other end any more, even if it has opened just now."""
+        handle = self.handle
+        self._forget_link()
+        if handle is not None:
+            handle.abandon()
+        self.replace_descriptor(sock)
+
+    def _forget_link(self) -> None:
+        self._link = self.handle = self._only = self.local = None
+
+    def fresh_descriptor(self) -> int:
+        self.end, user_end = socketpairs.datagram_pair()
+        return socketpairs.release(user_end)
+
+    # Names.
+
+    def getsockname(self, sock: C, /) -> Address:
+        """As on Linux, connecting settles which of our addresses the peer sees."""
+        host, port = super().getsockname(sock)
+        if host == ANY and self.remote is not None and self.interface is not None:
+            to_itself = self.remote[0].startswith("127.")
+            host = LOOPBACK if to_itself else self.interface.status().station_ip or ANY
+        return host, port
+
+    def getpeername(self, sock: C, /) -> Address:
+        self._check_open(sock)
+        if self.remote is None:
+            raise failure(errno.ENOTCONN, "this UDP socket is not connected")
+        return self.remote
+
+    def listen(self, sock: C, backlog: int = 0, /) -> None:
+        operator.index(backlog)
+        raise failure(errno.EOPNOTSUPP, "a UDP socket cannot listen")
+
+    def accept_descriptor(self, sock: C, /) -> tuple[int, Address]:
+        raise failure(errno.EOPNOTSUPP, "a UDP socket cannot accept")
+
+    def shutdown(self, sock: C, how: int, /) -> None:
+        """The link stays open until close: UDP has nothing to tell the peer."""
+        self._check_open(sock)
+        if operator.index(how) not in (_socket.SHUT_RD, _socket.SHUT_WR, _socket.SHUT_RDWR):
+            raise failure(errno.EINVAL, f"shutdown: {how} is none of SHUT_RD, SHUT_WR, SHUT_RDWR")
+        if self.remote is None:
+            raise failure(errno.ENOTCONN, "shutdown: this UDP socket is not connected")
+        if how != _socket.SHUT_RD:
+            self._shut_write = True
+        if how != _socket.SHUT_WR:
+            self._shut_read = True
+            C.shutdown(sock, _socket.SHUT_RD)  # wakes who is waiting to receive
+
+    # Sending.
+
+    def send(self, sock: C, data: Any, flags: int = 0, /) -> int:
+        return self._send(sock, [bytes_like(data)], flags, None)
+
+    def sendall(self, sock: C, data: Any, flags: int = 0, /) -> None:
+        self._send(sock, [bytes_like(data)], flags, None)
+
+    def sendto(self, sock: C, /, *arguments: Any) -> int:
+        data, flags, address = sendto_arguments(arguments)
+        return self._send(sock, [data], flags, parse("sendto", address), address)
+
+    def sendmsg(
+        self, sock: C, buffers: Iterable[Any], ancdata: Any = (), flags: int = 0, address: Any = None, /
+    ) -> int:
+        where = None if address is None else parse("sendmsg", address)
+        views = [bytes_like(buffer) for buffer in buffers]
+        refuse_ancillary(ancdata)
+        return self._send(sock, views, flags, where, address)
+
+    def _send(
+        self, sock: C, views: list[memoryview], flags: int, where: Address | None, address: Any = None
+    ) -> int:
+        refuse_out_of_band(flags)
+        if where is not None:
+            sys.audit("socket.sendto", sock, address)
+        self.raise_error("send")
+        if self._shut_write:
+            raise failure(errno.EPIPE, "send: this socket was shut down")
+        remote = self.remote
+        if where is not None:
+            dotted, direct = destination(where[0], self.interface)
+            remote = dotted, where[1]
+            if direct and self.unused():
+                self.move_to_host(sock)
+                return C.sendmsg(sock, views, (), flags, remote)
+            if direct:
+                raise failure(errno.ENETUNREACH, f"this socket is the module's, {dotted} is the host's own")
+        if remote is None:
+            raise failure(errno.EDESTADDRREQ, "send: no address, and this UDP socket is not connected")
+        self._refuse(remote, views)
+        if self.unused():
+            self.check(sock)
+            self._open(sock, None, 0 if flags & _socket.MSG_DONTWAIT else sock.gettimeout())
+        try:
+            return C.sendmsg(sock, [socketpairs.datagram_header(remote), *views], (), flags) - HEADER_BYTES
+        except (BrokenPipeError, ConnectionResetError) as error:
+            self.raise_error("send")
+            raise _link_gone() from error
+
+    def _refuse(self, remote: Address, views: list[memoryview]) -> None:
+        dotted, port = remote
+        size_bytes = sum(len(view) for view in views)
+        if size_bytes > LARGEST_DATAGRAM_BYTES:
+            raise failure(
+                errno.EMSGSIZE, f"{size_bytes} bytes in a datagram; the module sends {LARGEST_DATAGRAM_BYTES}"
+            )
+        if not size_bytes:
+            raise failure(errno.EMSGSIZE, "an empty datagram: the module would wait for its bytes for ever")
+        if size_bytes == len(CANCELS_SENDING) and b"".join(views) == CANCELS_SENDING:
+            raise failure(
+                errno.EMSGSIZE, "a datagram that is just +++: to the module that means to cancel the sending"
+            )
+        if port == 0:
+            raise failure(errno.EINVAL, "send: nobody has port 0")
+        if dotted == BROADCAST and not self.options.broadcast():
+            raise failure(errno.EACCES, "set SO_BROADCAST to send to everybody")
+
+    # Receiving.
+
+    def recv(self, sock: C, bufsize: int, flags: int = 0, /) -> bytes:
+        if bufsize == 0:
+            return b""  # the C module does not even ask the kernel
+        return self._receive(sock, bufsize, flags)[0]
+
+    def recvfrom(self, sock: C, bufsize: int, flags: int = 0, /) -> tuple[bytes, Address | None]:
+        data, _, peer = self._receive(sock, bufsize, flags)
+        return data, peer
+
+    def recvmsg(
+        self, sock: C, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
+    ) -> tuple[bytes, list[Any], int, Address | None]:
+        data, msg_flags, peer = self._receive(sock, bufsize, flags, ancbufsize)
+        return data, [], msg_flags, peer
+
+    def recv_into(self, sock: C, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        view = _room(buffer, nbytes, "recv_into", "buffer too small for requested bytes")
+        return self._receive_into(sock, [view], flags)[0] if view else 0
+
+    def recvfrom_into(
+        self, sock: C, buffer: Any, nbytes: int = 0, flags: int = 0
+    ) -> tuple[int, Address | None]:
+        view = _room(buffer, nbytes, "recvfrom_into", "nbytes is greater than the length of the buffer")
+        count, _, peer = self._receive_into(sock, [view], flags)
+        return count, peer
+
+    def recvmsg_into(
+        self, sock: C, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0, /
+    ) -> tuple[int, list[Any], int, Address | None]:
+        count, msg_flags, peer = self._receive_into(sock, buffers, flags, ancbufsize)
+        return count, [], msg_flags, peer
+
+    def _receive(
+        self, sock: C, bufsize: int, flags: int, ancbufsize: int = 0
+    ) -> tuple[bytes, int, Address | None]:
+        if bufsize < 0:
+            raise ValueError("negative buffersize in recv")
+        while True:
+            self._before_receiving(flags)
+            try:
+                message, _, msg_flags, _ = C.recvmsg(sock, bufsize + HEADER_BYTES, ancbufsize, flags)
+            except ConnectionResetError as error:
+                raise self._link_lost() from error
+            if message == WAKE:
+                self._drop_peeked(sock, flags)
+                continue
+            if len(message) < HEADER_BYTES:
+                self._end_of_link()
+                return b"", msg_flags, None
+            peer = socketpairs.datagram_address(message[:HEADER_BYTES])
+            if self._hears(sock, peer, flags):
+                return message[HEADER_BYTES:], msg_flags, peer
+
+    def _receive_into(
+        self, sock: C, buffers: Iterable[Any], flags: int, ancbufsize: int = 0
+    ) -> tuple[int, int, Address | None]:
+        header = bytearray(HEADER_BYTES)
+        into = [header, *buffers]
+        while True:
+            self._before_receiving(flags)
+            try:
+                count, _, msg_flags, _ = C.recvmsg_into(sock, into, ancbufsize, flags)
+            except ConnectionResetError as error:
+                raise self._link_lost() from error
+            if count == len(WAKE):
+                self._drop_peeked(sock, flags)
+                continue
+            if count < HEADER_BYTES:
+                self._end_of_link()
+                return 0, msg_flags, None
+            peer = socketpairs.datagram_address(bytes(header))
+            if self._hears(sock, peer, flags):
+                return count - HEADER_BYTES, msg_flags, peer
+
+    def _before_receiving(self, flags: int) -> None:
+        refuse_out_of_band(flags)
+        if not self._over:
+            self.raise_error("receive")
+
+    def _hears(self, sock: C, peer: Address, flags: int) -> bool:
+        """Whether a datagram from `peer` is for us; one that was only looked at and is not is dropped."""
+        if self.remote is None or peer == self.remote:
+            return True
+        self._drop_peeked(sock, flags)
+        return False
+
+    @staticmethod
+    def _drop_peeked(sock: C, flags: int) -> None:
+        if flags & _socket.MSG_PEEK:
+            C.recv(sock, HEADER_BYTES, _socket.MSG_DONTWAIT)
+
+    def _end_of_link(self) -> None:
+        """The kernel has no more for us: fine after shutdown, an error otherwise."""
+        self.raise_error("receive")
+        if not self._shut_read:
+            raise _link_gone()
+
+    def _link_lost(self) -> OSError:
+        self.raise_error("receive")
+        return _link_gone()
+
+
+def _link_gone() -> OSError:
+    return failure(errno.ENETDOWN, "the module's UDP link is gone; close this socket and open another")
+
+
+def _room(buffer: Any, nbytes: int, caller: str, too_small: str) -> memoryview:
+    """The part of a caller's buffer to fill, checked as the C module does."""
+    view = memoryview(buffer).cast("B")
+    if nbytes < 0:
+        raise ValueError(f"negative buffersize in {caller}")
+    if nbytes > len(view):
+        raise ValueError(too_small)
+    return view[: nbytes or len(view)]

@@ -1,0 +1,270 @@
+"""What a virtual socket is beside its descriptor: addresses, options, the error that waits to be told.
+
+One state serves all objects and descriptors of a socket. Its methods take the Python object as their first
+argument and do what they can natively, on the descriptor, through the C class `_socket.socket`.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import os
+import sys
+from abc import ABC, abstractmethod
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from esp32sock.errors import Error
+from esp32sock.net import context, fd_registry, local_ports, options, socketpairs
+from esp32sock.net.addresses import ANY, parse
+from esp32sock.net.error_map import failure, raise_from
+from esp32sock.net.options import Options
+from esp32sock.net.resolver import address_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from esp32sock.net.interface_api import Address, Handle, Interface
+
+
+class Virtual(ABC):
+    """State of one virtual socket; see VirtualStream and VirtualDatagram."""
+
+    kind: int
+
+    def __init__(self, proto: int, key: socketpairs.Key) -> None:
+        self.proto = proto
+        self.key = key
+        self.end: socketpairs.EngineEnd | None = None  # the other end, while the engine does not have it
+        self.born = context.forks()
+        self.options = Options()
+        self.interface: Interface | None = None
+        self.handle: Handle | None = None
+        self.bound: Address | None = None
+        self.any_port = True  # the program did not ask for a local port of its own
+        self.local: Address | None = None
+        self.remote: Address | None = None
+        self.error: Error | None = None
+
+    # What the two kinds do differently.
+
+    @abstractmethod
+    def connect(self, sock: _socket.socket, address: Any, /) -> None:
+        """As `socket.connect`."""
+
+    @abstractmethod
+    def getpeername(self, sock: _socket.socket, /) -> Address:
+        """As `socket.getpeername`."""
+
+    @abstractmethod
+    def fresh_descriptor(self) -> int:
+        """A descriptor as a new socket of this kind has."""
+
+    def unused(self) -> bool:
+        """Whether nothing was asked of the module yet, so that the host can still take over."""
+        return self.handle is None
+
+    def has_stream_link(self) -> bool:
+        """Whether there is a link whose options can be changed."""
+        return False
+
+    def accepts(self) -> bool:
+        """Whether this is a listener."""
+        return False
+
+    def is_held_back(self, sock: _socket.socket) -> bool:
+        """Whether its descriptor is full, not to be writable before it is connected."""
+        return False
+
+    # What they have in common.
+
+    def check(self, sock: _socket.socket) -> None:
+        """OSError if this process may not ask the module, or the descriptor was closed behind our back."""
+        context.refuse_after_fork(self.born)
+        if socketpairs.key_of(sock.fileno()) != self.key:
+            raise failure(errno.EBADF, f"descriptor {sock.fileno()} now belongs to something else")
+
+    @abstractmethod
+    def listen(self, sock: _socket.socket, backlog: int = 128, /) -> None:
+        """As `socket.listen`."""
+
+    @abstractmethod
+    def accept_descriptor(self, sock: _socket.socket, /) -> tuple[int, Address]:
+        """As `socket._accept`: what `accept` makes a socket of, and the peer's address."""
+
+    def held(self, fd: int) -> bool:
+        """Whether a descriptor that has no object is still open."""
+        if self.end is not None:
+            return not socketpairs.hung_up(self.end)
+        try:
+            return socketpairs.key_of(fd) == self.key
+        except OSError:
+            return False
+
+    def use(self) -> Interface:
+        """The interface of this socket, chosen when it is first needed."""
+        if self.interface is None:
+            self.interface = context.interface()
+        return self.interface
+
+    def connect_ex(self, sock: _socket.socket, address: Any, /) -> int:
+        parse("connect_ex", address)
+        try:
+            self.connect(sock, address)
+        except (_socket.gaierror, _socket.herror):
+            raise
+        except OSError as error:
+            # A timeout of ours has no errno; the C module says EAGAIN then.
+            return errno.EAGAIN if error.errno is None else error.errno
+        return 0
+
+    def bind(self, sock: _socket.socket, address: Any, /) -> None:
+        host, port = parse("bind", address)
+        sys.audit("socket.bind", sock, address)
+        self.check(sock)
+        if self.bound is not None or not self.unused():
+            raise failure(errno.EINVAL, "bind: this socket has its local address already")
+        dotted = address_of(host)
+        if dotted != ANY and context.to_host(dotted):
+            self.move_to_host(sock)
+            _socket.socket.bind(sock, (dotted, port))
+            return
+        interface = self.use()
+        _refuse_foreign(interface, dotted)
+        self.bound = dotted, local_ports.claim(interface, self, port)
+        self.any_port = not port
+
+    def getsockname(self, sock: _socket.socket, /) -> Address:
+        self._check_open(sock)
+        return self.local or self.bound or (ANY, 0)
+
+    def getsockopt(self, sock: _socket.socket, level: int, optname: int, buflen: int = 0, /) -> int | bytes:
+        self._check_open(sock)
+        option = (level, optname)
+        if option in options.NATIVE:
+            with self._carrier(sock, option) as carrier:
+                return _socket.socket.getsockopt(carrier, level, optname, *([buflen] if buflen else []))
+        facts = {
+            _socket.SO_TYPE: self.kind,
+            _socket.SO_DOMAIN: _socket.AF_INET,
+            _socket.SO_PROTOCOL: self.proto or _DEFAULT_PROTO[self.kind],
+            _socket.SO_ACCEPTCONN: int(self.accepts()),
+        }
+        if option == (_socket.SOL_SOCKET, _socket.SO_ERROR):
+            value = options.int_bytes(self.take_error_number(sock))
+        elif level == _socket.SOL_SOCKET and optname in facts:
+            value = options.int_bytes(facts[optname])
+        else:
+            value = self.options.read(option)
+        return options.decoded(value, buflen)
+
+    def setsockopt(
+        self, sock: _socket.socket, level: int, optname: int, value: Any, optlen: int | None = None, /
+    ) -> None:
+        self._check_open(sock)
+        option = (level, optname)
+        encoded = options.encoded(value, optlen)
+        if option in options.NATIVE:
+            with self._carrier(sock, option) as carrier:
+                _socket.socket.setsockopt(carrier, level, optname, encoded)
+        before = self.options.for_stream()
+        self.options.store(option, encoded)
+        changed = option in options.HONOURED and self.options.for_stream() != before
+        if changed and self.has_stream_link() and self.born == context.forks():
+            assert self.handle is not None
+            # Best effort: whether the firmware has it is not worth failing for, and nobody can wait here.
+            with suppress(Error):
+                self.handle.set_options(self.options.for_stream()).add_done_callback(_seen)
+
+    @contextmanager
+    def _carrier(self, sock: _socket.socket, option: options.Option) -> Iterator[_socket.socket]:
+        """Where the kernel keeps an option: a send buffer that must stay full for now has a stand-in."""
+        if option != options.SNDBUF or not self.is_held_back(sock):
+            yield sock
+            return
+        with closing(socketpairs.EngineEnd(_socket.AF_UNIX, self.kind)) as stand_in:
+            socketpairs.limit_sending(
+                stand_in.fileno(), self.options.sndbuf_bytes() or socketpairs.SNDBUF_BYTES
+            )
+            yield stand_in
+
+    def take_error_number(self, sock: _socket.socket) -> int:
+        """SO_ERROR: the errno of what went wrong, told once."""
+        error, self.error = self.error, None
+        return 0 if error is None else error.errno
+
+    def raise_error(self, doing: str) -> None:
+        """Raise what the engine reported and nobody was told yet, once."""
+        error, self.error = self.error, None
+        if error is not None:
+            raise_from(error, doing)
+
+    def move_to_host(self, sock: _socket.socket) -> None:
+        """Become a socket of the host, under the same descriptor numbers; nothing virtual is left."""
+        host_socket = _socket.socket(_socket.AF_INET, self.kind, self.proto)
+        try:
+            self.options.copy_to(host_socket)
+            if self.bound is not None:
+                self._bind_on_host(host_socket, self.bound)
+            for each in fd_registry.objects_of(self):
+                socketpairs.replace(each.fileno(), os.dup(host_socket.fileno()))
+                fd_registry.forget(each)
+        finally:
+            host_socket.close()
+        self.release()
+
+    def _bind_on_host(self, host_socket: _socket.socket, bound: Address) -> None:
+        """The same port if it can be: one that was our choice may be somebody else's on the host."""
+        try:
+            host_socket.bind(bound)
+        except OSError as error:
+            if not self.any_port or error.errno != errno.EADDRINUSE:
+                raise
+            host_socket.bind((bound[0], 0))
+
+    def replace_descriptor(self, sock: _socket.socket) -> None:
+        """Give the descriptors a new file, after a failed attempt has used up the old one."""
+        fd = self.fresh_descriptor()
+        try:
+            for each in fd_registry.objects_of(self):
+                socketpairs.replace(each.fileno(), os.dup(fd))
+        finally:
+            os.close(fd)
+        fd_registry.rekey(self, socketpairs.key_of(sock.fileno()))
+
+    def release(self) -> None:
+        """No object of this process is left: give back what only this state holds."""
+        if self.end is not None:
+            if not socketpairs.hung_up(self.end):
+                fd_registry.park(-1, self)  # a duplicate that we know nothing of is still open
+                return
+            self.end.close()
+            self.end = None
+        self.give_back_port()
+
+    def give_back_port(self) -> None:
+        """Let others bind our port."""
+        if self.bound is not None and self.interface is not None:
+            local_ports.release(self.interface, self, self.bound[1])
+
+    def sendmsg_afalg(self, sock: _socket.socket, /, *args: Any, **kwargs: Any) -> int:
+        raise failure(errno.EOPNOTSUPP, "sendmsg_afalg works on AF_ALG sockets only")
+
+    def _check_open(self, sock: _socket.socket) -> None:
+        socketpairs.key_of(sock.fileno())
+
+
+_DEFAULT_PROTO = {_socket.SOCK_STREAM: _socket.IPPROTO_TCP, _socket.SOCK_DGRAM: _socket.IPPROTO_UDP}
+
+
+def _refuse_foreign(interface: Interface, dotted: str) -> None:
+    station = interface.status().station_ip
+    if dotted in (ANY, station) or dotted.startswith("127."):
+        return
+    has = "no address yet" if station is None else f"the address {station}"
+    raise failure(errno.EADDRNOTAVAIL, f"bind to {dotted}: the module has {has}; bind to '' for any")
+
+
+def _seen(answer: Any) -> None:
+    if not answer.cancelled():
+        answer.exception()

@@ -1,0 +1,272 @@
+"""Addresses, of the station and of the SoftAP: IP, MAC, DHCP (V1.0 4.2.8, 4.2.11 to 4.2.14, 5.2.7).
+
+Error codes and what is taken as an address: sweeps of CIPSTAMAC, CIPAPMAC, CIPAP, CWDHCP, CWDHCPS of 1.0 and
+2.0. CIPSTA was not swept and is taken to be as CIPAP.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from ipaddress import IPv6Address
+from typing import TYPE_CHECKING
+
+from esp32sock.simulator.environment.radio import Subnet
+from esp32sock.simulator.firmware.commands.registry import Call, command
+from esp32sock.simulator.firmware.commands.results import CommandRefused, failed, out_of_range, wrong_count
+from esp32sock.simulator.firmware.subnets import NO_SUBNET, SOFTAP_SUBNET
+
+if TYPE_CHECKING:
+    from esp32sock.simulator.firmware.commands.params import Arguments
+    from esp32sock.simulator.firmware.firmware import Firmware
+
+DHCP_STATION, DHCP_SOFTAP, DHCP_ETHERNET = 1, 2, 4
+
+_MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}\Z")
+_PART = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+")
+
+
+def read_address(text: str) -> str | None:
+    """A dotted address as lwIP reads it, or None: parts in decimal, octal or hex, the last one filling the
+    rest, blanks behind it (sweep of CIPAP: `1.2.3` is 1.2.0.3, `0x0a.0.2.9` is 10.0.2.9).
+    """
+    parts: list[int] = []
+    rest = text
+    while True:
+        match = _PART.match(rest)
+        if match is None or len(parts) == 4:
+            return None
+        digits = match[0]
+        base = 16 if digits[:2] in ("0x", "0X") else 8 if digits.startswith("0") and len(digits) > 1 else 10
+        try:
+            parts.append(int(digits, base))
+        except ValueError:
+            return None
+        rest = rest[match.end() :]
+        if not rest.startswith("."):
+            break
+        rest = rest[1:]
+    if rest.strip() and not rest[0].isspace():
+        return None
+    *heads, last = parts
+    if any(part > 255 for part in heads) or last >= 1 << 8 * (4 - len(heads)):
+        return None
+    value = last
+    for index, part in enumerate(heads):
+        value |= part << 8 * (3 - index)
+    return ".".join(str(value >> shift & 255) for shift in (24, 16, 8, 0))
+
+
+def is_mac(text: str) -> bool:
+    return _MAC.match(text) is not None
+
+
+# MAC addresses
+
+
+def station_mac(call: Call) -> str:
+    return call.firmware.memory.get("station_mac", call.firmware.settings.identity.station_mac)
+
+
+def softap_mac(call: Call) -> str:
+    return call.firmware.memory.get("softap_mac", call.firmware.settings.identity.softap_mac)
+
+
+def _read_mac(call: Call) -> str:
+    arguments = call.arguments
+    arguments.expect(1, 1)
+    mac = arguments.string(64).lower()
+    if not is_mac(mac) or mac in ("00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff"):
+        raise out_of_range(0)
+    return mac
+
+
+def _is_group(mac: str) -> bool:
+    return bool(int(mac[:2], 16) & 1)
+
+
+@command("CIPSTAMAC", "q")
+def station_mac_query(call: Call) -> None:
+    call.say(f'+CIPSTAMAC:"{station_mac(call)}"')
+
+
+@command("CIPSTAMAC", "s")
+def set_station_mac(call: Call) -> None:
+    """V1.0 4.2.11; only with the station on, and no group address."""
+    mac = _read_mac(call)
+    if not call.state.station or _is_group(mac):
+        raise failed()
+    call.remember("station_mac", mac)
+
+
+@command("CIPAPMAC", "q")
+def softap_mac_query(call: Call) -> None:
+    call.say(f'+CIPAPMAC:"{softap_mac(call)}"')
+
+
+@command("CIPAPMAC", "s")
+def set_softap_mac(call: Call) -> None:
+    """V1.0 4.2.12; here the refusals have no code on 1.0 (sweep of CIPAPMAC)."""
+    mac = _read_mac(call)
+    if not call.state.softap or _is_group(mac):
+        raise CommandRefused
+    call.remember("softap_mac", mac)
+
+
+def link_local(mac: str) -> str:
+    """The IPv6 address that an interface gives itself: its MAC address with `fffe` in the middle and one bit
+    turned over (RFC 4291).
+    """
+    octets = bytes.fromhex(mac.replace(":", ""))
+    identifier = bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:]
+    return str(IPv6Address(b"\xfe\x80" + bytes(6) + identifier))
+
+
+# IP addresses
+
+
+def softap_subnet(call: Call) -> Subnet:
+    return call.firmware.memory.get("softap_subnet", SOFTAP_SUBNET)
+
+
+def _read_subnet(arguments: Arguments, before: Subnet) -> Subnet:
+    """Address, gateway and mask; those left out at the end stay as they were."""
+    arguments.expect(1, 3)
+    values = []
+    for index in range(arguments.count):
+        address = read_address(arguments.string(64))
+        if address is None or (index < 2 and address in ("0.0.0.0", "255.255.255.255")):
+            raise out_of_range(index)
+        values.append(address)
+    if len(values) == 3 and values[2] == "0.0.0.0":
+        values[2] = "255.255.255.0"  # an empty mask becomes that of the class (sweep of CIPAP)
+    return replace(before, **dict(zip(("address", "gateway", "netmask"), values, strict=False)))
+
+
+def _say_subnet(call: Call, subnet: Subnet) -> None:
+    for line in call.profile.subnet_lines:
+        call.say(line.format(name=call.name, subnet=subnet))
+
+
+@command("CIPSTA", "q")
+def station_address(call: Call) -> None:
+    """V1.0 4.2.13; zeros when not joined (observed 1.0, 2.0)."""
+    _say_subnet(call, call.firmware.station.subnet or NO_SUBNET)
+    if call.state.ipv6 and call.firmware.station.has_address:
+        call.say(f'+CIPSTA:ip6ll:"{link_local(station_mac(call))}"')  # at-dialects 6
+
+
+@command("CIPSTA", "s")
+def set_station_address(call: Call) -> None:
+    """V1.0 4.2.13: a fixed address, which turns DHCP off (observed 1.0, 2.0, 4.1)."""
+    firmware = call.firmware
+    before = firmware.station.subnet or Subnet(address="0.0.0.0", gateway="0.0.0.0", netmask="255.255.255.0")
+    call.remember("station_subnet", _read_subnet(call.arguments, before))
+    call.remember("dhcp", dhcp_bits(call) & ~DHCP_STATION)
+
+
+@command("CIPAP", "q")
+def softap_address(call: Call) -> None:
+    subnet = softap_subnet(call)
+    if call.profile.cipap_line is not None:
+        call.say(call.profile.cipap_line.format(subnet=subnet))
+    else:
+        _say_subnet(call, subnet)
+
+
+@command("CIPAP", "s")
+def set_softap_address(call: Call) -> None:
+    """V1.0 4.2.14; taken in every mode, and CWDHCP? does not change (sweep of CIPAP)."""
+    call.remember("softap_subnet", _read_subnet(call.arguments, softap_subnet(call)))
+
+
+@command("CIFSR", "e")
+def local_addresses(call: Call) -> None:
+    """Only active interfaces; labelled and quoted on every firmware (at-dialects 6)."""
+    state = call.state
+    if state.softap:
+        call.say(f'+CIFSR:APIP,"{softap_subnet(call).address}"')
+        call.say(f'+CIFSR:APMAC,"{softap_mac(call)}"')
+    if state.station:
+        call.say(f'+CIFSR:STAIP,"{call.firmware.station.address}"')
+        if state.ipv6 and call.firmware.station.has_address:
+            call.say(f'+CIFSR:STAIP6LL,"{link_local(station_mac(call))}"')
+        call.say(f'+CIFSR:STAMAC,"{station_mac(call)}"')
+
+
+# DHCP
+
+
+def dhcp_bits(call: Call) -> int:
+    return call.firmware.memory.get("dhcp", DHCP_STATION | DHCP_SOFTAP)
+
+
+@command("CWDHCP", "q")
+def dhcp_query(call: Call) -> None:
+    """One CR LF before OK; bit 2 always set where Ethernet is in the build (observed 2.0)."""
+    bits = dhcp_bits(call) | (DHCP_ETHERNET if call.profile.has_ethernet else 0)
+    call.say_open(f"+CWDHCP:{bits}")
+
+
+@command("CWDHCP", "s")
+def dhcp(call: Call) -> None:
+    """V1.0 4.2.8; from 1.0 on a switch and the bits it is for (sweep of CWDHCP)."""
+    arguments = call.arguments
+    if arguments.count != 2:
+        raise wrong_count(1, arguments.count)  # it says that one is needed (sweep of CWDHCP, 1.0)
+    on = arguments.integer(0, 1)
+    highest = 7 if call.profile.has_ethernet else 3
+    bits = arguments.integer(1, highest) & (DHCP_STATION | DHCP_SOFTAP)
+    present = dhcp_bits(call)
+    call.remember("dhcp", present | bits if on else present & ~bits)
+
+
+@command("CWDHCPS", "q")
+def dhcp_server_query(call: Call) -> None:
+    """One CR LF before OK, and no quotes (observed 1.0, 2.0, 4.1)."""
+    lease, first, last = dhcp_range(call.firmware)
+    call.say_open(f"+CWDHCPS{call.profile.dhcps_separator}{lease},{first},{last}")
+
+
+def dhcp_range(firmware: Firmware) -> tuple[int, str, str]:
+    """The lease in minutes and the range; by default 120 and the hundred addresses from .2 on."""
+    lease, first, last = firmware.memory.get("dhcp_range", (0, "", ""))
+    if lease:
+        return lease, first, last
+    network = firmware.memory.get("softap_subnet", SOFTAP_SUBNET).address.rpartition(".")[0]
+    return 120, f"{network}.2", f"{network}.101"
+
+
+@command("CWDHCPS", "s")
+def dhcp_server(call: Call) -> None:
+    """V1.0 4.2.9.
+
+    Refused: a lease beyond 2880, a range that is empty, longer than 100, outside the network, or holds the
+    SoftAP itself (sweep of CWDHCPS).
+    """
+    arguments = call.arguments
+    if not call.state.softap:
+        raise CommandRefused
+    bare = arguments.without_codes()
+    if not bare.integer(0, 1):
+        if arguments.count != 1:
+            raise wrong_count(1, arguments.count)
+        call.remember("dhcp_range", (0, "", ""))
+        return
+    bare.expect(4, 4)
+    lease = bare.integer(1, 2880)
+    ends = []
+    for index in (2, 3):
+        text = bare.string(64)
+        if not text:
+            raise out_of_range(index)
+        ends.append(text)
+    first, last = (read_address(text) for text in ends)
+    own = softap_subnet(call).address
+    network, _, own_host = own.rpartition(".")
+    if first is None or last is None or {first.rpartition(".")[0], last.rpartition(".")[0]} != {network}:
+        raise CommandRefused
+    low, high = (int(address.rpartition(".")[2]) for address in (first, last))
+    if not 1 <= low <= high <= 254 or high - low >= 101 or low <= int(own_host) <= high:
+        raise CommandRefused
+    call.remember("dhcp_range", (lease, first, last))

@@ -1,0 +1,98 @@
+"""Chapter 3 of the 2017 document: starting, versions, echo, sleep, memory. The UART is in serial_line.py, the
+SYS commands of later firmware are in system.py.
+"""
+
+from __future__ import annotations
+
+from esp32sock.simulator.firmware.commands.partitions import USER_PARTITIONS
+from esp32sock.simulator.firmware.commands.registry import Call, command
+
+
+@command("AT", "e")
+def at(call: Call) -> None:
+    """V1.0 3.2.1."""
+
+
+@command("ATE0", "e")
+def echo_off(call: Call) -> None:
+    """V1.0 3.2.5."""
+    call.state.echo = False
+
+
+@command("ATE1", "e")
+def echo_on(call: Call) -> None:
+    """V1.0 3.2.5."""
+    call.state.echo = True
+
+
+@command("RST", "e")
+def restart(call: Call) -> None:
+    """V1.0 3.2.2: OK first, then the restart."""
+    call.after(call.firmware.restart_soon)
+
+
+@command("RESTORE", "e")
+def restore(call: Call) -> None:
+    """V1.0 3.2.6: forget everything stored, then restart."""
+    if call.profile.restore_closes_first:
+        links = call.firmware.links
+        for link in sorted(links.all(), key=lambda link: -link.link_id):
+            links.close(link)
+    call.firmware.nvs.erase(keep=USER_PARTITIONS)
+    call.after(call.firmware.restart_soon)
+
+
+@command("GMR", "e")
+def version(call: Call) -> None:
+    """V1.0 3.2.3; the last line has no end of its own on 1.0 (observed)."""
+    *lines, last = call.profile.version
+    for line in lines:
+        call.say(line)
+    if call.profile.version_ends_open:
+        call.say_open(last)
+    else:
+        call.say(last)
+
+
+@command("GSLP", "s")
+def deep_sleep(call: Call) -> None:
+    """V1.0 3.2.4: the time and OK, then nothing until the chip wakes through a reset.
+
+    -1 is taken, says OK alone and sleeps for ever (sweep of GSLP, 2.0).
+    """
+    arguments = call.arguments
+    arguments.expect(1, 1)
+    milliseconds = arguments.integer(-1, (1 << 31) - 1)
+    if milliseconds >= 0:
+        call.say(str(milliseconds))
+    asleep_s = milliseconds / 1000 if milliseconds >= 0 else None
+    call.after(lambda: call.firmware.sleep_soon(asleep_s))
+
+
+@command("SLEEP", "q")
+def sleep_query(call: Call) -> None:
+    call.say(f"+SLEEP:{call.state.sleep_mode}")
+
+
+@command("SLEEP", "s")
+def sleep(call: Call) -> None:
+    """V1.0 3.2.10; further modes at-dialects 5. A range has no code on 1.0, a count has (sweep of SLEEP)."""
+    arguments = call.arguments
+    arguments.expect(1, 1)
+    call.state.sleep_mode = arguments.without_codes().integer(0, call.profile.highest_sleep)
+
+
+@command("SYSRAM", "q")
+def free_ram(call: Call) -> None:
+    """V1.0 3.2.11; one CR LF before OK (observed 1.0, 2.0, 4.1); SSL links use it up (at-dialects 9)."""
+    free, *lowest = map(int, call.profile.free_ram.split(","))
+    free -= call.firmware.links.heap_bytes()
+    call.say_open("+SYSRAM:" + ",".join(map(str, (free, *(min(free, low) for low in lowest)))))
+
+
+@command("CMD", "q")
+def list_commands(call: Call) -> None:
+    """Observed 4.1, cmd-list: number, name and a digit for each of the four forms."""
+    for number, (name, forms) in enumerate(call.profile.listed.items()):
+        full = name if name.startswith("AT") else f"AT+{name}"
+        call.say(f'+CMD:{number},"{full}",' + ",".join(str(int(form in forms)) for form in "tqse"))

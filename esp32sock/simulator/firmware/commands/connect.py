@@ -1,0 +1,216 @@
+"""Chapter 5 of the 2017 document: opening and closing links."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from esp32sock.simulator.firmware.commands.registry import Call, command
+from esp32sock.simulator.firmware.commands.results import CommandRefused, out_of_range, refuse_if, wrong_count
+from esp32sock.simulator.firmware.commands.tls import client_security, has_room_for_ssl
+from esp32sock.simulator.firmware.link import ALL_LINKS, LINK_COUNT
+from esp32sock.simulator.network.api import OpenDatagram, OpenStream
+
+if TYPE_CHECKING:
+    from esp32sock.simulator.firmware.link import Link
+
+KEEPALIVE_S = (0, 7200)
+"""V1.0 5.2.3."""
+
+TIMEOUT_MS = (0, 60_000)
+"""At-dialects 7.4."""
+
+KIND_BYTES = 6
+
+
+async def stay_wedged(call: Call) -> None:
+    """Never answer: what 2.0 does to the next CIPCLOSE or CIPSTART after one on an open link."""
+    if call.state.wedged:
+        await call.firmware.kernel.promise()
+
+
+async def crash(call: Call) -> None:
+    """Never answer: the module resets itself."""
+    call.firmware.kernel.call_soon(call.firmware.crash)
+    await call.firmware.kernel.promise()
+
+
+def optional_number(call: Call, lowest: int, highest: int, default: int = 0) -> int:
+    """A number that may be left out at the end; between commas only where the firmware takes that."""
+    arguments = call.arguments
+    if not arguments.left:
+        return default
+    if call.profile.tcpip.omitted_numbers:
+        return arguments.integer(lowest, highest, default=default)
+    return arguments.integer(lowest, highest)
+
+
+@command("CIPSTART", "s")
+async def start(call: Call) -> None:
+    """V1.0 5.2.3; at-dialects 7.4."""
+    call.arguments.without_codes()
+    _check_count(call)
+    await _start(call, _read_link_id(call) if call.state.mux else 0)
+
+
+@command("CIPSTARTEX", "s")
+async def start_anywhere(call: Call) -> None:
+    """The lowest free id; ERROR with all taken; with CIPMUX=0 too (observed 4.1, 4.2)."""
+    call.arguments.without_codes()
+    link_id = call.firmware.links.lowest_free()
+    if not call.state.mux and call.firmware.links.get(0) is not None:
+        link_id = None
+    await _start(call, link_id)
+
+
+def _check_count(call: Call) -> None:
+    """1.0 counts the fields first, and says that it needs one (sweep of CIPSTART)."""
+    count = call.arguments.count
+    if call.profile.tcpip.start_codes and count < 3:
+        raise wrong_count(1, count)
+
+
+def _read_link_id(call: Call) -> int:
+    """Too high has a code on 1.0, -1 and none at all have not (sweep of CIPSTART)."""
+    arguments = call.arguments
+    link_id = arguments.integer(-(1 << 63), 1 << 63)
+    refuse_if(link_id < 0)
+    if link_id >= LINK_COUNT:
+        raise out_of_range(0)
+    return link_id
+
+
+def _read_name(call: Call, longest: int, *, first: bool) -> str:
+    arguments = call.arguments
+    text = arguments.string(longest)
+    if not text:
+        # Counted without the link id (sweep of CIPSTART, 1.0).
+        raise out_of_range(0 if first else 1) if call.profile.tcpip.start_codes else CommandRefused()
+    return text
+
+
+async def _start(call: Call, link_id: int | None) -> None:
+    arguments, traits = call.arguments, call.profile.tcpip
+    kind = _read_name(call, KIND_BYTES, first=True)
+    host = _read_name(call, call.profile.host_name_limit, first=False)
+    port = arguments.integer(0, 65535)
+    base = kind.removesuffix("v6") if traits.ipv6_kinds else kind
+    if base in ("TCP", "SSL"):
+        keepalive_s = optional_number(call, *KEEPALIVE_S)
+        within_ms = _read_tail(call)
+        await _check_free(call, link_id)
+        await _start_stream(call, link_id, kind, host, port, keepalive_s, within_ms / 1000)
+    elif base == "UDP":
+        local_port = optional_number(call, 0, 65535)
+        mode = optional_number(call, 0, 2)
+        within_ms = _read_tail(call)
+        await _check_free(call, link_id)
+        await _start_datagram(call, link_id, kind, host, port, local_port, mode, within_ms / 1000)
+    else:
+        raise CommandRefused  # type names are exact (sweep of CIPSTART, 2.0)
+
+
+def _read_tail(call: Call) -> int:
+    """Local address and time limit, as far as the generation has them."""
+    arguments, traits = call.arguments, call.profile.tcpip
+    within_ms = 0
+    if traits.start_address and arguments.left:
+        arguments.string(39, default="")
+    if traits.start_timeout and arguments.left:
+        within_ms = arguments.integer(*TIMEOUT_MS, default=0)
+    arguments.end()
+    return within_ms
+
+
+async def _check_free(call: Call, link_id: int | None) -> None:
+    """Refuse an id in use, and everything without an address."""
+    await stay_wedged(call)
+    firmware, state = call.firmware, call.state
+    refuse_if(link_id is None)
+    if link_id is not None and firmware.links.get(link_id) is not None:
+        if call.profile.tcp_already_line is not None:
+            call.say(call.profile.tcp_already_line)
+        state.wedged = call.profile.wedges_on_second_start
+        raise CommandRefused
+    refuse_if(not firmware.has_network)
+
+
+async def _start_stream(
+    call: Call, link_id: int | None, kind: str, host: str, port: int, keepalive_s: int, within_s: float
+) -> None:
+    links, questions, firmware = call.firmware.links, call.firmware.questions, call.firmware
+    assert link_id is not None
+    tls = None
+    if kind.startswith("SSL"):
+        refuse_if(not has_room_for_ssl(firmware))
+        tls = client_security(call, link_id)
+    address = await questions.resolve(host)
+    if address is None or port == 0:
+        raise CommandRefused
+    if not keepalive_s:
+        keepalive_s = call.state.tcp_options[link_id].keepalive_s or call.profile.tcpip.tcp_keepalive_s
+    window = firmware.window_bytes(link_id)
+    request = OpenStream(questions.new_handle(), address, port, window, keepalive_s, tls)
+    _opened(call, await links.open(link_id, request, kind, within_s=within_s))
+
+
+async def _start_datagram(
+    call: Call,
+    link_id: int | None,
+    kind: str,
+    host: str,
+    port: int,
+    local_port: int,
+    mode: int,
+    within_s: float,
+) -> None:
+    links, questions = call.firmware.links, call.firmware.questions
+    assert link_id is not None
+    address = await questions.resolve(host)
+    if address is None:
+        raise CommandRefused
+    request = OpenDatagram(questions.new_handle(), address, port, local_port)
+    link = await links.open(link_id, request, kind, within_s=within_s)
+    if link is not None:
+        link.udp_mode = mode
+    _opened(call, link)
+
+
+def _opened(call: Call, link: Link | None) -> None:
+    if link is None:
+        raise CommandRefused
+    links = call.firmware.links
+    links.announce(link)
+    call.after(lambda: links.begin_receiving(link))
+
+
+@command("CIPCLOSE", "e")
+async def close_single(call: Call) -> None:
+    """V1.0 5.2.6, with CIPMUX=0."""
+    await stay_wedged(call)
+    link = call.firmware.links.get(0)
+    if call.state.mux or link is None:
+        raise CommandRefused
+    call.firmware.links.close(link)
+
+
+@command("CIPCLOSE", "s")
+async def close(call: Call) -> None:
+    """V1.0 5.2.6, with CIPMUX=1. With id 5 and nothing open: OK (observed 2.0, 4.2)."""
+    arguments, links = call.arguments.without_codes(), call.firmware.links
+    refuse_if(not call.state.mux)  # before the fields are looked at (sweep of CIPCLOSE, 1.0)
+    arguments.expect(1, 1)
+    link_id = arguments.integer(-1, ALL_LINKS)
+    if link_id < 0:
+        if call.profile.tcpip.close_minus_one_crashes:
+            await crash(call)
+        raise CommandRefused
+    await stay_wedged(call)
+    if link_id == ALL_LINKS:
+        for link in links.all():
+            links.close(link)
+        call.state.all_closed()
+        return
+    one = links.get(link_id)
+    if one is None:
+        raise CommandRefused
+    links.close(one)

@@ -1,0 +1,110 @@
+"""Chapter 5 of the 2017 document: names. Also PING, MDNS and what name servers there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from esp32sock.simulator.firmware.commands.connect import TIMEOUT_MS, crash
+from esp32sock.simulator.firmware.commands.registry import Call, command
+from esp32sock.simulator.firmware.commands.results import CommandRefused, out_of_range, refuse_if
+from esp32sock.simulator.firmware.network_client import is_address
+
+if TYPE_CHECKING:
+    from esp32sock.simulator.firmware.firmware import Firmware
+
+NAME_SERVER = "208.67.222.222"
+"""Without a network (observed 1.0, 2.0, 4.2)."""
+
+FURTHER_NAME_SERVERS = ("114.114.114.114", "8.8.8.8")
+"""Behind the first, on the modern builds (observed 4.1, 4.2)."""
+
+
+IPV6_ONLY = 3
+"""At-dialects 7.2; the networks behind a simulated module have none."""
+
+
+async def _read_name(call: Call) -> str:
+    """A name to look up; an empty one restarts 1.0 and 2.0 (README of real-firmware)."""
+    name = call.arguments.string(call.profile.host_name_limit)
+    if not name:
+        if call.profile.tcpip.empty_name_crashes:
+            await crash(call)
+        raise call.arguments.refusal(out_of_range(0))
+    return name
+
+
+@command("CIPDOMAIN", "s")
+async def look_up(call: Call) -> None:
+    """V1.0 5.2.2; quoted from 2.2 on (at-dialects 7.2)."""
+    arguments, firmware, traits = call.arguments.without_codes(), call.firmware, call.profile.tcpip
+    most = 3 if traits.start_timeout else 2 if traits.ipv6_kinds else 1
+    arguments.expect(1, most)
+    name = await _read_name(call)
+    family = arguments.integer(1, 3, default=1)
+    within_ms = arguments.integer(*TIMEOUT_MS, default=0)
+    address = await firmware.questions.resolve(name, within_s=within_ms / 1000)
+    if address is None or family == IPV6_ONLY:
+        raise CommandRefused
+    call.say(f'+CIPDOMAIN:"{address}"' if call.profile.domain_quoted else f"+CIPDOMAIN:{address}")
+
+
+@command("PING", "s")
+async def ping(call: Call) -> None:
+    """At-dialects 7.2; a second for nothing (observed 1.0, 2.0, 4.1)."""
+    call.arguments.without_codes().expect(1, 1)
+    name = await _read_name(call)
+    refuse_if(not call.firmware.has_network)
+    address = await call.firmware.questions.resolve(name)
+    milliseconds = None if address is None else await call.firmware.questions.ping(address)
+    if milliseconds is None:
+        call.say("+PING:TIMEOUT")
+        raise CommandRefused
+    call.say(f"+PING:{milliseconds}")
+
+
+@command("MDNS", "s")
+def announce(call: Call) -> None:
+    """At-dialects 6; nobody asks, so nothing comes of it."""
+    arguments = call.arguments.without_codes()
+    if arguments.integer(0, 2) == 0:
+        arguments.end()
+        return
+    arguments.string(64)
+    arguments.string(64)
+    arguments.integer(1, 65535)
+    refuse_if(not call.firmware.has_network)
+
+
+def name_servers(firmware: Firmware) -> tuple[str, ...]:
+    """Those that AT+CIPDNS set, or what DHCP gave."""
+    chosen: tuple[str, ...] = firmware.memory.get("dns", ())
+    if chosen:
+        return chosen
+    access_point = firmware.station.access_point
+    joined = access_point is not None and firmware.station.has_address
+    first = access_point.subnet.dns if access_point is not None and joined else NAME_SERVER
+    return (first, *FURTHER_NAME_SERVERS) if firmware.profile.tcpip.dns_form == "three" else (first,)
+
+
+@command("CIPDNS", "q")
+def name_servers_query(call: Call) -> None:
+    """`:<ip>` on 1.0, `:<chosen>,"<ip>"...` from 2.0 on (observed)."""
+    servers = name_servers(call.firmware)
+    if call.profile.tcpip.dns_form == "bare":
+        call.say(f"+CIPDNS:{servers[0]}")
+        return
+    chosen = int(bool(call.firmware.memory.get("dns", ())))
+    call.say(f"+CIPDNS:{chosen}," + ",".join(f'"{server}"' for server in servers))
+
+
+@command("CIPDNS", "s")
+def set_name_servers(call: Call) -> None:
+    """0: as DHCP says; 1: up to three of our own, none of them twice (docs)."""
+    arguments = call.arguments.without_codes()
+    arguments.expect(1, 4)
+    enabled = bool(arguments.integer(0, 1))
+    servers = tuple(arguments.string(15) for _ in range(arguments.left))
+    refuse_if(not all(map(is_address, servers)) or len(set(servers)) != len(servers))
+    if not enabled:
+        servers = ()
+    call.remember("dns", servers or ((NAME_SERVER,) if enabled else ()))

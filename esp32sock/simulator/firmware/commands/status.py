@@ -1,0 +1,125 @@
+"""Chapter 5 of the 2017 document: modes and status. Links are in linking.py, payload in sending.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from esp32sock.simulator.firmware.commands.registry import Call, command
+from esp32sock.simulator.firmware.commands.results import CommandRefused, refuse_if
+
+if TYPE_CHECKING:
+    from esp32sock.simulator.firmware.link import Link
+
+
+def read_switch(call: Call) -> bool:
+    """The one field of a command that turns something on or off."""
+    arguments = call.arguments.without_codes()
+    arguments.expect(1, 1)
+    return bool(arguments.integer(0, 1))
+
+
+@command("CIPMUX", "q")
+def mux_query(call: Call) -> None:
+    call.say(f"+CIPMUX:{int(call.state.mux)}")
+
+
+@command("CIPMUX", "s")
+def mux(call: Call) -> None:
+    """V1.0 5.2.8: not with a link open, not to 1 with CIPMODE=1, not to 0 with a server."""
+    state = call.state
+    wanted = read_switch(call)
+    refuse_if(call.firmware.links.all())
+    refuse_if(wanted and state.passthrough_mode)
+    refuse_if(not wanted and call.firmware.server.running)
+    state.mux = wanted
+
+
+@command("CIPDINFO", "q")
+def dinfo_query(call: Call) -> None:
+    """A word, and one CR LF before OK (observed 1.0, 2.0, 4.1)."""
+    call.say_open(f"+CIPDINFO:{call.profile.dinfo_words[call.state.dinfo]}")
+
+
+@command("CIPDINFO", "s")
+def dinfo(call: Call) -> None:
+    """V1.0 5.2.16."""
+    call.state.dinfo = read_switch(call)
+
+
+def status(call: Call) -> int:
+    """The number of AT+CIPSTATUS.
+
+    V1.0 5.2.1 knows 2 to 5. Observed on 1.0 and 2.0: 0 without the station and 1 with it before any join, 5
+    after a failed one or after leaving. With an address 2.0 looks what is open: UDP alone gives 4, links of a
+    server alone 2; 1.0 remembers what streams have done.
+    """
+    firmware, state = call.firmware, call.state
+    links = firmware.links.all()
+    if call.profile.tcpip.status == "remembered" and state.remembered_status != 2:
+        return state.remembered_status
+    if not firmware.station.has_address:
+        if state.had_link and not firmware.station.failed:
+            return 4  # after CIPCLOSE=5 (sweep of CIPCLOSE, 2.0)
+        if firmware.station.failed:
+            return 5
+        return 1 if state.station else 0
+    if call.profile.tcpip.status == "remembered":
+        return 2
+    if any(link.is_stream and not link.accepted for link in links):
+        return 3
+    if state.had_link or any(not link.is_stream for link in links):
+        return 4
+    return 2
+
+
+def describe(call: Call, link: Link) -> str:
+    kind = call.profile.tcpip.ssl_shown_as if link.kind == "SSL" else link.kind
+    address, port = link.address, link.port
+    if not link.is_stream and call.firmware.inbound.is_passive(link):
+        address, port = link.named  # stays at what CIPSTART said (at-dialects 7.1)
+    return f'{link.link_id},"{kind}","{address}",{port},{link.local_port},{int(link.accepted)}'
+
+
+@command("CIPSTATUS", "e")
+def connection_status(call: Call) -> None:
+    """V1.0 5.2.1. A link that stopped receiving and whose peer is gone makes it fail (duplex-wake, 2.0)."""
+    call.say(f"STATUS:{status(call)}")
+    for link in call.firmware.links.all():
+        if link.stalled and (link.peer_closed or link.reset):
+            raise CommandRefused
+        call.say(f"+CIPSTATUS:{describe(call, link)}")
+
+
+@command("CIPSTATE", "q")
+def connection_state(call: Call) -> None:
+    """Observed 4.1, 4.2: one line a link, nothing but OK with none."""
+    for link in call.firmware.links.all():
+        call.say(f"+CIPSTATE:{describe(call, link)}")
+
+
+@command("CIPV6", "q")
+def ipv6_query(call: Call) -> None:
+    """Observed 4.1, 4.2."""
+    call.say(f"+CIPV6:{int(call.state.ipv6)}")
+
+
+@command("CIPV6", "s")
+def ipv6(call: Call) -> None:
+    """Stored (at-dialects 5); the networks behind a simulated module have IPv4, and so there is a link-local
+    address only.
+    """
+    call.state.ipv6 = read_switch(call)
+    if call.state.store:
+        call.firmware.nvs.set("ipv6", call.state.ipv6)
+
+
+@command("CIFSR", "t")
+def addresses_test(call: Call) -> None:
+    """A plain OK (sweep of CIFSR, 1.0)."""
+
+
+@command("CIFSR", "s")
+def addresses_set(call: Call) -> None:
+    """No value is one (sweep of CIFSR, 1.0)."""
+    call.arguments.string(0)
+    raise CommandRefused

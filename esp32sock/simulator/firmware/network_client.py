@@ -1,0 +1,110 @@
+"""What the firmware asks of the network, and how the answers find whoever waits for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from esp32sock.simulator.network.api import (
+    ITSELF,
+    AskTime,
+    AskUpdate,
+    Opened,
+    Ping,
+    Pinged,
+    Resolve,
+    Resolved,
+    TimeTold,
+    UpdateFound,
+)
+
+if TYPE_CHECKING:
+    from esp32sock.simulator.firmware.firmware import Firmware
+    from esp32sock.simulator.kernel import Future
+    from esp32sock.simulator.network.api import Event, Listen, Request
+
+
+class NetworkRequests:
+    """Requests that are under way, by the number that their answers bear: a handle, or a token."""
+
+    def __init__(self, firmware: Firmware) -> None:
+        self._firmware = firmware
+        self._waiting: dict[int, Future[Event]] = {}
+        self._next_handle = 1
+
+    def new_handle(self) -> int:
+        self._next_handle += 1
+        return self._next_handle - 1
+
+    def expect(self, key: int) -> Future[Event]:
+        """The answer that will bear this number; whoever waited for one before waits in vain."""
+        promise: Future[Event] = self._firmware.kernel.promise()
+        self._waiting[key] = promise
+        return promise
+
+    def answer(self, key: int, event: Event) -> bool:
+        """Give an answer; False if nobody waits for it."""
+        promise = self._waiting.pop(key, None)
+        if promise is not None:
+            promise.set(event)
+        return promise is not None
+
+    def withdraw(self, key: int, promise: Future[Event], event: Event) -> bool:
+        """Answer this very promise ourselves; False if it has its answer."""
+        return self._waiting.get(key) is promise and self.answer(key, event)
+
+    def forget(self) -> None:
+        """The firmware restarts."""
+        self._waiting.clear()
+
+    async def ask(self, key: int, request: Request) -> Event:
+        """Put a request that the network answers."""
+        promise = self.expect(key)
+        self._firmware.request(request)
+        return await promise
+
+    async def resolve(self, name: str, *, within_s: float = 0.0) -> str | None:
+        """The IPv4 address of a name; None if there is none, or none in time."""
+        firmware = self._firmware
+        if is_address(name.strip()):
+            return name.strip()  # blanks around an address are taken (sweep of CIPSTART, 2.0)
+        token = self.new_handle()
+        timer = None
+        if within_s:
+            timer = firmware.kernel.call_later(within_s, lambda: self.answer(token, Resolved(token, None)))
+        event = await self.ask(token, Resolve(token, name))
+        if timer is not None:
+            timer.cancel()
+        address = event.address if isinstance(event, Resolved) else None
+        return address if firmware.station.has_address or address == ITSELF else None
+
+    async def ping(self, address: str) -> int | None:
+        """Milliseconds to an address and back; None for no answer."""
+        token = self.new_handle()
+        event = await self.ask(token, Ping(token, self.outward(address)))
+        return event.milliseconds if isinstance(event, Pinged) else None
+
+    async def ask_time(self, server: str) -> float | None:
+        """The Unix time of an SNTP server."""
+        token = self.new_handle()
+        event = await self.ask(token, AskTime(token, server))
+        return event.unix_s if isinstance(event, TimeTold) else None
+
+    async def ask_update(self) -> str | None:
+        """The version that the update server has."""
+        token = self.new_handle()
+        event = await self.ask(token, AskUpdate(token))
+        return event.version if isinstance(event, UpdateFound) else None
+
+    async def listen(self, request: Listen) -> Opened | None:
+        event = await self.ask(request.handle, request)
+        return event if isinstance(event, Opened) else None
+
+    def outward(self, address: str) -> str:
+        """An address as the network takes it: the module's own ones are all `ITSELF`."""
+        return ITSELF if address in self._firmware.own_addresses() else address
+
+
+def is_address(text: str) -> bool:
+    """Whether the text is a dotted IPv4 address."""
+    parts = text.split(".")
+    return len(parts) == 4 and all(part.isascii() and part.isdigit() and int(part) < 256 for part in parts)

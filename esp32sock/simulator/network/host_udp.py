@@ -1,0 +1,103 @@
+"""One UDP port of a module on the host's network.
+
+It is up to three sockets: at the module's own address, for everything on this machine; at the broadcast
+address of the loopback, for what is meant for all; and, once it is needed, one that can reach the network
+beyond. A broadcast of a module never leaves this machine.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import trio
+
+from esp32sock.simulator.network.api import DatagramReceived
+from esp32sock.simulator.network.host_addresses import BROADCAST, bind_or_move, is_loopback
+from esp32sock.simulator.network.host_sockets import HostSocket
+
+if TYPE_CHECKING:
+    from esp32sock.simulator.network.host import HostNetwork
+
+READ_BYTES = 65536
+
+
+def _open(address: str, port: int, *, shared: bool = False) -> HostSocket:
+    sock = HostSocket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        sock.bind((address, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+class Datagrams:
+    """The sockets of one port. Raises OSError if the port cannot be had."""
+
+    def __init__(self, network: HostNetwork, handle: int, port: int) -> None:
+        self._network = network
+        self.handle = handle
+        own = bind_or_move(lambda where: _open(network.address, where), port)
+        self.host_port: int = own.getsockname()[1]
+        self.port = port or self.host_port
+        """As the module knows it."""
+        self._own = own
+        self._sockets = [own]
+        self._beyond: HostSocket | None = None
+        if network.address != "127.0.0.1":
+            with suppress(OSError):
+                self._sockets.append(_open(BROADCAST, self.host_port, shared=True))
+
+    def start(self, nursery: trio.Nursery) -> None:
+        for sock in self._sockets:
+            nursery.start_soon(self._receive, sock)
+
+    def send(self, data: bytes, address: str, port: int, nursery: trio.Nursery) -> None:
+        """Send one datagram; it may always be lost."""
+        sock = self._own if is_loopback(address) else self._socket_beyond(nursery)
+        if sock is not None:
+            with suppress(OSError):
+                sock.sendto(data, (address, port))
+
+    def _socket_beyond(self, nursery: trio.Nursery) -> HostSocket | None:
+        if self._beyond is None:
+            for port in (self.host_port, 0):  # another port if somebody has that one everywhere
+                try:
+                    self._beyond = _open("", port)
+                except OSError:
+                    continue
+                self._sockets.append(self._beyond)
+                nursery.start_soon(self._receive, self._beyond)
+                break
+        return self._beyond
+
+    def close(self) -> None:
+        for sock in self._sockets:
+            with suppress(OSError):
+                trio.lowlevel.notify_closing(sock)
+            sock.close()
+        self._sockets.clear()
+
+    async def _receive(self, sock: HostSocket) -> None:
+        network = self._network
+        while True:
+            try:
+                data, (address, port) = sock.recvfrom(READ_BYTES)
+            except BlockingIOError:
+                try:
+                    await trio.lowlevel.wait_readable(sock)
+                except trio.ClosedResourceError:
+                    return
+            except OSError:
+                if sock.fileno() < 0:
+                    return
+                await trio.lowlevel.checkpoint()  # ICMP said something about an earlier datagram
+            else:
+                if sock is self._own or (address, port) != (network.address, self.host_port):
+                    network.post(DatagramReceived(self.handle, data, network.to_module(address), port))
+                await trio.lowlevel.checkpoint()

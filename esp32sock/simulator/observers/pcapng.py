@@ -1,0 +1,155 @@
+"""An observer that writes a capture file for Wireshark: the AT dialogue, and the payloads of the links.
+
+Two interfaces in one file. "AT" has link type USER0, and each packet is one write of the host (outbound) or
+one burst of the module (inbound). "links" has raw IPv4, made up by packets.py. Format: pcapng
+(draft-ietf-opsawg- pcapng). A file may be read while it grows.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, BinaryIO
+
+from esp32sock.simulator.device import Observer
+from esp32sock.simulator.network.api import (
+    Accepted,
+    Close,
+    DatagramReceived,
+    Failed,
+    OpenDatagram,
+    Opened,
+    OpenStream,
+    PeerClosed,
+    PeerReset,
+    Received,
+    Send,
+    SendDatagram,
+)
+from esp32sock.simulator.observers.packets import Endpoint, Stream, udp
+
+if TYPE_CHECKING:
+    from esp32sock.simulator.network.api import Event, Request
+
+LINKTYPE_RAW = 101
+LINKTYPE_USER0 = 147
+"""For private use: Wireshark shows the bytes, or what its DLT_USER preference says (147: data-text-lines)."""
+
+AT, LINKS = 0, 1
+"""The interfaces, in the order of their blocks."""
+
+INBOUND, OUTBOUND = 1, 2
+"""The direction bits of epb_flags."""
+
+
+def _option(code: int, value: bytes) -> bytes:
+    return struct.pack("<HH", code, len(value)) + value + bytes(-len(value) % 4)
+
+
+def _block(kind: int, body: bytes) -> bytes:
+    length = struct.pack("<I", 12 + len(body))
+    return struct.pack("<I", kind) + length + body + length
+
+
+def section_header() -> bytes:
+    body = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + _option(4, b"esp32sock simulator") + _option(0, b"")
+    return _block(0x0A0D0D0A, body)
+
+
+def interface(link_type: int, name: str) -> bytes:
+    """An interface whose times are microseconds."""
+    body = (
+        struct.pack("<HHI", link_type, 0, 0) + _option(2, name.encode()) + _option(9, b"\6") + _option(0, b"")
+    )
+    return _block(1, body)
+
+
+def packet(number: int, time_s: float, data: bytes, direction: int) -> bytes:
+    microseconds = round(time_s * 1e6)
+    head = struct.pack("<5I", number, microseconds >> 32, microseconds & 0xFFFFFFFF, len(data), len(data))
+    flags = _option(2, struct.pack("<I", direction)) + _option(0, b"")
+    return _block(6, head + data + bytes(-len(data) % 4) + flags)
+
+
+class PcapNg(Observer):
+    """Writes one section for one module. `started_at` is the Unix time of its power-on."""
+
+    def __init__(
+        self, file: BinaryIO, *, started_at: float = 0.0, address: str = "10.0.2.15", name: str = "esp32"
+    ) -> None:
+        self._file = file
+        self._started_at = started_at
+        self._address = address
+        self._asked: dict[int, OpenStream | OpenDatagram] = {}
+        self._streams: dict[int, Stream] = {}
+        self._local_ports: dict[int, int] = {}
+        file.write(
+            section_header()
+            + interface(LINKTYPE_USER0, f"{name} AT")
+            + interface(LINKTYPE_RAW, f"{name} links")
+        )
+        file.flush()
+
+    def _write(self, number: int, now_s: float, data: bytes, direction: int) -> None:
+        self._file.write(packet(number, self._started_at + now_s, data, direction))
+        self._file.flush()
+
+    def _write_all(self, now_s: float, packets: list[tuple[bool, bytes]]) -> None:
+        for from_module, data in packets:
+            self._write(LINKS, now_s, data, OUTBOUND if from_module else INBOUND)
+
+    def host_bytes(self, now_s: float, data: bytes) -> None:
+        self._write(AT, now_s, data, OUTBOUND)
+
+    def module_bytes(self, now_s: float, data: bytes) -> None:
+        self._write(AT, now_s, data, INBOUND)
+
+    def _module(self, port: int) -> Endpoint:
+        return Endpoint(self._address, port)
+
+    def request(self, now_s: float, request: Request) -> None:
+        match request:
+            case OpenStream(handle) | OpenDatagram(handle):
+                self._asked[handle] = request
+            case Send(handle, data):
+                if handle in self._streams:
+                    self._write_all(now_s, self._streams[handle].data(data, from_module=True))
+            case SendDatagram(handle, data, address, port):
+                source = self._module(self._local_ports.get(handle, 0))
+                self._write(LINKS, now_s, udp(source, Endpoint(address, port), data), OUTBOUND)
+            case Close(handle):
+                stream = self._streams.pop(handle, None)
+                self._asked.pop(handle, None)
+                if stream is not None and not stream.ended:
+                    end = stream.reset if request.abort else stream.closed
+                    self._write_all(now_s, end(by_module=True))
+
+    def event(self, now_s: float, event: Event) -> None:
+        match event:
+            case Opened(handle, address, port, local_port):
+                self._local_ports[handle] = local_port
+                if isinstance(self._asked.pop(handle, None), OpenStream):
+                    stream = Stream(self._module(local_port), Endpoint(address, port))
+                    self._streams[handle] = stream
+                    self._write_all(now_s, stream.opened(by_module=True))
+            case Failed(handle):
+                asked = self._asked.pop(handle, None)
+                if isinstance(asked, OpenStream):
+                    refused = Stream(self._module(0), Endpoint(asked.address, asked.port)).refused()
+                    self._write_all(now_s, refused)
+            case Accepted():
+                stream = Stream(self._module(event.local_port), Endpoint(event.address, event.port))
+                self._streams[event.handle] = stream
+                self._write_all(now_s, stream.opened(by_module=False))
+            case DatagramReceived(handle, data, address, port):
+                target = self._module(self._local_ports.get(handle, 0))
+                self._write(LINKS, now_s, udp(Endpoint(address, port), target, data), INBOUND)
+            case Received(handle) | PeerClosed(handle) | PeerReset(handle) if handle in self._streams:
+                self._from_peer(now_s, self._streams[handle], event)
+
+    def _from_peer(self, now_s: float, stream: Stream, event: Received | PeerClosed | PeerReset) -> None:
+        if isinstance(event, Received):
+            self._write_all(now_s, stream.data(event.data, from_module=False))
+        elif isinstance(event, PeerClosed):
+            self._write_all(now_s, stream.closed(by_module=False))
+        elif not stream.ended:
+            self._write_all(now_s, stream.reset(by_module=False))

@@ -1,0 +1,256 @@
+"""What each firmware generation has of chapter 5, TCP/IP, and how it spells it. The rest is in profiles.py,
+which says how to read both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from esp32sock.simulator.profiles.basic import changed, forms
+
+
+@dataclass(frozen=True, kw_only=True)
+class TcpIp:
+    """The TCP/IP part of one firmware generation. The defaults are those of 2.0."""
+
+    # Opening links
+    omitted_numbers: bool = True
+    """An optional number that is left out between commas has its default; 1.0 refuses (sweep of CIPSTART)."""
+    start_address: bool = True
+    """CIPSTART takes a local address: not 1.0, but 2.0 (sweeps), from 1.2 on (at-dialects 7.4)."""
+    start_timeout: bool = False
+    """CIPSTART and CIPDOMAIN take a time limit (at-dialects 7.2, 7.4)."""
+    start_codes: bool = False
+    """CIPSTART has error codes for the number of fields and for names (sweep of CIPSTART, 1.0)."""
+    ipv6_kinds: bool = False
+    """"TCPv6" and its like (at-dialects 7.4)."""
+    ssl_links: int | None = 1
+    """So many SSL links at most (at-dialects 9); None: as many as the memory holds."""
+    ssl_shown_as: str = "TCP"
+    """In CIPSTATUS (observed 2.0, ssl)."""
+    per_link: bool = False
+    """Commands that configure links want a link id with CIPMUX=1 and none with CIPMUX=0, and show one line or
+    five (observed 4.1); before, always an id and five lines (observed 2.0).
+    """
+    tells_empty_slots: bool = True
+    """NO CERT FOUND and its like, from 1.1.1 on (at-dialects 3.4)."""
+    empty_name_crashes: bool = True
+    """An empty name in a look-up restarts the module (README: 1.0, 2.0)."""
+    close_minus_one_crashes: bool = False
+    """CIPCLOSE=-1 with CIPMUX=1 does (README: 1.0)."""
+    server_stop_crash_s: float = 0.0
+    """CIPSERVER=0 so soon after CIPSERVER=1 once did (README: 1.0)."""
+
+    # Status
+    status: Literal["counted", "remembered"] = "counted"
+    """How CIPSTATUS finds its number; see `status` in firmware/status.py."""
+
+    # Sending
+    minus_one_link: bool = False
+    """CIPSEND takes -1 as link id and then fails (README: 1.0)."""
+    empty_sendex_hangs: bool = True
+    """CIPSENDEX whose data is `\\\\0` at once never answers (README)."""
+    udp_redirects: bool = False
+    """A datagram at the prompt redirects a send with a destination of its own in UDP mode 2 (at-dialects 7.5:
+    1.0 to 1.2).
+    """
+    passthrough_packet: int = 2048
+    """The most that one packet carries (at-dialects 7.10)."""
+    passthrough_server: bool = False
+    """Passthrough with one accepted link and CIPMUX=1 (at-dialects 7.10)."""
+    passthrough_ssl: bool = True
+
+    # Receiving
+    stalls: bool = True
+    """A link whose +IPD is printed at its own prompt receives no more (README: 2.0)."""
+    passive_udp: bool = False
+    """CIPRECVDATA reads datagrams; ERROR on 2.0 (at-dialects 7.7)."""
+    read_limit: int = 2048
+    """CIPRECVDATA (at-dialects 7.7)."""
+    closed_length: int = -1
+    """CIPRECVLEN of a link that is not open (observed 2.0; 0 on 4.1)."""
+    ciphertext_counts: bool = True
+    """Counts of passive receive are of the encrypted bytes (at-dialects 7.7; for how long is a guess)."""
+    drops_unread_ssl: bool = True
+    """SSL before 3.3: CLOSED drops what is unread (at-dialects 7.7)."""
+    udp_receive_limit: int | None = None
+    """A longer datagram is dropped; 1473 came through on 1.0 and 2.0 (udp files)."""
+
+    # Wi-Fi gone
+    loss_closes: bool = True
+    """Streams end with it; up to 1.2 they do not (at-dialects 8.2: inferred)."""
+    loss_waits_for_reader: bool = False
+    """Not before what is unread in passive receive has been read: from 2.1 on (at-dialects 8.2)."""
+    loss_spares_softap: bool = False
+    """Those to stations of the SoftAP stay: from 4.1 on (at-dialects 8.2)."""
+
+    # Server
+    server_modes: bool = True
+    """CIPSERVER takes any number as mode and then serves on a port of its own choice (sweep, 2.0)."""
+    server_kinds: bool = False
+    """CIPSERVER refuses an unknown type; on 2.0 it is TCP (sweep)."""
+    server_closes: bool = False
+    """CIPSERVER=0,1 closes the links (at-dialects 7.9)."""
+    server_interface: bool = False
+    """A fifth field (at-dialects 7.9)."""
+    accepted_times_out: Literal["received", "both"] = "received"
+    """What resets the clock of CIPSTO (at-dialects 7.9)."""
+
+    # Names and time
+    dns_form: Literal["bare", "one", "three"] = "one"
+    sntp_forms: Literal["document", "enable"] = "enable"
+    sntp_zone_shown: bool = False
+    """CIPSNTPCFG? shows the zone of a disabled client (observed 4.1)."""
+    sntp_minutes: bool = False
+    """Zones as hhmm, and -12 to 14 (docs of 2.2)."""
+    asctime_end: str = ""
+    """1.0 prints the line end of `asctime` too (observed 1.0, basic)."""
+    tells_time: bool = False
+    """+TIME_UPDATED (at-dialects 3.4)."""
+    ssl_configuration: Literal["pair", "full"] = "full"
+    tcp_options: int = 3
+    """How many numbers CIPTCPOPT has: a fourth, keepalive, from 2.4 on (at-dialects 7.11)."""
+    tcp_keepalive_s: int = 0
+    """Shown by CIPTCPOPT (60 on the 4.1 build, 0 on that of 4.2)."""
+    update_line: str = "+CIPUPDATE"
+    """Of the query: +CIUPDATE on 4.1 (basic)."""
+
+
+_V2_0 = TcpIp()
+
+_V1_0 = replace(
+    _V2_0,
+    omitted_numbers=False,
+    start_address=False,
+    start_codes=True,
+    tells_empty_slots=False,
+    close_minus_one_crashes=True,
+    server_stop_crash_s=0.0,  # once, and in a build of its own: not a rule
+    loss_closes=False,
+    status="remembered",
+    minus_one_link=True,
+    udp_redirects=True,
+    passthrough_ssl=False,
+    stalls=False,
+    dns_form="bare",
+    asctime_end="\n",
+    ssl_configuration="pair",
+)
+_V0_10 = replace(_V1_0, start_codes=False, sntp_forms="document")
+_V1_2 = replace(_V1_0, start_address=True, tells_empty_slots=True, ssl_configuration="full", asctime_end="")
+
+_V2_1 = replace(
+    _V2_0,
+    ssl_links=None,
+    ssl_shown_as="SSL",
+    empty_name_crashes=False,  # a guess: seen on 2.0, gone in 4.1
+    empty_sendex_hangs=False,  # a guess
+    stalls=False,  # fixed after 2.0 (at-dialects 7.5)
+    passive_udp=True,
+    loss_waits_for_reader=True,
+    udp_receive_limit=1472,  # no fragments in a stock lwIP of its IDF; a guess
+    server_modes=False,  # a guess
+    server_kinds=True,  # a guess
+)
+_V2_2 = replace(
+    _V2_1,
+    ipv6_kinds=True,
+    per_link=True,
+    read_limit=0x7FFFFFFF,
+    server_closes=True,
+    dns_form="three",
+    sntp_minutes=True,
+)
+_V2_4 = replace(
+    _V2_2,
+    passthrough_packet=2920,
+    passthrough_server=True,
+    accepted_times_out="both",
+    tcp_options=4,
+)
+_V3_4 = replace(
+    _V2_4,
+    drops_unread_ssl=False,
+    udp_receive_limit=1460,  # at-dialects 7.5
+    tells_time=True,
+    sntp_zone_shown=True,
+)
+_V4_1 = replace(
+    _V3_4,
+    start_timeout=True,
+    loss_spares_softap=True,
+    closed_length=0,
+    server_interface=True,
+    update_line="+CIUPDATE",
+    tcp_keepalive_s=60,
+)
+_V4_2 = replace(_V4_1, tcp_keepalive_s=0)
+
+_DOCUMENT = replace(
+    _V2_0,
+    loss_closes=False,
+    start_address=False,
+    status="remembered",
+    empty_name_crashes=False,
+    empty_sendex_hangs=False,
+    passthrough_ssl=False,
+    stalls=False,
+    server_modes=False,
+    server_kinds=True,
+    sntp_forms="document",
+)
+
+TCPIP: dict[str, TcpIp] = {
+    "doc-v1": _DOCUMENT,
+    "0.10": _V0_10,
+    "1.0": _V1_0,
+    "1.2": _V1_2,
+    "2.0": _V2_0,
+    "2.1": _V2_1,
+    "2.2": _V2_2,
+    "2.4": _V2_4,
+    "3.4": _V3_4,
+    "4.1": _V4_1,
+    "4.2": _V4_2,
+}
+
+# Which commands exist and in which forms, in the order of AT+CMD? (cmd-list of 4.1): see profiles.py.
+_DOCUMENT_COMMANDS = forms(
+    """
+    SAVETRANSLINK:s CIFSR:e CIPDOMAIN:s CIPSTATUS:e CIPSTART:s CIPCLOSE:se CIPSEND:se CIPSENDEX:s CIPDINFO:s
+    CIPMUX:qs CIPSERVER:s CIPMODE:qs CIPSTO:qs CIPSNTPCFG:qse CIPSNTPTIME:q CIUPDATE:e
+    """
+)
+# CIPSEND=? answers a plain OK (sweep of CIPSEND, 1.0, 2.0); CIPDNS is in 0.10 (at-dialects 10).
+_COMMANDS_0_10 = changed(_DOCUMENT_COMMANDS, "CIPSEND:tse CIPDINFO:qs CIPDNS:qs")
+# Observed 1.0 (basic, sweeps).
+_COMMANDS_1_0 = changed(
+    _COMMANDS_0_10, "CIFSR:tse CIPSERVER:qs CIPSERVERMAXCONN:qs CIPSNTPCFG:qs CIPSSLCCONF:qs PING:s MDNS:s"
+)
+# Observed 2.0; CIPRECONNINTV has no query there. CIPSTARTEX and the set form: at-dialects 7.
+_COMMANDS_2_0 = changed(
+    _COMMANDS_1_0,
+    "CIFSR:e CIPSTARTEX:s CIPRECVMODE:qs CIPRECVDATA:s CIPRECVLEN:q CIPRECONNINTV:s CIUPDATE:qse",
+)
+_COMMANDS_2_1 = changed(
+    _COMMANDS_2_0, "CIPTCPOPT:qs CIPSSLCCN:qs CIPSSLCSNI:qs CIPSSLCALPN:qs CIPRECONNINTV:qs"
+)
+_COMMANDS_2_2 = changed(_COMMANDS_2_1, "CIPV6:qs CIPSSLCPSK:qs")
+_COMMANDS_2_4 = changed(_COMMANDS_2_2, "CIPSTATE:q CIPSEND:se CIPSENDL:s CIPSENDLCFG:qs CIPSNTPINTV:qs")
+_COMMANDS_3_4 = changed(_COMMANDS_2_4, "TRANSINTVL:qs CIPRECVTYPE:qs CIPSSLCPSKHEX:qs")
+_COMMANDS_4_1 = changed(_COMMANDS_3_4, "CIPSSLCCIPHER:qs CIPFWVER:q")
+
+COMMANDS = {
+    "doc-v1": _DOCUMENT_COMMANDS,
+    "0.10": _COMMANDS_0_10,
+    "1.0": _COMMANDS_1_0,
+    "1.2": _COMMANDS_1_0,
+    "2.0": _COMMANDS_2_0,
+    "2.1": _COMMANDS_2_1,
+    "2.2": _COMMANDS_2_2,
+    "2.4": _COMMANDS_2_4,
+    "3.4": _COMMANDS_3_4,
+    "4.1": _COMMANDS_4_1,
+    "4.2": _COMMANDS_4_1,
+}

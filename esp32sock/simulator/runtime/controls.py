@@ -1,0 +1,118 @@
+"""What somebody may do to a module and its world while it runs: pull the plug, switch the access point off,
+inject faults.
+
+    async with open_module(settings, network) as opened:
+        opened.controls.lose_wifi()
+
+    background = BackgroundModule(settings)
+    background.controls.inject("drop:0.01")       # from any thread
+
+Each call takes effect at once, between two steps of the module, and returns when it has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from esp32sock.simulator.faults.spec import parse_faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from esp32sock.simulator.device import Device
+    from esp32sock.simulator.environment.radio import AccessPoint
+
+T = TypeVar("T")
+
+
+class Perform(Protocol):
+    """Runs something between two steps of the module."""
+
+    def __call__(self, action: Callable[[], T], /) -> T: ...
+
+
+class Controls:
+    """The hand of a tester."""
+
+    def __init__(self, module: Device, perform: Perform) -> None:
+        self._module = module
+        self._perform = perform
+
+    # The line and the module
+
+    def unplug(self, seconds: float | None = None) -> None:
+        """Cut the serial line, for so long or for good; a terminal vanishes and comes back at the same path.
+
+        The module goes on; what it says meanwhile is lost.
+        """
+        self._perform(lambda: self._module.uart.unplug(inf if seconds is None else seconds))
+
+    def restart(self) -> None:
+        """Reset the chip as a watchdog does: not a word, links gone, boot, `ready`."""
+        self._perform(self._module.firmware.crash)
+
+    def inject(self, spec: str) -> None:
+        """Faults from now on, besides those that are at work; occasions count from now.
+
+        Raises ValueError for a SPEC that cannot be understood.
+        """
+        faults = parse_faults(spec)
+        self._perform(lambda: self._module.add_faults(faults))
+
+    def clear_faults(self) -> None:
+        """No faults any more. What they did stays done."""
+        self._perform(self._module.end_faults)
+
+    # Wi-Fi
+
+    def disable_ap(self, ssid: str | None = None) -> None:
+        """Switch an access point off; without a name, all. A module that is there loses its network, and
+        tries again as its firmware does.
+        """
+
+        def lose() -> None:
+            firmware = self._module.firmware
+            firmware.radio.away.update(point.ssid for point in self._named(ssid))
+            joined = firmware.station.access_point
+            if joined is not None and joined.ssid in firmware.radio.away:
+                firmware.station.lose()
+
+        self._perform(lose)
+
+    def return_wifi(self, ssid: str | None = None) -> None:
+        """Switch it on again."""
+        self._perform(
+            lambda: self._module.firmware.radio.away.difference_update(p.ssid for p in self._named(ssid))
+        )
+
+    def set_access_point(self, ssid: str, **changes: object) -> None:
+        """Give an access point another `password`, `rssi_dbm`, `channel` and so on (`AccessPoint`); whoever
+        is joined stays so. Raises ValueError for a name that is not there, TypeError for no such property.
+        """
+
+        def change() -> None:
+            radio, station = self._module.firmware.radio, self._module.firmware.station
+            for old in self._named(ssid):
+                new = replace(old, **changes)  # type: ignore[arg-type]
+                radio.access_points[radio.access_points.index(old)] = new
+                if station.access_point == old:
+                    station.access_point = new
+
+        self._perform(change)
+
+    def _named(self, ssid: str | None) -> list[AccessPoint]:
+        points = self._module.firmware.radio.access_points
+        found = [point for point in points if ssid in (None, point.ssid)]
+        if not found and ssid is not None:
+            raise ValueError(f"no access point {ssid!r}; there are {', '.join(p.ssid for p in points)}")
+        return found
+
+    def send_station(self, mac: str) -> str | None:
+        """Let a station come to the SoftAP; the address it gets, None if the SoftAP is off or full."""
+        return self._perform(lambda: self._module.firmware.softap.arrive(mac))
+
+    def disconnect_station(self, mac: str) -> None:
+        """Let it leave."""
+        self._perform(lambda: self._module.firmware.softap.depart(mac))
