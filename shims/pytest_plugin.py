@@ -123,7 +123,7 @@ def esp32(request: pytest.FixtureRequest, esp32_background: BackgroundModule) ->
     """An esp32sock interface, attached to a simulated module as the default one, for this test."""
     import esp32sock  # noqa: PLC0415
 
-    options: dict[str, Any] = {"baud": esp32_background.module.settings.baud}
+    options: dict[str, Any] = {"baudrate": esp32_background.module.settings.baud}
     options.update(asked_for(request.node).get("attach", {}))
     interface = esp32sock.attach(esp32_background.path, **options)
     try:

@@ -447,12 +447,12 @@ class TrioInterface:
         found = await self.hostname_resolver.getaddrinfo(host, None, AF_INET, SOCK_STREAM)
         return [str(address[0]) for *_, address in found]
 
-    async def execute(self, command: Command[R], *, timeout_s: float | None = None, force: bool = False) -> R:
+    async def execute(self, command: Command[R], *, timeout: float | None = None, force: bool = False) -> R:
         """Run one command, as `Interface.execute` does; raises `esp32sock.errors.Error`.
 
         Cancelling returns at once; a command that was sent already is carried out all the same.
         """
-        return await self._module.execute(command, timeout_s=timeout_s, force=force)
+        return await self._module.execute(command, timeout=timeout, force=force)
 
     async def join(
         self,
@@ -460,7 +460,7 @@ class TrioInterface:
         password: str = "",
         *,
         bssid: str | None = None,
-        within_s: float | None = None,
+        timeout: float | None = None,
         force: bool = False,
     ) -> wifi.JoinedTo | None:
         """Join an access point, as `Interface.join` does, with its errors.
@@ -469,7 +469,7 @@ class TrioInterface:
         """
         with translated(f"joining {ssid!r}"):
             station = self._module.station
-            return await station.join(ssid, password, bssid=bssid, within_s=within_s, force=force)
+            return await station.join(ssid, password, bssid=bssid, timeout=timeout, force=force)
 
     def events(self, most: int = KEPT_EVENTS) -> EventStream:
         """What the module says unasked, from now on: `async for event in interface.events()`.

@@ -115,7 +115,7 @@ class Exchange:
         self.machine.feed(start)
         if command.receives is not None:
             self._demux.expect_recvdata(command.receives)
-        allowed_s = PROMPT_S if flight.awaits_prompt else command.timeout_s
+        allowed_s = PROMPT_S if flight.awaits_prompt else command.timeout
         flight.deadline = now + allowed_s + self._queued_s
         self.flight = flight
         self.outgoing.append(flight.line)
@@ -160,7 +160,7 @@ class Exchange:
         flight.payload_is_out = True
         answer_s = RECEIVED_S if self._says_received else UNANNOUNCED_S
         if flight.command.stores_payload:
-            answer_s = flight.command.timeout_s
+            answer_s = flight.command.timeout
         flight.deadline = now + flight.payload_bytes * self.s_per_byte + answer_s + self._queued_s
 
     # -- what the module says -------------------------------------------------------------------------
@@ -261,7 +261,7 @@ class Exchange:
         self._says_received = True
         self._send_failed = False
         flight.taken = True
-        flight.deadline = now + flight.command.timeout_s + self._queued_s
+        flight.deadline = now + flight.command.timeout + self._queued_s
         self._links.payload_taken(flight.command)
         self.outgoing.clear()
         return True

@@ -49,9 +49,9 @@ async def job(talk: ManagementSession, arguments: argparse.Namespace) -> int | N
     return None if now else FAILED
 
 
-async def told(talk: ManagementSession, timeout_s: float) -> datetime | None:
+async def told(talk: ManagementSession, timeout: float) -> datetime | None:
     """The time, once a server has told it."""
-    with trio.move_on_after(timeout_s):
+    with trio.move_on_after(timeout):
         while True:
             now = await talk.execute(sntp.Time())
             if now is not None:

@@ -91,7 +91,7 @@ def report(arguments: argparse.Namespace, done: Transfer) -> None:
 @contextmanager
 def over_the_module(arguments: argparse.Namespace) -> Iterator[None]:
     """Every socket on the module, until what was sent is delivered."""
-    attach(port_of(arguments), baud=arguments.baud, rtscts=arguments.rtscts)
+    attach(port_of(arguments), baudrate=arguments.baud, rtscts=arguments.rtscts)
     try:
         with patched():
             yield

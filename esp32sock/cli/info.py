@@ -83,4 +83,4 @@ def described(serial: basic.UartSettings) -> str:
     """`115201 baud, 8N1, flow control rts`."""
     parity = serial.parity.name[0]
     stop = {1: "1", 2: "1.5", 3: "2"}[serial.stopbits]
-    return f"{serial.baud} baud, {serial.databits}{parity}{stop}, flow control {word(serial.flow)}"
+    return f"{serial.baudrate} baud, {serial.databits}{parity}{stop}, flow control {word(serial.flow)}"

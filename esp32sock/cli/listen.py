@@ -36,7 +36,7 @@ def go(arguments: argparse.Namespace) -> int:
 def serve(arguments: argparse.Namespace) -> None:
     if not 1 <= arguments.listen_port <= 65535:
         raise UsageError(f"port {arguments.listen_port} is outside 1 to 65535")
-    interface = attach(port_of(arguments), baud=arguments.baud, rtscts=arguments.rtscts)
+    interface = attach(port_of(arguments), baudrate=arguments.baud, rtscts=arguments.rtscts)
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
             listener.bind(("0.0.0.0", arguments.listen_port))

@@ -40,9 +40,9 @@ async def job(talk: ManagementSession, arguments: argparse.Namespace) -> int | N
     return None if restarted else FAILED
 
 
-async def until_restarted(talk: ManagementSession, timeout_s: float) -> bool:
+async def until_restarted(talk: ManagementSession, timeout: float) -> bool:
     """Whether `ready` is heard in time."""
-    with trio.move_on_after(timeout_s):
+    with trio.move_on_after(timeout):
         async for event in talk.events:
             if isinstance(event, ModuleRestarted):
                 return True

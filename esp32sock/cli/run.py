@@ -58,7 +58,7 @@ def go(arguments: argparse.Namespace) -> int:
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:
-    options: dict[str, Any] = {"baud": arguments.baud, "rtscts": arguments.rtscts}
+    options: dict[str, Any] = {"baudrate": arguments.baud, "rtscts": arguments.rtscts}
     if arguments.ssid is not None:
         options["ssid"] = arguments.ssid
         options["password"] = os.environ.get(PASSWORD_VARIABLE, "")

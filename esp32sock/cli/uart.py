@@ -42,12 +42,14 @@ async def show(talk: ManagementSession, arguments: argparse.Namespace) -> None:
 async def set_flow(talk: ManagementSession, arguments: argparse.Namespace) -> None:
     present_ = await talk.execute(basic.Uart())
     flow = basic.FlowControl(FLOWS[arguments.flow])
-    await change(talk, arguments, replace(present_, baud=talk.port.baud or present_.baud, flow=flow))
+    await change(
+        talk, arguments, replace(present_, baudrate=talk.port.baudrate or present_.baudrate, flow=flow)
+    )
 
 
 async def set_baud(talk: ManagementSession, arguments: argparse.Namespace) -> None:
     present_ = await talk.execute(basic.Uart())
-    await change(talk, arguments, replace(present_, baud=arguments.rate))
+    await change(talk, arguments, replace(present_, baudrate=arguments.rate))
 
 
 async def change(talk: ManagementSession, arguments: argparse.Namespace, wanted: basic.UartSettings) -> None:
@@ -57,7 +59,7 @@ async def change(talk: ManagementSession, arguments: argparse.Namespace, wanted:
 
     async def all_of_it() -> None:
         await talk.change_uart(wanted, store=arguments.store)
-        print(f"verified; from now on use --baud {wanted.baud}{until}", file=sys.stderr, flush=True)
+        print(f"verified; from now on use --baud {wanted.baudrate}{until}", file=sys.stderr, flush=True)
 
     try:
         await run_shielded(all_of_it)  # half of it would leave the two sides at different rates

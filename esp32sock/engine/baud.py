@@ -39,9 +39,9 @@ async def change(dialogue: CommandChannel, wanted: basic.UartSettings, *, store:
     """
     run = dialogue.execute_exclusive
     before = await run(basic.Uart())
-    rate = dialogue.port.baud or before.baud
-    before = replace(before, baud=rate)
-    _try_rate(dialogue.port, wanted.baud, rate)
+    rate = dialogue.port.baudrate or before.baudrate
+    before = replace(before, baudrate=rate)
+    _try_rate(dialogue.port, wanted.baudrate, rate)
     await run(basic.SetUart(wanted))
     await _follow(dialogue, before, wanted)
     if await _answers(dialogue):
@@ -50,7 +50,7 @@ async def change(dialogue: CommandChannel, wanted: basic.UartSettings, *, store:
         return
     await _roll_back(dialogue, before, wanted)
     raise PortError(
-        f"nothing was understood at {wanted.baud} baud; both sides are at {rate} again. Is that rate, or "
+        f"nothing was understood at {wanted.baudrate} baud; both sides are at {rate} again. Is that rate, or "
         "the flow control, too much for the adapter or its cable?"
     ).means(errno.EPROTO)
 
@@ -68,7 +68,7 @@ def _try_rate(port: Port, wanted: int, present: int) -> None:
 async def _follow(dialogue: CommandChannel, before: basic.UartSettings, now: basic.UartSettings) -> None:
     """The host's side, as the module's now is."""
     await trio.sleep(SETTLE_S)
-    dialogue.set_baud(now.baud)
+    dialogue.set_baud(now.baudrate)
     both = basic.FlowControl.RTS_CTS
     if now.flow is both or before.flow is both:
         dialogue.port.set_rtscts(now.flow is both)
@@ -97,6 +97,6 @@ async def _roll_back(dialogue: CommandChannel, before: basic.UartSettings, tried
     await _follow(dialogue, tried, before)
     if not await _answers(dialogue):
         raise PortError(
-            f"nothing was understood at the new rate, and nothing at {before.baud} baud either: restart "
+            f"nothing was understood at the new rate, and nothing at {before.baudrate} baud either: restart "
             "the module, then it has its stored rate again"
         ).means(errno.EPROTO)

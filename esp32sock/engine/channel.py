@@ -82,7 +82,7 @@ class CommandChannel:
         self._scope = trio.CancelScope()
 
     def _count_bits(self) -> None:
-        self.session.s_per_byte = BITS_A_BYTE / self.port.baud if self.port.baud else 0.0
+        self.session.s_per_byte = BITS_A_BYTE / self.port.baudrate if self.port.baudrate else 0.0
 
     # -- the three tasks ------------------------------------------------------------------------------
 
@@ -194,18 +194,18 @@ class CommandChannel:
         async with self._turn:
             yield
 
-    async def execute(self, command: Command[R], *, timeout_s: float | None = None) -> R:
-        """Run one command in its turn; `timeout_s` counts from then, beyond the command's own."""
+    async def execute(self, command: Command[R], *, timeout: float | None = None) -> R:
+        """Run one command in its turn; `timeout` counts from then, beyond the command's own."""
         async with self._turn:
-            return await self.execute_exclusive(command, timeout_s=timeout_s)
+            return await self.execute_exclusive(command, timeout=timeout)
 
-    async def execute_exclusive(self, command: Command[R], *, timeout_s: float | None = None) -> R:
+    async def execute_exclusive(self, command: Command[R], *, timeout: float | None = None) -> R:
         """Run one command while holding the turn.
 
         Raises CommandError (and its children) as the module answers, ModuleReset or PortError when it is
         gone, ValueError for an argument that cannot be sent. Cancellation abandons the command.
         """
-        with trio.move_on_after(float("inf") if timeout_s is None else timeout_s):
+        with trio.move_on_after(float("inf") if timeout is None else timeout):
             await self._until_idle()
             if self.error is not None:
                 raise self.error.again()
@@ -218,7 +218,7 @@ class CommandChannel:
                 self.session.abandon()
                 raise
         if self._outcome is None:
-            raise CommandTimeout(command.label, f"nothing within {timeout_s} s")
+            raise CommandTimeout(command.label, f"nothing within {timeout} s")
         outcome, self._outcome = self._outcome, None
         if isinstance(outcome, CommandFailed):
             if isinstance(outcome.error, CommandError):

@@ -80,7 +80,7 @@ class Engine:
         asked = None if options.ssid is None else wifi.Join(options.ssid, options.password)
         self.station = Station(self, asked)
         self._opener = opener
-        self._bauds = deque([options.baud])
+        self._bauds = deque([options.baudrate])
         """The rates to open the port at, in turn: the one that worked last first."""
         self._line_changes = False
         self._wakes_at = 0.0
@@ -204,7 +204,7 @@ class Engine:
             return self.softap_ip
         return self.station_ip or "0.0.0.0"
 
-    async def execute(self, command: Command[R], *, timeout_s: float | None = None, force: bool = False) -> R:
+    async def execute(self, command: Command[R], *, timeout: float | None = None, force: bool = False) -> R:
         """Run one command; see `CommandChannel.execute_exclusive` for what it raises.
 
         One that ends links is refused while there are any, Error(EBUSY); with `force` they end first. The
@@ -214,9 +214,9 @@ class Engine:
             wanted = "a command is wanted, like esp32sock.at.commands.Raw(b'AT'), not a"
             raise TypeError(f"{wanted} {type(command).__name__}")
         command_policy.reject_unsupported(self, command)
-        if isinstance(command, SetsUart) and timeout_s is not None:
-            raise ValueError("a change of the serial line is never cut short: leave timeout_s out")
-        result = await self._execute_exclusive(command, timeout_s, force=force)
+        if isinstance(command, SetsUart) and timeout is not None:
+            raise ValueError("a change of the serial line is never cut short: leave timeout out")
+        result = await self._execute_exclusive(command, timeout, force=force)
         self.station.on_command_succeeded(command)
         if isinstance(command, basic.Restore):
             self._bauds.append(DEFAULT_BAUD)
@@ -225,7 +225,7 @@ class Engine:
             self._failure = Error(f"the module sleeps for {command.duration}").means(errno.ENETDOWN)
         return result
 
-    async def _execute_exclusive(self, command: Command[R], timeout_s: float | None, *, force: bool) -> R:
+    async def _execute_exclusive(self, command: Command[R], timeout: float | None, *, force: bool) -> R:
         """Nothing that the command ends may come between the look and the command."""
         while True:
             dialogue = await self.ready()
@@ -236,11 +236,11 @@ class Engine:
                 if isinstance(command, SetsUart):
                     return cast("R", await self._change_line(dialogue, command))
                 self.securing.on_command_succeeded(command)  # it may be, whatever comes back
-                return await dialogue.execute_exclusive(command, timeout_s=timeout_s)
+                return await dialogue.execute_exclusive(command, timeout=timeout)
 
     def _expect_baud(self, baud: int | None) -> None:
         """The module was heard at this rate; after a restart it may be at that of the options again."""
-        self._bauds = deque(dict.fromkeys([baud or self.options.baud, self.options.baud]))
+        self._bauds = deque(dict.fromkeys([baud or self.options.baudrate, self.options.baudrate]))
 
     async def _change_line(self, dialogue: CommandChannel, command: SetsUart) -> None:
         """Never half-way: the two ends would not understand each other."""
@@ -251,7 +251,7 @@ class Engine:
             await run_shielded(lambda: baud.change(dialogue, command.settings, store=store))
         finally:
             self._line_changes = False
-            self._expect_baud(dialogue.port.baud)
+            self._expect_baud(dialogue.port.baudrate)
             if dialogue.state is ModuleState.SYNCING:
                 dialogue.session.set_up()
             self.notify()

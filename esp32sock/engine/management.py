@@ -102,9 +102,9 @@ class ManagementSession:
         """Payload goes there from now on; None: nowhere."""
         self._ear.stream = stream
 
-    async def execute(self, command: Command[R], *, timeout_s: float | None = None) -> R:
+    async def execute(self, command: Command[R], *, timeout: float | None = None) -> R:
         """Run one command; see `CommandChannel.execute_exclusive` for what it raises."""
-        return await self.dialogue.execute(command, timeout_s=timeout_s)
+        return await self.dialogue.execute(command, timeout=timeout)
 
     async def has(self, command: Command[R]) -> R | None:
         """The result of a command that this firmware may not have, or refuses now; None then."""

@@ -17,7 +17,7 @@ Receive = Literal["active", "passive"]
 class ModuleOptions:
     """How to reach a module and how to treat it.
 
-    `baud` is the rate the module is at now; it is never changed unasked. `rtscts` turns hardware flow
+    `baudrate` is the rate the module is at now; it is never changed unasked. `rtscts` turns hardware flow
     control on, on both sides. `ssid` and `password` join at start-up and after every restart.
     `unread_link_bytes` and `unread_bytes` bound what is kept for sockets that nobody reads, per link and
     in all; beyond, that socket gets ECONNRESET. `close_s` bounds the delivery at the very end.
@@ -27,7 +27,7 @@ class ModuleOptions:
     """
 
     url: str
-    baud: int = DEFAULT_BAUD
+    baudrate: int = DEFAULT_BAUD
     rtscts: bool = False
     ssid: str | None = None
     password: str = field(default="", repr=False)
@@ -39,8 +39,8 @@ class ModuleOptions:
     receive: Receive | None = None
 
     def __post_init__(self) -> None:
-        if not 80 <= self.baud <= 5_000_000:
-            raise ValueError(f"baud {self.baud} is outside 80 to 5000000")
+        if not 80 <= self.baudrate <= 5_000_000:
+            raise ValueError(f"baudrate {self.baudrate} is outside 80 to 5000000")
         if self.password and self.ssid is None:
             raise ValueError("a password without an ssid joins nothing")
         if self.unread_link_bytes < 1 or self.unread_bytes < 1 or min(self.close_s, self.half_close_s) < 0:

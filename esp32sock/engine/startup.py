@@ -91,12 +91,12 @@ async def _diagnosis(dialogue: CommandChannel) -> PortError:
     """Why nobody says OK, as an error that says what to do."""
     port = dialogue.port
     sample = dialogue.sample
-    given = port.baud
+    given = port.baudrate
     if given is not None and not TEXT.fullmatch(sample):
         found = await _other_rate(dialogue)
         if found is not None:
             return PortError(
-                f"the module on {port.name} answers at {found} baud, not at {given}: say baud={found} "
+                f"the module on {port.name} answers at {found} baud, not at {given}: say baudrate={found} "
                 f"(--baud {found})"
             ).means(errno.EPROTO)
     if not dialogue.heard_bytes:
@@ -112,7 +112,7 @@ async def _diagnosis(dialogue: CommandChannel) -> PortError:
 async def _other_rate(dialogue: CommandChannel) -> int | None:
     """The usual rate at which an AT is answered; the port is put back afterwards."""
     port = dialogue.port
-    given = port.baud
+    given = port.baudrate
     if given is None:
         return None
     try:
@@ -179,7 +179,9 @@ async def leave_stored_passthrough(dialogue: CommandChannel) -> None:
 async def use_flow_control(dialogue: CommandChannel) -> None:
     """RTS and CTS on both sides; PortError or CommandError where either has none."""
     settings = await dialogue.execute_exclusive(basic.Uart())
-    wanted = replace(settings, baud=dialogue.port.baud or settings.baud, flow=basic.FlowControl.RTS_CTS)
+    wanted = replace(
+        settings, baudrate=dialogue.port.baudrate or settings.baudrate, flow=basic.FlowControl.RTS_CTS
+    )
     await dialogue.execute_exclusive(basic.SetUart(wanted))
     dialogue.port.set_rtscts(True)
     await dialogue.execute_exclusive(basic.Test())

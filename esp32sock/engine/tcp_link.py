@@ -81,7 +81,7 @@ class StreamRequest:
     remote: Address
     listener: StreamListener
     filler_bytes: int = 0
-    timeout_s: float | None = None
+    timeout: float | None = None
     wait_for_link_s: float | None = 0.0
     options: LinkOptions = NO_OPTIONS
     tls: TlsOptions | None = None
@@ -102,7 +102,7 @@ async def run_stream(module: Engine, request: StreamRequest) -> None:
     except ValueError as caught:
         error = Error(str(caught)).means(errno.EINVAL)
     except trio.TooSlowError:
-        error = Error(f"connecting to {_text(request.remote)} took longer than {request.timeout_s} s")
+        error = Error(f"connecting to {_text(request.remote)} took longer than {request.timeout} s")
         error.means(errno.ETIMEDOUT)
     finally:
         if pump is None:  # also when the module ends meanwhile; the end is its owner's again
@@ -115,8 +115,8 @@ async def run_stream(module: Engine, request: StreamRequest) -> None:
 
 async def _open(module: Engine, request: StreamRequest) -> tuple[StreamPump, Address]:
     """A link that is open, with a pump on it that keeps what arrives; the local address."""
-    timeout_s = float("inf") if request.timeout_s is None else request.timeout_s
-    deadline = trio.current_time() + timeout_s
+    timeout = float("inf") if request.timeout is None else request.timeout
+    deadline = trio.current_time() + timeout
     with trio.fail_at(deadline):
         dialogue = await module.ready()
         if request.tls is not None:
@@ -126,7 +126,7 @@ async def _open(module: Engine, request: StreamRequest) -> tuple[StreamPump, Add
             await _retire(module, request.replaces)
     pool = module.pool
     wait_s = float("inf") if request.wait_for_link_s is None else request.wait_for_link_s
-    wait_s = min(wait_s, timeout_s)
+    wait_s = min(wait_s, timeout)
     if module.server is not None and module.is_own(request.remote[0]):
         await pool.server_has_room(wait_s)
     link_id = await pool.take(wait_s, secure=request.tls is not None)

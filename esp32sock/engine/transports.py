@@ -43,7 +43,7 @@ class Port(ABC):
     """Bytes to and from the module. `receive` and `send` raise PortError once the port is lost."""
 
     name: str
-    baud: int | None
+    baudrate: int | None
     """None where there is no such thing; then bytes are taken to need no time."""
 
     @abstractmethod
@@ -80,7 +80,7 @@ class DescriptorPort(Port):
 
     def __init__(self, name: str, line: serial.Serial) -> None:
         self.name = name
-        self.baud = line.baudrate
+        self.baudrate = line.baudrate
         self._line = line
         self.fd = line.fileno()
         _living.add(self)
@@ -131,7 +131,7 @@ class DescriptorPort(Port):
 
     def set_baud(self, baud: int) -> bool:
         self._line.baudrate = baud
-        self.baud = baud
+        self.baudrate = baud
         return True
 
     def set_rtscts(self, on: bool) -> None:
@@ -175,7 +175,7 @@ class ThreadPort(Port):
 
     def __init__(self, name: str, line: serial.Serial) -> None:
         self.name = name
-        self.baud = line.baudrate
+        self.baudrate = line.baudrate
         self._line = line
         self._closed = False
         line.timeout = THREAD_POLL_S
@@ -195,7 +195,7 @@ class ThreadPort(Port):
 
     def set_baud(self, baud: int) -> bool:
         self._line.baudrate = baud
-        self.baud = baud
+        self.baudrate = baud
         return True
 
     def set_rtscts(self, on: bool) -> None:
@@ -218,7 +218,7 @@ class StreamPort(Port):
 
     def __init__(self, stream: Stream, name: str = "memory", baud: int | None = None) -> None:
         self.name = name
-        self.baud = baud
+        self.baudrate = baud
         self._stream = stream
 
     async def receive(self) -> bytes:

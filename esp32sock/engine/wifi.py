@@ -66,16 +66,16 @@ class Station:
         password: str = "",
         *,
         bssid: str | None = None,
-        within_s: float | None = None,
+        timeout: float | None = None,
         force: bool = False,
     ) -> wifi.JoinedTo | None:
         """Join an access point now, and again after every restart and whenever it was lost.
 
-        Turns the station on if need be. At most `within_s` (None: as long as the module takes, up to 45 s);
+        Turns the station on if need be. At most `timeout` (None: as long as the module takes, up to 45 s);
         links end as with `execute`. CommandError with the module's reason (its `errno`: ETIMEDOUT, EACCES for
         the password, ENETUNREACH where no such network is heard, ECONNREFUSED), Error(EBUSY) for open links.
         """
-        with trio.move_on_after(float("inf") if within_s is None else within_s):
+        with trio.move_on_after(float("inf") if timeout is None else timeout):
             mode = await self._module.execute(wifi.Mode())
             if mode not in WITH_STATION:
                 wanted = wifi.WifiMode(mode | wifi.WifiMode.STATION)
@@ -85,7 +85,7 @@ class Station:
             async with dialogue.turn():
                 await self.read_addresses(dialogue)
             return await self._module.execute(wifi.Joined())
-        raise Error(f"the module has not joined {ssid!r} within {within_s} s").means(errno.ETIMEDOUT)
+        raise Error(f"the module has not joined {ssid!r} within {timeout} s").means(errno.ETIMEDOUT)
 
     async def read_addresses(self, dialogue: CommandChannel) -> None:
         """Ask for the module's own addresses, in the turn."""

@@ -60,10 +60,10 @@ class EventFeed(_Feed):
             super()._put(event)
             self._changed.notify()
 
-    def get(self, timeout_s: float | None = None) -> Event | None:
+    def get(self, timeout: float | None = None) -> Event | None:
         """The next event; None when there is none in time, or the feed has ended."""
         with self._changed:
-            self._changed.wait_for(lambda: self._events or self._ended, timeout_s)
+            self._changed.wait_for(lambda: self._events or self._ended, timeout)
             return self._events.popleft() if self._events else None
 
     def __iter__(self) -> Self:

@@ -166,7 +166,7 @@ class Interface(ABC):
         *,
         options: StreamOptions = DEFAULT_OPTIONS,
         filler_bytes: int = 0,
-        timeout_s: float | None = None,
+        timeout: float | None = None,
         wait_for_link_s: float | None = 0.0,
         replacing: Handle | None = None,
     ) -> Handle:
@@ -175,7 +175,7 @@ class Interface(ABC):
         Then the socket takes `end` back, with what is in it: the engine must not touch or close it any more.
 
         `filler_bytes` bytes already waiting in `end` are dropped once the outcome is known (that is what
-        keeps the user's end unwritable until then). `timeout_s` bounds the connecting; `wait_for_link_s`
+        keeps the user's end unwritable until then). `timeout` bounds the connecting; `wait_for_link_s`
         how long to wait when all links are taken (None for ever). `replacing` is the handle of an open stream
         that is closed first; Error(EISCONN) if anything went over it.
         """
@@ -204,7 +204,7 @@ class Interface(ABC):
         """IPv4 addresses of a name, asked of the module (CIPDOMAIN)."""
 
     @abstractmethod
-    def execute(self, command: Command[Any], *, timeout_s: float | None = None, force: bool = False) -> Any:
+    def execute(self, command: Command[Any], *, timeout: float | None = None, force: bool = False) -> Any:
         """Run one command and block for its typed result; raises `esp32sock.errors.Error`.
 
         A command that would end open links (`ends_links`: a restart, deep sleep, CIPMUX and their like) is
@@ -218,12 +218,12 @@ class Interface(ABC):
         password: str = "",
         *,
         bssid: str | None = None,
-        within_s: float | None = None,
+        timeout: float | None = None,
         force: bool = False,
     ) -> JoinedTo | None:
         """Join an access point now, and again after every restart and whenever it was lost.
 
-        Blocks until the station has its address; at most `within_s` (None: as long as the module takes, up to
+        Blocks until the station has its address; at most `timeout` (None: as long as the module takes, up to
         45 s). Turns the station role on if need be. OSError with the module's reason: TimeoutError, EACCES
         (PermissionError) for a refused password, ENETUNREACH where no network of that name is heard,
         ConnectionRefusedError; EBUSY for links that it would end, unless `force` ends them.

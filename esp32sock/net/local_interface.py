@@ -186,12 +186,12 @@ class LocalInterface(Interface):
         *,
         options: StreamOptions = DEFAULT_OPTIONS,
         filler_bytes: int = 0,
-        timeout_s: float | None = None,
+        timeout: float | None = None,
         wait_for_link_s: float | None = 0.0,
         replacing: Handle | None = None,
     ) -> Handle:
-        if timeout_s is not None:
-            latest = max(0.0, timeout_s - MARGIN_S)
+        if timeout is not None:
+            latest = max(0.0, timeout - MARGIN_S)
             wait_for_link_s = latest if wait_for_link_s is None else min(wait_for_link_s, latest)
         scope = CancelScope()
         handle = _Handle(self._thread, self._module, scope.cancel)
@@ -200,7 +200,7 @@ class LocalInterface(Interface):
             remote,
             _StreamRelay(events, handle),
             filler_bytes,
-            timeout_s,
+            timeout,
             wait_for_link_s,
             _link_options(options),
             options.tls,
@@ -232,12 +232,12 @@ class LocalInterface(Interface):
     def resolve(self, host: str) -> Future[list[str]]:
         return self._thread.call(self._module.resolve, host)
 
-    def execute(self, command: Command[Any], *, timeout_s: float | None = None, force: bool = False) -> Any:
+    def execute(self, command: Command[Any], *, timeout: float | None = None, force: bool = False) -> Any:
         if not self.may_block():
             raise RuntimeError("execute would block the engine's own thread; await Module.execute there")
 
         async def run() -> Any:
-            return await self._module.execute(command, timeout_s=timeout_s, force=force)
+            return await self._module.execute(command, timeout=timeout, force=force)
 
         return self._thread.call(run).result()
 
@@ -247,7 +247,7 @@ class LocalInterface(Interface):
         password: str = "",
         *,
         bssid: str | None = None,
-        within_s: float | None = None,
+        timeout: float | None = None,
         force: bool = False,
     ) -> wifi.JoinedTo | None:
         if not self.may_block():
@@ -255,7 +255,7 @@ class LocalInterface(Interface):
 
         async def run() -> wifi.JoinedTo | None:
             station = self._module.station
-            return await station.join(ssid, password, bssid=bssid, within_s=within_s, force=force)
+            return await station.join(ssid, password, bssid=bssid, timeout=timeout, force=force)
 
         with translated(f"joining {ssid!r}"):
             return self._thread.call(run).result()
@@ -315,8 +315,8 @@ def attach(url: str | None = None, *, direct: Direct | None = None, **options: A
 
     `url` is a serial device, any pyserial URL or `sim://`; without it, ESP32SOCK_PORT. `direct` says what
     the host's own stack serves (loopback by default; `()`: nothing; else ESP32SOCK_DIRECT). The other
-    options are those of `ModuleOptions`: `baud`, `rtscts`, `ssid`, `password` (or ESP32SOCK_SSID and
-    ESP32SOCK_PASSWORD) and limits.
+    options are those of `ModuleOptions`: `baudrate` (also `baud`), `rtscts`, `ssid`, `password` (or
+    ESP32SOCK_SSID and ESP32SOCK_PASSWORD) and limits.
 
     Blocks for the probe and the set-up, at most about 10 s, with a join or a booting module longer. Raises
     OSError that says what is wrong and what to do, ValueError for options that make no sense,
@@ -388,6 +388,8 @@ def new_module(options: ModuleOptions) -> Engine:
 
 def choices(url: str | None, direct: Direct | None, options: dict[str, Any]) -> tuple[ModuleOptions, Routes]:
     """What the arguments of `attach` and the environment ask for; raises as `attach` does."""
+    if "baud" in options:
+        options["baudrate"] = options.pop("baud")
     known = {field.name for field in dataclass_fields(ModuleOptions)}
     unknown = set(options) - known
     if unknown:

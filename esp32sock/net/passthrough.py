@@ -47,7 +47,7 @@ async def open_passthrough(
     kind: Kind = "TCP",
     *,
     url: str | None = None,
-    baud: int = DEFAULT_BAUD,
+    baudrate: int = DEFAULT_BAUD,
     rtscts: bool = False,
     on_link: OnLink | None = None,
 ) -> AsyncIterator[Passthrough]:
@@ -66,7 +66,7 @@ async def open_passthrough(
     if not chosen:
         raise ValueError(f"passthrough needs a port: url=, or set {PORT_VARIABLE}")
     with translated(f"passthrough to {host}:{port}"):
-        async with open_management_session(chosen, baud, opener=open_on_host) as talk:
+        async with open_management_session(chosen, baudrate, opener=open_on_host) as talk:
             if rtscts:
                 async with talk.dialogue.turn():
                     await startup.use_flow_control(talk.dialogue)

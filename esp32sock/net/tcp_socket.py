@@ -208,7 +208,7 @@ class VirtualStream(StreamData):
                     attempt,
                     options=replace(self.options.for_stream(), tls=self.tls),
                     filler_bytes=filler_bytes,
-                    timeout_s=timeout or None,
+                    timeout=timeout or None,
                     wait_for_link_s=_shorter(timeout or None, interface.wait_for_link_s),
                     replacing=replaced,
                 )

@@ -115,8 +115,8 @@ def test_keep_alive_in_ciptcpopt_only_where_it_is_known() -> None:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (basic.SetUart(basic.UartSettings(79)), "baud 79"),
-        (basic.SetUart(basic.UartSettings(5_000_001)), "baud 5000001"),
+        (basic.SetUart(basic.UartSettings(79)), "baudrate 79"),
+        (basic.SetUart(basic.UartSettings(5_000_001)), "baudrate 5000001"),
         (basic.SetUart(basic.UartSettings(9600, 4)), "data bits 4"),
         (basic.SetUart(basic.UartSettings(9600, 9)), "data bits 9"),
         (basic.SetUart(basic.UartSettings(9600, 8, 0)), "stop bits 0"),
@@ -388,7 +388,7 @@ def test_a_password_is_shown_nowhere() -> None:
 def test_a_label_is_the_name_without_arguments(command: Command[Any]) -> None:
     assert command.label.startswith("AT")
     assert "=" not in command.label
-    assert command.timeout_s >= 1
+    assert command.timeout >= 1
 
 
 @pytest.mark.parametrize(

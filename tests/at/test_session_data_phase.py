@@ -405,7 +405,7 @@ def test_text_that_begins_like_a_prompt_when_none_is_awaited(rig: Rig) -> None:
 def test_send_ok_may_take_long_after_recv(rig: Rig) -> None:
     sent(rig)
     rig.feed(RECV)
-    rig.wait(SEND.timeout_s - 1)
+    rig.wait(SEND.timeout - 1)
     rig.feed(SEND_OK)
     assert_events(rig.events, [Done(SEND)])
     assert not rig.written
@@ -414,7 +414,7 @@ def test_send_ok_may_take_long_after_recv(rig: Rig) -> None:
 def test_send_ok_that_never_comes(rig: Rig) -> None:
     sent(rig)
     rig.feed(RECV)
-    rig.wait(SEND.timeout_s)
+    rig.wait(SEND.timeout)
     assert_events(rig.events, [Failed(SEND, CommandTimeout)])
     assert rig.session.command.state is CommandState.ABANDONED
     assert not rig.written  # the module counted the payload: it is in no data phase
@@ -424,7 +424,7 @@ def test_send_ok_that_never_comes(rig: Rig) -> None:
 
 def test_a_timeout_and_a_stuck_module(rig: Rig) -> None:
     rig.send(AT)
-    rig.wait(AT.timeout_s)
+    rig.wait(AT.timeout)
     assert_events(rig.events, [Failed(AT, CommandTimeout, "AT: the module answered nothing in time")])
     assert not rig.idle
     rig.wait(exchange.OWED_S)
@@ -438,7 +438,7 @@ def test_a_timeout_and_a_stuck_module(rig: Rig) -> None:
 
 def test_a_late_result_frees_the_session(rig: Rig) -> None:
     rig.send(AT)
-    rig.wait(AT.timeout_s + 1)
+    rig.wait(AT.timeout + 1)
     rig.feed(ERROR)
     assert_events(rig.events, [Failed(AT, CommandTimeout)])
     assert_usable(rig)
@@ -472,7 +472,7 @@ def test_while_probing_a_module_that_says_nothing_owes_nothing() -> None:
     rig = Rig()
     for _ in range(3):
         rig.send(AT)
-        rig.wait(AT.timeout_s)
+        rig.wait(AT.timeout)
     assert rig.written == [b"AT\r\n"] * 3
     assert_events(rig.events, [Failed(AT, CommandTimeout)] * 3)
 
@@ -481,12 +481,12 @@ def test_the_probe_does_not_wait_for_what_may_stand_in_a_queue() -> None:
     rig = Rig()
     rig.session.s_per_byte = 10 / 115200
     rig.send(AT)
-    assert rig.session.next_deadline() == pytest.approx(rig.now + AT.timeout_s)
+    assert rig.session.next_deadline() == pytest.approx(rig.now + AT.timeout)
     rig.feed(b"\r\nOK\r\n")
     rig.session.set_up()
     rig.send(AT)
     queued = exchange.QUEUED_BYTES * 10 / 115200
-    assert rig.session.next_deadline() == pytest.approx(rig.now + AT.timeout_s + queued)
+    assert rig.session.next_deadline() == pytest.approx(rig.now + AT.timeout + queued)
 
 
 # ---- busy
@@ -501,7 +501,7 @@ def test_busy_to_every_try(rig: Rig) -> None:
         [event for event in rig.events if not isinstance(event, ModuleBusy)],
         [Failed(AT, CommandBusy, "busy p... to every try; another command is still running")],
     )
-    assert rig.now - 1000 == pytest.approx(AT.timeout_s + exchange.BUSY_S, abs=0.5)
+    assert rig.now - 1000 == pytest.approx(AT.timeout + exchange.BUSY_S, abs=0.5)
     assert set(rig.written) == {b"AT\r\n"}
     assert 150 <= len(rig.written) <= 156
     count = len(rig.written)
@@ -657,7 +657,7 @@ def test_abandoning_twice_or_nothing_changes_nothing(rig: Rig) -> None:
     rig.session.abandon()
     due = rig.session.next_deadline()
     rig.session.abandon()
-    assert rig.session.next_deadline() == due == pytest.approx(rig.now + AT.timeout_s + exchange.OWED_S)
+    assert rig.session.next_deadline() == due == pytest.approx(rig.now + AT.timeout + exchange.OWED_S)
     rig.feed(b"\r\nOK\r\n")
     assert rig.events == []
     assert_usable(rig)
@@ -731,7 +731,7 @@ def test_a_short_payload_that_swallows_text_is_found_by_what_follows(
 
 def test_a_block_that_is_still_coming_is_not_given_up_for_another_deadline(rig: Rig) -> None:
     rig.send(AT)
-    rig.wait(AT.timeout_s - 0.1)
+    rig.wait(AT.timeout - 0.1)
     rig.feed(b"\r\n+IPD,0,10:hello")
     rig.wait(0.2)
     assert_events(rig.events, [Data(0, b"hello"), Failed(AT, CommandTimeout)])

@@ -78,7 +78,7 @@ def test_a_cipstart_that_nobody_waits_for_and_that_is_refused() -> None:
 def test_a_cipstart_that_took_too_long_and_opens_after_all() -> None:
     rig = Rig.ready()
     rig.send(OPEN)
-    rig.wait(OPEN.timeout_s)
+    rig.wait(OPEN.timeout)
     assert_events(rig.events, [Failed(OPEN, CommandError, "nothing in time")])
     assert rig.link(0) is LinkState.LATE_CONNECT
     rig.feed(b"0,CONNECT\r\n" + OK)

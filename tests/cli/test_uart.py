@@ -59,8 +59,8 @@ def test_a_rate_that_the_adapter_cannot_do(
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The simulator answers at once or never."""
     monkeypatch.setattr(baud, "VERIFY_TRIES", 1)
-    monkeypatch.setattr(basic.SetUart, "timeout_s", 0.5)
-    monkeypatch.setattr(basic.Test, "timeout_s", 0.6)
+    monkeypatch.setattr(basic.SetUart, "timeout", 0.5)
+    monkeypatch.setattr(basic.Test, "timeout", 0.6)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -73,7 +73,7 @@ def test_a_rate_at_which_the_adapter_hears_nothing(
 
     async def garbled(port: DescriptorPort) -> bytes:
         data = await receive(port)
-        return bytes(byte | 0x80 for byte in data) if port.baud == 921600 else data
+        return bytes(byte | 0x80 for byte in data) if port.baudrate == 921600 else data
 
     monkeypatch.setattr(DescriptorPort, "receive", garbled)
     done = in_a_pipe("uart", "baud", "921600", "--store", "--port", esp32_pty)

@@ -128,7 +128,7 @@ def test_a_line_that_only_echoes() -> None:
     ("options", "complaint"),
     [
         ({"bauds": 9600}, "no option bauds"),
-        ({"baud": 12}, "outside"),
+        ({"baudrate": 12}, "outside"),
         ({"password": "x"}, "without an ssid"),
         ({"direct": "10.0.0.0/99"}, "direct route"),
     ],

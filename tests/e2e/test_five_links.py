@@ -70,7 +70,7 @@ def test_five_threads_of_a_megabyte_twenty_times(tmp_path: Path) -> None:
     port = listener.getsockname()[1]
     try:
         with simulated(tmp_path, "--baud", str(BAUD)) as esp32:
-            interface = esp32sock.attach(esp32.port, baud=BAUD)
+            interface = esp32sock.attach(esp32.port, baudrate=BAUD)
             try:
                 gc.collect()
                 descriptors = len(os.listdir("/proc/self/fd"))

@@ -19,7 +19,7 @@ class SlowPort(Port):
     """It takes bytes one write at a time, each when it is let."""
 
     name = "slow"
-    baud = None
+    baudrate = None
 
     def __init__(self) -> None:
         self.taken: list[bytes] = []

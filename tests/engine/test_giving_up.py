@@ -53,7 +53,7 @@ async def test_a_connect_that_fails_after_cipstart_leaves_no_link(
     async with running(network=network(p7000=echo)) as rig:
         listing = Listing(rig, wait_s=0.0 if way == "error" else 5.0)
         for _ in range(7):  # more than there are links
-            user = rig.begin(7000, timeout_s=1.0 if way == "time-out" else None, wait_for_link_s=5.0)
+            user = rig.begin(7000, timeout=1.0 if way == "time-out" else None, wait_for_link_s=5.0)
             if way == "cancelled":
                 await trio.sleep(0.5)
                 user.request.scope.cancel()

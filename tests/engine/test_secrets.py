@@ -151,7 +151,7 @@ async def test_nothing_is_logged_or_raised_that_holds_it(
         rig.simulated.module.add_faults(parse_faults(faults))
         for one in (basic.Test(), command, command, command):  # the first has the echo turned on
             try:
-                await rig.module.execute(one, timeout_s=60)
+                await rig.module.execute(one, timeout=60)
             except Error as error:
                 errors.append(error)
         rig.simulated.module.end_faults()

@@ -28,7 +28,7 @@ class ScriptedPort(Port):
 
     def __init__(self, answer: Callable[[bytes, int], bytes], baud: int = 115200) -> None:
         self.name = "scripted"
-        self.baud = baud
+        self.baudrate = baud
         self.written: list[bytes] = []
         self._answer = answer
         self._send, self._receive = trio.open_memory_channel[bytes](1000)
@@ -39,12 +39,12 @@ class ScriptedPort(Port):
     async def send(self, data: bytes | memoryview) -> None:
         raw = bytes(data)
         self.written.append(raw)
-        answer = self._answer(raw, self.baud or 0)
+        answer = self._answer(raw, self.baudrate or 0)
         if answer:
             self._send.send_nowait(answer)
 
     def set_baud(self, baud: int) -> bool:
-        self.baud = baud
+        self.baudrate = baud
         return True
 
     async def aclose(self) -> None:
@@ -79,7 +79,7 @@ async def test_silence_is_named_within_ten_seconds(autojump_clock: MockClock) ->
     assert "TX and RX" in str(error)
     assert port.written[0] == b"+++"
     assert set(port.written) <= {b"+++", b"\r\n", b"AT\r\n"}
-    assert port.baud == 115200
+    assert port.baudrate == 115200
 
 
 async def test_the_wrong_baud_is_found_named_and_not_changed(autojump_clock: MockClock) -> None:
@@ -90,9 +90,9 @@ async def test_the_wrong_baud_is_found_named_and_not_changed(autojump_clock: Moc
     started = trio.current_time()
     error = await attach(port)
     assert trio.current_time() - started < 10
-    assert "baud=921600" in str(error)
+    assert "baudrate=921600" in str(error)
     assert error.errno == errno.EPROTO
-    assert port.baud == 115200
+    assert port.baudrate == 115200
 
 
 async def test_something_that_is_no_at_module_is_said_to_be_none(autojump_clock: MockClock) -> None:

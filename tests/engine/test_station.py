@@ -96,7 +96,7 @@ async def test_a_join_is_bounded(autojump_clock: MockClock) -> None:
     async with running(settings) as rig:
         started = trio.current_time()
         with pytest.raises(Error, match="within 3 s") as caught:
-            await rig.module.station.join("attic", "correct horse", within_s=3)
+            await rig.module.station.join("attic", "correct horse", timeout=3)
         assert trio.current_time() - started < 4
         assert caught.value.errno == errno.ETIMEDOUT
         await rig.module.execute(basic.Test())  # once the module has given up too

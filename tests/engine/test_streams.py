@@ -112,7 +112,7 @@ async def test_a_connection_that_opens_too_late_is_closed_again(autojump_clock: 
     async with running(network=net) as rig:
         before = trio.current_time()
         with pytest.raises(Error) as caught:
-            await rig.connect(7000, timeout_s=1.0)
+            await rig.connect(7000, timeout=1.0)
         assert caught.value.errno == errno.ETIMEDOUT
         assert trio.current_time() - before == pytest.approx(1.0)
         user = await rig.connect(7000)

@@ -39,12 +39,12 @@ class Line(StreamPort):
         if baud > self._most:
             raise ValueError(f"rate {baud} is not possible")
         self.rates.append(baud)
-        self.baud = baud
+        self.baudrate = baud
         return True
 
     async def receive(self) -> bytes:
         data = await super().receive()
-        return bytes(byte | 0x80 for byte in data) if (self.baud or 0) >= self._garbles_from else data
+        return bytes(byte | 0x80 for byte in data) if (self.baudrate or 0) >= self._garbles_from else data
 
     def set_rtscts(self, on: bool) -> None:
         pass
@@ -91,10 +91,10 @@ async def test_a_rate_that_works_is_kept(autojump_clock: trio.testing.MockClock)
         await one.change_uart(basic.UartSettings(921600))
         assert line.rates[-1] == 921600
         stored = await one.execute(basic.StoredUart())
-        assert stored.baud == 115200
+        assert stored.baudrate == 115200
         await one.change_uart(basic.UartSettings(460800), store=True)
         stored = await one.execute(basic.StoredUart())
-        assert stored.baud == 460800
+        assert stored.baudrate == 460800
 
 
 async def test_a_rate_that_the_adapter_cannot_do_changes_nothing(
@@ -103,8 +103,8 @@ async def test_a_rate_that_the_adapter_cannot_do_changes_nothing(
     async with talk(most=1_000_000) as (one, line):
         with pytest.raises(PortError, match="cannot do 2000000 baud"):
             await one.change_uart(basic.UartSettings(2_000_000))
-        assert line.baud == 115200
-        assert (await one.execute(basic.Uart())).baud == 115201
+        assert line.baudrate == 115200
+        assert (await one.execute(basic.Uart())).baudrate == 115201
 
 
 async def test_a_rate_at_which_nothing_is_understood_is_taken_back(
@@ -114,9 +114,9 @@ async def test_a_rate_at_which_nothing_is_understood_is_taken_back(
     async with talk(garbles_from=900_000) as (one, line):
         with pytest.raises(PortError, match="both sides are at 115200 again"):
             await one.change_uart(basic.UartSettings(921600), store=True)
-        assert line.baud == 115200
-        assert (await one.execute(basic.Uart())).baud == 115201
-        assert (await one.execute(basic.StoredUart())).baud == 115200
+        assert line.baudrate == 115200
+        assert (await one.execute(basic.Uart())).baudrate == 115201
+        assert (await one.execute(basic.StoredUart())).baudrate == 115200
 
 
 async def test_a_password_that_a_phone_told_is_not_among_the_events(

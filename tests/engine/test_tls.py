@@ -518,7 +518,7 @@ async def test_one_that_fails_may_have_done_it_all_the_same(autojump_clock: Mock
         await closed(rig)
         with pytest.raises(Error):
             await rig.module.execute(
-                StoreCertificate(CertificateKind.AUTHORITY, 1, PEM_OF_ANOTHER), timeout_s=0.0
+                StoreCertificate(CertificateKind.AUTHORITY, 1, PEM_OF_ANOTHER), timeout=0.0
             )
         ear.heard = b""
         await talks(await rig.connect(7443, tls=LOADED))

@@ -420,12 +420,12 @@ class FakeInterface(Interface):
         *,
         options: StreamOptions = StreamOptions(),  # noqa: B008  as in the ABC
         filler_bytes: int = 0,
-        timeout_s: float | None = None,
+        timeout: float | None = None,
         wait_for_link_s: float | None = 0.0,
         replacing: Handle | None = None,
     ) -> Link:
         assert options.tls is replacing is None, "TLS of the module needs a module"
-        self.opened.append((remote, options, timeout_s))
+        self.opened.append((remote, options, timeout))
         link = Link(self, end, _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM))
         link.events = events
         link.options = options
@@ -494,7 +494,7 @@ class FakeInterface(Interface):
             answer.set_exception(CommandError("AT+CIPDOMAIN", "ERROR"))
         return answer
 
-    def execute(self, command: Any, *, timeout_s: float | None = None, force: bool = False) -> Any:
+    def execute(self, command: Any, *, timeout: float | None = None, force: bool = False) -> Any:
         raise AssertionError("the sockets execute no commands")
 
     def join(self, *args: Any, **options: Any) -> Any:

@@ -31,26 +31,26 @@ def test_events_reach_every_feed_until_it_is_closed(interface):
     with interface.events() as feed, interface.events() as other:
         interface.execute(wifi.Leave())
         for one in (feed, other):
-            event = one.get(timeout_s=10)
+            event = one.get(timeout=10)
             assert isinstance(event, WifiChanged)
             assert event.state is Wifi.DISCONNECTED
         other.close()
         interface.execute(wifi.Join("Espressif"))
-        assert feed.get(timeout_s=10).state is Wifi.CONNECTED
-        assert feed.get(timeout_s=10).state is Wifi.GOT_IP
-        assert other.get(timeout_s=0) is None
+        assert feed.get(timeout=10).state is Wifi.CONNECTED
+        assert feed.get(timeout=10).state is Wifi.GOT_IP
+        assert other.get(timeout=0) is None
         assert list(other) == []
-        assert feed.get(timeout_s=0) is None
+        assert feed.get(timeout=0) is None
 
 
 def test_a_feed_that_nobody_reads_keeps_the_latest(interface):
     with interface.events(most=2) as feed:
         interface.execute(wifi.Leave())
         interface.join("Espressif")
-        heard = [feed.get(timeout_s=10) for _ in range(2)]
+        heard = [feed.get(timeout=10) for _ in range(2)]
         assert [event.state for event in heard] == [Wifi.CONNECTED, Wifi.GOT_IP]
         assert feed.missed == 1
-        assert feed.get(timeout_s=0) is None
+        assert feed.get(timeout=0) is None
     with pytest.raises(ValueError, match="tells nothing"):
         interface.events(most=0)
 
@@ -60,7 +60,7 @@ def test_links_are_told_of(interface):
 
     with interface.events() as feed, http_server() as port:
         with virtual.create_connection((HOST, port), timeout=20):
-            opened = feed.get(timeout_s=10)
+            opened = feed.get(timeout=10)
             assert isinstance(opened, LinkOpened)
             assert not opened.accepted
         with virtual.create_connection((HOST, port), timeout=20) as sock:

@@ -48,7 +48,7 @@ class Command(Generic[R]):
     """As on the wire without `AT`: `+CIPMUX`, `E0`. Never holds an argument, so it may be logged."""
     prefixes: ClassVar[tuple[bytes, ...]] = ()
     """How the response lines that belong to it begin."""
-    timeout_s: ClassVar[float] = USUAL_TIMEOUT_S
+    timeout: ClassVar[float] = USUAL_TIMEOUT_S
     """How long its final result may take before the caller is told."""
     secret: ClassVar[bool] = False
     """Whether its line holds something that no log and no error may show."""
@@ -168,7 +168,7 @@ class Raw(Command["list[bytes]"]):
     """
 
     name: ClassVar[str] = " (raw)"
-    timeout_s: ClassVar[float] = 30.0
+    timeout: ClassVar[float] = 30.0
 
     text: bytes
 

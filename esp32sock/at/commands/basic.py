@@ -38,7 +38,7 @@ class Test(SimpleCommand):
     """Does anything answer? Source: V1.0, 3.2.1."""
 
     name: ClassVar[str] = ""
-    timeout_s: ClassVar[float] = 1.0
+    timeout: ClassVar[float] = 1.0
 
     def line(self, firmware: Firmware) -> bytes:
         return command_line("")
@@ -147,9 +147,9 @@ class FreeMemory(Command[Memory]):
 
 @dataclass(frozen=True, slots=True)
 class UartSettings:
-    """The serial line as the module sees it; `baud` read back may be off by one (at-dialects 5.1)."""
+    """The serial line as the module sees it; `baudrate` read back may be off by one (at-dialects 5.1)."""
 
-    baud: int
+    baudrate: int
     databits: int = 8
     stopbits: int = 1
     parity: Parity = Parity.NONE
@@ -157,18 +157,18 @@ class UartSettings:
 
 
 def _read_uart(lines: Sequence[bytes]) -> UartSettings:
-    baud, databits, stopbits, parity, flow = (int(value) for value in fields(after_colon(lines[0])))
-    return UartSettings(baud, databits, stopbits, Parity(parity), FlowControl(flow))
+    baudrate, databits, stopbits, parity, flow = (int(value) for value in fields(after_colon(lines[0])))
+    return UartSettings(baudrate, databits, stopbits, Parity(parity), FlowControl(flow))
 
 
 def _uart_line(name: str, wanted: UartSettings) -> bytes:
-    if not 80 <= wanted.baud <= 5_000_000:
-        raise ValueError(f"baud {wanted.baud} is outside 80 to 5000000")
+    if not 80 <= wanted.baudrate <= 5_000_000:
+        raise ValueError(f"baudrate {wanted.baudrate} is outside 80 to 5000000")
     if not 5 <= wanted.databits <= 8 or not 1 <= wanted.stopbits <= 3:
         raise ValueError(f"data bits {wanted.databits} or stop bits {wanted.stopbits} do not exist")
     return command_line(
         name,
-        wanted.baud,
+        wanted.baudrate,
         wanted.databits,
         wanted.stopbits,
         one_of(Parity, wanted.parity),

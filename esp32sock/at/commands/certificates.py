@@ -44,7 +44,7 @@ class StoreCertificate(SimpleCommand):
     """
 
     name: ClassVar[str] = "+SYSMFG"
-    timeout_s: ClassVar[float] = 15.0
+    timeout: ClassVar[float] = 15.0
     """The flash is written before the final OK; by taste."""
 
     what: CertificateKind

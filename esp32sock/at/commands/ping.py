@@ -22,7 +22,7 @@ class Ping(Command[timedelta]):
 
     name: ClassVar[str] = "+PING"
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+PING:",)
-    timeout_s: ClassVar[float] = 35.0
+    timeout: ClassVar[float] = 35.0
     """The name may have to be looked up first: as long as CIPDOMAIN, and a second."""
 
     host: str

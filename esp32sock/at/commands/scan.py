@@ -85,7 +85,7 @@ class Scan(Command["list[AccessPoint]"]):
 
     name: ClassVar[str] = "+CWLAP"
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+CWLAP:",)
-    timeout_s: ClassVar[float] = 20.0
+    timeout: ClassVar[float] = 20.0
 
     ssid: str | None = None
     bssid: str | None = None

@@ -25,7 +25,7 @@ class SendEscaped(SimpleCommand):
     """
 
     name: ClassVar[str] = "+CIPSENDEX"
-    timeout_s: ClassVar[float] = 120.0
+    timeout: ClassVar[float] = 120.0
 
     link_id: int | None
     data: bytes
@@ -53,7 +53,7 @@ class SendMarked(SimpleCommand):
     """
 
     name: ClassVar[str] = "+CIPSENDEX"
-    timeout_s: ClassVar[float] = 120.0
+    timeout: ClassVar[float] = 120.0
 
     link_id: int
     data: bytes

@@ -35,7 +35,7 @@ class OpenSsl(SimpleCommand):
 
     name: ClassVar[str] = "+CIPSTART"
     prefixes: ClassVar[tuple[bytes, ...]] = tuple(_EMPTY_SLOTS)
-    timeout_s: ClassVar[float] = 130.0
+    timeout: ClassVar[float] = 130.0
     """As for TCP, and up to 10 s a packet of the handshake (at-dialects 7.4)."""
 
     link_id: int | None

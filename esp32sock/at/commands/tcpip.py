@@ -59,7 +59,7 @@ class Resolve(Command["list[IPv4Address | IPv6Address]"]):
 
     name: ClassVar[str] = "+CIPDOMAIN"
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+CIPDOMAIN:",)
-    timeout_s: ClassVar[float] = 35.0
+    timeout: ClassVar[float] = 35.0
     """A failing name took 20 to 30 s on 4.1 (observed), about 15 s by at-dialects 7.2."""
 
     host: str
@@ -83,7 +83,7 @@ class OpenTcp(SimpleCommand):
     """
 
     name: ClassVar[str] = "+CIPSTART"
-    timeout_s: ClassVar[float] = 130.0
+    timeout: ClassVar[float] = 130.0
     """An unreachable host takes 10 to 75 s and more on default settings (at-dialects 7.4)."""
 
     link_id: int | None
@@ -113,7 +113,7 @@ class Send(SimpleCommand):
     """Send one chunk over a link: header, prompt, payload, SEND OK. Source: V1.0, 5.2.4, at-dialects 7.5."""
 
     name: ClassVar[str] = "+CIPSEND"
-    timeout_s: ClassVar[float] = 120.0
+    timeout: ClassVar[float] = 120.0
     """SEND OK waits for room in the module's send buffer, minutes for a dead peer (at-dialects 7.5)."""
 
     link_id: int
@@ -133,7 +133,7 @@ class Close(SimpleCommand):
     """Close a link, or every one with `ALL_LINKS`; None in single-link mode. Source: at-dialects 7.8."""
 
     name: ClassVar[str] = "+CIPCLOSE"
-    timeout_s: ClassVar[float] = 15.0
+    timeout: ClassVar[float] = 15.0
 
     link_id: int | None = None
 

@@ -35,7 +35,7 @@ class OpenUdp(SimpleCommand):
     """
 
     name: ClassVar[str] = "+CIPSTART"
-    timeout_s: ClassVar[float] = 20.0
+    timeout: ClassVar[float] = 20.0
 
     link_id: int | None
     remote: tuple[str, int]

@@ -46,7 +46,7 @@ class Update(Command["tuple[UpdateStage, ...]"]):
     """
 
     name: ClassVar[str] = "+CIUPDATE"
-    timeout_s: ClassVar[float] = 600.0
+    timeout: ClassVar[float] = 600.0
     """A megabyte over a slow network; by taste."""
 
     over_tls: bool | None = None

@@ -141,7 +141,7 @@ class Join(EndsLinks):
 
     name: ClassVar[str] = "+CWJAP"
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+CWJAP:",)
-    timeout_s: ClassVar[float] = 45.0
+    timeout: ClassVar[float] = 45.0
     """Joins take up to about 20 s (at-dialects 6); DHCP may come on top."""
     secret: ClassVar[bool] = True
 
@@ -191,7 +191,7 @@ class Rejoin(EndsLinks):
 
     name: ClassVar[str] = "+CWJAP"
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+CWJAP:",)
-    timeout_s: ClassVar[float] = Join.timeout_s
+    timeout: ClassVar[float] = Join.timeout
 
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CWJAP")

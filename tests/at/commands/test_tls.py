@@ -167,7 +167,7 @@ def test_fails_with_an_error(rig: Rig, prompt: bytes) -> None:
 def test_the_flash_may_take_its_time(rig: Rig) -> None:
     rig.send(STORE)
     rig.feed(PROMPT)
-    rig.wait(STORE.timeout_s - 0.1)
+    rig.wait(STORE.timeout - 0.1)
     assert rig.events == []
     rig.feed(OK)
     assert_events(rig.events, [Done(STORE)])
