@@ -12,33 +12,33 @@ if TYPE_CHECKING:
 class Error(Exception):
     """Base of everything esp32sock raises of its own.
 
-    `errno` is what Linux says in the same case; whoever raises may know better than the class.
+    `errno` is what Linux reports in the same case: that of the class, unless the constructor gets another.
     """
 
     errno: int = errno.EIO
 
-    def means(self, code: int) -> Self:
-        """The same error, known to stand for this errno."""
-        self.errno = code
-        return self
+    def __init__(self, *args: object, errno: int | None = None) -> None:
+        super().__init__(*args)
+        if errno is not None:
+            self.errno = errno
 
-    def again(self) -> Self:
+    def clone(self) -> Self:
         """The same failure for one more caller: an exception object is raised once."""
-        twin = type(self).__new__(type(self), *self.args)
-        vars(twin).update(vars(self))
-        return twin
+        copy = type(self).__new__(type(self), *self.args)
+        vars(copy).update(vars(self))
+        return copy
 
 
 class ProtocolError(Error):
-    """Somebody broke the rules of the AT language; abstract, see its two children."""
+    """The rules of the AT language were broken; abstract, see its two children."""
 
 
 class LocalProtocolError(ProtocolError):
-    """We broke them: a call that the current state does not allow. A bug on this side."""
+    """A call that the current state does not allow: a bug on this side of the line."""
 
 
 class RemoteProtocolError(ProtocolError):
-    """The module broke them: bytes that cannot be what an AT firmware sends."""
+    """Bytes that no AT firmware sends."""
 
     errno = errno.ECONNRESET
 
@@ -47,11 +47,18 @@ class CommandError(Error):
     """The module refused a command or failed at it."""
 
     def __init__(
-        self, command: str, result: str, error_code: int | None = None, hint: str = "", meaning: str = ""
+        self,
+        command: str,
+        result: str,
+        error_code: int | None = None,
+        hint: str = "",
+        meaning: str = "",
+        *,
+        errno: int | None = None,
     ) -> None:
         code = "" if error_code is None else f" (code 0x{error_code:08x}{': ' if meaning else ''}{meaning})"
         advice = f"; {hint}" if hint else ""
-        super().__init__(f"{command}: the module answered {result}{code}{advice}")
+        super().__init__(f"{command}: the module answered {result}{code}{advice}", errno=errno)
         self.command = command
         self.result = result
         self.error_code = error_code
@@ -86,14 +93,14 @@ class PortError(Error):
     errno = errno.ENETDOWN
 
 
-def single(error: BaseException) -> BaseException:
-    """The one cause inside nested groups; of several the first, if all are ours, else the group."""
-    found = leaves(error)
+def unwrap_group(error: BaseException) -> BaseException:
+    """The one cause inside nested groups; of several the first, if all are `Error`, else the group."""
+    found = flatten_group(error)
     return found[0] if len(found) == 1 or all(isinstance(one, Error) for one in found) else error
 
 
-def leaves(error: BaseException) -> list[BaseException]:
-    """What is inside nested groups; without a group, the error."""
+def flatten_group(error: BaseException) -> list[BaseException]:
+    """The exceptions inside nested groups; without a group, the error itself."""
     if isinstance(error, BaseExceptionGroup):
-        return [leaf for inner in error.exceptions for leaf in leaves(inner)]
+        return [leaf for inner in error.exceptions for leaf in flatten_group(inner)]
     return [error]

@@ -32,7 +32,7 @@ import trio
 
 from esp32sock import socket as ours
 from esp32sock.engine.thread import EngineThread
-from esp32sock.errors import single
+from esp32sock.errors import unwrap_group
 from esp32sock.net import fd_registry
 from esp32sock.net.addresses import ANY, numeric
 from esp32sock.net.error_map import translated
@@ -532,7 +532,7 @@ async def _started(engine: _EngineHere, nursery: trio.Nursery) -> Engine:
             module: Engine = await nursery.start(engine.run)
             return module
         except ExceptionGroup as group:
-            raise single(group) from None
+            raise unwrap_group(group) from None
 
 
 async def _close(module: Engine) -> None:

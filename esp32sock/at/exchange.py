@@ -180,7 +180,7 @@ class Exchange:
             return True
         if text in REASONS:
             flight.reason = text.decode()
-        elif flight.command.takes(text):
+        elif flight.command.matches_line(text):
             if flight.wanted:
                 flight.lines.append(text)
         else:

@@ -113,12 +113,13 @@ class Flight:
         advice = self.reason or self.command.advice(self.lines)
         meaning = "" if self.meaning is None else self.meaning.text
         name = result.name.replace("_", " ")
-        error = CommandError(self.command.label, name, self.error_code, advice, meaning)
-        error.reason = self.command.reason(self.lines)
-        code = self.command.errno(error.reason)
+        reason = self.command.reason(self.lines)
+        code = self.command.errno(reason)
         if code is None and self.meaning is not None:
             code = self.meaning.errno
-        return error if code is None else error.means(code)
+        error = CommandError(self.command.label, name, self.error_code, advice, meaning, errno=code)
+        error.reason = reason
+        return error
 
     def too_late(self) -> CommandError:
         """The failure of having waited too long."""

@@ -26,7 +26,7 @@ from esp32sock.at.events import Event, LinkClosed, LinkOpened, ModuleRestarted, 
 from esp32sock.at.urcs import Wifi
 from esp32sock.cli.common import FAILED, UsageError, add_options, handle_errors, module_of
 from esp32sock.cli.output import present, printable
-from esp32sock.errors import CommandError, Error, single
+from esp32sock.errors import CommandError, Error, unwrap_group
 
 if TYPE_CHECKING:
     import argparse
@@ -197,7 +197,7 @@ def in_background(arguments: argparse.Namespace) -> Iterator[BackgroundTalk]:
             trio.run(run)
         except BaseException as error:
             if not started.done():
-                started.set_exception(single(error))
+                started.set_exception(unwrap_group(error))
 
     thread = threading.Thread(target=main, name="esp32sock at", daemon=True)
     thread.start()

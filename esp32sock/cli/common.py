@@ -16,7 +16,7 @@ from esp32sock.cli import INTERRUPTED
 from esp32sock.cli.output import printable
 from esp32sock.engine.management import ManagementSession, open_management_session
 from esp32sock.engine.options import DEFAULT_BAUD
-from esp32sock.errors import CommandError, Error, PortError, leaves
+from esp32sock.errors import CommandError, Error, PortError, flatten_group
 from esp32sock.net.local_interface import PORT_VARIABLE
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _message(error: BaseException) -> str:
 
 def causes(error: BaseException) -> list[BaseException]:
     """What is inside nested groups, and inside urllib's errors."""
-    return [_reason(leaf) for leaf in leaves(error)]
+    return [_reason(leaf) for leaf in flatten_group(error)]
 
 
 def _reason(error: BaseException) -> BaseException:

@@ -19,7 +19,15 @@ import trio
 from esp32sock.at.commands import Raw, addresses, basic, ping, tcpip, wifi
 from esp32sock.cli.common import FAILED, NO_MODULE, add_options, handle_errors, module_of, port_of, running
 from esp32sock.cli.output import present, printable
-from esp32sock.errors import CommandBusy, CommandError, CommandTimeout, Error, ModuleReset, PortError, single
+from esp32sock.errors import (
+    CommandBusy,
+    CommandError,
+    CommandTimeout,
+    Error,
+    ModuleReset,
+    PortError,
+    unwrap_group,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -167,7 +175,7 @@ def examine(arguments: argparse.Namespace, tell: Callable[[Finding], None]) -> b
     try:
         running(run)
     except BaseException as raised:
-        error = single(raised)
+        error = unwrap_group(raised)
         match error:
             case ModuleReset():
                 tell(_restarts(error))

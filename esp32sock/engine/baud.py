@@ -51,8 +51,9 @@ async def change(dialogue: CommandChannel, wanted: basic.UartSettings, *, store:
     await _roll_back(dialogue, before, wanted)
     raise PortError(
         f"nothing was understood at {wanted.baudrate} baud; both sides are at {rate} again. Is that rate, or "
-        "the flow control, too much for the adapter or its cable?"
-    ).means(errno.EPROTO)
+        "the flow control, too much for the adapter or its cable?",
+        errno=errno.EPROTO,
+    )
 
 
 def _try_rate(port: Port, wanted: int, present: int) -> None:
@@ -60,8 +61,8 @@ def _try_rate(port: Port, wanted: int, present: int) -> None:
         port.set_baud(wanted)
         port.set_baud(present)
     except (OSError, ValueError) as error:
-        raise PortError(f"this adapter cannot do {wanted} baud ({error}); nothing was changed").means(
-            errno.EINVAL
+        raise PortError(
+            f"this adapter cannot do {wanted} baud ({error}); nothing was changed", errno=errno.EINVAL
         ) from error
 
 
@@ -98,5 +99,6 @@ async def _roll_back(dialogue: CommandChannel, before: basic.UartSettings, tried
     if not await _answers(dialogue):
         raise PortError(
             f"nothing was understood at the new rate, and nothing at {before.baudrate} baud either: restart "
-            "the module, then it has its stored rate again"
-        ).means(errno.EPROTO)
+            "the module, then it has its stored rate again",
+            errno=errno.EPROTO,
+        )

@@ -103,7 +103,7 @@ class CommandChannel:
         except Exception as error:
             # A fault of ours: it costs this dialogue and its links, and not the engine.
             log.exception("the dialogue with the module is given up")
-            self._lose(PortError(f"the engine failed: {error!r}").means(errno.EPROTO))
+            self._lose(PortError(f"the engine failed: {error!r}", errno=errno.EPROTO))
 
     def _lose(self, error: PortError) -> None:
         if self.error is not None:
@@ -208,7 +208,7 @@ class CommandChannel:
         with trio.move_on_after(float("inf") if timeout is None else timeout):
             await self._until_idle()
             if self.error is not None:
-                raise self.error.again()
+                raise self.error.clone()
             self._answered, self._outcome = trio.Event(), None
             self.session.send(command, trio.current_time())
             self._flush()
@@ -243,7 +243,7 @@ class CommandChannel:
     def write_raw(self, data: bytes) -> None:
         """For the start-up probe; PortError if the port is lost."""
         if self.error is not None:
-            raise self.error.again()
+            raise self.error.clone()
         self.session.write_raw(data)
         self._flush()
 

@@ -52,11 +52,11 @@ def reject_unsupported(module: Engine, command: Command[Any]) -> None:
     if isinstance(command, Raw):
         why = next((why for pattern, why in _NEVER_RAW if pattern.match(command.text)), "")
     if why:
-        raise Error(f"{command.label} is not for an interface: {why}").means(errno.EINVAL)
+        raise Error(f"{command.label} is not for an interface: {why}", errno=errno.EINVAL)
     if command.payload is not None and not command.stores_payload and module.is_open:
         link_id = getattr(command, "link_id", None) or 0
         if link_id in module.pool.pumps:
-            raise Error(f"{command.label}: link {link_id} is a socket's").means(errno.EBUSY)
+            raise Error(f"{command.label}: link {link_id} is a socket's", errno=errno.EBUSY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +90,11 @@ async def clear(module: Engine, command: Command[Any], *, force: bool) -> Affect
     standing = AffectedLinks.on(module, command)
     if standing and not force:
         raise Error(
-            f"{command.label} would end what is open ({standing}): close it first, or say force=True"
-        ).means(errno.EBUSY)
+            f"{command.label} would end what is open ({standing}): close it first, or say force=True",
+            errno=errno.EBUSY,
+        )
     server = standing.server
-    error = Error(f"{command.label} ended the link").means(errno.ECONNRESET)
+    error = Error(f"{command.label} ended the link", errno=errno.ECONNRESET)
     for pump in standing.pumps:
         pump.fail(error)
     if server is not None:

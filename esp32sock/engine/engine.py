@@ -134,7 +134,7 @@ class Engine:
         return self._dialogue
 
     def _why_not(self, otherwise: str) -> Error:
-        return PortError(otherwise) if self._failure is None else self._failure.again()
+        return PortError(otherwise) if self._failure is None else self._failure.clone()
 
     @property
     def is_open(self) -> bool:
@@ -159,8 +159,9 @@ class Engine:
         if not self.dialogue.session.demux.mux:
             raise Error(
                 "the module was told to have one link (AT+CIPMUX=0), and sockets need several: "
-                "execute tcpip.SetMultiplexed(on=True)"
-            ).means(errno.ENETDOWN)
+                "execute tcpip.SetMultiplexed(on=True)",
+                errno=errno.ENETDOWN,
+            )
         if host is None or not self._is_softap_client(host):
             await self.station.wait()
 
@@ -222,7 +223,7 @@ class Engine:
             self._bauds.append(DEFAULT_BAUD)
         if isinstance(command, sleep.DeepSleep):
             self._wakes_at = trio.current_time() + command.duration.total_seconds()
-            self._failure = Error(f"the module sleeps for {command.duration}").means(errno.ENETDOWN)
+            self._failure = Error(f"the module sleeps for {command.duration}", errno=errno.ENETDOWN)
         return result
 
     async def _execute_exclusive(self, command: Command[R], timeout: float | None, *, force: bool) -> R:
@@ -287,7 +288,7 @@ class Engine:
         try:
             self.begin(life, self, request)
         except RuntimeError:  # the nursery is closed: the module is just ending
-            request.listener.failed(PortError("the interface was detached").means(errno.ENETDOWN))
+            request.listener.failed(PortError("the interface was detached", errno=errno.ENETDOWN))
 
     def begin(self, life: Callable[..., Awaitable[None]], *args: Any) -> None:
         """Run the whole life of a socket's other half; `drain` waits for it."""
@@ -468,8 +469,8 @@ class Engine:
                     log.warning("setting up again: %s", error)
                     await trio.sleep(REOPEN_S)
             return
-        raise PortError(f"the module on {self.options.url} restarted and did not come back").means(
-            errno.ENETDOWN
+        raise PortError(
+            f"the module on {self.options.url} restarted and did not come back", errno=errno.ENETDOWN
         )
 
     def _end_pumps(self, error: Error) -> None:
@@ -498,7 +499,8 @@ class Engine:
     def _overflowed(pump: Pump, limit: str) -> None:
         unread = f"{pump.unread_bytes} received bytes were not read"
         error = Error(f"link {pump.link_id}: {unread}, more than {limit} allows")
-        pump.fail(error.means(errno.ECONNRESET))
+        error.errno = errno.ECONNRESET
+        pump.fail(error)
 
     def event(self, event: Event) -> None:
         """Anything the module says that is not the result of a command."""

@@ -70,6 +70,7 @@ class HangupWatch:
 
 
 def _refused(error: OSError) -> Error:
-    return Error(f"the host gives no descriptor to watch this socket with: {error.strerror}").means(
-        error.errno or errno.EMFILE
+    return Error(
+        f"the host gives no descriptor to watch this socket with: {error.strerror}",
+        errno=error.errno or errno.EMFILE,
     )

@@ -79,8 +79,9 @@ class LinkPool:
         if alone and self.secure:
             raise Error(
                 f"{self._session.firmware.release} has one SSL link at a time, now link {min(self.secure)}: "
-                "close that connection first, or let the socket wait longer (interface.wait_for_link_s)"
-            ).means(errno.EMFILE)
+                "close that connection first, or let the socket wait longer (interface.wait_for_link_s)",
+                errno=errno.EMFILE,
+            )
         link_id = self._next_free()
         if link_id is not None:
             self._taken.add(link_id)
@@ -90,8 +91,9 @@ class LinkPool:
         kept = "" if self._server_links == 0 else ", or kept for connections to its server (server_links)"
         raise Error(
             f"all {LINKS} links of the module are in use{kept}; close a connection, or let the socket wait "
-            "longer for one (interface.wait_for_link_s)"
-        ).means(errno.EMFILE)
+            "longer for one (interface.wait_for_link_s)",
+            errno=errno.EMFILE,
+        )
 
     async def server_has_room(self, wait_s: float) -> None:
         """Until the module's server may accept one more, at most so long: it refuses without a word."""

@@ -235,7 +235,7 @@ async def run_server(module: Engine, request: ListenRequest) -> None:
     It survives a restart of the module and a port that was lost and is back: the server is started again.
     """
     server: Server | None = None
-    error = Error("nobody waits for this listener any more").means(errno.ECONNABORTED)
+    error = Error("nobody waits for this listener any more", errno=errno.ECONNABORTED)
     try:
         with request.scope:
             server = await _start(module, request)
@@ -278,8 +278,9 @@ async def _start(module: Engine, request: ListenRequest) -> Server:
         await module.server.gone.wait()
     if module.server is not None:
         same = module.server.port == request.port
-        raise Error(f"the module has one server, and it listens on port {module.server.port} already").means(
-            errno.EADDRINUSE if same else errno.EMFILE
+        raise Error(
+            f"the module has one server, and it listens on port {module.server.port} already",
+            errno=errno.EADDRINUSE if same else errno.EMFILE,
         )
     server = module.server = Server(module, dialogue, request)
     try:

@@ -109,8 +109,8 @@ class Passthrough(trio.abc.Stream):
                 ready = len(self._received)
                 break
         if len(self._received) > UNREAD_BYTES:
-            raise Error(f"{len(self._received)} bytes of a passthrough were not read in time").means(
-                errno.ECONNRESET
+            raise Error(
+                f"{len(self._received)} bytes of a passthrough were not read in time", errno=errno.ECONNRESET
             )
         ready = min(ready, max_bytes or ready)
         data = bytes(self._received[:ready])
@@ -132,7 +132,7 @@ class Passthrough(trio.abc.Stream):
             self._check_open()
             await self._send(bytes(data))
         except PortError as error:
-            raise StreamLost(str(error)).means(error.errno) from error
+            raise StreamLost(str(error), errno=error.errno) from error
         finally:
             self._sending.release()
 
@@ -176,7 +176,7 @@ class Passthrough(trio.abc.Stream):
             raise trio.ClosedResourceError("the passthrough was left")
         lost = self._talk.dialogue.error
         if lost is not None:
-            raise StreamLost(str(lost)).means(lost.errno) from lost
+            raise StreamLost(str(lost), errno=lost.errno) from lost
 
     def _harmless(self, data: bytes) -> tuple[bytes, ...]:
         """The data in pieces; an empty one stands for a silence."""
@@ -251,12 +251,14 @@ async def open_passthrough(
     Error(EOPNOTSUPP) for `on_link` on firmware that cannot say it.
     """
     if on_link is not None and not talk.firmware.at_least(2, 1):
-        raise Error("this firmware says nothing of its link in passthrough; from 2.1 on it does").means(
-            errno.EOPNOTSUPP
+        raise Error(
+            "this firmware says nothing of its link in passthrough; from 2.1 on it does",
+            errno=errno.EOPNOTSUPP,
         )
     if await talk.execute(tcpip.Links()):
-        raise Error("the module has links open, and passthrough needs it alone: see `esp32sock links`").means(
-            errno.EBUSY
+        raise Error(
+            "the module has links open, and passthrough needs it alone: see `esp32sock links`",
+            errno=errno.EBUSY,
         )
     multiplexed = await talk.execute(tcpip.Multiplexed())
     if multiplexed:
@@ -285,7 +287,7 @@ async def _open(talk: ManagementSession, command: tcpip.OpenTcp | udp.OpenUdp | 
     except CommandError as error:
         if error.errno == errno.EIO:  # most firmware does not say why
             quick = trio.current_time() - started < REFUSED_WITHIN_S
-            error.means(errno.ECONNREFUSED if quick else errno.ETIMEDOUT)
+            error.errno = errno.ECONNREFUSED if quick else errno.ETIMEDOUT
         raise
 
 

@@ -31,7 +31,7 @@ class ReceiveMode:
 
     def __init__(self, asked: Receive | None, firmware: Firmware) -> None:
         if asked == "passive" and not firmware.at_least(2, 0):
-            raise Error("this firmware has no passive receive; it exists from 2.0 on").means(errno.EINVAL)
+            raise Error("this firmware has no passive receive; it exists from 2.0 on", errno=errno.EINVAL)
         self._per_link = firmware.at_least(3, 4)
         self.passive = asked == "passive" or (asked is None and self._per_link)
         self._link_is_passive: dict[int, bool] = {}
@@ -46,8 +46,10 @@ class ReceiveMode:
         if not self._per_link:
             if self.passive and not stream:
                 raise Error(
-                    "with receive='passive' this firmware glues datagrams together: attach without it for UDP"
-                ).means(errno.EPROTONOSUPPORT)
+                    "with receive='passive' this firmware glues datagrams together: "
+                    "attach without it for UDP",
+                    errno=errno.EPROTONOSUPPORT,
+                )
             return
         wanted = self.passive and stream
         if self._link_is_passive.get(link_id, False) != wanted:

@@ -64,8 +64,9 @@ async def probe(dialogue: CommandChannel) -> None:
             tries += 1
     if waiting:
         raise PortError(
-            f"the module on {dialogue.port.name} shows signs of life but has not said OK for {ALIVE_S:.0f} s"
-        ).means(errno.ETIMEDOUT)
+            f"the module on {dialogue.port.name} shows signs of life but has not said OK for {ALIVE_S:.0f} s",
+            errno=errno.ETIMEDOUT,
+        )
     raise await _diagnosis(dialogue)
 
 
@@ -97,16 +98,19 @@ async def _diagnosis(dialogue: CommandChannel) -> PortError:
         if found is not None:
             return PortError(
                 f"the module on {port.name} answers at {found} baud, not at {given}: say baudrate={found} "
-                f"(--baud {found})"
-            ).means(errno.EPROTO)
+                f"(--baud {found})",
+                errno=errno.EPROTO,
+            )
     if not dialogue.heard_bytes:
         return PortError(
             f"nothing answers on {port.name} at {given} baud or any other usual rate: is the module powered, "
-            "are TX and RX crossed, is this its AT port (GPIO16 and 17 on a WROOM-32)?"
-        ).means(errno.ENODEV)
+            "are TX and RX crossed, is this its AT port (GPIO16 and 17 on a WROOM-32)?",
+            errno=errno.ENODEV,
+        )
     return PortError(
-        f"what answers on {port.name} is not an ESP-AT module: it said {sample!r} and never OK"
-    ).means(errno.EPROTO)
+        f"what answers on {port.name} is not an ESP-AT module: it said {sample!r} and never OK",
+        errno=errno.EPROTO,
+    )
 
 
 async def _other_rate(dialogue: CommandChannel) -> int | None:

@@ -93,17 +93,17 @@ class StreamRequest:
 async def run_stream(module: Engine, request: StreamRequest) -> None:
     """The whole life of one stream; every outcome is told to its listener, none is raised."""
     pump: StreamPump | None = None
-    error = Error("nobody waits for this connection any more").means(errno.ECONNABORTED)
+    error = Error("nobody waits for this connection any more", errno=errno.ECONNABORTED)
     try:
         with request.scope:
             pump, local = await _open(module, request)
     except Error as caught:
         error = caught
     except ValueError as caught:
-        error = Error(str(caught)).means(errno.EINVAL)
+        error = Error(str(caught), errno=errno.EINVAL)
     except trio.TooSlowError:
         error = Error(f"connecting to {_text(request.remote)} took longer than {request.timeout} s")
-        error.means(errno.ETIMEDOUT)
+        error.errno = errno.ETIMEDOUT
     finally:
         if pump is None:  # also when the module ends meanwhile; the end is its owner's again
             request.listener.failed(error)
@@ -162,13 +162,14 @@ async def _retire(module: Engine, replaced: Replaced) -> None:
     link_id = replaced.link_id
     pump = None if link_id is None else module.pool.pumps.get(link_id)
     if not isinstance(pump, StreamPump) or not pump.running:
-        raise Error("the connection was closed before TLS began").means(errno.ECONNRESET)
+        raise Error("the connection was closed before TLS began", errno=errno.ECONNRESET)
     if pump.was_used:
         raise Error(
             f"link {link_id} has carried bytes already, and the module begins TLS only with a connection: "
-            "what upgrades a running one (STARTTLS) needs TLS on the host"
-        ).means(errno.EISCONN)
-    pump.fail(Error("TLS begins on a link of its own").means(errno.ECONNABORTED))
+            "what upgrades a running one (STARTTLS) needs TLS on the host",
+            errno=errno.EISCONN,
+        )
+    pump.fail(Error("TLS begins on a link of its own", errno=errno.ECONNABORTED))
     await module.pool.given_back(pump)
 
 
@@ -196,7 +197,7 @@ async def _connect(module: Engine, link_id: int, request: StreamRequest, securin
         if error.errno == errno.EIO:
             quick = trio.current_time() - started < REFUSED_WITHIN_S
             refused = errno.ECONNREFUSED if request.tls is None else errno.EPROTO
-            error.means(refused if quick else errno.ETIMEDOUT)
+            error.errno = refused if quick else errno.ETIMEDOUT
         error.add_note(f"while connecting link {link_id} to {_text(request.remote)}")
         raise
 

@@ -58,7 +58,7 @@ SHARED_S = 0.05
 
 def detached() -> Error:
     """For an application whose interface closes before the application and its peer are done."""
-    return Error("the interface was detached").means(errno.ENETDOWN)
+    return Error("the interface was detached", errno=errno.ENETDOWN)
 
 
 class StreamPump:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
-from esp32sock.errors import Error, PortError, single
+from esp32sock.errors import Error, PortError, unwrap_group
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -98,7 +98,7 @@ class EngineThread:
         except BaseException as error:
             if self._started.done():
                 raise  # a fault of ours, which must be seen
-            self._started.set_exception(single(error))
+            self._started.set_exception(unwrap_group(error))
         finally:
             if not self._started.done():
                 self._started.set_exception(self._gone())
@@ -153,7 +153,7 @@ class EngineThread:
 
     @staticmethod
     def _gone() -> Error:
-        return PortError("the interface was detached").means(errno.ENETDOWN)
+        return PortError("the interface was detached", errno=errno.ENETDOWN)
 
 
 def _settle(future: Future[Any], outcome: object) -> None:

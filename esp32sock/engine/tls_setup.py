@@ -103,8 +103,9 @@ class TlsConfigurator:
             raise ModuleReset("the module restarted after it was told what TLS is to verify")
         if self._disturbed:
             raise Error(
-                "a command changed what the module verifies while the connection was being made: try again"
-            ).means(errno.ECONNABORTED)
+                "a command changed what the module verifies while the connection was being made: try again",
+                errno=errno.ECONNABORTED,
+            )
 
     @asynccontextmanager
     async def prepared(self, dialogue: CommandChannel, link_id: int, tls: TlsOptions) -> AsyncIterator[None]:
@@ -127,8 +128,9 @@ class TlsConfigurator:
         if memory.free_bytes < SSL_LINK_BYTES:
             raise Error(
                 f"the module has {memory.free_bytes} bytes of memory left; an SSL link takes up to "
-                f"{SSL_LINK_BYTES}, without which the module restarts: close another SSL link first"
-            ).means(errno.ENOBUFS)
+                f"{SSL_LINK_BYTES}, without which the module restarts: close another SSL link first",
+                errno=errno.ENOBUFS,
+            )
         if tls.verify:
             await self._set_clock(dialogue)
             await self._write(dialogue, CertificateKind.AUTHORITY, tls.authority_slot, tls.authority)

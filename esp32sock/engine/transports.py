@@ -272,4 +272,4 @@ def _cannot_open(url: str, error: Exception) -> PortError:
     if "exclusively lock" in str(error):
         code = errno.EBUSY
     advice = _ADVICE.get(code, str(error))
-    return PortError(f"cannot open the port {url!r}: {advice}").means(code or errno.ENODEV)
+    return PortError(f"cannot open the port {url!r}: {advice}", errno=code or errno.ENODEV)

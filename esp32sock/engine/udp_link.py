@@ -120,7 +120,7 @@ class DatagramPump:
 
     def peer_closed(self) -> None:
         """UDP has no end; the module closes such a link only when it loses its network."""
-        self.fail(Error(f"the module closed UDP link {self.link_id}").means(errno.ENETDOWN))
+        self.fail(Error(f"the module closed UDP link {self.link_id}", errno=errno.ENETDOWN))
 
     def finish(self) -> None:
         """Send what the application has sent, then end, whether it has closed or not."""
@@ -232,14 +232,14 @@ class DatagramPump:
 async def run_datagram(module: Engine, request: DatagramRequest) -> None:
     """The whole life of a UDP link; every outcome is told to its listener, none is raised."""
     pump: DatagramPump | None = None
-    error = Error("nobody waits for this link any more").means(errno.ECONNABORTED)
+    error = Error("nobody waits for this link any more", errno=errno.ECONNABORTED)
     try:
         with request.scope:
             pump, local = await _open(module, request)
     except Error as caught:
         error = caught
     except ValueError as caught:
-        error = Error(str(caught)).means(errno.EINVAL)
+        error = Error(str(caught), errno=errno.EINVAL)
     finally:
         if pump is None:  # also when the module ends meanwhile; the end is its owner's again
             request.listener.failed(error)

@@ -85,7 +85,7 @@ class Station:
             async with dialogue.turn():
                 await self.read_addresses(dialogue)
             return await self._module.execute(wifi.Joined())
-        raise Error(f"the module has not joined {ssid!r} within {timeout} s").means(errno.ETIMEDOUT)
+        raise Error(f"the module has not joined {ssid!r} within {timeout} s", errno=errno.ETIMEDOUT)
 
     async def read_addresses(self, dialogue: CommandChannel) -> None:
         """Ask for the module's own addresses, in the turn."""
@@ -111,8 +111,9 @@ class Station:
             return
         raise Error(
             f"the module on {self._module.options.url} has no Wi-Fi: join an access point first, with ssid= "
-            "and password= (or ESP32SOCK_SSID and ESP32SOCK_PASSWORD)"
-        ).means(errno.ENETUNREACH)
+            "and password= (or ESP32SOCK_SSID and ESP32SOCK_PASSWORD)",
+            errno=errno.ENETUNREACH,
+        )
 
     # -- what the module says -------------------------------------------------------------------------
 
@@ -134,7 +135,7 @@ class Station:
         """Why a link ended that the module closed; None if not for the Wi-Fi."""
         if self.addresses.station_ip is not None:
             return None
-        return Error(f"link {link_id} was lost with the Wi-Fi").means(errno.ENETDOWN)
+        return Error(f"link {link_id} was lost with the Wi-Fi", errno=errno.ENETDOWN)
 
     async def _refresh_addresses(self) -> None:
         dialogue = await self._module.ready()

@@ -227,7 +227,7 @@ class LocalInterface(Interface):
 
     def _begin(self, job: Callable[..., object], request: object) -> None:
         if not self._thread.post(job, request):
-            raise Error("the interface was detached").means(errno.ENETDOWN)
+            raise Error("the interface was detached", errno=errno.ENETDOWN)
 
     def resolve(self, host: str) -> Future[list[str]]:
         return self._thread.call(self._module.resolve, host)

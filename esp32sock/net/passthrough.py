@@ -21,7 +21,7 @@ from esp32sock.engine import startup
 from esp32sock.engine.hangup import HangupWatch
 from esp32sock.engine.management import open_management_session
 from esp32sock.engine.options import DEFAULT_BAUD
-from esp32sock.errors import Error, single
+from esp32sock.errors import Error, unwrap_group
 from esp32sock.net.error_map import translated
 from esp32sock.net.local_interface import PORT_VARIABLE, open_on_host
 
@@ -109,7 +109,7 @@ def passthrough(host: str, port: int, kind: Kind = "TCP", **options: Any) -> Ite
         try:
             ended.set_result(trio.run(run))
         except BaseException as error:
-            (ended if begun.done() else begun).set_exception(single(error))
+            (ended if begun.done() else begun).set_exception(unwrap_group(error))
         finally:
             engines.close()
 
@@ -154,4 +154,4 @@ async def _carry(stream: Passthrough, end: socket.socket) -> None:
                         await hangup.wait()
                     nursery.cancel_scope.cancel()
             except ExceptionGroup as group:
-                raise single(group) from None
+                raise unwrap_group(group) from None

@@ -108,7 +108,7 @@ class Line(Raw):
         """The passwords of the captures are everybody's."""
         return False
 
-    def takes(self, text: bytes) -> bool:
+    def matches_line(self, text: bytes) -> bool:
         name = re.match(r"AT\+(\w+)", self.text.decode("latin-1").upper())
         return name is not None and text.startswith(ANSWERS.get(name[1], (b"+%s:" % name[1].encode(),)))
 

@@ -308,19 +308,21 @@ def test_result(name: str, command: Command[Any], lines: list[bytes], result: ob
 
 @pytest.mark.parametrize(("name", "command", "lines", "result"), RESULTS, ids=[case[0] for case in RESULTS])
 def test_its_lines_are_its_own(name: str, command: Command[Any], lines: list[bytes], result: object) -> None:
-    assert all(command.takes(line) for line in lines)
+    assert all(command.matches_line(line) for line in lines)
     if not isinstance(command, Raw | basic.Version):
         others = {
             line for _, other, theirs, _ in RESULTS if type(other) is not type(command) for line in theirs
         }
-        assert [line for line in others if command.takes(line) and not line.startswith(b"+CWJAP")] == []
+        assert [
+            line for line in others if command.matches_line(line) and not line.startswith(b"+CWJAP")
+        ] == []
 
 
 @pytest.mark.parametrize("command", [command for command, _ in LINES], ids=name_of)
 def test_what_is_said_unasked_is_nobodys_answer(command: Command[Any]) -> None:
     if isinstance(command, Raw | basic.Version):
         return  # they take all text; the session asks for what is unsolicited first
-    assert [line for line, _ in KNOWN if command.takes(line)] == []
+    assert [line for line, _ in KNOWN if command.matches_line(line)] == []
 
 
 @pytest.mark.parametrize(

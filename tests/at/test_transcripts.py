@@ -131,7 +131,7 @@ class Start(Raw):
         match = re.match(rb"AT\+CIPSTART=(\d)", self.text)
         return int(match[1]) if match else 0
 
-    def takes(self, text: bytes) -> bool:
+    def matches_line(self, text: bytes) -> bool:
         return False
 
 

@@ -164,4 +164,4 @@ def network(**peers: object) -> MemoryNetwork:
 
 
 def gone(message: str = "unplugged") -> PortError:
-    return PortError(message).means(errno.ENODEV)
+    return PortError(message, errno=errno.ENODEV)

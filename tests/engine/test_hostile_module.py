@@ -141,7 +141,7 @@ async def test_who_hoards_most_is_told_when_all_links_together_hold_too_much(
 async def test_what_failed_before_is_raised_anew_each_time(autojump_clock: MockClock) -> None:
     between = Between()
     async with running(network=network(p7000=echo), opener=between.opener) as rig:
-        rig.module.dialogue.lose(PortError("the cable is out").means(errno.EIO))
+        rig.module.dialogue.lose(PortError("the cable is out", errno=errno.EIO))
         await rig.module.until(lambda: not rig.module.is_open)
         seen = []
         for _ in range(3):

@@ -127,7 +127,7 @@ async def test_a_lost_port_is_opened_again_at_the_rate_that_worked_last(autojump
     adapter = Adapter()
     async with running(network=network(p7000=echo), opener=adapter) as rig:
         await rig.module.execute(basic.SetUart(basic.UartSettings(921600)))
-        rig.module.dialogue.lose(PortError("unplugged").means(errno.ENODEV))
+        rig.module.dialogue.lose(PortError("unplugged", errno=errno.ENODEV))
         await trio.sleep(5)
         await works(rig)
         assert adapter.rates == [115200, 921600]

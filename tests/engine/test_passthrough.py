@@ -383,7 +383,7 @@ async def test_a_lost_port_is_told_to_reader_and_writer(autojump_clock: trio.tes
     async with talk() as one, open_passthrough(one, HOST, 7000) as stream, trio.open_nursery() as nursery:
         nursery.start_soon(read, stream)
         await trio.testing.wait_all_tasks_blocked()
-        one.dialogue.lose(PortError("unplugged").means(errno.ENODEV))
+        one.dialogue.lose(PortError("unplugged", errno=errno.ENODEV))
 
 
 async def test_what_nobody_reads_is_bounded(

@@ -145,7 +145,7 @@ class Link:
         self.net.setblocking(False)
         code = self.net.connect_ex(remote)
         if code not in (0, errno.EINPROGRESS):
-            self.fail(Error(f"CIPSTART to {remote}: {os.strerror(code)}").means(code))
+            self.fail(Error(f"CIPSTART to {remote}: {os.strerror(code)}", errno=code))
             return
         self.fake.loop.watch(self.net.fileno(), OUT, lambda _: self.connected(remote, filler_bytes))
 
@@ -153,7 +153,7 @@ class Link:
         self.fake.loop.forget(self.net.fileno())
         code = self.net.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR)
         if code:
-            self.fail(Error(f"CIPSTART to {remote}: {os.strerror(code)}").means(code))
+            self.fail(Error(f"CIPSTART to {remote}: {os.strerror(code)}", errno=code))
             return
         assert self.events is not None
         self.set_linger()
@@ -181,7 +181,7 @@ class Link:
             self.ended(None)  # the kernel tells the user the same of the pair
             return
         except OSError as error:
-            self.ended(Error(f"the peer: {error}").means(error.errno or errno.ECONNRESET))
+            self.ended(Error(f"the peer: {error}", errno=error.errno or errno.ECONNRESET))
             return
         if self.user_gone and not self.outgoing and self.user_eof:
             self.ended(None)
@@ -432,7 +432,7 @@ class FakeInterface(Interface):
         taken = len(self.links)
         self.links.add(link)
         if taken >= self.most_links:
-            error = Error(f"all {taken} links of the module are taken").means(errno.EMFILE)
+            error = Error(f"all {taken} links of the module are taken", errno=errno.EMFILE)
             self._decide(lambda: link.fail(error))
         else:
             self._decide(lambda: link.connect(remote, filler_bytes) if link.alive else None)
@@ -453,10 +453,10 @@ class FakeInterface(Interface):
                 net.setsockopt(_socket.SOL_SOCKET, _socket.SO_BROADCAST, 1)
                 net.bind(("127.0.0.1", local_port))
             except OSError as error:
-                link.fail(Error(f"CIPSTART UDP: {error}").means(error.errno or errno.EIO))
+                link.fail(Error(f"CIPSTART UDP: {error}", errno=error.errno or errno.EIO))
                 return
             if len(self.links) > self.most_links:
-                link.fail(Error("all links of the module are taken").means(errno.EMFILE))
+                link.fail(Error("all links of the module are taken", errno=errno.EMFILE))
                 return
             events.opened(DatagramOpened(0, net.getsockname()))
             link.start()
@@ -477,7 +477,7 @@ class FakeInterface(Interface):
                 net.listen(backlog)
                 net.setblocking(False)
             except OSError as error:
-                listener.fail(Error(f"CIPSERVER: {error}").means(error.errno or errno.EIO))
+                listener.fail(Error(f"CIPSERVER: {error}", errno=error.errno or errno.EIO))
                 return
             events.listening(Listening(net.getsockname()))
             listener.start()

@@ -153,7 +153,7 @@ def test_an_unknown_name(fake: FakeInterface) -> None:
     [
         CommandTimeout("AT+CIPDOMAIN", "nothing"),
         PortError("the port is gone"),
-        CommandError("AT+CIPDOMAIN", "ERROR").means(errno.ENETUNREACH),
+        CommandError("AT+CIPDOMAIN", "ERROR", errno=errno.ENETUNREACH),
     ],
 )
 def test_a_module_that_cannot_look_up_now(

@@ -442,7 +442,7 @@ def test_a_buffer_of_ones_own_after_an_attempt_that_failed(fake: FakeInterface, 
 
 def test_an_interface_that_refuses_at_once(fake: FakeInterface, monkeypatch: pytest.MonkeyPatch) -> None:
     def open_stream(*_: Any, **__: Any) -> Any:
-        raise CommandError("AT+CIPSTART", "ERROR").means(errno.ENETDOWN)
+        raise CommandError("AT+CIPSTART", "ERROR", errno=errno.ENETDOWN)
 
     monkeypatch.setattr(fake, "open_stream", open_stream)
     with socket.socket() as sock:

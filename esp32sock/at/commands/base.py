@@ -62,7 +62,7 @@ class Command(Generic[R]):
     def line(self, firmware: Firmware) -> bytes:
         """The command line without CR LF; ValueError when an argument cannot be sent."""
 
-    def takes(self, text: bytes) -> bool:
+    def matches_line(self, text: bytes) -> bool:
         """Whether this response line belongs to the command."""
         return text.startswith(self.prefixes) if self.prefixes else False
 
@@ -184,7 +184,7 @@ class Raw(Command["list[bytes]"]):
             raise ValueError("a raw command is one line, without CR, LF or NUL")
         return self.text
 
-    def takes(self, text: bytes) -> bool:
+    def matches_line(self, text: bytes) -> bool:
         """Everything that is not known to be unsolicited."""
         return True
 

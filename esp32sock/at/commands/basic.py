@@ -72,7 +72,7 @@ class TestForm(Command["list[str]"]):
             raise ValueError(f"{self.command!r} is no name of a command, as +CIPSEND is one")
         return b"AT" + self.command.encode() + b"=?"
 
-    def takes(self, text: bytes) -> bool:
+    def matches_line(self, text: bytes) -> bool:
         return text.startswith(self.command.encode() + b":")
 
     def result(self, lines: Sequence[bytes], firmware: Firmware) -> list[str]:
@@ -91,7 +91,7 @@ class Version(Command[Firmware]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+GMR")
 
-    def takes(self, text: bytes) -> bool:
+    def matches_line(self, text: bytes) -> bool:
         """All text is taken: vendors add lines of their own."""
         return b":" in text
 

@@ -53,7 +53,7 @@ class DeepSleep(Command[timedelta]):
             raise ValueError(f"a deep sleep of {self.duration} is outside 1 ms to {MAX_SLEEP}")
         return command_line("+GSLP", self.milliseconds)
 
-    def takes(self, text: bytes) -> bool:
+    def matches_line(self, text: bytes) -> bool:
         """A line that is just the number."""
         return text == b"%d" % self.milliseconds
 

@@ -140,7 +140,7 @@ class Stations(Command["list[Station]"]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CWLIF")
 
-    def takes(self, text: bytes) -> bool:
+    def matches_line(self, text: bytes) -> bool:
         """Up to 0.10 and in the document the lines have no name in front."""
         return _STATION.fullmatch(text) is not None
 

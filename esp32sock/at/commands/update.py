@@ -66,7 +66,7 @@ class Update(Command["tuple[UpdateStage, ...]"]):
             raise ValueError(f"a version has 1 to {MAX_VERSION_BYTES} bytes")
         return command_line("+CIUPDATE", bool(self.over_tls), self.version)
 
-    def takes(self, text: bytes) -> bool:
+    def matches_line(self, text: bytes) -> bool:
         """A stage; whoever wants to hear of it does so here, since each line is offered once, as it comes."""
         stages = _stages([text])
         if stages and self.on_stage is not None:

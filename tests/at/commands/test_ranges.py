@@ -239,13 +239,13 @@ RESULTS: list[tuple[str, Command[Any], list[bytes], Any]] = [
 @pytest.mark.parametrize(("name", "command", "lines", "result"), RESULTS, ids=[case[0] for case in RESULTS])
 def test_result(name: str, command: Command[Any], lines: list[bytes], result: Any) -> None:
     assert command.result(lines, FIRMWARE) == result
-    assert all(command.takes(line) for line in lines)
+    assert all(command.matches_line(line) for line in lines)
 
 
 def test_each_stage_of_an_update_is_told_once_as_it_comes() -> None:
     told: list[update.UpdateStage] = []
     command = update.Update(on_stage=told.append)
-    assert [command.takes(line) for line in (b"+CIPUPDATE:1", b"WIFI GOT IP", b"+CIPUPDATE:4")] == [
+    assert [command.matches_line(line) for line in (b"+CIPUPDATE:1", b"WIFI GOT IP", b"+CIPUPDATE:4")] == [
         *(True, False, True),
     ]
     assert told == [update.UpdateStage.FINDING_SERVER, update.UpdateStage.UPDATING]
