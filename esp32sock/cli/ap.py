@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from esp32sock.at.commands import addresses, dhcp, softap, wifi
 from esp32sock.at.commands.scan import Encryption
-from esp32sock.cli.common import UsageError, add_subcommand, add_words, keep_settings
-from esp32sock.cli.output import facts, present, printable, table, word
+from esp32sock.cli.common import UsageError, add_subcommand, add_subparsers, keep_settings
+from esp32sock.cli.output import print_fields, print_result, printable, table, word
 from esp32sock.cli.wifi import password_for
 
 if TYPE_CHECKING:
@@ -29,36 +29,36 @@ WITHOUT_SOFTAP = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "The module's own access point, to which others come."
-    words = add_words(parser)
-    starting = add_subcommand(words, "start", start, "turn the access point on", stores=True)
+    commands = add_subparsers(parser)
+    starting = add_subcommand(commands, "start", start, "turn the access point on", stores=True)
     starting.add_argument("ssid", help="its name")
-    starting.add_argument("--open", action="store_true", help="without a password")
+    starting.add_argument("--no-password", action="store_true", help="without a password")
     starting.add_argument("--channel", type=int, default=1, help="1 to 13 (%(default)s)")
     starting.add_argument("--stations", type=int, default=4, help="how many may come, 1 to 10 (%(default)s)")
     starting.add_argument("--hidden", action="store_true", help="do not tell the name")
-    add_subcommand(words, "stop", stop, "turn the access point off", stores=True)
-    add_subcommand(words, "stations", stations, "list the stations at the access point")
-    leases = add_subcommand(words, "dhcp", leases_of, "the addresses that stations get", stores=True)
+    add_subcommand(commands, "stop", stop, "turn the access point off", stores=True)
+    add_subcommand(commands, "stations", stations, "list the stations at the access point")
+    leases = add_subcommand(commands, "dhcp", leases_of, "the addresses that stations get", stores=True)
     leases.add_argument("first", type=IPv4Address, nargs="?", help="the first address to give")
     leases.add_argument("last", type=IPv4Address, nargs="?", help="the last")
     leases.add_argument("--minutes", type=int, default=120, help="how long they keep one (%(default)s)")
     leases.add_argument("--usual", action="store_true", help="take the firmware's own range again")
 
 
-async def start(talk: ManagementSession, arguments: argparse.Namespace) -> None:
-    password = await password_for(arguments.ssid, is_open=arguments.open)
-    encryption = Encryption.OPEN if arguments.open else Encryption.WPA2_PSK
+async def start(session: ManagementSession, arguments: argparse.Namespace) -> None:
+    password = await password_for(arguments.ssid, no_password=arguments.no_password)
+    encryption = Encryption.OPEN if arguments.no_password else Encryption.WPA2_PSK
     wanted = softap.SoftApSettings(
         arguments.ssid, password, arguments.channel, encryption, arguments.stations, arguments.hidden
     )
     command = softap.SetSoftAp(wanted)
-    command.line(talk.firmware)  # what cannot be sent is refused before anything is changed
-    await keep_settings(talk, arguments)
-    mode = await talk.execute(wifi.Mode())
+    command.line(session.firmware)  # what cannot be sent is refused before anything is changed
+    await keep_settings(session, arguments)
+    mode = await session.execute(wifi.Mode())
     if mode in WITH_SOFTAP:
-        await talk.execute(wifi.SetMode(WITH_SOFTAP[mode]))
-    await talk.execute(command)
-    subnet = await talk.execute(addresses.SoftApAddress())
+        await session.execute(wifi.SetMode(WITH_SOFTAP[mode]))
+    await session.execute(command)
+    subnet = await session.execute(addresses.SoftApAddress())
     data = {
         "ssid": wanted.ssid,
         "channel": wanted.channel,
@@ -72,19 +72,19 @@ async def start(talk: ManagementSession, arguments: argparse.Namespace) -> None:
         "encryption": word(encryption),
         "address": subnet and subnet.address,
     }
-    present(arguments, data, lambda: facts(pairs))
+    print_result(arguments, data, lambda: print_fields(pairs))
 
 
-async def stop(talk: ManagementSession, arguments: argparse.Namespace) -> None:
-    mode = await talk.execute(wifi.Mode())
+async def stop(session: ManagementSession, arguments: argparse.Namespace) -> None:
+    mode = await session.execute(wifi.Mode())
     if mode in WITHOUT_SOFTAP:
-        await keep_settings(talk, arguments)
-        await talk.execute(wifi.SetMode(WITHOUT_SOFTAP[mode]))
-    present(arguments, {"ssid": None}, lambda: print("off"))
+        await keep_settings(session, arguments)
+        await session.execute(wifi.SetMode(WITHOUT_SOFTAP[mode]))
+    print_result(arguments, {"ssid": None}, lambda: print("off"))
 
 
-async def stations(talk: ManagementSession, arguments: argparse.Namespace) -> None:
-    found = await talk.execute(softap.Stations())
+async def stations(session: ManagementSession, arguments: argparse.Namespace) -> None:
+    found = await session.execute(softap.Stations())
 
     def show() -> None:
         if found:
@@ -92,23 +92,23 @@ async def stations(talk: ManagementSession, arguments: argparse.Namespace) -> No
         else:
             print("no stations")
 
-    present(arguments, {"stations": found}, show)
+    print_result(arguments, {"stations": found}, show)
 
 
-async def leases_of(talk: ManagementSession, arguments: argparse.Namespace) -> None:
+async def leases_of(session: ManagementSession, arguments: argparse.Namespace) -> None:
     if arguments.usual or arguments.first is not None:
         if (arguments.first is None) != (arguments.last is None) or (arguments.usual and arguments.first):
             raise UsageError("give the first and the last address, or --usual")
         duration = timedelta(minutes=arguments.minutes)
         leases = None if arguments.usual else dhcp.Leases(duration, arguments.first, arguments.last)
         command = dhcp.SetDhcpServer(leases)
-        command.line(talk.firmware)
-        await keep_settings(talk, arguments)
-        await talk.execute(command)
-    present_leases(arguments, await talk.execute(dhcp.DhcpServer()))
+        command.line(session.firmware)
+        await keep_settings(session, arguments)
+        await session.execute(command)
+    present_leases(arguments, await session.execute(dhcp.DhcpServer()))
 
 
 def present_leases(arguments: argparse.Namespace, leases: dhcp.Leases) -> None:
     minutes = leases.duration // timedelta(minutes=1)
     pairs = {"range": f"{leases.first} to {leases.last}", "for": f"{minutes} minutes"}
-    present(arguments, leases, lambda: facts(pairs))
+    print_result(arguments, leases, lambda: print_fields(pairs))

@@ -24,8 +24,9 @@ from esp32sock.at.commands.catalogue import CATALOGUE
 from esp32sock.at.commands.redaction import redacted
 from esp32sock.at.events import Event, LinkClosed, LinkOpened, ModuleRestarted, UnknownText, WifiChanged
 from esp32sock.at.urcs import Wifi
-from esp32sock.cli.common import FAILED, UsageError, add_options, handle_errors, module_of
-from esp32sock.cli.output import present, printable
+from esp32sock.cli.common import UsageError, add_options, handle_errors, open_module
+from esp32sock.cli.exit_status import FAILED
+from esp32sock.cli.output import print_result, printable
 from esp32sock.errors import CommandError, Error, unwrap_group
 
 if TYPE_CHECKING:
@@ -71,22 +72,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_options(parser)
     parser.add_argument("commands", nargs="*", metavar="COMMAND", help="like AT+GMR; the AT+ may be left out")
-    parser.set_defaults(go=lambda arguments: handle_errors(lambda: go(arguments)))
+    parser.set_defaults(run=lambda arguments: handle_errors(lambda: run(arguments)))
 
 
-def go(arguments: argparse.Namespace) -> int | None:
+def run(arguments: argparse.Namespace) -> int | None:
     if not arguments.commands and sys.stdin.isatty():
         if arguments.json:
             raise UsageError("--json is for commands on the command line or in a pipe")
-        with in_background(arguments) as talk:
-            Console(talk).run()
+        with in_background(arguments) as session:
+            Console(session).run()
         return None
     lines = arguments.commands or [line for line in map(str.strip, sys.stdin) if line]
     commands = [written(line) for line in lines]
-    with in_background(arguments) as talk:
-        said = [say(talk, arguments, command) for command in commands]
+    with in_background(arguments) as session:
+        said = [say(session, arguments, command) for command in commands]
     if arguments.json:
-        present(arguments, {"commands": said}, lambda: None)
+        print_result(arguments, {"commands": said}, lambda: None)
     return FAILED if any(one.result != "OK" for one in said) else None
 
 
@@ -101,9 +102,9 @@ def written(line: str) -> str:
     return text
 
 
-def say(talk: BackgroundTalk, arguments: argparse.Namespace, command: str) -> Reply:
+def say(session: BackgroundTalk, arguments: argparse.Namespace, command: str) -> Reply:
     """Execute one and print its answer as it is, unless JSON is wanted."""
-    answer = talk.say(command)
+    answer = session.say(command)
     if not arguments.json:
         print(*map(printable, answer.lines), answer.result, sep="\n")
     return answer
@@ -112,12 +113,12 @@ def say(talk: BackgroundTalk, arguments: argparse.Namespace, command: str) -> Re
 class BackgroundTalk:
     """A talk in another thread."""
 
-    def __init__(self, talk: ManagementSession, token: trio.lowlevel.TrioToken) -> None:
-        self._talk = talk
+    def __init__(self, session: ManagementSession, token: trio.lowlevel.TrioToken) -> None:
+        self._session = session
         self._token = token
         self._heard = False
-        self.completions = sorted({entry.written for entry in CATALOGUE if entry.exists_in(talk.firmware)})
-        self.firmware = str(talk.firmware)
+        self.completions = sorted({entry.written for entry in CATALOGUE if entry.exists_in(session.firmware)})
+        self.firmware = str(session.firmware)
 
     def say(self, command: str) -> Reply:
         """Blocks for the answer; PortError when the port is lost."""
@@ -133,13 +134,13 @@ class BackgroundTalk:
     async def _execute(self, raw: Raw) -> list[bytes]:
         """The answer, once everything that the module said before it has been told."""
         try:
-            return await self._talk.execute(raw)
+            return await self._session.execute(raw)
         finally:
             for _ in range(
                 2
             ):  # one that is handed over needs a turn to be told, and it may be the first of many
                 await trio.lowlevel.checkpoint()
-                while self._talk.events.statistics().current_buffer_used and self._heard:
+                while self._session.events.statistics().current_buffer_used and self._heard:
                     await trio.lowlevel.checkpoint()
 
     def listen(self, console: Console) -> None:
@@ -151,8 +152,8 @@ class BackgroundTalk:
         trio.lowlevel.spawn_system_task(self._hear, console)
 
     async def _hear(self, console: Console) -> None:
-        async for event in self._talk.events:
-            text = told(event)
+        async for event in self._session.events:
+            text = report(event)
             if text is not None:
                 console.above(text)
 
@@ -161,7 +162,7 @@ def _texts(lines: Sequence[bytes]) -> tuple[str, ...]:
     return tuple(redacted(line).decode("utf-8", "replace") for line in lines)
 
 
-def told(event: Event) -> str | None:
+def report(event: Event) -> str | None:
     """An event in the words of the module."""
     match event:
         case WifiChanged():
@@ -188,8 +189,8 @@ def in_background(arguments: argparse.Namespace) -> Iterator[BackgroundTalk]:
         token = trio.lowlevel.current_trio_token()
         entered.set_result(token)
         with scope:
-            async with module_of(arguments) as talk:
-                started.set_result(BackgroundTalk(talk, token))
+            async with open_module(arguments) as session:
+                started.set_result(BackgroundTalk(session, token))
                 await trio.sleep_forever()
 
     def main() -> None:
@@ -212,16 +213,16 @@ def in_background(arguments: argparse.Namespace) -> Iterator[BackgroundTalk]:
 class Console:
     """The prompt."""
 
-    def __init__(self, talk: BackgroundTalk) -> None:
-        self._talk = talk
+    def __init__(self, session: BackgroundTalk) -> None:
+        self._session = session
         self._waiting = False
         """Whether the prompt stands at the cursor."""
 
     def run(self) -> None:
         """Until the end of input, or `quit`."""
-        print(f"{self._talk.firmware}\nTab completes, the arrows remember, `quit` or Ctrl-D leaves.")
-        self._talk.listen(self)
-        with history(), completing(self._talk.completions):
+        print(f"{self._session.firmware}\nTab completes, the arrows remember, `quit` or Ctrl-D leaves.")
+        self._session.listen(self)
+        with history(), completing(self._session.completions):
             while (line := self._read()) not in (None, "quit", "exit"):
                 if line:
                     self._obey(line)
@@ -244,7 +245,7 @@ class Console:
             command = written(line)
             if redacted(command.encode()) == command.encode():
                 readline.add_history(line)
-            answer = self._talk.say(command)
+            answer = self._session.say(command)
         except (UsageError, ValueError, Error) as error:
             print(error)
             return

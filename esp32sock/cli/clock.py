@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import trio
 
 from esp32sock.at.commands import sntp
-from esp32sock.cli.common import FAILED, add_options, set_job
-from esp32sock.cli.output import facts, present
+from esp32sock.cli.common import add_options, set_job
+from esp32sock.cli.exit_status import FAILED
+from esp32sock.cli.output import print_fields, print_result
 
 if TYPE_CHECKING:
     import argparse
@@ -31,29 +32,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_job(parser, job)
 
 
-async def job(talk: ManagementSession, arguments: argparse.Namespace) -> int | None:
-    source = await talk.execute(sntp.GetTimeSource())
+async def job(session: ManagementSession, arguments: argparse.Namespace) -> int | None:
+    source = await session.execute(sntp.GetTimeSource())
     if source is None or arguments.zone is not None or arguments.server:
         zone = arguments.zone if arguments.zone is not None else source.zone if source else 0
         source = sntp.TimeSource(zone, tuple(arguments.server))
-        await talk.execute(sntp.SetTimeSource(source))
-        source = await talk.execute(sntp.GetTimeSource()) or source
-    now = await told(talk, arguments.timeout)
+        await session.execute(sntp.SetTimeSource(source))
+        source = await session.execute(sntp.GetTimeSource()) or source
+    now = await time_from_server(session, arguments.timeout)
     data = {"time": now, "zone": source.zone, "servers": source.servers}
     pairs = {
         "time": now.isoformat(" ") if now else f"none within {arguments.timeout:g} s",
         "zone": f"UTC{source.zone:+d}" if source.zone else "UTC",
         "servers": ", ".join(source.servers),
     }
-    present(arguments, data, lambda: facts(pairs))
+    print_result(arguments, data, lambda: print_fields(pairs))
     return None if now else FAILED
 
 
-async def told(talk: ManagementSession, timeout: float) -> datetime | None:
+async def time_from_server(session: ManagementSession, timeout: float) -> datetime | None:
     """The time, once a server has told it."""
     with trio.move_on_after(timeout):
         while True:
-            now = await talk.execute(sntp.Time())
+            now = await session.execute(sntp.Time())
             if now is not None:
                 return now
             await trio.sleep(ASK_S)

@@ -12,7 +12,7 @@ import trio
 
 from esp32sock.at.commands import basic
 from esp32sock.at.commands.catalogue import CATALOGUE
-from esp32sock.cli import INTERRUPTED
+from esp32sock.cli.exit_status import FAILED, INTERRUPTED, NO_MODULE, USAGE
 from esp32sock.cli.output import printable
 from esp32sock.engine.management import ManagementSession, open_management_session
 from esp32sock.engine.options import DEFAULT_BAUD
@@ -26,12 +26,10 @@ if TYPE_CHECKING:
 
     from esp32sock.at.commands import Command
 
-    Words = _SubParsersAction[argparse.ArgumentParser]
+    Subparsers = _SubParsersAction[argparse.ArgumentParser]
     Job = Callable[[ManagementSession, argparse.Namespace], Awaitable[int | None]]
 
 R = TypeVar("R")
-
-FAILED, MISUSED, NO_MODULE = 1, 2, os.EX_UNAVAILABLE
 
 
 class UsageError(Exception):
@@ -55,16 +53,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def add_words(parser: argparse.ArgumentParser) -> Words:
+def add_subparsers(parser: argparse.ArgumentParser) -> Subparsers:
     """A word that has words of its own."""
     return parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
 
 def add_subcommand(
-    words: Words, name: str, job: Job, help_: str, *, stores: bool = False
+    commands: Subparsers, name: str, job: Job, help_: str, *, stores: bool = False
 ) -> argparse.ArgumentParser:
     """One of them, whose job is to talk to the module."""
-    parser = words.add_parser(name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.")
+    parser = commands.add_parser(name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.")
     add_options(parser)
     if stores:
         add_storing(parser)
@@ -74,10 +72,12 @@ def add_subcommand(
 
 def set_job(parser: argparse.ArgumentParser, job: Job) -> None:
     """What talks to the module once the words are read."""
-    parser.set_defaults(go=lambda arguments: talk_to(arguments, lambda talk: job(talk, arguments)))
+    parser.set_defaults(
+        run=lambda arguments: run_with_module(arguments, lambda session: job(session, arguments))
+    )
 
 
-def port_of(arguments: argparse.Namespace) -> str:
+def port_from(arguments: argparse.Namespace) -> str:
     """The port that was named; UsageError when there is none."""
     port = arguments.port or os.environ.get(PORT_VARIABLE)
     if not port:
@@ -85,26 +85,28 @@ def port_of(arguments: argparse.Namespace) -> str:
     return str(port)
 
 
-def talk_to(arguments: argparse.Namespace, job: Callable[[ManagementSession], Awaitable[int | None]]) -> int:
+def run_with_module(
+    arguments: argparse.Namespace, job: Callable[[ManagementSession], Awaitable[int | None]]
+) -> int:
     """Find the module and do the job with it; the exit status."""
 
     async def run() -> int | None:
-        async with module_of(arguments) as talk:
-            return await job(talk)
+        async with open_module(arguments) as session:
+            return await job(session)
 
-    return handle_errors(lambda: running(run))
+    return handle_errors(lambda: run_trio(run))
 
 
 @asynccontextmanager
-async def module_of(arguments: argparse.Namespace) -> AsyncIterator[ManagementSession]:
+async def open_module(arguments: argparse.Namespace) -> AsyncIterator[ManagementSession]:
     """The module that `add_port` is about; what `open_management_session` raises, and UsageError."""
-    async with open_management_session(port_of(arguments), arguments.baud) as talk:
+    async with open_management_session(port_from(arguments), arguments.baud) as session:
         if arguments.rtscts:
-            talk.port.set_rtscts(True)
-        yield talk
+            session.port.set_rtscts(True)
+        yield session
 
 
-def running(job: Callable[[], Awaitable[R]]) -> R:
+def run_trio(job: Callable[[], Awaitable[R]]) -> R:
     """Run it under trio; an interrupt arrives where the job itself waits, never amid the dialogue."""
     return trio.run(job, restrict_keyboard_interrupt_to_checkpoints=True)
 
@@ -127,7 +129,7 @@ def _status(error: BaseException) -> int | None:
         case KeyboardInterrupt():
             return INTERRUPTED
         case UsageError() | ValueError():
-            return MISUSED
+            return USAGE
         case PortError():
             return NO_MODULE
         case Error():
@@ -164,23 +166,23 @@ def add_storing(parser: argparse.ArgumentParser) -> None:
     )
 
 
-async def keep_settings(talk: ManagementSession, arguments: argparse.Namespace) -> None:
+async def keep_settings(session: ManagementSession, arguments: argparse.Namespace) -> None:
     """What is set from here on is stored, or with --temporary is not."""
-    if talk.firmware.has_sysstore:
-        await talk.execute(basic.StoreSettings(on=not arguments.temporary))
+    if session.firmware.has_sysstore:
+        await session.execute(basic.StoreSettings(on=not arguments.temporary))
     elif arguments.temporary:
-        raise UsageError(f"--temporary needs firmware 2.1 or later; this is {talk.firmware}")
+        raise UsageError(f"--temporary needs firmware 2.1 or later; this is {session.firmware}")
 
 
-async def execute_if_supported(talk: ManagementSession, command: Command[R]) -> R:
+async def execute_if_supported(session: ManagementSession, command: Command[R]) -> R:
     """Run a command that not every firmware has; the error says which have it."""
     entries = [entry for entry in CATALOGUE if entry.command is type(command)]
     try:
-        return await talk.execute(command)
+        return await session.execute(command)
     except CommandError as error:
-        if entries and not any(entry.exists_in(talk.firmware) for entry in entries):
+        if entries and not any(entry.exists_in(session.firmware) for entry in entries):
             since = ".".join(map(str, entries[0].since))
             raise Error(
-                f"{command.label} exists from firmware {since} on; this is {talk.firmware}"
+                f"{command.label} exists from firmware {since} on; this is {session.firmware}"
             ) from error
         raise

@@ -40,13 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "~/.zshrc."
     )
     parser.add_argument("shell", choices=SHELLS, help="whose script")
-    parser.set_defaults(go=go)
+    parser.set_defaults(run=run)
 
 
-def go(arguments: argparse.Namespace) -> int:
-    from esp32sock.cli import WORDS, parser_for  # noqa: PLC0415 - it is what imports this
-
-    print(SHELLS[arguments.shell](list(places(parser_for(*WORDS)))), end="")
+def run(arguments: argparse.Namespace) -> int:
+    print(SHELLS[arguments.shell](list(places(arguments.full_parser()))), end="")
     return 0
 
 

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Run unmodified programs over a simulated module, and show what that looked like on its serial line."
     )
     parser.add_argument("--baud", type=int, default=DEFAULT_BAUD, help="of that line (%(default)s)")
-    parser.set_defaults(go=go)
+    parser.set_defaults(run=run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class _Server(BaseHTTPRequestHandler):
         """The table says it all."""
 
 
-def go(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """0 when everything arrived as it was sent."""
     print(
         f"esp32sock demo: {BUILD} build; a simulated ESP32 (firmware 2.4) on a pty at {arguments.baud} baud"

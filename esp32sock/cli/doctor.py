@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import trio
 
 from esp32sock.at.commands import Raw, addresses, basic, ping, tcpip, wifi
-from esp32sock.cli.common import FAILED, NO_MODULE, add_options, handle_errors, module_of, port_of, running
-from esp32sock.cli.output import present, printable
+from esp32sock.cli.common import add_options, handle_errors, open_module, port_from, run_trio
+from esp32sock.cli.exit_status import FAILED, NO_MODULE
+from esp32sock.cli.output import print_result, printable
 from esp32sock.errors import (
     CommandBusy,
     CommandError,
@@ -130,10 +131,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_options(parser)
     parser.add_argument("--name", default="example.com", help="the name to look up (%(default)s)")
-    parser.set_defaults(go=lambda arguments: handle_errors(lambda: go(arguments)))
+    parser.set_defaults(run=lambda arguments: handle_errors(lambda: run(arguments)))
 
 
-def go(arguments: argparse.Namespace) -> int | None:
+def run(arguments: argparse.Namespace) -> int | None:
     findings: list[Finding] = []
 
     def tell(finding: Finding) -> None:
@@ -143,7 +144,7 @@ def go(arguments: argparse.Namespace) -> int | None:
 
     reached = examine(arguments, tell)
     problems = [one for one in findings if one.verdict is Verdict.PROBLEM]
-    present(arguments, {"findings": findings, "healthy": not problems}, lambda: summary(findings))
+    print_result(arguments, {"findings": findings, "healthy": not problems}, lambda: summary(findings))
     return (FAILED if problems else None) if reached else NO_MODULE
 
 
@@ -161,19 +162,19 @@ def summary(findings: list[Finding]) -> None:
 
 def examine(arguments: argparse.Namespace, tell: Callable[[Finding], None]) -> bool:
     """All checks; whether there was a module at all."""
-    url = port_of(arguments)
+    url = port_from(arguments)
 
     async def run() -> None:
-        async with module_of(arguments) as talk:
+        async with open_module(arguments) as session:
             tell(well("port", f"{url} may be opened and answers at {arguments.baud} baud"))
             for check in CHECKS:
-                finding = await check(talk, arguments)
+                finding = await check(session, arguments)
                 tell(finding)
                 if finding.verdict is Verdict.PROBLEM:
                     return  # what lies behind it cannot be looked at
 
     try:
-        running(run)
+        run_trio(run)
     except BaseException as raised:
         error = unwrap_group(raised)
         match error:
@@ -212,48 +213,48 @@ def _garbled(error: Error) -> Finding:
     )
 
 
-async def firmware(talk: ManagementSession, arguments: argparse.Namespace) -> Finding:
+async def firmware(session: ManagementSession, arguments: argparse.Namespace) -> Finding:
     """Which generation, and what is known of it."""
-    text = str(talk.firmware).removeprefix("AT version:")
-    if talk.firmware.at_least(*OLD):
+    text = str(session.firmware).removeprefix("AT version:")
+    if session.firmware.at_least(*OLD):
         return well("firmware", text)
     advice = "2.1 and later spare the flash and do not lose data while sending: `esp32sock update`"
     return warning("firmware", text, "old-firmware", advice)
 
 
-async def dialect(talk: ManagementSession, arguments: argparse.Namespace) -> Finding:
+async def dialect(session: ManagementSession, arguments: argparse.Namespace) -> Finding:
     """What this generation can do that others cannot, as far as it matters to sockets."""
-    firmware = talk.firmware
+    firmware = session.firmware
     stored = "can stay out of the flash" if firmware.has_sysstore else "always go to the flash"
     release = ".".join(map(str, firmware.version[:2]))
     return well("dialect", f"AT of {release}: {firmware.cipsend_max} bytes a send, settings {stored}")
 
 
-async def adapter(talk: ManagementSession, arguments: argparse.Namespace) -> Finding:
+async def adapter(session: ManagementSession, arguments: argparse.Namespace) -> Finding:
     """Low-latency mode, which opening the port asked for; only FTDI's adapters have something to read."""
-    timer = latency_ms(talk.port.name)
+    timer = latency_ms(session.port.name)
     if timer is None:
         return well("adapter", "no latency timer to set; the round trip tells")
     if timer > LOW_LATENCY_MS:
-        path = LATENCY.format(Path(talk.port.name).name)
+        path = LATENCY.format(Path(session.port.name).name)
         advice = f"low-latency mode was refused: as root, `echo {LOW_LATENCY_MS} > {path}`"
         return warning("adapter", f"its latency timer is {timer} ms", "slow-adapter", advice)
     return well("adapter", f"low-latency mode is on, its timer is {timer} ms")
 
 
-async def line(talk: ManagementSession, arguments: argparse.Namespace) -> Finding:
+async def line(session: ManagementSession, arguments: argparse.Namespace) -> Finding:
     """The same question many times: every answer must be whole, and soon."""
     answers, trips = set(), []
     for _ in range(EXCHANGES):
-        answers.add(await talk.execute(basic.Version()))
+        answers.add(await session.execute(basic.Version()))
         began = trio.current_time()
-        await talk.execute(basic.Test())
+        await session.execute(basic.Test())
         trips.append(trio.current_time() - began)
     if len(answers) > 1:
         return _garbled(Error(f"{EXCHANGES} times the same question, {len(answers)} different answers"))
     trip = statistics.median(trips)
     found = f"{EXCHANGES} of {EXCHANGES} answers whole, round trip {trip * 1000:.1f} ms"
-    own_s = len(b"AT\r\n\r\nOK\r\n") * talk.dialogue.session.s_per_byte
+    own_s = len(b"AT\r\n\r\nOK\r\n") * session.dialogue.session.s_per_byte
     quickest_s = statistics.quantiles(trips)[0]  # an adapter waits always, a busy machine sometimes
     if quickest_s - own_s > SLOW_S:
         advice = "the adapter waits before it hands on: another one, or another driver, may not"
@@ -269,11 +270,11 @@ def latency_ms(port: str) -> int | None:
         return None
 
 
-async def throughput(talk: ManagementSession, arguments: argparse.Namespace) -> Finding:
+async def throughput(session: ManagementSession, arguments: argparse.Namespace) -> Finding:
     """How fast much text comes; the best of a few, since this machine may have other things to do."""
     rate_bytes_per_s, expected_s = 0.0, 1.0
     for _ in range(PASSES):
-        heard_bytes, seconds, expected_s = await much_text(talk)
+        heard_bytes, seconds, expected_s = await much_text(session)
         rate_bytes_per_s = max(rate_bytes_per_s, heard_bytes / seconds)
         if seconds <= SLOW_LINE * expected_s:
             break
@@ -286,24 +287,24 @@ async def throughput(talk: ManagementSession, arguments: argparse.Namespace) -> 
     return well("throughput", found)
 
 
-async def much_text(talk: ManagementSession) -> tuple[int, float, float]:
+async def much_text(session: ManagementSession) -> tuple[int, float, float]:
     """The bytes heard, the seconds that took, and those that the rate and the round trips explain."""
-    began, heard = trio.current_time(), talk.dialogue.heard_bytes
-    await talk.execute(basic.Test())
+    began, heard = trio.current_time(), session.dialogue.heard_bytes
+    await session.execute(basic.Test())
     trip_s = trio.current_time() - began
-    trips, began, heard = 0, trio.current_time(), talk.dialogue.heard_bytes
-    while talk.dialogue.heard_bytes - heard < LEAST_BYTES:
-        if await talk.has(Raw(b"AT+CMD?")) is None:
-            await talk.execute(basic.Version())
+    trips, began, heard = 0, trio.current_time(), session.dialogue.heard_bytes
+    while session.dialogue.heard_bytes - heard < LEAST_BYTES:
+        if await session.has(Raw(b"AT+CMD?")) is None:
+            await session.execute(basic.Version())
             trips += 1
         trips += 1
-    count = talk.dialogue.heard_bytes - heard
-    return count, trio.current_time() - began, count * talk.dialogue.session.s_per_byte + trips * trip_s
+    count = session.dialogue.heard_bytes - heard
+    return count, trio.current_time() - began, count * session.dialogue.session.s_per_byte + trips * trip_s
 
 
-async def flow_control(talk: ManagementSession, arguments: argparse.Namespace) -> Finding:
+async def flow_control(session: ManagementSession, arguments: argparse.Namespace) -> Finding:
     """Whether both sides can hold each other back."""
-    settings = await talk.has(basic.Uart())
+    settings = await session.has(basic.Uart())
     flow = settings.flow if settings is not None else basic.FlowControl.NONE
     found = {
         basic.FlowControl.NONE: "neither side can hold the other back",
@@ -317,25 +318,25 @@ async def flow_control(talk: ManagementSession, arguments: argparse.Namespace) -
     return well("flow control", found)
 
 
-async def memory(talk: ManagementSession, arguments: argparse.Namespace) -> Finding:
-    free = (await talk.execute(basic.FreeMemory())).free_bytes
+async def memory(session: ManagementSession, arguments: argparse.Namespace) -> Finding:
+    free = (await session.execute(basic.FreeMemory())).free_bytes
     found = f"{free} bytes free"
     if free < LOW_BYTES:
         return warning("memory", found, "low-memory", "a TLS link may need more: close links, or restart it")
     return well("memory", found)
 
 
-async def station(talk: ManagementSession, arguments: argparse.Namespace) -> Finding:
+async def station(session: ManagementSession, arguments: argparse.Namespace) -> Finding:
     """Joined, with an address, in reach."""
-    if await talk.execute(wifi.Mode()) in (wifi.WifiMode.OFF, wifi.WifiMode.SOFTAP):
+    if await session.execute(wifi.Mode()) in (wifi.WifiMode.OFF, wifi.WifiMode.SOFTAP):
         return problem("Wi-Fi", "the station is off", "station-off", "`esp32sock wifi join SSID` turns it on")
-    joined = await talk.execute(wifi.Joined())
+    joined = await session.execute(wifi.Joined())
     if joined is None:
         return problem(
             "Wi-Fi", "joined to nothing", "not-joined", "`esp32sock wifi scan`, then `wifi join SSID`"
         )
     name = printable(joined.ssid)
-    subnet = await talk.execute(addresses.StationAddress())
+    subnet = await session.execute(addresses.StationAddress())
     if subnet is None:
         advice = "does DHCP answer there? `esp32sock wifi static ADDRESS GATEWAY NETMASK` does without"
         return problem("Wi-Fi", f"joined to {name}, without an address", "no-address", advice)
@@ -345,13 +346,13 @@ async def station(talk: ManagementSession, arguments: argparse.Namespace) -> Fin
     return well("Wi-Fi", found)
 
 
-async def gateway(talk: ManagementSession, arguments: argparse.Namespace) -> Finding:
+async def gateway(session: ManagementSession, arguments: argparse.Namespace) -> Finding:
     """Whether the first stop on the way out answers, where the firmware can ask it."""
-    subnet = await talk.execute(addresses.StationAddress())
+    subnet = await session.execute(addresses.StationAddress())
     if subnet is None or subnet.gateway is None:
         return well("gateway", "not told by this firmware")
     try:
-        trip = await talk.execute(ping.Ping(str(subnet.gateway)))
+        trip = await session.execute(ping.Ping(str(subnet.gateway)))
     except CommandError as error:
         if b"+PING:TIMEOUT" not in error.lines:
             return well("gateway", f"{subnet.gateway}; this firmware cannot ask it")
@@ -363,9 +364,9 @@ async def gateway(talk: ManagementSession, arguments: argparse.Namespace) -> Fin
 NAMES_ADVICE = "has the network a name server and a way out? --name looks up another name"
 
 
-async def names(talk: ManagementSession, arguments: argparse.Namespace) -> Finding:
+async def names(session: ManagementSession, arguments: argparse.Namespace) -> Finding:
     try:
-        found = await talk.execute(tcpip.Resolve(arguments.name))
+        found = await session.execute(tcpip.Resolve(arguments.name))
     except (CommandTimeout, CommandBusy) as error:
         return problem("names", str(error), "no-names", NAMES_ADVICE)
     except CommandError:

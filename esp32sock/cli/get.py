@@ -21,8 +21,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from esp32sock.cli.common import UsageError, add_options, handle_errors, port_of
-from esp32sock.cli.output import present
+from esp32sock.cli.common import UsageError, add_options, handle_errors, port_from
+from esp32sock.cli.output import print_result
 from esp32sock.net.local_interface import attach, detach
 from esp32sock.shims.monkey import patched
 
@@ -56,10 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_options(parser)
     parser.add_argument("url", help="http:// or https://")
     parser.add_argument("-o", "--output", metavar="FILE", help="write it there (with --json needed)")
-    parser.set_defaults(go=go)
+    parser.set_defaults(run=run)
 
 
-def go(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     return handle_errors(lambda: fetch(arguments))
 
 
@@ -85,13 +85,13 @@ def checked_url(url: str) -> str:
 
 def report(arguments: argparse.Namespace, done: Transfer) -> None:
     """To programs on stdout; to people on stderr, since stdout may be the page."""
-    present(arguments, done, lambda: print(done, file=sys.stderr))
+    print_result(arguments, done, lambda: print(done, file=sys.stderr))
 
 
 @contextmanager
 def over_the_module(arguments: argparse.Namespace) -> Iterator[None]:
     """Every socket on the module, until what was sent is delivered."""
-    attach(port_of(arguments), baudrate=arguments.baud, rtscts=arguments.rtscts)
+    attach(port_from(arguments), baudrate=arguments.baud, rtscts=arguments.rtscts)
     try:
         with patched():
             yield

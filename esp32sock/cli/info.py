@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from esp32sock.at.commands import basic, tcpip, wifi
-from esp32sock.cli.common import add_options, port_of, talk_to
-from esp32sock.cli.output import facts, present, printable, word
+from esp32sock.cli.common import add_options, port_from, run_with_module
+from esp32sock.cli.output import print_fields, print_result, printable, word
 
 if TYPE_CHECKING:
     import argparse
@@ -34,26 +34,26 @@ class Info:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Tell what module this is and how it is set. Changes nothing but its echo."
     add_options(parser)
-    parser.set_defaults(go=go)
+    parser.set_defaults(run=run)
 
 
-def go(arguments: argparse.Namespace) -> int:
-    async def job(talk: ManagementSession) -> None:
-        info = await read(port_of(arguments), talk)
-        present(arguments, info, lambda: show(info))
+def run(arguments: argparse.Namespace) -> int:
+    async def job(session: ManagementSession) -> None:
+        info = await read(port_from(arguments), session)
+        print_result(arguments, info, lambda: show(info))
 
-    return talk_to(arguments, job)
+    return run_with_module(arguments, job)
 
 
-async def read(port: str, talk: ManagementSession) -> Info:
-    run, firmware = talk.execute, talk.firmware
+async def read(port: str, session: ManagementSession) -> Info:
+    run, firmware = session.execute, session.firmware
     return Info(
         port,
         str(firmware),
         firmware.version,
         firmware.chip,
-        await talk.has(basic.FreeMemory()),
-        await talk.has(basic.Uart()),
+        await session.has(basic.FreeMemory()),
+        await session.has(basic.Uart()),
         await run(wifi.Mode()),
         await run(wifi.Joined()),
         await run(wifi.OwnAddresses()),
@@ -63,7 +63,7 @@ async def read(port: str, talk: ManagementSession) -> Info:
 
 def show(info: Info) -> None:
     memory, serial, network, own = info.memory, info.serial, info.network, info.addresses
-    facts(
+    print_fields(
         {
             "port": info.port,
             "firmware": info.firmware.removeprefix("AT version:"),

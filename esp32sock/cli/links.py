@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from esp32sock.at.commands import servers, tcpip
 from esp32sock.cli.common import add_options, set_job
-from esp32sock.cli.output import present, table
+from esp32sock.cli.output import print_result, table
 
 if TYPE_CHECKING:
     import argparse
@@ -20,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_job(parser, job)
 
 
-async def job(talk: ManagementSession, arguments: argparse.Namespace) -> None:
-    links = await talk.execute(tcpip.Links())
-    server = await talk.has(servers.GetServer())
+async def job(session: ManagementSession, arguments: argparse.Namespace) -> None:
+    links = await session.execute(tcpip.Links())
+    server = await session.has(servers.GetServer())
     rows = [
         (link.link_id, link.kind, f"{link.remote[0]}:{link.remote[1]}", link.local_port, opener(link))
         for link in links
@@ -36,7 +36,7 @@ async def job(talk: ManagementSession, arguments: argparse.Namespace) -> None:
         if server is not None:
             print(f"listens on port {server.port} ({server.kind})")
 
-    present(arguments, {"links": links, "server": server}, show)
+    print_result(arguments, {"links": links, "server": server}, show)
 
 
 def opener(link: tcpip.LinkStatus) -> str:

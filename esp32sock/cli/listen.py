@@ -7,7 +7,7 @@ import selectors
 from typing import TYPE_CHECKING
 
 from esp32sock import socket
-from esp32sock.cli.common import UsageError, add_options, handle_errors, port_of
+from esp32sock.cli.common import UsageError, add_options, handle_errors, port_from
 from esp32sock.cli.output import printable
 from esp32sock.net.local_interface import attach, detach
 
@@ -26,17 +26,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("listen_port", type=int, metavar="PORT", help="the module's port")
     parser.add_argument("--echo", action="store_true", help="send back what they say")
     parser.add_argument("--clients", type=int, metavar="N", help="end once so many have come and gone")
-    parser.set_defaults(go=go)
+    parser.set_defaults(run=run)
 
 
-def go(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     return handle_errors(lambda: serve(arguments))
 
 
 def serve(arguments: argparse.Namespace) -> None:
     if not 1 <= arguments.listen_port <= 65535:
         raise UsageError(f"port {arguments.listen_port} is outside 1 to 65535")
-    interface = attach(port_of(arguments), baudrate=arguments.baud, rtscts=arguments.rtscts)
+    interface = attach(port_from(arguments), baudrate=arguments.baud, rtscts=arguments.rtscts)
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
             listener.bind(("0.0.0.0", arguments.listen_port))
@@ -86,7 +86,7 @@ class _Clients:
             data = b""
             self._tell("failed", self._names[client], str(error))
         if data:
-            self._tell("said", self._names[client], data.decode("utf-8", "replace"))
+            self._tell("data", self._names[client], data.decode("utf-8", "replace"))
             return
         ready.unregister(client)
         client.close()

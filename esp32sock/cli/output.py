@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
-def present(arguments: argparse.Namespace, data: object, show: Callable[[], None]) -> None:
+def print_result(arguments: argparse.Namespace, data: object, show: Callable[[], None]) -> None:
     """JSON for programs, else what `show` prints."""
     if arguments.json:
-        print(json.dumps(plain(data), indent=2))
+        print(json.dumps(to_json(data), indent=2))
     else:
         show()
 
 
-def plain(value: object) -> object:
+def to_json(value: object) -> object:
     """As JSON has it: durations in seconds, addresses and times as text, enums by their small names."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Enum):
         return word(value)
     if isinstance(value, timedelta):
@@ -40,9 +40,9 @@ def plain(value: object) -> object:
     if isinstance(value, IPv4Address | IPv6Address):
         return str(value)
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
+        return {key: to_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [to_json(item) for item in value]
     return value
 
 
@@ -51,7 +51,7 @@ def word(value: Enum) -> str:
     return value.name.lower().replace("_", "-")
 
 
-def facts(pairs: Mapping[str, object]) -> None:
+def print_fields(pairs: Mapping[str, object]) -> None:
     """One line a fact, aligned; what is None is not known and not shown."""
     known = {name: value for name, value in pairs.items() if value is not None}
     width = max(map(len, known), default=0)

@@ -42,10 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_job(parser, job)
 
 
-async def job(talk: ManagementSession, arguments: argparse.Namespace) -> None:
+async def job(session: ManagementSession, arguments: argparse.Namespace) -> None:
     if arguments.wait < 0:
         raise UsageError("--wait is a time from 0 up")
-    async with open_passthrough(talk, arguments.host, arguments.host_port, arguments.kind or "TCP") as stream:
+    async with open_passthrough(
+        session, arguments.host, arguments.host_port, arguments.kind or "TCP"
+    ) as stream:
         _note(f"connected with {arguments.host}:{arguments.host_port}; Ctrl-D leaves")
         async with trio.open_nursery() as nursery:
             send, heard = trio.open_memory_channel[None](0)

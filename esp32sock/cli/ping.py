@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import trio
 
 from esp32sock.at.commands import ping
-from esp32sock.cli.common import FAILED, UsageError, add_options, execute_if_supported, set_job
-from esp32sock.cli.output import present
+from esp32sock.cli.common import UsageError, add_options, execute_if_supported, set_job
+from esp32sock.cli.exit_status import FAILED
+from esp32sock.cli.output import print_result
 from esp32sock.errors import CommandError, CommandTimeout
 
 if TYPE_CHECKING:
@@ -31,27 +32,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_job(parser, job)
 
 
-async def job(talk: ManagementSession, arguments: argparse.Namespace) -> int | None:
+async def job(session: ManagementSession, arguments: argparse.Namespace) -> int | None:
     if arguments.count < 1:
         raise UsageError("ping at least once")
     trips: list[timedelta | None] = []
     for number in range(arguments.count):
         if number:
             await trio.sleep(arguments.interval)
-        trip = await once(talk, arguments.host)
+        trip = await once(session, arguments.host)
         trips.append(trip)
         if not arguments.json:
             print(f"{arguments.host}: {_text(trip)}", flush=True)
     answered = [trip for trip in trips if trip is not None]
     data = {"host": arguments.host, "round_trips": trips, "lost": len(trips) - len(answered)}
-    present(arguments, data, lambda: _summary(trips, answered))
+    print_result(arguments, data, lambda: _summary(trips, answered))
     return None if answered else FAILED
 
 
-async def once(talk: ManagementSession, host: str) -> timedelta | None:
+async def once(session: ManagementSession, host: str) -> timedelta | None:
     """The round trip; None without an answer. A firmware without the command is an error."""
     try:
-        return await execute_if_supported(talk, ping.Ping(host))
+        return await execute_if_supported(session, ping.Ping(host))
     except CommandTimeout:
         raise
     except CommandError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from serial.tools import list_ports
 
 from esp32sock.cli.common import add_json
-from esp32sock.cli.output import present, table
+from esp32sock.cli.output import print_result, table
 
 if TYPE_CHECKING:
     import argparse
@@ -44,10 +44,10 @@ class Listed:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "List the serial ports of this machine."
     add_json(parser)
-    parser.set_defaults(go=go)
+    parser.set_defaults(run=run)
 
 
-def go(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     found = listed()
 
     def show() -> None:
@@ -58,7 +58,7 @@ def go(arguments: argparse.Namespace) -> int:
         else:
             print("no serial ports: is the board plugged in, with a cable that carries data?")
 
-    present(arguments, {"ports": found}, show)
+    print_result(arguments, {"ports": found}, show)
     return 0
 
 

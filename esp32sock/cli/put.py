@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="what to send")
     parser.add_argument("url", help="http:// or https://")
     parser.add_argument("--method", choices=("PUT", "POST"), default="PUT", help="of HTTP (%(default)s)")
-    parser.set_defaults(go=go)
+    parser.set_defaults(run=run)
 
 
 class _Watched(io.BytesIO):
@@ -38,7 +38,7 @@ class _Watched(io.BytesIO):
         return piece
 
 
-def go(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     return handle_errors(lambda: send(arguments))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from esp32sock.at.commands import tcpip
 from esp32sock.cli.common import add_options, set_job
-from esp32sock.cli.output import present
+from esp32sock.cli.output import print_result
 
 if TYPE_CHECKING:
     import argparse
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_job(parser, job)
 
 
-async def job(talk: ManagementSession, arguments: argparse.Namespace) -> None:
-    found = await talk.execute(tcpip.Resolve(arguments.name))
+async def job(session: ManagementSession, arguments: argparse.Namespace) -> None:
+    found = await session.execute(tcpip.Resolve(arguments.name))
     data = {"name": arguments.name, "addresses": found}
-    present(arguments, data, lambda: print(*found, sep="\n"))
+    print_result(arguments, data, lambda: print(*found, sep="\n"))

@@ -8,8 +8,9 @@ import trio
 
 from esp32sock.at.commands import basic
 from esp32sock.at.events import ModuleRestarted
-from esp32sock.cli.common import FAILED, add_options, set_job
-from esp32sock.cli.output import present
+from esp32sock.cli.common import add_options, set_job
+from esp32sock.cli.exit_status import FAILED
+from esp32sock.cli.output import print_result
 from esp32sock.cli.prompts import add_yes, confirmed
 
 if TYPE_CHECKING:
@@ -28,22 +29,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_job(parser, job)
 
 
-async def job(talk: ManagementSession, arguments: argparse.Namespace) -> int | None:
+async def job(session: ManagementSession, arguments: argparse.Namespace) -> int | None:
     question = "Every setting, network and password on the module is forgotten, every link ends."
     await confirmed(arguments, question)
-    await talk.execute(basic.Restore())
-    restarted = await until_restarted(talk, RESTART_S)
+    await session.execute(basic.Restore())
+    restarted = await until_restarted(session, RESTART_S)
     words = "restored; it runs at 115200 baud now"
     if not restarted:
         words = f"it said OK, but nothing was heard of it for {RESTART_S:g} s; it may run at another rate now"
-    present(arguments, {"restarted": restarted}, lambda: print(words))
+    print_result(arguments, {"restarted": restarted}, lambda: print(words))
     return None if restarted else FAILED
 
 
-async def until_restarted(talk: ManagementSession, timeout: float) -> bool:
+async def until_restarted(session: ManagementSession, timeout: float) -> bool:
     """Whether `ready` is heard in time."""
     with trio.move_on_after(timeout):
-        async for event in talk.events:
+        async for event in session.events:
             if isinstance(event, ModuleRestarted):
                 return True
     return False

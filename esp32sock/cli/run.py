@@ -33,10 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-m", dest="module", action="store_true", help="the program is a module's name")
     parser.add_argument("program", metavar="PROGRAM", help="a script, or with -m a module")
     parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="the program's own arguments")
-    parser.set_defaults(go=go)
+    parser.set_defaults(run=run)
 
 
-def go(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     port = arguments.port or os.environ.get(PORT_VARIABLE)
     if not port:
         print(f"esp32sock run: name a port with --port, or set {PORT_VARIABLE}", file=sys.stderr)

@@ -13,4 +13,4 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Run a simulated ESP32 with AT firmware."
     cli.add_arguments(parser)
-    parser.set_defaults(go=cli.run)
+    parser.set_defaults(run=cli.run)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from esp32sock.at.commands import sleep
 from esp32sock.cli.common import UsageError, add_options, set_job
-from esp32sock.cli.output import present, word
+from esp32sock.cli.output import print_result, word
 from esp32sock.cli.prompts import add_yes, confirmed
 
 if TYPE_CHECKING:
@@ -40,17 +40,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_job(parser, job)
 
 
-async def job(talk: ManagementSession, arguments: argparse.Namespace) -> None:
+async def job(session: ManagementSession, arguments: argparse.Namespace) -> None:
     if arguments.time is not None and arguments.mode is not None:
         raise UsageError("give a time or a mode, not both")
     if arguments.time is not None:
         command = sleep.DeepSleep(duration(arguments.time))
-        command.line(talk.firmware)
+        command.line(session.firmware)
         await confirmed(arguments, f"The module ends every link and does not answer for {arguments.time}.")
-        asleep = await talk.execute(command)
-        present(arguments, {"deep_sleep": asleep}, lambda: print(f"asleep for {arguments.time}"))
+        asleep = await session.execute(command)
+        print_result(arguments, {"deep_sleep": asleep}, lambda: print(f"asleep for {arguments.time}"))
         return
     if arguments.mode is not None:
-        await talk.execute(sleep.SetSleep(MODES[arguments.mode]))
-    mode = await talk.execute(sleep.Sleep())
-    present(arguments, {"mode": mode}, lambda: print(word(mode)))
+        await session.execute(sleep.SetSleep(MODES[arguments.mode]))
+    mode = await session.execute(sleep.Sleep())
+    print_result(arguments, {"mode": mode}, lambda: print(word(mode)))

@@ -9,8 +9,9 @@ import trio
 from esp32sock.at.commands import smartconfig
 from esp32sock.at.events import UnknownText, WifiChanged
 from esp32sock.at.urcs import Wifi
-from esp32sock.cli.common import FAILED, add_options, set_job
-from esp32sock.cli.output import present
+from esp32sock.cli.common import add_options, set_job
+from esp32sock.cli.exit_status import FAILED
+from esp32sock.cli.output import print_result
 from esp32sock.cli.wifi import enable_station, status
 from esp32sock.engine.shielded import run_shielded
 
@@ -47,42 +48,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_job(parser, job)
 
 
-async def job(talk: ManagementSession, arguments: argparse.Namespace) -> int | None:
-    await enable_station(talk)
+async def job(session: ManagementSession, arguments: argparse.Namespace) -> int | None:
+    await enable_station(session)
     joined = False
     try:
-        await talk.execute(smartconfig.StartSmartConfig(KINDS[arguments.kind]))
+        await session.execute(smartconfig.StartSmartConfig(KINDS[arguments.kind]))
         if not arguments.json:
             print("waiting for a phone", flush=True)
         with trio.move_on_after(arguments.timeout):
-            joined = await until_joined(talk, quiet=arguments.json)
+            joined = await until_joined(session, quiet=arguments.json)
     finally:
-        await run_shielded(lambda: talk.has(smartconfig.StopSmartConfig()))
-    return await told(talk, arguments, joined=joined)
+        await run_shielded(lambda: session.has(smartconfig.StopSmartConfig()))
+    return await report(session, arguments, joined=joined)
 
 
-async def until_joined(talk: ManagementSession, *, quiet: bool) -> bool:
+async def until_joined(session: ManagementSession, *, quiet: bool) -> bool:
     """Tell what happens until the station has an address; False when the module is gone."""
-    async for event in talk.events:
+    async for event in session.events:
         if isinstance(event, UnknownText) and not quiet:
-            tell(event.text)
+            print_progress(event.text)
         if isinstance(event, WifiChanged) and event.state is Wifi.GOT_IP:
             return True
     return False
 
 
-def tell(text: bytes) -> None:
+def print_progress(text: bytes) -> None:
     for beginning, story in PROGRESS.items():
         if text.startswith(beginning):
             print(story.format(text.removeprefix(beginning).decode("utf-8", "replace")), flush=True)
 
 
-async def told(talk: ManagementSession, arguments: argparse.Namespace, *, joined: bool) -> int | None:
+async def report(session: ManagementSession, arguments: argparse.Namespace, *, joined: bool) -> int | None:
     """How it ended: the station as `wifi status` shows it, or nothing joined."""
     if joined:
-        await status(talk, arguments)
+        await status(session, arguments)
         return None
-    present(
-        arguments, {"state": "not-joined"}, lambda: print(f"nothing joined within {arguments.timeout:g} s")
+    print_result(
+        arguments, {"state": "join-timeout"}, lambda: print(f"nothing joined within {arguments.timeout:g} s")
     )
     return FAILED

@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from esp32sock.at.commands import update
-from esp32sock.cli.common import FAILED, add_options, set_job
-from esp32sock.cli.output import present
+from esp32sock.cli.common import add_options, set_job
+from esp32sock.cli.exit_status import FAILED
+from esp32sock.cli.output import print_result
 from esp32sock.cli.prompts import add_yes, confirmed
 from esp32sock.cli.restore import until_restarted
 
@@ -43,18 +44,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_job(parser, job)
 
 
-async def job(talk: ManagementSession, arguments: argparse.Namespace) -> int | None:
-    firmware = str(talk.firmware).removeprefix("AT version:")
+async def job(session: ManagementSession, arguments: argparse.Namespace) -> int | None:
+    firmware = str(session.firmware).removeprefix("AT version:")
     await confirmed(arguments, f"The module has {firmware}; its firmware is replaced, and every link ends.")
     try:
         with stages(quiet=arguments.json) as begun:
-            done = await talk.execute(update.Update(on_stage=begun))
+            done = await session.execute(update.Update(on_stage=begun))
     except KeyboardInterrupt:
         print("\nthe module goes on by itself, is busy until it is done, and restarts then", file=sys.stderr)
         raise
-    restarted = await until_restarted(talk, RESTART_S)
+    restarted = await until_restarted(session, RESTART_S)
     words = "updated and restarted" if restarted else f"updated, but not back within {RESTART_S:g} s"
-    present(arguments, {"stages": done, "restarted": restarted}, lambda: print(words))
+    print_result(arguments, {"stages": done, "restarted": restarted}, lambda: print(words))
     return None if restarted else FAILED
 
 

@@ -8,7 +8,7 @@ import trio
 
 from esp32sock.at.commands import smartconfig
 from esp32sock.cli.common import add_options, set_job
-from esp32sock.cli.smartconfig import told, until_joined
+from esp32sock.cli.smartconfig import report, until_joined
 from esp32sock.cli.wifi import enable_station
 from esp32sock.engine.shielded import run_shielded
 
@@ -31,16 +31,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_job(parser, job)
 
 
-async def job(talk: ManagementSession, arguments: argparse.Namespace) -> int | None:
-    await enable_station(talk)
+async def job(session: ManagementSession, arguments: argparse.Namespace) -> int | None:
+    await enable_station(session)
     joined = False
     try:
-        await talk.execute(smartconfig.Wps(on=True))
+        await session.execute(smartconfig.Wps(on=True))
         if not arguments.json:
             print("press the button of the access point now", flush=True)
         with trio.move_on_after(arguments.timeout):
-            joined = await until_joined(talk, quiet=arguments.json)
+            joined = await until_joined(session, quiet=arguments.json)
     finally:
         if not joined:
-            await run_shielded(lambda: talk.has(smartconfig.Wps(on=False)))
-    return await told(talk, arguments, joined=joined)
+            await run_shielded(lambda: session.has(smartconfig.Wps(on=False)))
+    return await report(session, arguments, joined=joined)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 
-from esp32sock.cli import WORDS, parser_for
+from esp32sock.cli.parser import full_parser
+from esp32sock.cli.registry import SUBCOMMANDS
 from tests.cli.servers import Client, echo_server, free_port
 from tests.cli.terminal import CTRL_C, ROOT, WORLD, assert_screen, environment, on_terminal, piped
 from tests.e2e.support import HOST
@@ -60,10 +61,10 @@ def test_listen_for_programs() -> None:
         client.say(b"hello")
         happenings += [json.loads(line) for line in lines]
     assert process.wait(20) == 0
-    schema = json.loads((ROOT / "docs" / "schemas" / "happening.json").read_text("utf-8"))
+    schema = json.loads((ROOT / "docs" / "schemas" / "listen-event.json").read_text("utf-8"))
     for happening in happenings:
         jsonschema.validate(happening, schema)
-    assert [one["event"] for one in happenings] == ["listening", "connected", "said", "closed"]
+    assert [one["event"] for one in happenings] == ["listening", "connected", "data", "closed"]
     assert happenings[2]["text"] == "hello"
 
 
@@ -182,12 +183,12 @@ def test_help_costs_nothing(words: list[str]) -> None:
 
 def test_help_names_every_word_and_the_exit_statuses() -> None:
     done = piped("--help", NO_COLOR="1")
-    for word in WORDS:
+    for word in SUBCOMMANDS:
         assert re.search(rf"^    {word}\s", done.stdout, re.M), word
-    assert "69 there is no module" in done.stdout
+    assert "69 no module" in done.stdout
 
 
-@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("word", SUBCOMMANDS)
 def test_every_word_explains_itself(in_a_pipe: Callable[..., Done], word: str) -> None:
     done = in_a_pipe(word, "--help")
     assert done.returncode == 0
@@ -205,7 +206,7 @@ def explained(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str | None
 
 
 def test_every_argument_explains_itself() -> None:
-    assert [name for name, help_ in explained(parser_for(*WORDS)) if not help_] == []
+    assert [name for name, help_ in explained(full_parser()) if not help_] == []
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from esp32sock.cli import WORDS
+from esp32sock.cli.registry import SUBCOMMANDS
 from tests.cli.terminal import assert_screen, environment, on_terminal, piped
 
 if TYPE_CHECKING:
@@ -50,14 +50,14 @@ def completed(script: Path, *words: str, folder: Path | None = None) -> list[str
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ([""], list(WORDS)),
+        ([""], list(SUBCOMMANDS)),
         (["s"], ["smartconfig", "sleep", "simulate"]),
         (["--v"], ["--version"]),
         (["wifi", "s"], ["scan", "status", "static"]),
         (["ap", ""], ["start", "stop", "stations", "dhcp"]),
         (["wifi", "autojoin", ""], ["on", "off"]),
         (["wifi", "join", "--t"], ["--temporary"]),
-        (["wifi", "join", "attic", "--o"], ["--open"]),
+        (["wifi", "join", "attic", "--no"], ["--no-password"]),
         (["uart", "set", "--flow", "r"], ["rts", "rtscts"]),
         (["uart", "set", "--flow", "rts", "--st"], ["--store"]),
         (["sleep", "--mode", ""], ["off", "modem", "light", "modem-listen"]),
@@ -66,7 +66,7 @@ def completed(script: Path, *words: str, folder: Path | None = None) -> list[str
         (["put", "pa"], ["page one", "page two"]),
         (["get", "http://10.0.2.2/", "-o", "page o"], ["page one"]),
         (["simulate", "--world", "p"], ["page one", "page two"]),
-        (["nonsense", ""], list(WORDS)),
+        (["nonsense", ""], list(SUBCOMMANDS)),
         (["completion", ""], ["bash", "zsh"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

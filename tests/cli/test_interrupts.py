@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from esp32sock.cli import INTERRUPTED
+from esp32sock.cli.exit_status import INTERRUPTED
 from esp32sock.engine.transports import DescriptorPort
 from esp32sock.net import local_interface
 from tests.cli.servers import Big, Small, echo_server, free_port

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from esp32sock.cli import WORDS, parser_for
 from esp32sock.cli.completion import places
+from esp32sock.cli.parser import full_parser
 from tests.cli.terminal import ROOT, WORLD
 from tests.e2e.support import HOST, PAGE, http_server
 
@@ -33,7 +33,7 @@ CASES: list[tuple[str, list[str], dict[str, str], dict[str, Any]]] = [
     ("station", ["wifi", "status", *JOINED], {}, {"state": "joined"}),
     ("station", ["wifi", "join", "attic", *JOINED], PASSWORD, {"state": "joined"}),
     ("station", ["wifi", "static", "10.0.2.77", "10.0.2.2", "255.255.255.0", *JOINED], {}, {}),
-    ("left", ["wifi", "leave", *JOINED], {}, {"network": None}),
+    ("wifi-leave", ["wifi", "leave", *JOINED], {}, {"network": None}),
     ("autojoin", ["wifi", "autojoin", *JOINED], {}, {"autojoin": True}),
     ("dhcp", ["wifi", "dhcp", "off", "--temporary", *JOINED], {}, {"dhcp": False}),
     ("mac", ["wifi", "mac", *JOINED], {}, {"mac": "10:01:00:c4:0a:24"}),
@@ -52,9 +52,9 @@ CASES: list[tuple[str, list[str], dict[str, str], dict[str, Any]]] = [
     ("resolve", ["resolve", "host.test", *JOINED], {}, {"addresses": [HOST]}),
     ("ping", ["ping", HOST, "-c", "2", "-i", "0", *JOINED], {}, {"lost": 0}),
     ("links", ["links", *JOINED], {}, {"links": [], "server": None}),
-    ("restored", ["restore", "--yes", *JOINED], {}, {"restarted": True}),
+    ("restore", ["restore", "--yes", *JOINED], {}, {"restarted": True}),
     ("update", ["update", "--yes", *JOINED], {}, {"restarted": True}),
-    ("answers", ["at", "cwmode?", "AT+CIPMUX?", *JOINED], {}, {}),
+    ("at-replies", ["at", "cwmode?", "AT+CIPMUX?", *JOINED], {}, {}),
 ]
 
 
@@ -100,12 +100,12 @@ def test_a_page_that_is_not_there_leaves_no_file(in_a_pipe: Run, tmp_path: Path)
 def test_nothing_joined_in_time_is_valid_too(in_a_pipe: Run) -> None:
     for word in ("smartconfig", "wps"):
         done = in_a_pipe(word, "--timeout", "0.3", "--json", "--port", "sim://2.4")
-        assert checked("not-joined", done.stdout) == {"state": "not-joined"}
+        assert checked("join-timeout", done.stdout) == {"state": "join-timeout"}
         assert done.returncode == 1
 
 
 def test_every_schema_is_valid_and_used() -> None:
-    used = {case[0] for case in CASES} | {"transfer", "happening", "not-joined"}
+    used = {case[0] for case in CASES} | {"transfer", "listen-event", "join-timeout"}
     found = {path.stem for path in SCHEMAS.glob("*.json")}
     assert found == used
     for path in SCHEMAS.glob("*.json"):
@@ -114,7 +114,7 @@ def test_every_schema_is_valid_and_used() -> None:
 
 def test_every_word_that_has_json_is_here() -> None:
     tested = {tuple(case[1]) for case in CASES} | {("get",), ("put",), ("listen",)}
-    for place in places(parser_for(*WORDS)):
+    for place in places(full_parser()):
         if "--json" in place.options:
             assert any(words[: len(place.path)] == place.path for words in tested), place.path
 
@@ -129,14 +129,14 @@ def test_every_word_that_has_json_is_here() -> None:
         (["info"], 2),
         (["nonsense"], 2),
         (["wifi", "join", "attic", *JOINED], 2),  # nobody to ask for the password
-        (["wifi", "join", "", "--open", *JOINED], 2),
-        (["wifi", "join", "s" * 33, "--open", *JOINED], 2),
-        (["wifi", "join", "nowhere", "--open", *JOINED], 1),
+        (["wifi", "join", "", "--no-password", *JOINED], 2),
+        (["wifi", "join", "s" * 33, "--no-password", *JOINED], 2),
+        (["wifi", "join", "nowhere", "--no-password", *JOINED], 1),
         (["wifi", "static", "10.0.2.77", "10.0.2.2", *JOINED], 2),
         (["wifi", "static", "10.0.2.77", "10.9.9.9", "255.255.255.0", *JOINED], 2),
         (["wifi", "static", "10.0.2.777", *JOINED], 2),
         (["wifi", "dhcp", "on", "--temporary", "--port", "sim://1.2"], 2),
-        (["ap", "start", "cellar", "--channel", "14", "--open", *JOINED], 2),
+        (["ap", "start", "cellar", "--channel", "14", "--no-password", *JOINED], 2),
         (["ap", "dhcp", "192.168.4.2", *JOINED], 2),
         (["ap", "dhcp", "192.168.4.2", "192.168.4.9", "--minutes", "0", *JOINED], 2),
         (["uart", "baud", "5000001", *JOINED], 2),

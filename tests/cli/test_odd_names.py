@@ -77,7 +77,7 @@ def test_all_names_are_heard(in_a_pipe: Run, odd_neighbours: str) -> None:
 
 @pytest.mark.parametrize("ssid", NAMES, ids=ascii)
 def test_a_name(in_a_pipe: Run, odd_neighbours: str, ssid: str) -> None:
-    words = ("wifi", "join", "--open", "--port", odd_neighbours)
+    words = ("wifi", "join", "--no-password", "--port", odd_neighbours)
     assert_joined(in_a_pipe(*words, "--json", "--", ssid), ssid)
     shown = in_a_pipe("wifi", "status", "--port", odd_neighbours)
     assert shown.stdout.splitlines()[1] == f"network       {printable(ssid)}"
@@ -114,7 +114,7 @@ def test_typed_at_a_terminal() -> None:
 
 
 def test_where_the_letters_are_missing() -> None:
-    done = piped("ap", "start", "Straße", "--open", "--port", "sim://", PYTHONIOENCODING="ascii")
+    done = piped("ap", "start", "Straße", "--no-password", "--port", "sim://", PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == "SSID        Stra?e"
 
@@ -136,7 +136,15 @@ def test_where_the_letters_are_missing() -> None:
 def test_what_cannot_be_is_refused(
     in_a_pipe: Run, odd_neighbours: str, ssid: str, password: str | None, why: str
 ) -> None:
-    words = ["wifi", "join", "--port", odd_neighbours, *(["--open"] if password is None else []), "--", ssid]
+    words = [
+        "wifi",
+        "join",
+        "--port",
+        odd_neighbours,
+        *(["--no-password"] if password is None else []),
+        "--",
+        ssid,
+    ]
     done = in_a_pipe(*words, **({} if password is None else {"ESP32SOCK_PASSWORD": password}))
     assert done.returncode == 2
     assert why in done.stderr

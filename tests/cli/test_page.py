@@ -7,8 +7,10 @@ import shlex
 
 import pytest
 
-from esp32sock.cli import EXIT_STATUS, WORDS, parser_for
 from esp32sock.cli.doctor import PROBLEMS
+from esp32sock.cli.exit_status import EXIT_STATUS
+from esp32sock.cli.parser import parser_for
+from esp32sock.cli.registry import SUBCOMMANDS
 from tests.cli.terminal import ROOT
 
 DOCS = ROOT / "docs"
@@ -19,7 +21,7 @@ EXAMPLES = re.findall(r"^\$ esp32sock (.+)$", PAGE, re.M)
 def test_every_word_is_there() -> None:
     rows = re.findall(r"^\| ((?:`[\w ]+`(?:, )?)+) \|", PAGE, re.M)
     named = {text.split()[0] for row in rows for text in re.findall(r"`([\w ]+)`", row)}
-    assert set(WORDS) <= named
+    assert set(SUBCOMMANDS) <= named
 
 
 def test_every_schema_is_there() -> None:
@@ -38,4 +40,4 @@ def test_every_exit_status_is_there() -> None:
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_is_understood(example: str) -> None:
     words = shlex.split(example)
-    assert callable(parser_for(words[0]).parse_args(words).go)
+    assert callable(parser_for(words[0]).parse_args(words).run)

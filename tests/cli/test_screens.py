@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from esp32sock._build import BUILD
-from esp32sock.cli import WORDS, parser_for
 from esp32sock.cli.completion import places
+from esp32sock.cli.parser import full_parser
 from tests.cli.terminal import CTRL_C, SCREENS, WORLD, assert_screen, on_terminal
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ CASES: list[tuple[str, list[str], int, Sequence[tuple[str, str]]]] = [
     ("wifi-status", ["wifi", "status", *JOINED], 0, ()),
     ("wifi-join", ["wifi", "join", "attic", *JOINED], 0, [("password of attic:", "correct horse\r")]),
     ("wifi-join-wrong", ["wifi", "join", "attic", *JOINED], 1, [("password of attic:", "wrong horse\r")]),
-    ("wifi-join-nowhere", ["wifi", "join", "nowhere", "--open", *JOINED], 1, ()),
+    ("wifi-join-nowhere", ["wifi", "join", "nowhere", "--no-password", *JOINED], 1, ()),
     ("wifi-leave", ["wifi", "leave", *JOINED], 0, ()),
     ("wifi-autojoin", ["wifi", "autojoin", "off", *JOINED], 0, ()),
     (
@@ -94,7 +94,7 @@ def test_a_word(
 
 def test_every_word_has_a_screen() -> None:
     screens = {path.stem for path in SCREENS.glob("*.txt")}
-    for place in places(parser_for(*WORDS)):
+    for place in places(full_parser()):
         name = "-".join(place.path)
         assert place.words or any(f"{one}-".startswith(f"{name}-") for one in screens), name
 
