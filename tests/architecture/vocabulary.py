@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from esp32sock.cli import WORDS, parser_for
+from esp32sock.cli.parser import full_parser
 from esp32sock.simulator.cli import add_arguments
 
 if TYPE_CHECKING:
@@ -373,7 +373,7 @@ def definitions() -> Iterator[Definition]:
             yield from definitions_in_cython(path, file.read_text("utf-8"))
         elif file.suffix == ".json":
             yield from definitions_in_schema(path, json.loads(file.read_text("utf-8")))
-    yield from definitions_in_parser("esp32sock/cli/__init__.py", parser_for(*WORDS))
+    yield from definitions_in_parser("esp32sock/cli/parser.py", full_parser())
     simulator_parser = argparse.ArgumentParser()
     add_arguments(simulator_parser)
     yield from definitions_in_parser("esp32sock/simulator/cli.py", simulator_parser)
