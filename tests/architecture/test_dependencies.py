@@ -1,59 +1,51 @@
-"""Who may import whom: the arrows of the architecture page, checked on the syntax tree of every file.
-
-Every import counts, wherever it stands: at the top, in a function, under TYPE_CHECKING (a type that a lower
-room takes from a higher one is the same knowledge as an import), or as a constant given to `import_module`.
-"""
+"""Rooms import only to their right, and no file imports itself through others: every import counts."""
 
 from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.architecture.imports import NOT_PRODUCT, Module, imports, modules_on_disk
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
-ROOT = Path(__file__).resolve().parents[2]
+ORDER = ("cli", "shims", "front", "gateway", "broker", "net", "engine", "at", "_speedups", "common")
+"""A room may import itself and every room to its right."""
 
-# Folder on disk to the name it is imported by.
-PRODUCT = {"esp32sock": "esp32sock", "_speedups": "esp32sock._speedups", "shims": "esp32sock.shims"}
-NOT_PRODUCT = ("bench", "examples")
-
-# Single files that are a room of their own or belong to one they do not lie in. `common` is open to all.
+# Single files that are a room of their own or belong to one they do not lie in.
 ROOM_OF_FILE = {
-    "esp32sock": "front",
-    "esp32sock.socket": "namespace",
-    "esp32sock.trio": "front",
+    "esp32sock": "top",
     "esp32sock.__main__": "cli",
+    "esp32sock.attach": "front",
+    "esp32sock.config": "front",
+    "esp32sock.socket": "front",
+    "esp32sock.trio": "front",
     "esp32sock.errors": "common",
     "esp32sock._build": "common",
     "esp32sock._version": "common",
 }
+ROOMS = {*ORDER, "top", "simulator"}
 
-# Room to the rooms below it. Its own room and `common` are always allowed. `common` sees `_speedups` because
-# `_build` has to try the compiled part to know whether it is there.
-BELOW: dict[str, set[str]] = {
-    "common": {"_speedups"},
-    "_speedups": set(),
-    "at": {"_speedups"},
-    "engine": {"_speedups", "at"},
-    "net": {"_speedups", "at", "engine"},
-    "namespace": {"_speedups", "at", "engine", "net"},
-    "shims": {"_speedups", "at", "engine", "net", "namespace"},
-    "front": {"_speedups", "at", "engine", "net", "namespace", "shims"},
-    "cli": {"_speedups", "at", "engine", "net", "namespace", "shims", "front", "simulator"},
-    # The other half of the wire: what it knew of ours would be proved by nothing.
-    "simulator": set(),
+# The top only re-exports. The simulator is the module's side of the serial line: with knowledge of the host's
+# side it would prove nothing.
+TO_THE_RIGHT: dict[str, set[str]] = {room: set(ORDER[place:]) for place, room in enumerate(ORDER)} | {
+    "top": {"top", *ORDER} - {"cli", "simulator"},
+    "simulator": {"simulator", "common"},
 }
-ALSO = {"esp32sock.shims.pytest_plugin": {"simulator", "front"}}
+# What the order does not say. `_build` has to try the compiled part to know whether it is there.
+ALSO = {
+    "esp32sock.shims.pytest_plugin": {"simulator"},
+    "esp32sock._build": {"_speedups"},
+}
+ALSO_ROOMS = {"cli": {"simulator"}}
 
-# The one arrow upwards: the compiled twin takes constants, tokens and patterns from the Python one, so that
-# there is one of each. It brings nothing else along: the Python twin may import nothing but `common`.
-TWINS = {"esp32sock._speedups._framing_c": "esp32sock.at._framing_py"}
+# Rooms that helpers of issue 9 are still at work on: an import to the left, a circle.
+IMPORTS_PENDING = {"front", "shims", "_speedups"}
+CIRCLES_PENDING = {"engine", "net", "simulator"}
 
 # What lies below the engine knows no clock, no thread and no input or output.
 SANS_IO_ROOMS = {"at", "_speedups"}
@@ -70,24 +62,6 @@ MAY_NAME_SIMULATOR = {"esp32sock.engine.transports"}
 SIMULATOR_NAME = re.compile(r"esp32sock\.simulator(\.\w+)*")
 
 
-CYTHON_IMPORT = re.compile(r"^[ \t]*((?:from[ \t]+[\w.]+[ \t]+)?c?import[ \t]+(?:\([^)]*\)|[^(#\n]+))", re.M)
-
-
-@dataclass(frozen=True)
-class Module:
-    """A file, by the name it is imported under."""
-
-    name: str
-    text: str
-    is_package: bool = False
-    is_cython: bool = False
-    path: str = "<example>"
-
-    @property
-    def package(self) -> str:
-        return self.name if self.is_package else self.name.rpartition(".")[0]
-
-
 def room(name: str) -> str | None:
     """The room a name of ours belongs to; None for a name that is not ours."""
     if name in ROOM_OF_FILE:
@@ -96,50 +70,11 @@ def room(name: str) -> str | None:
     return rest.partition(".")[0] if head == "esp32sock" else None
 
 
-def absolute(name: str, level: int, package: str) -> str:
-    """`name` said with `level` leading dots inside `package`."""
-    if not level:
-        return name
-    base = package.split(".")[: len(package.split(".")) - level + 1]
-    return ".".join([*base, name] if name else base)
-
-
-def python_of(module: Module) -> str:
-    """What can be parsed: a Cython file reduced to its imports, line for line."""
-    if not module.is_cython:
-        return module.text
-    lines = [""] * (module.text.count("\n") + 1)
-    for match in CYTHON_IMPORT.finditer(module.text):
-        code = re.sub(r"\bcimport\b", "import", re.sub(r"#[^\n]*", "", match[1]))
-        lines[module.text.count("\n", 0, match.start(1))] = " ".join(code.split())
-    return "\n".join(lines)
-
-
-def imports(module: Module, known: Collection[str]) -> Iterator[tuple[int, str]]:
-    """Line and absolute name of everything the module imports; `known` tells submodules from attributes."""
-    for node in ast.walk(ast.parse(python_of(module))):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield node.lineno, alias.name
-        elif isinstance(node, ast.ImportFrom):
-            base = absolute(node.module or "", node.level, module.package)
-            for alias in node.names:
-                submodule = f"{base}.{alias.name}"
-                yield node.lineno, submodule if submodule in known else base
-        elif isinstance(node, ast.Call) and node.args:
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            named = node.args[0]
-            if called in ("import_module", "__import__") and isinstance(named, ast.Constant):
-                name = str(named.value)
-                level = len(name) - len(name.lstrip("."))
-                yield node.lineno, absolute(name.lstrip("."), level, module.package)
-
-
 def violations(module: Module, known: Collection[str]) -> list[str]:
     """Everything about the imports of one file that the architecture forbids."""
     here = room(module.name)
-    if here is not None and here not in BELOW:
-        return [f"{module.path}: {module.name} is in no room of the architecture; see BELOW and ROOM_OF_FILE"]
+    if here is not None and here not in ROOMS:
+        return [f"{module.path}: {module.name} is in no room of the architecture; see ORDER and ROOM_OF_FILE"]
     found = []
     for line, name in imports(module, known):
         where = f"{module.path}:{line}: {module.name} imports {name}"
@@ -152,11 +87,9 @@ def violations(module: Module, known: Collection[str]) -> list[str]:
         if top in NOT_SANS_IO and here in SANS_IO_ROOMS:
             found.append(f"{where}: this room does no I/O and knows no clock and no thread")
         if here is not None and there is not None:
-            allowed = {here, "common"} | BELOW[here] | ALSO.get(module.name, set())
-            if there not in allowed and TWINS.get(module.name) != name:
+            allowed = TO_THE_RIGHT[here] | ALSO_ROOMS.get(here, set()) | ALSO.get(module.name, set())
+            if there not in allowed:
                 found.append(f"{where}: {here} may not know {there}")
-            if there != "common" and module.name in TWINS.values():
-                found.append(f"{where}: the compiled twin takes from it, so it may know nothing but `common`")
     if here in SIMULATOR_BLIND_ROOMS and module.name not in MAY_NAME_SIMULATOR and not module.is_cython:
         found += [
             f"{module.path}:{node.lineno}: {module.name} names the simulator"
@@ -168,27 +101,61 @@ def violations(module: Module, known: Collection[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def modules_on_disk() -> list[Module]:
-    """Every file of the product (sources and stubs), of the benches and of the examples."""
-    found = []
-    for folder, package in [*PRODUCT.items(), *((name, name) for name in NOT_PRODUCT)]:
-        for path in sorted((ROOT / folder).rglob("*.py*")):
-            if path.suffix in (".py", ".pyi", ".pyx", ".pxd"):
-                inner = path.relative_to(ROOT / folder).with_suffix("").parts
-                is_package = inner[-1] == "__init__"
-                name = ".".join((package, *(inner[:-1] if is_package else inner)))
-                is_cython = path.suffix in (".pyx", ".pxd")
-                text = path.read_text("utf-8")
-                found.append(Module(name, text, is_package, is_cython, str(path.relative_to(ROOT))))
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Groups of names each of which leads to all others of its group, in order of their names."""
+    reach = {name: _reachable(graph, name) for name in graph}
+    groups = {
+        frozenset({name} | {other for other in reach[name] if name in reach.get(other, ())})
+        for name in graph
+        if name in reach[name]
+    }
+    return sorted(sorted(group) for group in groups)
+
+
+def _reachable(graph: dict[str, set[str]], start: str) -> set[str]:
+    """What `start` leads to; itself only if there is a way back."""
+    found: set[str] = set()
+    ahead = [start]
+    while ahead:
+        new = graph.get(ahead.pop(), set()) - found
+        found |= new
+        ahead += new
     return found
 
 
-def test_every_import_points_down() -> None:
+def import_graph() -> dict[str, set[str]]:
+    modules = [module for module in modules_on_disk() if room(module.name) is not None]
+    known = {module.name for module in modules}
+    graph: dict[str, set[str]] = {name: set() for name in known}
+    for module in modules:
+        graph[module.name] |= {name for _, name in imports(module, known) if name in known} - {module.name}
+    return graph
+
+
+def pending(rooms: set[str]) -> list[object]:
+    late = pytest.mark.xfail(strict=True, reason="issue 9: this room is being rebuilt")
+    return [pytest.param(name, marks=late if name in rooms else ()) for name in sorted(ROOMS)]
+
+
+@pytest.mark.parametrize("name", pending(IMPORTS_PENDING))
+def test_every_import_points_to_the_right(name: str) -> None:
     modules = modules_on_disk()
     known = {module.name for module in modules}
     assert {"esp32sock.at.framing", "esp32sock.net.interface_api", "esp32sock.simulator"} <= known
-    found = [line for module in modules for line in violations(module, known)]
+    found = [line for module in modules if room(module.name) == name for line in violations(module, known)]
     assert not found, "\n" + "\n".join(found)
+
+
+def test_every_file_is_in_a_room_and_no_bench_uses_a_test_tool() -> None:
+    modules = [module for module in modules_on_disk() if room(module.name) not in ROOMS]
+    found = [line for module in modules for line in violations(module, ())]
+    assert not found, "\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("name", pending(CIRCLES_PENDING))
+def test_no_circle_passes_through_a_room(name: str) -> None:
+    found = [group for group in circles(import_graph()) if name in map(room, group)]
+    assert not found, "".join(f"\n{len(group)} files: {', '.join(group)}" for group in found)
 
 
 # ---- the checker itself
@@ -210,7 +177,7 @@ BAD = [
     ("at.session", "from ..net.local_interface import attach", "at may not know net"),
     ("at.commands.wifi", "from ... import engine", "at may not know engine"),
     ("at.commands.wifi", "from ...engine import transports", "imports esp32sock.engine.transports"),
-    ("at.session", "from esp32sock import attach", "at may not know front"),
+    ("at.session", "from esp32sock import attach", "at may not know top"),
     ("at.session", "import socket", "no I/O"),
     ("at.session", "from socket import AF_INET", "no I/O"),
     ("at.session", "import concurrent.futures", "no I/O"),
@@ -226,20 +193,22 @@ BAD = [
     ("engine.transports", "from esp32sock import simulator", "engine may not know simulator"),
     ("net.interface", "from esp32sock.simulator import uart", "net may not know simulator"),
     ("net.interface", "from esp32sock.shims.monkey import patch", "net may not know shims"),
-    ("net.interface", "import esp32sock", "net may not know front"),
+    ("net.interface", "import esp32sock", "net may not know top"),
+    ("", "from esp32sock.cli import main", "top may not know cli"),
+    ("at.session", "import_module(f'esp32sock.engine.{name}')", "imports esp32sock.engine.transports"),
+    ("at.session", "NAMES = ['esp32sock.engine']\nimport_module(NAMES[0])", "at may not know engine"),
     ("shims.monkey", "from esp32sock.cli import main", "shims may not know cli"),
     ("shims.monkey", "from esp32sock.simulator import uart", "shims may not know simulator"),
-    ("shims.monkey", "from esp32sock import attach", "shims may not know front"),
-    ("net.interface", "import esp32sock.socket", "net may not know namespace"),
-    ("socket", "import esp32sock.simulator", "namespace may not know simulator"),
-    ("socket", "from esp32sock.shims import monkey", "namespace may not know shims"),
+    ("shims.monkey", "from esp32sock import attach", "shims may not know top"),
+    ("net.interface", "import esp32sock.socket", "net may not know front"),
+    ("socket", "import esp32sock.simulator", "front may not know simulator"),
+    ("socket", "from esp32sock.shims import monkey", "front may not know shims"),
     ("simulator.uart", "from esp32sock.at import framing", "simulator may not know at"),
     ("simulator.uart", "from ..at.commands import wifi", "simulator may not know at"),
     ("simulator.uart", "from esp32sock._speedups import _framing_c", "simulator may not know _speedups"),
     ("simulator.uart", "import esp32sock.net.socket_methods", "simulator may not know net"),
     ("_speedups._framing_c", "from esp32sock.at import session", "_speedups may not know at"),
-    ("_speedups._other", "from esp32sock.at._framing_py import LINKS", "_speedups may not know at"),
-    ("at._framing_py", "from esp32sock.at.session import x", "nothing but `common`"),
+    ("_speedups._framing_c", "from esp32sock.at._framing_py import LINKS", "_speedups may not know at"),
     ("errors", "from esp32sock.at import session", "common may not know at"),
     ("attic.thing", "", "in no room"),
     ("net.interface", "import pytest", "a test tool"),
@@ -254,25 +223,25 @@ GOOD = [
     ("engine.transports", "import serial, trio\nHANDLERS = ['esp32sock.simulator']"),
     ("net.interface", "import socket\nfrom esp32sock import errors\nfrom ..engine import engine"),
     ("simulator.uart", "import socket\nfrom esp32sock.errors import Error\nfrom .firmware import core"),
-    ("shims.pytest_plugin", "import pytest, esp32sock\nfrom esp32sock.simulator import uart"),
-    ("cli", "from esp32sock import attach\nfrom esp32sock.simulator import uart\nimport rich"),
+    ("shims.pytest_plugin", "import pytest\nfrom esp32sock.simulator import uart"),
+    ("cli", "from esp32sock.attach import attach\nfrom esp32sock.simulator import uart\nimport rich"),
+    ("shims.monkey", "from esp32sock.attach import attach"),
+    ("", "from esp32sock.attach import attach\nfrom esp32sock.shims.monkey import patch"),
     ("socket", "from esp32sock.net import local_interface"),
     ("shims.urllib3", "from esp32sock import socket"),
-    ("_speedups._framing_c", "from esp32sock.at import _framing_py\nfrom esp32sock.errors import Error"),
-    ("_speedups._framing_c", "from esp32sock.at._framing_py import LINKS"),
+    ("_speedups._framing_c", "from esp32sock.errors import Error"),
 ]
 
 
 @pytest.mark.parametrize(("name", "code", "complaint"), BAD, ids=lambda value: str(value)[:40])
 def test_the_checker_finds(name: str, code: str, complaint: str) -> None:
-    found = violations(Module(f"esp32sock.{name}", code), KNOWN)
-    assert len(found) >= 1
+    found = violations(Module(f"esp32sock.{name}".rstrip("."), code), KNOWN)
     assert any(complaint in line for line in found), found
 
 
 @pytest.mark.parametrize(("name", "code"), GOOD, ids=lambda value: str(value)[:40])
 def test_the_checker_lets_pass(name: str, code: str) -> None:
-    assert violations(Module(f"esp32sock.{name}", code), KNOWN) == []
+    assert violations(Module(f"esp32sock.{name}".rstrip("."), code), KNOWN) == []
 
 
 def test_relative_imports_of_a_package_start_at_the_package() -> None:
@@ -303,3 +272,9 @@ def test_cython_imports_that_are_fine() -> None:
 def test_benches_may_use_everything_but_test_tools() -> None:
     assert violations(Module("bench.demux", "from hypothesis import given"), KNOWN)
     assert not violations(Module("bench.demux", "from esp32sock.simulator import uart\nimport time"), KNOWN)
+
+
+def test_circles_are_found() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": {"e"}, "e": set(), "f": {"g"}, "g": {"f", "a"}}
+    assert circles(graph) == [["a", "b", "c"], ["f", "g"]]
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
