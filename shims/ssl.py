@@ -228,7 +228,7 @@ class ModuleContext(ssl.SSLContext):
             secured._context = self
             secured._server_hostname = tls.server_name
             with _as_ssl_errors(errno.EISCONN, errno.EINVAL):
-                state.secure(secured, tls)
+                state.start_module_tls(secured, tls)
         except BaseException:
             secured.close()
             raise

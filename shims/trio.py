@@ -36,7 +36,7 @@ from esp32sock.errors import unwrap_group
 from esp32sock.net import fd_registry
 from esp32sock.net.addresses import ANY, numeric
 from esp32sock.net.error_map import translated
-from esp32sock.net.event_queue import KEPT_EVENTS
+from esp32sock.net.event_queue import MAX_EVENTS
 from esp32sock.net.local_interface import LocalInterface, choices, default, new_module, using
 from esp32sock.net.resolver import getaddrinfo_enums, getnameinfo
 
@@ -50,11 +50,11 @@ if TYPE_CHECKING:
 
     from esp32sock.at.commands import Command, wifi
     from esp32sock.engine.engine import Engine
-    from esp32sock.engine.options import ModuleOptions
-    from esp32sock.net.event_queue import EventStream
+    from esp32sock.engine.options import Options
+    from esp32sock.net.event_queue import EventChannel
     from esp32sock.net.interface_api import Interface, ModuleStatus
     from esp32sock.net.routes import Direct
-    from esp32sock.net.virtual_socket import Virtual
+    from esp32sock.net.virtual_socket import VirtualSocket
 
 R = TypeVar("R")
 
@@ -279,7 +279,7 @@ class ModuleSocket(trio.socket.SocketType):
     # How it waits.
 
     @property
-    def _state(self) -> Virtual | None:
+    def _state(self) -> VirtualSocket | None:
         """What makes the socket virtual; None once the host's own stack serves it."""
         return fd_registry.state_by_id(id(self._sock))
 
@@ -471,12 +471,12 @@ class TrioInterface:
             station = self._module.station
             return await station.join(ssid, password, bssid=bssid, timeout=timeout, force=force)
 
-    def events(self, most: int = KEPT_EVENTS) -> EventStream:
+    def events(self, maxsize: int = MAX_EVENTS) -> EventChannel:
         """What the module says unasked, from now on: `async for event in interface.events()`.
 
-        The latest `most` are kept for a reader that is late. It ends with the interface, or by `close`.
+        The latest `maxsize` are kept for a reader that is late. It ends with the interface, or by `close`.
         """
-        return self._interface.event_stream(most)
+        return self._interface.event_channel(maxsize)
 
     def status(self) -> ModuleStatus:
         """What is known now, without asking the module."""
@@ -548,7 +548,7 @@ async def _close(module: Engine) -> None:
 class _EngineHere(EngineThread):
     """The engine as a task of the caller's loop; what is asked from other threads reaches it all the same."""
 
-    def __init__(self, options: ModuleOptions) -> None:
+    def __init__(self, options: Options) -> None:
         super().__init__(lambda: new_module(options))
         self._thread = threading.current_thread()  # the one where nothing may block
         self.options = options

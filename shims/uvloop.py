@@ -20,7 +20,7 @@ from importlib.abc import Loader, MetaPathFinder
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.net import context, fd_registry
-from esp32sock.net.error_map import failure
+from esp32sock.net.error_map import os_error
 from esp32sock.net.resolver import destination
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _is_any(host: str) -> bool:
 
 def _refuse(bypasses: bool, what: str) -> None:
     if bypasses:
-        raise failure(
+        raise os_error(
             errno.EOPNOTSUPP,
             f"{what}: uvloop would open it in C, past the module; run asyncio's own event loop for it",
         )

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from esp32sock.engine.link_pool import Pump
-    from esp32sock.engine.options import ModuleOptions
+    from esp32sock.engine.options import Options
     from esp32sock.engine.tcp_pump import StreamPump
 
 R = TypeVar("R")
@@ -72,9 +72,7 @@ log = logging.getLogger("esp32sock")
 class Engine:
     """A running module; everything in it happens in one trio nursery."""
 
-    def __init__(
-        self, options: ModuleOptions, opener: Callable[[str, int], Awaitable[Port]] = open_port
-    ) -> None:
+    def __init__(self, options: Options, opener: Callable[[str, int], Awaitable[Port]] = open_port) -> None:
         self.options = options
         self.counters = Counters()
         asked = None if options.ssid is None else wifi.Join(options.ssid, options.password)

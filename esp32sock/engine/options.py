@@ -14,7 +14,7 @@ Receive = Literal["active", "passive"]
 
 
 @dataclass(frozen=True, slots=True)
-class ModuleOptions:
+class Options:
     """How to reach a module and how to treat it.
 
     `baudrate` is the rate the module is at now; it is never changed unasked. `rtscts` turns hardware flow

@@ -9,7 +9,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from esp32sock.net.error_map import failure, raise_from, translated
+from esp32sock.net.error_map import os_error, raise_from, translated
 
 if TYPE_CHECKING:
     from esp32sock.errors import Error
@@ -54,7 +54,7 @@ class AcceptQueue:
         """Wait as the socket's timeout says, and take the first connection."""
         if not _socket.socket.recv(sock, 1):
             self._raise_error("accept")
-            raise failure(errno.EINVAL, "accept: this socket does not listen any more")
+            raise os_error(errno.EINVAL, "accept: this socket does not listen any more")
         return self._queue.popleft()
 
     def drop(self) -> None:

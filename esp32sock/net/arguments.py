@@ -6,13 +6,13 @@ import _socket
 import errno
 from typing import Any
 
-from esp32sock.net.error_map import failure
+from esp32sock.net.error_map import os_error
 
 
 def refuse_out_of_band(flags: int) -> None:
     """OSError(EOPNOTSUPP) for MSG_OOB, which AF_UNIX would take in silence."""
     if flags & _socket.MSG_OOB:
-        raise failure(errno.EOPNOTSUPP, "an ESP32 with AT firmware has no out-of-band data")
+        raise os_error(errno.EOPNOTSUPP, "an ESP32 with AT firmware has no out-of-band data")
 
 
 def refuse_ancillary(ancdata: Any) -> None:
@@ -29,7 +29,7 @@ def refuse_ancillary(ancdata: Any) -> None:
             raise TypeError("an integer is required for cmsg_level and cmsg_type")
         memoryview(data)
     if items:
-        raise failure(errno.EOPNOTSUPP, "an ESP32 with AT firmware carries no ancillary data")
+        raise os_error(errno.EOPNOTSUPP, "an ESP32 with AT firmware carries no ancillary data")
 
 
 def bytes_like(data: Any) -> memoryview:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _forks = 0
 _on_host: ContextVar[bool] = ContextVar("esp32sock_on_host", default=False)
 _override: ContextVar[Interface | None] = ContextVar("esp32sock_interface", default=None)
-_found_by_host: weakref.WeakKeyDictionary[Interface, set[str]] = weakref.WeakKeyDictionary()
+_host_addresses: weakref.WeakKeyDictionary[Interface, set[str]] = weakref.WeakKeyDictionary()
 
 
 def interface() -> Interface:
@@ -56,7 +56,7 @@ def to_host(host: str, using: Interface | None = None) -> bool:
         if Routes.from_environment().to_host(host):
             return True
         raise
-    return using.routes_to_host(host) or host in _found_by_host.get(using, ())
+    return using.routes_to_host(host) or host in _host_addresses.get(using, ())
 
 
 @contextmanager
@@ -76,13 +76,13 @@ def on_host() -> Iterator[None]:
 is_on_host = _on_host.get
 
 
-def found_by_host(addresses: Iterable[str]) -> None:
+def add_host_addresses(addresses: Iterable[str]) -> None:
     """The host looked up a name that is its own: so are the addresses, to which programs connect next."""
     with suppress(OSError):
-        _found_by_host.setdefault(interface(), set()).update(addresses)
+        _host_addresses.setdefault(interface(), set()).update(addresses)
 
 
-def provide(provider: Provider) -> Provider:
+def set_default_provider(provider: Provider) -> Provider:
     """Ask `provider` from now on; returns the one that was asked before."""
     global _provider
     before, _provider = _provider, provider
@@ -94,9 +94,9 @@ def forks() -> int:
     return _forks
 
 
-def refuse_after_fork(born: int) -> None:
-    """OSError if something made at fork count `born` belongs to the process this one was forked from."""
-    if born != _forks:
+def refuse_after_fork(fork_count: int) -> None:
+    """OSError if what was made at this fork count belongs to the process that was forked."""
+    if fork_count != _forks:
         raise OSError(
             errno.EOPNOTSUPP,
             "this socket was made before a fork and the module belongs to the parent process: reading and "
@@ -110,10 +110,10 @@ def _attached() -> Interface:
     return found
 
 
-def _note_fork() -> None:
+def _count_fork() -> None:
     global _forks
     _forks += 1
 
 
 _provider: Provider = _attached
-os.register_at_fork(after_in_child=_note_fork)
+os.register_at_fork(after_in_child=_count_fork)

@@ -21,14 +21,14 @@ _TRY_AGAIN_ERRNOS = frozenset(
 )
 
 
-def failure(code: int, why: str) -> OSError:
+def os_error(code: int, why: str) -> OSError:
     """The OSError of this errno, with the system's words first and ours after them."""
     return OSError(code, f"{os.strerror(code)}: {why}")
 
 
 def from_error(error: Error, doing: str) -> OSError:
     """What to raise instead of `error`; `doing` says what was tried."""
-    return failure(error.errno, f"{doing}: {error}")
+    return os_error(error.errno, f"{doing}: {error}")
 
 
 def raise_from(error: Error, doing: str) -> NoReturn:
@@ -46,7 +46,7 @@ def translated(doing: str, *, name: str | None = None) -> Iterator[None]:
             raise _gaierror(error, name) from error
         raise_from(error, doing)
     except CancelledError as error:
-        raise failure(errno.ENETDOWN, f"{doing}: the interface was closed meanwhile") from error
+        raise os_error(errno.ENETDOWN, f"{doing}: the interface was closed meanwhile") from error
 
 
 def _gaierror(error: Error, name: str) -> gaierror:

@@ -17,43 +17,43 @@ if TYPE_CHECKING:
 
     Subscribe = Callable[[Callable[[Event], object]], Callable[[], object]]
 
-KEPT_EVENTS = 1000
+MAX_EVENTS = 1000
 """How many events are kept for a reader that does not read; by taste."""
 
 
-class _Feed:
-    """The part that does not wait: what has come, at most `KEPT_EVENTS`, and whether more may come."""
+class _EventQueue:
+    """The part that does not wait: the latest events, at most `maxsize`, and whether more may come."""
 
-    def __init__(self, subscribe: Subscribe, most: int) -> None:
-        if most < 1:
-            raise ValueError(f"a feed that keeps {most} events tells nothing")
-        self.missed = 0
+    def __init__(self, subscribe: Subscribe, maxsize: int) -> None:
+        if maxsize < 1:
+            raise ValueError(f"maxsize {maxsize}: an event queue keeps at least one event")
+        self.dropped = 0
         """How many events were dropped, the oldest first, because nobody read them in time."""
         self._events: deque[Event] = deque()
-        self._most = most
+        self._maxsize = maxsize
         self._ended = False
         self._unsubscribe = subscribe(self._put)
 
     def _put(self, event: Event) -> None:
         """In the engine's thread."""
         self._events.append(event)
-        if len(self._events) > self._most:
+        if len(self._events) > self._maxsize:
             self._events.popleft()
-            self.missed += 1
+            self.dropped += 1
 
 
-class EventFeed(_Feed):
+class EventQueue(_EventQueue):
     """The events of a module from now on, for threads: iterate over it, or `get` one; `with`, or `close` it.
 
     Each is one of the frozen classes of `esp32sock.at.events`: `WifiChanged` (joined, got its address, left),
     `LinkOpened`, `LinkClosed`, `ModuleRestarted`, `UnknownText` and their like. Passwords are taken out.
     Iterating blocks until the next one and ends when the feed is closed or the interface detached. Of what
-    nobody reads the latest 1000 are kept (`events(most=)`); `missed` counts the others.
+    nobody reads the latest 1000 are kept (`events(maxsize=)`); `dropped` counts the others.
     """
 
-    def __init__(self, subscribe: Subscribe, most: int = KEPT_EVENTS) -> None:
+    def __init__(self, subscribe: Subscribe, maxsize: int = MAX_EVENTS) -> None:
         self._changed = threading.Condition()
-        super().__init__(subscribe, most)
+        super().__init__(subscribe, maxsize)
 
     def _put(self, event: Event) -> None:
         with self._changed:
@@ -76,7 +76,7 @@ class EventFeed(_Feed):
         return event
 
     def close(self) -> None:
-        """No more events; whoever waits for one is told once those that came are read. Idempotent."""
+        """No more events; a reader gets those that have come, then the end. Idempotent."""
         self._unsubscribe()
         with self._changed:
             self._ended = True
@@ -91,15 +91,15 @@ class EventFeed(_Feed):
         self.close()
 
 
-class EventStream(_Feed):
+class EventChannel(_EventQueue):
     """The same for the trio program that runs the module: `async for`, or `await receive()`.
 
     Cancelling loses no event. It ends with the interface, or when it is closed.
     """
 
-    def __init__(self, subscribe: Subscribe, most: int = KEPT_EVENTS) -> None:
+    def __init__(self, subscribe: Subscribe, maxsize: int = MAX_EVENTS) -> None:
         self._waiting = trio.lowlevel.ParkingLot()
-        super().__init__(subscribe, most)
+        super().__init__(subscribe, maxsize)
 
     def _put(self, event: Event) -> None:
         super()._put(event)
@@ -124,7 +124,7 @@ class EventStream(_Feed):
             raise StopAsyncIteration from None
 
     def close(self) -> None:
-        """No more events; whoever waits for one is told once those that came are read. Idempotent."""
+        """No more events; a reader gets those that have come, then the end. Idempotent."""
         self._unsubscribe()
         self._ended = True
         self._waiting.unpark(count=math.inf)

@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     import _socket
 
     from esp32sock.net.socketpairs import Key
-    from esp32sock.net.virtual_socket import Virtual
+    from esp32sock.net.virtual_socket import VirtualSocket
 
-_states: dict[int, Virtual] = {}
+_states: dict[int, VirtualSocket] = {}
 _objects: dict[int, weakref.ref[_socket.socket]] = {}
-_by_key: weakref.WeakValueDictionary[Key, Virtual] = weakref.WeakValueDictionary()
-_parked: dict[Key, tuple[int, Virtual]] = {}
+_by_key: weakref.WeakValueDictionary[Key, VirtualSocket] = weakref.WeakValueDictionary()
+_parked: dict[Key, tuple[int, VirtualSocket]] = {}
 
 # The state of a socket object by id(), None for a socket of the host. Every method of every socket calls it.
 state_by_id = _states.get
 
 
-def adopt(sock: _socket.socket, state: Virtual) -> None:
+def adopt(sock: _socket.socket, state: VirtualSocket) -> None:
     """From now on `sock` is an object of this virtual socket."""
     if _parked:
         _sweep()
@@ -42,13 +42,13 @@ def adopt(sock: _socket.socket, state: Virtual) -> None:
     _parked.pop(state.key, None)
 
 
-def forget(sock: _socket.socket) -> Virtual | None:
+def forget(sock: _socket.socket) -> VirtualSocket | None:
     """The object no longer stands for its virtual socket (closed or detached); which one that was."""
     _objects.pop(id(sock), None)
     return _states.pop(id(sock), None)
 
 
-def find(fd: int) -> Virtual | None:
+def find(fd: int) -> VirtualSocket | None:
     """The virtual socket behind a descriptor; None if there is none, or no such descriptor."""
     try:
         return _by_key.get(key_of(fd))
@@ -56,25 +56,25 @@ def find(fd: int) -> Virtual | None:
         return None
 
 
-def park(fd: int, state: Virtual) -> None:
+def park(fd: int, state: VirtualSocket) -> None:
     """Keep a state that has a descriptor but no object."""
     _by_key[state.key] = state
     _parked[state.key] = (fd, state)
 
 
-def has_objects(state: Virtual) -> bool:
+def has_objects(state: VirtualSocket) -> bool:
     """Whether any object stands for this virtual socket."""
     return any(other is state for other in list(_states.values()))
 
 
-def objects_of(state: Virtual) -> list[_socket.socket]:
+def objects_of(state: VirtualSocket) -> list[_socket.socket]:
     """The living objects of a virtual socket."""
     numbers = [number for number, other in list(_states.items()) if other is state]
     found = [_objects[number]() for number in numbers if number in _objects]
     return [sock for sock in found if sock is not None]
 
 
-def rekey(state: Virtual, key: Key) -> None:
+def rekey(state: VirtualSocket, key: Key) -> None:
     """The descriptors of a state have been given another open file."""
     _by_key.pop(state.key, None)
     _parked.pop(state.key, None)
@@ -82,7 +82,7 @@ def rekey(state: Virtual, key: Key) -> None:
     _by_key[key] = state
 
 
-def let_go_if_unused(state: Virtual) -> None:
+def release_if_unused(state: VirtualSocket) -> None:
     """To be called when an object of `state` is gone, after its descriptor was closed."""
     if not has_objects(state) and state.key not in _parked:
         state.release()
@@ -92,12 +92,12 @@ def _collected(number: int, _: weakref.ref[_socket.socket]) -> None:
     state = _states.pop(number, None)
     _objects.pop(number, None)
     if state is not None:
-        let_go_if_unused(state)
+        release_if_unused(state)
 
 
 def _sweep() -> None:
     """Drop the parked states whose descriptor was closed meanwhile."""
     for key, (fd, state) in list(_parked.items()):
-        if not state.held(fd):
+        if not state.is_descriptor_open(fd):
             _parked.pop(key, None)
             state.release()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from esp32sock.net import socketpairs
 from esp32sock.net.addresses import parse
 from esp32sock.net.arguments import sendto_arguments
-from esp32sock.net.error_map import failure
+from esp32sock.net.error_map import os_error
 from esp32sock.net.resolver import destination
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 C = _socket.socket
 
 
-class HostDatagram:
+class HostUdpSocket:
     """Stands where the state of a virtual socket stood; what it does not say, the C module does."""
 
     kind = _socket.SOCK_DGRAM
@@ -67,7 +67,7 @@ class HostDatagram:
         host, port = parse(doing, address)
         dotted, direct = destination(host, self.interface)
         if not direct:
-            raise failure(
+            raise os_error(
                 errno.ENETUNREACH,
                 f"{doing}: this socket is the host's own since its first address, {dotted} is the module's; "
                 "use one socket for each",
@@ -82,7 +82,7 @@ class HostDatagram:
     def raise_error(self, doing: str) -> None:
         """Nothing is ever reported late."""
 
-    def held(self, fd: int) -> bool:
+    def is_descriptor_open(self, fd: int) -> bool:
         with suppress(OSError):
             return socketpairs.key_of(fd) == self.key
         return False

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from esp32sock.at.commands.wifi import JoinedTo
     from esp32sock.at.tls import TlsOptions
     from esp32sock.errors import Error
-    from esp32sock.net.event_queue import EventFeed
+    from esp32sock.net.event_queue import EventQueue
 
 Address = tuple[str, int]
 
@@ -230,8 +230,8 @@ class Interface(ABC):
         """
 
     @abstractmethod
-    def events(self, most: int = ...) -> EventFeed:
-        """What the module says unasked, from now on; any number of feeds at a time, each keeping `most`."""
+    def events(self, maxsize: int = ...) -> EventQueue:
+        """The events of the module from now on; any number of queues at a time, each keeps `maxsize`."""
 
     @abstractmethod
     def status(self) -> ModuleStatus:

@@ -16,7 +16,7 @@ from trio import CancelScope
 from esp32sock._build import BUILD
 from esp32sock.engine.engine import Engine
 from esp32sock.engine.listener import Accepted, ListenRequest
-from esp32sock.engine.options import ModuleOptions
+from esp32sock.engine.options import Options
 from esp32sock.engine.tcp_link import LinkOptions, StreamRequest, set_link_options
 from esp32sock.engine.thread import EngineThread
 from esp32sock.engine.transports import Port, open_port
@@ -24,7 +24,7 @@ from esp32sock.engine.udp_link import DatagramRequest
 from esp32sock.errors import Error, PortError
 from esp32sock.net import context, socketpairs
 from esp32sock.net.error_map import translated
-from esp32sock.net.event_queue import KEPT_EVENTS, EventFeed, EventStream
+from esp32sock.net.event_queue import MAX_EVENTS, EventChannel, EventQueue
 from esp32sock.net.interface_api import (
     DEFAULT_OPTIONS,
     Address,
@@ -168,12 +168,12 @@ def _link_options(options: StreamOptions) -> LinkOptions:
 class LocalInterface(Interface):
     """A module whose engine runs in this process: in a thread of its own, or in the loop of a program."""
 
-    def __init__(self, options: ModuleOptions, routes: Routes, engine: EngineThread, module: Engine) -> None:
+    def __init__(self, options: Options, routes: Routes, engine: EngineThread, module: Engine) -> None:
         self._routes = routes
         self._options = options
         self._thread = engine
         self._module = module
-        self._feeds: WeakSet[EventFeed | EventStream] = WeakSet()
+        self._event_queues: WeakSet[EventQueue | EventChannel] = WeakSet()
 
     def may_block(self) -> bool:
         return not self._thread.is_current
@@ -260,15 +260,15 @@ class LocalInterface(Interface):
         with translated(f"joining {ssid!r}"):
             return self._thread.call(run).result()
 
-    def events(self, most: int = KEPT_EVENTS) -> EventFeed:
-        feed = EventFeed(self._module.watch, most)
-        self._feeds.add(feed)
+    def events(self, maxsize: int = MAX_EVENTS) -> EventQueue:
+        feed = EventQueue(self._module.watch, maxsize)
+        self._event_queues.add(feed)
         return feed
 
-    def event_stream(self, most: int = KEPT_EVENTS) -> EventStream:
+    def event_channel(self, maxsize: int = MAX_EVENTS) -> EventChannel:
         """The same for the trio program that the engine runs in."""
-        stream = EventStream(self._module.watch, most)
-        self._feeds.add(stream)
+        stream = EventChannel(self._module.watch, maxsize)
+        self._event_queues.add(stream)
         return stream
 
     def status(self) -> ModuleStatus:
@@ -290,7 +290,7 @@ class LocalInterface(Interface):
     def close(self) -> None:
         _forget(self)
         self._thread.stop()
-        for feed in list(self._feeds):
+        for feed in list(self._event_queues):
             feed.close()
 
 
@@ -315,7 +315,7 @@ def attach(url: str | None = None, *, direct: Direct | None = None, **options: A
 
     `url` is a serial device, any pyserial URL or `sim://`; without it, ESP32SOCK_PORT. `direct` says what
     the host's own stack serves (loopback by default; `()`: nothing; else ESP32SOCK_DIRECT). The other
-    options are those of `ModuleOptions`: `baudrate` (also `baud`), `rtscts`, `ssid`, `password` (or
+    options are those of `Options`: `baudrate` (also `baud`), `rtscts`, `ssid`, `password` (or
     ESP32SOCK_SSID and ESP32SOCK_PASSWORD) and limits.
 
     Blocks for the probe and the set-up, at most about 10 s, with a join or a booting module longer. Raises
@@ -381,16 +381,16 @@ def default() -> Interface:
         return _default
 
 
-def new_module(options: ModuleOptions) -> Engine:
+def new_module(options: Options) -> Engine:
     """A module for an engine to run; its port is the host's own, whatever is patched."""
     return Engine(options, open_on_host)
 
 
-def choices(url: str | None, direct: Direct | None, options: dict[str, Any]) -> tuple[ModuleOptions, Routes]:
+def choices(url: str | None, direct: Direct | None, options: dict[str, Any]) -> tuple[Options, Routes]:
     """What the arguments of `attach` and the environment ask for; raises as `attach` does."""
     if "baud" in options:
         options["baudrate"] = options.pop("baud")
-    known = {field.name for field in dataclass_fields(ModuleOptions)}
+    known = {field.name for field in dataclass_fields(Options)}
     unknown = set(options) - known
     if unknown:
         raise TypeError(
@@ -403,7 +403,7 @@ def choices(url: str | None, direct: Direct | None, options: dict[str, Any]) -> 
         options["ssid"] = os.environ[SSID_VARIABLE]
         options.setdefault("password", os.environ.get(PASSWORD_VARIABLE, ""))
     routes = Routes.from_environment() if direct is None else Routes(direct)
-    return ModuleOptions(chosen, **options), routes
+    return Options(chosen, **options), routes
 
 
 def _forget(interface: LocalInterface) -> None:

@@ -7,35 +7,35 @@ import random
 import weakref
 from typing import TYPE_CHECKING
 
-from esp32sock.net.error_map import failure
+from esp32sock.net.error_map import os_error
 
 if TYPE_CHECKING:
     from esp32sock.net.interface_api import Interface
-    from esp32sock.net.virtual_socket import Virtual
+    from esp32sock.net.virtual_socket import VirtualSocket
 
 # Above what Linux gives out by itself, because a simulated module shares the ports of this host. The ports
 # that a module gives to outgoing links are its own business.
 EPHEMERAL = range(61000, 65536)
 
-_Ports = weakref.WeakValueDictionary["tuple[int, int]", "Virtual"]
+_Ports = weakref.WeakValueDictionary["tuple[int, int]", "VirtualSocket"]
 _taken: weakref.WeakKeyDictionary[Interface, _Ports] = weakref.WeakKeyDictionary()
 
 
-def claim(interface: Interface, owner: Virtual, port: int) -> int:
+def claim(interface: Interface, owner: VirtualSocket, port: int) -> int:
     """Take a port for `owner` (0: any free one) and return it; OSError(EADDRINUSE) if somebody has it."""
     ports = _taken.setdefault(interface, weakref.WeakValueDictionary())
     if port == 0:
         free = [number for number in EPHEMERAL if (owner.kind, number) not in ports]
         if not free:
-            raise failure(errno.EADDRINUSE, "every port from 61000 to 65535 is bound")
+            raise os_error(errno.EADDRINUSE, "every port from 61000 to 65535 is bound")
         port = random.choice(free)
     elif ports.get((owner.kind, port)) is not None:
-        raise failure(errno.EADDRINUSE, f"port {port} is bound by another socket of this interface")
+        raise os_error(errno.EADDRINUSE, f"port {port} is bound by another socket of this interface")
     ports[owner.kind, port] = owner
     return port
 
 
-def release(interface: Interface, owner: Virtual, port: int) -> None:
+def release(interface: Interface, owner: VirtualSocket, port: int) -> None:
     """Give a port back."""
     ports = _taken.get(interface)
     if ports is not None and ports.get((owner.kind, port)) is owner:

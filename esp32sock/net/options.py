@@ -13,7 +13,7 @@ import struct
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from esp32sock.net.error_map import failure
+from esp32sock.net.error_map import os_error
 from esp32sock.net.interface_api import StreamOptions
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ STORED: Mapping[Option, bytes] = MappingProxyType(
 )
 
 
-class Options:
+class SocketOptions:
     """The options of one socket."""
 
     def __init__(self) -> None:
@@ -120,7 +120,7 @@ class Options:
         if default is None and option not in NATIVE:
             raise refusal(option)
         if default is not None and len(value) < len(default):
-            raise failure(errno.EINVAL, f"{name_of(option)} takes {len(default)} bytes, not {len(value)}")
+            raise os_error(errno.EINVAL, f"{name_of(option)} takes {len(default)} bytes, not {len(value)}")
         self._values[option] = value
 
     def read(self, option: Option) -> bytes:
@@ -153,9 +153,9 @@ class Options:
         value = self._values.get(SNDBUF)
         return None if value is None else int(_INT.unpack_from(value)[0])
 
-    def inherited(self) -> Options:
+    def inherited(self) -> SocketOptions:
         """The options of a stream accepted by the listener that has these."""
-        options = Options()
+        options = SocketOptions()
         options._values.update(self._values)
         return options
 
@@ -227,7 +227,9 @@ def name_of(option: Option) -> str:
 
 def refusal(option: Option) -> OSError:
     """What to raise for an option that we do not have."""
-    return failure(errno.ENOPROTOOPT, f"an ESP32 with AT firmware has nothing to offer for {name_of(option)}")
+    return os_error(
+        errno.ENOPROTOOPT, f"an ESP32 with AT firmware has nothing to offer for {name_of(option)}"
+    )
 
 
 def int_bytes(number: int) -> bytes:

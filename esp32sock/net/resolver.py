@@ -69,7 +69,7 @@ def getaddrinfo(
         )
     if not _is_own(name) and context.to_host(name):
         found = _host_getaddrinfo(host, port, family, type, proto, flags)
-        context.found_by_host({str(answer[4][0]) for answer in found})
+        context.add_host_addresses({str(answer[4][0]) for answer in found})
         return found
     answers: list[AddressInfo] = []
     for address in addresses_of(name):
@@ -106,7 +106,7 @@ def gethostbyname_ex(hostname: str | bytes, /) -> HostInfo:
     name = _text(hostname, "gethostbyname_ex")
     if numeric(name) is None and not _is_own(_checked(name)) and context.to_host(name):
         found = _host_gethostbyname_ex(name)
-        context.found_by_host(found[2])
+        context.add_host_addresses(found[2])
         return found
     address = numeric(name)
     return name, [], addresses_of(name) if address is None else [address]
@@ -157,7 +157,7 @@ def address_of(host: str) -> str:
     if not _is_own(name) and context.to_host(name):
         answers = _host_getaddrinfo(name, None, _socket.AF_INET, _socket.SOCK_STREAM)
         found = [str(answer[4][0]) for answer in answers]
-        context.found_by_host(found)
+        context.add_host_addresses(found)
         return found[0]
     return addresses_of(name)[0]
 

@@ -14,14 +14,14 @@ import socket as stdlib
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.net import context, fd_registry, socketpairs
-from esp32sock.net.error_map import failure
+from esp32sock.net.error_map import os_error
 from esp32sock.net.tcp_socket import VirtualStream
 from esp32sock.net.udp_socket import VirtualDatagram
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from esp32sock.net.virtual_socket import Virtual
+    from esp32sock.net.virtual_socket import VirtualSocket
 
 _FLAGS = _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC
 _PROTOS = {_socket.SOCK_STREAM: (0, _socket.IPPROTO_TCP), _socket.SOCK_DGRAM: (0, _socket.IPPROTO_UDP)}
@@ -42,7 +42,7 @@ def _init(self: Any, family: int = -1, type: int = -1, proto: int = -1, fileno: 
     elif family in (-1, _socket.AF_INET):
         _init_virtual(self, _socket.SOCK_STREAM if type == -1 else type, 0 if proto == -1 else proto)
     elif family == _socket.AF_INET6:
-        raise failure(errno.EAFNOSUPPORT, "the module is IPv4 only; use AF_INET")
+        raise os_error(errno.EAFNOSUPPORT, "the module is IPv4 only; use AF_INET")
     else:
         _stdlib_init(self, family, type, proto, fileno)
 
@@ -50,10 +50,10 @@ def _init(self: Any, family: int = -1, type: int = -1, proto: int = -1, fileno: 
 def _init_virtual(self: Any, flagged: int, proto: int) -> None:
     kind = flagged & ~_FLAGS
     if kind not in _PROTOS or proto not in _PROTOS[kind]:
-        raise failure(
+        raise os_error(
             errno.EPROTONOSUPPORT, f"type {kind} with protocol {proto}: the module has TCP and UDP only"
         )
-    state: Virtual
+    state: VirtualSocket
     if kind == _socket.SOCK_STREAM:
         fd = socketpairs.fresh_stream()
         state = VirtualStream(proto, socketpairs.key_of(fd))
@@ -92,7 +92,7 @@ def _real_close(self: Any, *args: Any) -> None:
         _stdlib_real_close(self, *args)
     finally:
         if state is not None:
-            fd_registry.let_go_if_unused(state)
+            fd_registry.release_if_unused(state)
 
 
 def _detach(self: Any) -> int:

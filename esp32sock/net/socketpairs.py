@@ -75,7 +75,7 @@ def key_of(fd: int) -> Key:
     return status.st_dev, status.st_ino
 
 
-def own(fd: int, kind: int = _socket.SOCK_STREAM) -> EngineEnd:
+def engine_end(fd: int, kind: int = _socket.SOCK_STREAM) -> EngineEnd:
     """Take over a descriptor as an end of ours."""
     os.set_blocking(fd, False)
     end = EngineEnd(_socket.AF_UNIX, kind | _socket.SOCK_NONBLOCK, 0, fd)
@@ -101,7 +101,7 @@ def join(fd: int) -> EngineEnd:
         name = user.getsockname()
     while True:
         accepted, caller = listener._accept()  # type: ignore[attr-defined]
-        end = own(accepted)
+        end = engine_end(accepted)
         if caller == name:  # and not somebody else who guessed the abstract name
             limit_sending(fd)
             limit_sending(end.fileno())
@@ -165,7 +165,7 @@ def replace(fd: int, new: int) -> None:
 
 
 @contextmanager
-def kept(fd: int) -> Iterator[None]:
+def dup_guard(fd: int) -> Iterator[None]:
     """Within the block, what is open there stays open, whatever is put under its number."""
     copy = os.dup(fd)
     try:
@@ -197,7 +197,7 @@ def datagram_address(header: bytes) -> Address:
 
 def _pair(kind: int) -> tuple[EngineEnd, EngineEnd]:
     engine, user = _socketpair(_socket.AF_UNIX, kind)
-    return own(engine.detach(), kind), own(user.detach(), kind)
+    return engine_end(engine.detach(), kind), engine_end(user.detach(), kind)
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from esp32sock.net.addresses import parse
 from esp32sock.net.arguments import refuse_ancillary, refuse_out_of_band, sendto_arguments
-from esp32sock.net.error_map import failure
+from esp32sock.net.error_map import os_error
 from esp32sock.net.socketpairs import EngineEnd
-from esp32sock.net.virtual_socket import Virtual
+from esp32sock.net.virtual_socket import VirtualSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 C = _socket.socket
 
 
-class StreamData(Virtual):
+class StreamData(VirtualSocket):
     """Sending and receiving on a stream that VirtualStream has connected."""
 
     kind = _socket.SOCK_STREAM
 
-    over = False
+    link_ended = False
     """The link has ended. What was received may still be read; nothing can be sent any more."""
 
     @abstractmethod
@@ -33,7 +33,7 @@ class StreamData(Virtual):
         """Whether the stream is connected, or is about to be."""
 
     @abstractmethod
-    def settle(self, sock: C, /) -> None:
+    def restore_sndbuf_once_open(self, sock: C, /) -> None:
         """To be called when the program may have learned that the connection is there."""
 
     def send(self, sock: C, data: Any, flags: int = 0, /) -> int:
@@ -92,13 +92,13 @@ class StreamData(Virtual):
 
     def _send(self, sock: C, flags: int, native: Callable[..., Any], /, *arguments: Any) -> Any:
         refuse_out_of_band(flags)
-        self.settle(sock)
+        self.restore_sndbuf_once_open(sock)
         if self.error is not None:
             self.raise_error("send")
-        if self.over and _is_empty(arguments[0]):
+        if self.link_ended and _is_empty(arguments[0]):
             self._check_open(sock)
             return 0
-        if self.over or not self.carries_data():
+        if self.link_ended or not self.carries_data():
             return _not_connected(errno.EPIPE, "send", native, *arguments)
         try:
             return native(sock, *arguments)
@@ -133,4 +133,4 @@ def _not_connected(code: int, doing: str, native: Callable[..., Any], /, *argume
         try:
             return native(nobody, *arguments)
         except OSError:
-            raise failure(code, f"{doing}: this socket has no connection") from None
+            raise os_error(code, f"{doing}: this socket has no connection") from None

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from esp32sock.net import fd_registry, socketpairs
 from esp32sock.net.accept_queue import AcceptQueue
 from esp32sock.net.addresses import ANY, parse
-from esp32sock.net.error_map import failure, translated
+from esp32sock.net.error_map import os_error, translated
 from esp32sock.net.resolver import destination
 from esp32sock.net.tcp_io import StreamData
 
@@ -72,13 +72,13 @@ class VirtualStream(StreamData):
         super().__init__(proto, key)
         self.phase = Phase.FRESH
         self._attempt: Attempt | None = None
-        self._backlog: AcceptQueue | None = None
-        self._used_up = False  # the descriptor was joined already, so it needs its old end or a new file
-        self._shrunk = False  # the send buffer is as small as the filling made it
+        self._accept_queue: AcceptQueue | None = None
+        self._needs_new_pair = False  # the descriptor was joined already: it needs its old end or a new file
+        self._is_filled = False  # the send buffer is as small as the filling made it
         self._was_accepted = False
-        self._told = False  # a connect call has already said that the connection is there
+        self._connect_reported = False  # a connect call has already said that the connection is there
         self._reset = False
-        self._giving_back = threading.Lock()
+        self._end_lock = threading.Lock()
         self.tls: TlsOptions | None = None  # the module does TLS on it
 
     @classmethod
@@ -90,7 +90,7 @@ class VirtualStream(StreamData):
         stream.interface = listener.interface
         stream.options = listener.options.inherited()
         stream.phase = Phase.OPEN
-        stream._told = stream._was_accepted = True
+        stream._connect_reported = stream._was_accepted = True
         stream.local, stream.remote = opened.local, opened.remote
         stream.handle = handle
         stream._attempt = Attempt(stream, None)
@@ -108,13 +108,13 @@ class VirtualStream(StreamData):
     def note_failed(self, attempt: Attempt, error: Error, end: socketpairs.EngineEnd) -> None:
         if attempt is self._attempt:
             self.error = error  # first, or another thread would find a fresh socket and connect again
-            self._take_back(end)
+            self._return_end(end)
         else:  # given up long ago; nobody else needs it
             end.close()
 
     def note_ended(self, attempt: Attempt, error: Error | None) -> None:
-        if attempt is self._attempt and not self.over:
-            self.over = True
+        if attempt is self._attempt and not self.link_ended:
+            self.link_ended = True
             if error is not None:
                 self.error = error
                 self._reset = True
@@ -127,12 +127,12 @@ class VirtualStream(StreamData):
     def connect(self, sock: C, address: Any, /) -> None:
         host, port = parse("connect", address)
         sys.audit("socket.connect", sock, address)
-        self.check(sock)
+        self.check_usable(sock)
         if self._resume_connect(sock):
             return
         dotted, direct = destination(host)
         if direct and self.tls is not None:
-            raise failure(
+            raise os_error(
                 errno.EPROTONOSUPPORT,
                 f"connect: the host itself reaches {host}, so the module does no TLS; use ssl.SSLContext",
             )
@@ -141,9 +141,9 @@ class VirtualStream(StreamData):
             C.connect(sock, (dotted, port))
             return
         if port == 0:
-            raise failure(errno.ECONNREFUSED, "no host listens on port 0")
+            raise os_error(errno.ECONNREFUSED, "no host listens on port 0")
         if self.bound is not None and not self.any_port:
-            raise failure(
+            raise os_error(
                 errno.EADDRNOTAVAIL,
                 f"connect from port {self.bound[1]}: the module picks the local port itself; bind to port 0",
             )
@@ -153,52 +153,52 @@ class VirtualStream(StreamData):
         """What a further connect call says of the first one: True if it succeeded just now."""
         if self.phase is Phase.CONNECTING:
             if sock.gettimeout() is not None:
-                raise failure(errno.EALREADY, "connect: an earlier attempt is still under way")
+                raise os_error(errno.EALREADY, "connect: an earlier attempt is still under way")
             assert self._attempt is not None
             self._wait(sock, self._attempt)
             return True
-        if self.phase is Phase.OPEN and not self._told:
-            self._told = True
+        if self.phase is Phase.OPEN and not self._connect_reported:
+            self._connect_reported = True
             return True
         if self.phase is not Phase.FRESH:
-            raise failure(errno.EISCONN, "connect: this socket is connected or listening already")
+            raise os_error(errno.EISCONN, "connect: this socket is connected or listening already")
         self.raise_error("connect")
         return False
 
-    def secure(self, sock: C, tls: TlsOptions) -> None:
+    def start_module_tls(self, sock: C, tls: TlsOptions) -> None:
         """Let the module do TLS: when it connects, or, being connected but unused, on a new link at once.
 
         OSError: EISCONN once bytes have gone over the connection, EINVAL for what cannot have TLS.
         """
-        self.check(sock)
+        self.check_usable(sock)
         if self.phase is Phase.FRESH:
             self.tls = tls
             return
         if self.phase is not Phase.OPEN or self._reset or self.remote is None:
-            raise failure(errno.EINVAL, "TLS: this socket is neither new nor connected")
+            raise os_error(errno.EINVAL, "TLS: this socket is neither new nor connected")
         if self._was_accepted:
-            raise failure(errno.EINVAL, "TLS: the module is no TLS server on a connection that it accepted")
+            raise os_error(errno.EINVAL, "TLS: the module is no TLS server on a connection that it accepted")
         remote, replaced = self.remote, self.handle
-        with socketpairs.kept(sock.fileno()):  # the old connection ends when the engine says so
+        with socketpairs.dup_guard(sock.fileno()):  # the old connection ends when the engine says so
             self._start_over()
             self.tls = tls
             self._open(sock, remote, replaced)
 
     def _open(self, sock: C, remote: Address, replaced: Handle | None = None) -> None:
-        interface = self.use()
+        interface = self.require_interface()
         timeout = sock.gettimeout()
         if timeout != 0 and not interface.may_block():
-            raise failure(
+            raise os_error(
                 errno.EDEADLK, "connect: this thread runs the engine and may not block; setblocking(False)"
             )
         end = self._join(sock)
         filler_bytes = 0
         if timeout == 0:
             filler_bytes = socketpairs.fill(sock.fileno())
-            self._shrunk = True
+            self._is_filled = True
         attempt = self._attempt = Attempt(self, end)
         self.phase = Phase.CONNECTING
-        self._told = False
+        self._connect_reported = False
         self._doing = f"connecting to {remote[0]}:{remote[1]}"
         try:
             with translated(self._doing):
@@ -213,7 +213,7 @@ class VirtualStream(StreamData):
                     replacing=replaced,
                 )
         except BaseException:
-            self._take_back(end)
+            self._return_end(end)
             raise
         if timeout == 0:
             raise BlockingIOError(errno.EINPROGRESS, os.strerror(errno.EINPROGRESS))
@@ -225,21 +225,21 @@ class VirtualStream(StreamData):
             if not attempt.decided.wait(sock.gettimeout()):
                 raise TimeoutError("timed out")
         except BaseException:
-            self._give_up(attempt)
+            self._abandon(attempt)
             raise
         self.raise_error(self._doing)
-        self._told = True
+        self._connect_reported = True
 
-    def _give_up(self, attempt: Attempt) -> None:
+    def _abandon(self, attempt: Attempt) -> None:
         if attempt is self._attempt:
             handle = self.handle
             self._start_over()
             if handle is not None:
                 handle.abandon()
 
-    def _take_back(self, end: socketpairs.EngineEnd) -> None:
+    def _return_end(self, end: socketpairs.EngineEnd) -> None:
         """The attempt failed; the descriptor shows it when the filler is gone."""
-        with self._giving_back:
+        with self._end_lock:
             self._start_over()
             self.end = end
             socketpairs.drain(end)
@@ -248,28 +248,28 @@ class VirtualStream(StreamData):
         self.phase = Phase.FRESH
         self.handle = None
         self._attempt = None
-        self.over = False
-        self._used_up = True
-        self._shrunk = False
+        self.link_ended = False
+        self._needs_new_pair = True
+        self._is_filled = False
 
     def _join(self, sock: C) -> socketpairs.EngineEnd:
-        with self._giving_back:  # or the filler of this attempt would be drained as that of the last one
+        with self._end_lock:  # or the filler of this attempt would be drained as that of the last one
             end, self.end = self.end, None
         if end is None or end.fileno() < 0:
-            if self._used_up:
+            if self._needs_new_pair:
                 self.replace_descriptor(sock)
             end = socketpairs.join(sock.fileno())
-        self._used_up = False
+        self._needs_new_pair = False
         self._restore_sndbuf(sock)
         return end
 
     def _restore_sndbuf(self, sock: C) -> None:
         """The send buffer that the program asked for, or ours: joining and filling have made it smaller."""
         socketpairs.limit_sending(sock.fileno(), self.options.sndbuf_bytes() or socketpairs.SNDBUF_BYTES)
-        self._shrunk = False
+        self._is_filled = False
 
-    def settle(self, sock: C) -> None:
-        if self._shrunk and self.phase is Phase.OPEN:
+    def restore_sndbuf_once_open(self, sock: C) -> None:
+        if self._is_filled and self.phase is Phase.OPEN:
             self._restore_sndbuf(sock)
 
     def carries_data(self) -> bool:
@@ -281,35 +281,35 @@ class VirtualStream(StreamData):
         waiting = min(max(operator.index(backlog), 0), _socket.SOMAXCONN)
         if not -(2**31) <= backlog < 2**31:
             raise OverflowError("signed integer is greater than maximum")
-        self.check(sock)
+        self.check_usable(sock)
         if self.phase is Phase.LISTENING:
             return
         if self.phase is not Phase.FRESH or self.tls is not None:
-            raise failure(errno.EINVAL, "listen: this socket is connected, or to be a TLS client")
+            raise os_error(errno.EINVAL, "listen: this socket is connected, or to be a TLS client")
         if self.bound is None:
             self.bind(sock, (ANY, 0))
         assert self.bound is not None
-        backlog_of_ours = AcceptQueue(self.bound)
+        queue = AcceptQueue(self.bound)
         end = self._join(sock)
         socketpairs.limit_sending(end.fileno(), socketpairs.BACKLOG_BYTES)
         self.phase = Phase.LISTENING
         try:
-            self.handle = backlog_of_ours.open(self.use(), end, waiting)
+            self.handle = queue.open(self.require_interface(), end, waiting)
         except OSError:
-            self._take_back(end)
+            self._return_end(end)
             raise
         except BaseException:
             self._start_over()
             raise
-        self._backlog = backlog_of_ours
-        self.bound = backlog_of_ours.local
+        self._accept_queue = queue
+        self.bound = queue.local
 
     def accept_descriptor(self, sock: C, /) -> tuple[int, Address]:
         """What `_accept` returns to `accept`: a new descriptor and the address of the peer."""
-        self.check(sock)
-        if self._backlog is None:
-            raise failure(errno.EINVAL, "accept: this socket does not listen")
-        user_end, opened, handle = self._backlog.next(sock)
+        self.check_usable(sock)
+        if self._accept_queue is None:
+            raise os_error(errno.EINVAL, "accept: this socket does not listen")
+        user_end, opened, handle = self._accept_queue.next(sock)
         fd = socketpairs.release(user_end)
         VirtualStream.accepted(self, fd, opened, handle)
         return fd, opened.remote
@@ -320,37 +320,37 @@ class VirtualStream(StreamData):
     def accepts(self) -> bool:
         return self.phase is Phase.LISTENING
 
-    def is_held_back(self, sock: C) -> bool:
-        self.settle(sock)
-        return self._shrunk
+    def has_filled_buffer(self, sock: C) -> bool:
+        self.restore_sndbuf_once_open(sock)
+        return self._is_filled
 
     # Names, ends and errors.
 
     def getsockname(self, sock: C, /) -> Address:
-        self.settle(sock)
+        self.restore_sndbuf_once_open(sock)
         return super().getsockname(sock)
 
     def getpeername(self, sock: C, /) -> Address:
         self._check_open(sock)
-        self.settle(sock)
+        self.restore_sndbuf_once_open(sock)
         if self.phase is not Phase.OPEN or self._reset or self.remote is None:
-            raise failure(errno.ENOTCONN, "this socket has no peer")
+            raise os_error(errno.ENOTCONN, "this socket has no peer")
         return self.remote
 
     def take_error_number(self, sock: C) -> int:
-        self.settle(sock)
+        self.restore_sndbuf_once_open(sock)
         return super().take_error_number(sock) or C.getsockopt(sock, _socket.SOL_SOCKET, _socket.SO_ERROR)
 
     def shutdown(self, sock: C, how: int, /) -> None:
         operator.index(how)
         self._check_open(sock)
         if self.phase not in (Phase.OPEN, Phase.LISTENING) or self._reset:
-            raise failure(errno.ENOTCONN, "shutdown: this socket is not connected")
+            raise os_error(errno.ENOTCONN, "shutdown: this socket is not connected")
         C.shutdown(sock, how)
 
     def release(self) -> None:
-        if self._backlog is not None:
-            self._backlog.drop()
+        if self._accept_queue is not None:
+            self._accept_queue.drop()
         super().release()
 
     def fresh_descriptor(self) -> int:

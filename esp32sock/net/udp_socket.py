@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Any, cast
 from esp32sock.net import fd_registry, local_ports, socketpairs
 from esp32sock.net.addresses import ANY, BROADCAST, LOOPBACK, parse
 from esp32sock.net.arguments import bytes_like, refuse_ancillary, refuse_out_of_band, sendto_arguments
-from esp32sock.net.error_map import failure, translated
-from esp32sock.net.host_udp import HostDatagram
+from esp32sock.net.error_map import os_error, translated
+from esp32sock.net.host_udp import HostUdpSocket
 from esp32sock.net.resolver import destination
-from esp32sock.net.virtual_socket import Virtual
+from esp32sock.net.virtual_socket import VirtualSocket
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,7 +74,7 @@ class _Link:
         self._datagram.note_ended(self, error)
 
 
-class VirtualDatagram(Virtual):
+class VirtualDatagram(VirtualSocket):
     """State of one UDP socket."""
 
     kind = _socket.SOCK_DGRAM
@@ -83,9 +83,9 @@ class VirtualDatagram(Virtual):
         super().__init__(proto, key)
         self.end = end
         self._link: _Link | None = None
-        self._only: Address | None = None  # the one peer that the open link hears
-        self._over = False
-        self._giving_back = threading.Lock()
+        self._only_peer: Address | None = None  # the one peer that the open link hears
+        self._link_ended = False
+        self._end_lock = threading.Lock()
         self._shut_read = False
         self._shut_write = False
 
@@ -94,11 +94,11 @@ class VirtualDatagram(Virtual):
     def note_opened(self, link: _Link, opened: DatagramOpened) -> None:
         if link is self._link:
             unconnected = self.bound[0] if self.bound else ANY
-            self.local = (unconnected if self._only is None else opened.local[0]), opened.local[1]
+            self.local = (unconnected if self._only_peer is None else opened.local[0]), opened.local[1]
 
     def note_failed(self, link: _Link, error: Error) -> None:
         if link is self._link:
-            with self._giving_back:
+            with self._end_lock:
                 self.error = error  # first, or another thread would find a fresh socket and open again
                 self._forget_link()
                 self.end = link.end
@@ -114,7 +114,7 @@ class VirtualDatagram(Virtual):
     def note_ended(self, link: _Link, error: Error | None) -> None:
         if link is self._link:
             self.error = error
-            self._over = True
+            self._link_ended = True
 
     # Opening.
 
@@ -128,21 +128,21 @@ class VirtualDatagram(Virtual):
         try:
             self._open(sock, None, sock.gettimeout())
         except BaseException:
-            self.give_back_port()
+            self.release_port()
             self.bound = None
             raise
 
     def connect(self, sock: C, address: Any, /) -> None:
         host, port = parse("connect", address)
         sys.audit("socket.connect", sock, address)
-        self.check(sock)
+        self.check_usable(sock)
         dotted, direct = destination(host)
         if direct and self.unused():
             self.move_to_host(sock)
             C.connect(sock, (dotted, port))
             return
         remote = dotted, port
-        if self._only is not None and self._only != remote:
+        if self._only_peer is not None and self._only_peer != remote:
             self._close_link(sock)
         if self.unused():
             self._open(sock, remote, sock.gettimeout())
@@ -150,10 +150,10 @@ class VirtualDatagram(Virtual):
 
     def _open(self, sock: C, remote: Address | None, timeout: float | None) -> None:
         """Hand our end to the engine; waits for the link at most so long, where this thread may."""
-        interface = self.use()
+        interface = self.require_interface()
         if remote is None and self.bound is None:  # as Linux does; the module has to be told a port, too
             self.bound = ANY, local_ports.claim(interface, self, 0)
-        with self._giving_back:
+        with self._end_lock:
             if self.end is None or self.end.fileno() < 0:
                 self.replace_descriptor(sock)
             end, self.end = self.end, None
@@ -161,7 +161,7 @@ class VirtualDatagram(Virtual):
         socketpairs.drain(end)  # what was sent into an attempt that failed
         waits = timeout != 0 and interface.may_block()
         link = self._link = _Link(self, end, is_awaited=waits)
-        self._only = remote
+        self._only_peer = remote
         doing = "opening a UDP link"
         try:
             with translated(doing):
@@ -182,7 +182,7 @@ class VirtualDatagram(Virtual):
         objects = fd_registry.objects_of(self)
         interface = self.interface
         super().move_to_host(sock)
-        guard = cast("Virtual", HostDatagram(self.proto, socketpairs.key_of(sock.fileno()), interface))
+        guard = cast("VirtualSocket", HostUdpSocket(self.proto, socketpairs.key_of(sock.fileno()), interface))
         for each in objects:
             fd_registry.adopt(each, guard)
 
@@ -195,7 +195,7 @@ class VirtualDatagram(Virtual):
         self.replace_descriptor(sock)
 
     def _forget_link(self) -> None:
-        self._link = self.handle = self._only = self.local = None
+        self._link = self.handle = self._only_peer = self.local = None
 
     def fresh_descriptor(self) -> int:
         self.end, user_end = socketpairs.datagram_pair()
@@ -214,23 +214,23 @@ class VirtualDatagram(Virtual):
     def getpeername(self, sock: C, /) -> Address:
         self._check_open(sock)
         if self.remote is None:
-            raise failure(errno.ENOTCONN, "this UDP socket is not connected")
+            raise os_error(errno.ENOTCONN, "this UDP socket is not connected")
         return self.remote
 
     def listen(self, sock: C, backlog: int = 0, /) -> None:
         operator.index(backlog)
-        raise failure(errno.EOPNOTSUPP, "a UDP socket cannot listen")
+        raise os_error(errno.EOPNOTSUPP, "a UDP socket cannot listen")
 
     def accept_descriptor(self, sock: C, /) -> tuple[int, Address]:
-        raise failure(errno.EOPNOTSUPP, "a UDP socket cannot accept")
+        raise os_error(errno.EOPNOTSUPP, "a UDP socket cannot accept")
 
     def shutdown(self, sock: C, how: int, /) -> None:
         """The link stays open until close: UDP has nothing to tell the peer."""
         self._check_open(sock)
         if operator.index(how) not in (_socket.SHUT_RD, _socket.SHUT_WR, _socket.SHUT_RDWR):
-            raise failure(errno.EINVAL, f"shutdown: {how} is none of SHUT_RD, SHUT_WR, SHUT_RDWR")
+            raise os_error(errno.EINVAL, f"shutdown: {how} is none of SHUT_RD, SHUT_WR, SHUT_RDWR")
         if self.remote is None:
-            raise failure(errno.ENOTCONN, "shutdown: this UDP socket is not connected")
+            raise os_error(errno.ENOTCONN, "shutdown: this UDP socket is not connected")
         if how != _socket.SHUT_RD:
             self._shut_write = True
         if how != _socket.SHUT_WR:
@@ -265,7 +265,7 @@ class VirtualDatagram(Virtual):
             sys.audit("socket.sendto", sock, address)
         self.raise_error("send")
         if self._shut_write:
-            raise failure(errno.EPIPE, "send: this socket was shut down")
+            raise os_error(errno.EPIPE, "send: this socket was shut down")
         remote = self.remote
         if where is not None:
             dotted, direct = destination(where[0], self.interface)
@@ -274,12 +274,12 @@ class VirtualDatagram(Virtual):
                 self.move_to_host(sock)
                 return C.sendmsg(sock, views, (), flags, remote)
             if direct:
-                raise failure(errno.ENETUNREACH, f"this socket is the module's, {dotted} is the host's own")
+                raise os_error(errno.ENETUNREACH, f"this socket is the module's, {dotted} is the host's own")
         if remote is None:
-            raise failure(errno.EDESTADDRREQ, "send: no address, and this UDP socket is not connected")
+            raise os_error(errno.EDESTADDRREQ, "send: no address, and this UDP socket is not connected")
         self._refuse(remote, views)
         if self.unused():
-            self.check(sock)
+            self.check_usable(sock)
             self._open(sock, None, 0 if flags & _socket.MSG_DONTWAIT else sock.gettimeout())
         try:
             return C.sendmsg(sock, [socketpairs.datagram_header(remote), *views], (), flags) - HEADER_BYTES
@@ -291,19 +291,19 @@ class VirtualDatagram(Virtual):
         dotted, port = remote
         size_bytes = sum(len(view) for view in views)
         if size_bytes > LARGEST_DATAGRAM_BYTES:
-            raise failure(
+            raise os_error(
                 errno.EMSGSIZE, f"{size_bytes} bytes in a datagram; the module sends {LARGEST_DATAGRAM_BYTES}"
             )
         if not size_bytes:
-            raise failure(errno.EMSGSIZE, "an empty datagram: the module would wait for its bytes for ever")
+            raise os_error(errno.EMSGSIZE, "an empty datagram: the module would wait for its bytes for ever")
         if size_bytes == len(CANCELS_SENDING) and b"".join(views) == CANCELS_SENDING:
-            raise failure(
+            raise os_error(
                 errno.EMSGSIZE, "a datagram that is just +++: to the module that means to cancel the sending"
             )
         if port == 0:
-            raise failure(errno.EINVAL, "send: nobody has port 0")
+            raise os_error(errno.EINVAL, "send: nobody has port 0")
         if dotted == BROADCAST and not self.options.broadcast():
-            raise failure(errno.EACCES, "set SO_BROADCAST to send to everybody")
+            raise os_error(errno.EACCES, "set SO_BROADCAST to send to everybody")
 
     # Receiving.
 
@@ -383,7 +383,7 @@ class VirtualDatagram(Virtual):
 
     def _before_receiving(self, flags: int) -> None:
         refuse_out_of_band(flags)
-        if not self._over:
+        if not self._link_ended:
             self.raise_error("receive")
 
     def _hears(self, sock: C, peer: Address, flags: int) -> bool:
@@ -410,7 +410,7 @@ class VirtualDatagram(Virtual):
 
 
 def _link_gone() -> OSError:
-    return failure(errno.ENETDOWN, "the module's UDP link is gone; close this socket and open another")
+    return os_error(errno.ENETDOWN, "the module's UDP link is gone; close this socket and open another")
 
 
 def _room(buffer: Any, nbytes: int, caller: str, too_small: str) -> memoryview:

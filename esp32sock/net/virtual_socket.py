@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from esp32sock.errors import Error
 from esp32sock.net import context, fd_registry, local_ports, options, socketpairs
 from esp32sock.net.addresses import ANY, parse
-from esp32sock.net.error_map import failure, raise_from
-from esp32sock.net.options import Options
+from esp32sock.net.error_map import os_error, raise_from
+from esp32sock.net.options import SocketOptions
 from esp32sock.net.resolver import address_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from esp32sock.net.interface_api import Address, Handle, Interface
 
 
-class Virtual(ABC):
+class VirtualSocket(ABC):
     """State of one virtual socket; see VirtualStream and VirtualDatagram."""
 
     kind: int
@@ -36,8 +36,8 @@ class Virtual(ABC):
         self.proto = proto
         self.key = key
         self.end: socketpairs.EngineEnd | None = None  # the other end, while the engine does not have it
-        self.born = context.forks()
-        self.options = Options()
+        self.fork_count = context.forks()
+        self.options = SocketOptions()
         self.interface: Interface | None = None
         self.handle: Handle | None = None
         self.bound: Address | None = None
@@ -72,17 +72,17 @@ class Virtual(ABC):
         """Whether this is a listener."""
         return False
 
-    def is_held_back(self, sock: _socket.socket) -> bool:
+    def has_filled_buffer(self, sock: _socket.socket) -> bool:
         """Whether its descriptor is full, not to be writable before it is connected."""
         return False
 
     # What they have in common.
 
-    def check(self, sock: _socket.socket) -> None:
+    def check_usable(self, sock: _socket.socket) -> None:
         """OSError if this process may not ask the module, or the descriptor was closed behind our back."""
-        context.refuse_after_fork(self.born)
+        context.refuse_after_fork(self.fork_count)
         if socketpairs.key_of(sock.fileno()) != self.key:
-            raise failure(errno.EBADF, f"descriptor {sock.fileno()} now belongs to something else")
+            raise os_error(errno.EBADF, f"descriptor {sock.fileno()} now belongs to something else")
 
     @abstractmethod
     def listen(self, sock: _socket.socket, backlog: int = 128, /) -> None:
@@ -92,7 +92,7 @@ class Virtual(ABC):
     def accept_descriptor(self, sock: _socket.socket, /) -> tuple[int, Address]:
         """As `socket._accept`: what `accept` makes a socket of, and the peer's address."""
 
-    def held(self, fd: int) -> bool:
+    def is_descriptor_open(self, fd: int) -> bool:
         """Whether a descriptor that has no object is still open."""
         if self.end is not None:
             return not socketpairs.hung_up(self.end)
@@ -101,7 +101,7 @@ class Virtual(ABC):
         except OSError:
             return False
 
-    def use(self) -> Interface:
+    def require_interface(self) -> Interface:
         """The interface of this socket, chosen when it is first needed."""
         if self.interface is None:
             self.interface = context.interface()
@@ -121,15 +121,15 @@ class Virtual(ABC):
     def bind(self, sock: _socket.socket, address: Any, /) -> None:
         host, port = parse("bind", address)
         sys.audit("socket.bind", sock, address)
-        self.check(sock)
+        self.check_usable(sock)
         if self.bound is not None or not self.unused():
-            raise failure(errno.EINVAL, "bind: this socket has its local address already")
+            raise os_error(errno.EINVAL, "bind: this socket has its local address already")
         dotted = address_of(host)
         if dotted != ANY and context.to_host(dotted):
             self.move_to_host(sock)
             _socket.socket.bind(sock, (dotted, port))
             return
-        interface = self.use()
+        interface = self.require_interface()
         _refuse_foreign(interface, dotted)
         self.bound = dotted, local_ports.claim(interface, self, port)
         self.any_port = not port
@@ -170,16 +170,16 @@ class Virtual(ABC):
         before = self.options.for_stream()
         self.options.store(option, encoded)
         changed = option in options.HONOURED and self.options.for_stream() != before
-        if changed and self.has_stream_link() and self.born == context.forks():
+        if changed and self.has_stream_link() and self.fork_count == context.forks():
             assert self.handle is not None
             # Best effort: whether the firmware has it is not worth failing for, and nobody can wait here.
             with suppress(Error):
-                self.handle.set_options(self.options.for_stream()).add_done_callback(_seen)
+                self.handle.set_options(self.options.for_stream()).add_done_callback(_ignore_result)
 
     @contextmanager
     def _carrier(self, sock: _socket.socket, option: options.Option) -> Iterator[_socket.socket]:
         """Where the kernel keeps an option: a send buffer that must stay full for now has a stand-in."""
-        if option != options.SNDBUF or not self.is_held_back(sock):
+        if option != options.SNDBUF or not self.has_filled_buffer(sock):
             yield sock
             return
         with closing(socketpairs.EngineEnd(_socket.AF_UNIX, self.kind)) as stand_in:
@@ -240,15 +240,15 @@ class Virtual(ABC):
                 return
             self.end.close()
             self.end = None
-        self.give_back_port()
+        self.release_port()
 
-    def give_back_port(self) -> None:
+    def release_port(self) -> None:
         """Let others bind our port."""
         if self.bound is not None and self.interface is not None:
             local_ports.release(self.interface, self, self.bound[1])
 
     def sendmsg_afalg(self, sock: _socket.socket, /, *args: Any, **kwargs: Any) -> int:
-        raise failure(errno.EOPNOTSUPP, "sendmsg_afalg works on AF_ALG sockets only")
+        raise os_error(errno.EOPNOTSUPP, "sendmsg_afalg works on AF_ALG sockets only")
 
     def _check_open(self, sock: _socket.socket) -> None:
         socketpairs.key_of(sock.fileno())
@@ -262,9 +262,9 @@ def _refuse_foreign(interface: Interface, dotted: str) -> None:
     if dotted in (ANY, station) or dotted.startswith("127."):
         return
     has = "no address yet" if station is None else f"the address {station}"
-    raise failure(errno.EADDRNOTAVAIL, f"bind to {dotted}: the module has {has}; bind to '' for any")
+    raise os_error(errno.EADDRNOTAVAIL, f"bind to {dotted}: the module has {has}; bind to '' for any")
 
 
-def _seen(answer: Any) -> None:
+def _ignore_result(answer: Any) -> None:
     if not answer.cancelled():
         answer.exception()

@@ -9,7 +9,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import esp32sock
-from esp32sock.engine.options import ModuleOptions
+from esp32sock.engine.options import Options
 from tests.docs.blocks import ROOT
 
 if TYPE_CHECKING:
@@ -66,4 +66,4 @@ def test_every_adapter_is_in_the_reference() -> None:
 
 def test_every_option_of_attach_is_in_the_manual() -> None:
     text = (ROOT / "docs" / "usage.md").read_text("utf-8")
-    assert all(f"`{field.name}`" in text for field in fields(ModuleOptions) if field.name != "url")
+    assert all(f"`{field.name}`" in text for field in fields(Options) if field.name != "url")

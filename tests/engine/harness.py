@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from esp32sock.engine.engine import Engine
-from esp32sock.engine.options import ModuleOptions
+from esp32sock.engine.options import Options
 from esp32sock.engine.tcp_link import StreamRequest
 from esp32sock.engine.transports import StreamPort
 from esp32sock.errors import PortError
@@ -127,7 +127,7 @@ async def _running(
             return StreamPort(simulated.stream, url)
 
         chosen = opener(simulated) if opener is not None else open_memory
-        module = Engine(ModuleOptions("memory", **options), chosen)  # type: ignore[arg-type]
+        module = Engine(Options("memory", **options), chosen)  # type: ignore[arg-type]
         async with trio.open_nursery() as nursery:
             await nursery.start(module.run)
             rig = Rig(module, simulated)

@@ -14,7 +14,7 @@ from esp32sock.at.commands.catalogue import CATALOGUE
 from esp32sock.at.commands.certificates import Kept, StoreCertificate
 from esp32sock.at.commands.scan import Encryption
 from esp32sock.at.firmware import Firmware
-from esp32sock.engine.options import ModuleOptions
+from esp32sock.engine.options import Options
 from esp32sock.engine.transports import StreamPort
 from esp32sock.errors import Error
 from esp32sock.simulator import AccessPoint, Settings, parse_faults
@@ -100,7 +100,7 @@ async def test_joining_with_what_cannot_be_sent(
 
 
 def test_options_and_results_show_none() -> None:
-    assert SECRET not in repr(ModuleOptions("x", ssid="attic", password=SECRET))
+    assert SECRET not in repr(Options("x", ssid="attic", password=SECRET))
     assert SECRET not in repr(OWN)
 
 

@@ -11,7 +11,7 @@ import trio.testing
 
 from esp32sock.at.commands import tcpip, wifi
 from esp32sock.engine.engine import Engine
-from esp32sock.engine.options import ModuleOptions
+from esp32sock.engine.options import Options
 from esp32sock.engine.transports import Port, StreamPort
 from esp32sock.errors import CommandError, Error, PortError
 from esp32sock.simulator import MemoryNetwork, Settings
@@ -57,7 +57,7 @@ async def attach(port: Port) -> Error:
     async def opener(url: str, baud: int) -> Port:
         return port
 
-    module = Engine(ModuleOptions("scripted"), opener)
+    module = Engine(Options("scripted"), opener)
     with pytest.RaisesGroup(pytest.RaisesExc(Error), flatten_subgroups=True) as caught:
         async with trio.open_nursery() as nursery:
             await nursery.start(module.run)

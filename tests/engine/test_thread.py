@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 import trio
 
-from esp32sock.engine.options import ModuleOptions
+from esp32sock.engine.options import Options
 from esp32sock.engine.thread import EngineThread
 from esp32sock.errors import PortError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class FaultyModule:
-    options = ModuleOptions("memory")
+    options = Options("memory")
 
     def __init__(self) -> None:
         self.fault = trio.Event()
@@ -50,7 +50,7 @@ def test_a_fault_in_the_engine_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 class SlowModule:
     """It is never set up; what it has open it closes at its end."""
 
-    options = ModuleOptions("memory")
+    options = Options("memory")
 
     def __init__(self) -> None:
         self.closed = False

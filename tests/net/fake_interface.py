@@ -386,8 +386,8 @@ class FakeInterface(Interface):
             self.release()
 
     def release(self) -> None:
-        held, self._held = self._held, None
-        for function in held or ():
+        is_descriptor_open, self._held = self._held, None
+        for function in is_descriptor_open or ():
             self.loop.post(function)
 
     def reset_all(self) -> None:

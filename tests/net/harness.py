@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 @contextmanager
 def using(interface: FakeInterface) -> Iterator[FakeInterface]:
     """Every socket asks this interface meanwhile; afterwards it must not have failed."""
-    before = context.provide(lambda: interface)
+    before = context.set_default_provider(lambda: interface)
     try:
         yield interface
     finally:
-        context.provide(before)
+        context.set_default_provider(before)
         interface.close()
     for failure in interface.loop.failures:
         raise failure

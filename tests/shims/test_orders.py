@@ -27,7 +27,7 @@ from esp32sock.shims.monkey import patch, unpatch, _LOOK_UPS
 before = everything()
 fake = FakeInterface()
 fake.names["peer.example"] = ["127.0.0.1"]
-context.provide(lambda: fake)
+context.set_default_provider(lambda: fake)
 patch()
 """
 

@@ -11,7 +11,7 @@ import pytest
 
 from esp32sock import socket
 from esp32sock.engine.listener import Accepted
-from esp32sock.engine.options import ModuleOptions
+from esp32sock.engine.options import Options
 from esp32sock.errors import PortError
 from esp32sock.net import socketpairs
 from esp32sock.net.accept_queue import AcceptQueue
@@ -198,7 +198,7 @@ def test_the_backlog_reaches_the_engine(
 
 def test_the_backlog_reaches_the_module() -> None:
     engine, module = Mock(), Mock()
-    interface = LocalInterface(ModuleOptions("memory", server_links=2), Mock(), engine, module)
+    interface = LocalInterface(Options("memory", server_links=2), Mock(), engine, module)
     end, _ = socketpairs.stream_pair()
     interface.listen(end, 8080, 7, Mock())
     job, request = engine.post.call_args.args
@@ -209,5 +209,5 @@ def test_the_backlog_reaches_the_module() -> None:
 def test_the_status_of_a_module_whose_port_is_lost_just_now() -> None:
     module = Mock(firmware="2.4", station_ip=None, is_open=True)  # when it was looked at
     type(module).pool = PropertyMock(side_effect=PortError("the port is not open"))
-    interface = LocalInterface(ModuleOptions("memory"), Mock(), Mock(), module)
+    interface = LocalInterface(Options("memory"), Mock(), Mock(), module)
     assert interface.status().links == {}

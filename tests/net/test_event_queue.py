@@ -23,65 +23,65 @@ def interface():
     esp32sock.detach()
 
 
-def states(feed):
-    return [event.state for event in feed if isinstance(event, WifiChanged)]
+def states(queue):
+    return [event.state for event in queue if isinstance(event, WifiChanged)]
 
 
 def test_events_reach_every_feed_until_it_is_closed(interface):
-    with interface.events() as feed, interface.events() as other:
+    with interface.events() as queue, interface.events() as other:
         interface.execute(wifi.Leave())
-        for one in (feed, other):
+        for one in (queue, other):
             event = one.get(timeout=10)
             assert isinstance(event, WifiChanged)
             assert event.state is Wifi.DISCONNECTED
         other.close()
         interface.execute(wifi.Join("Espressif"))
-        assert feed.get(timeout=10).state is Wifi.CONNECTED
-        assert feed.get(timeout=10).state is Wifi.GOT_IP
+        assert queue.get(timeout=10).state is Wifi.CONNECTED
+        assert queue.get(timeout=10).state is Wifi.GOT_IP
         assert other.get(timeout=0) is None
         assert list(other) == []
-        assert feed.get(timeout=0) is None
+        assert queue.get(timeout=0) is None
 
 
-def test_a_feed_that_nobody_reads_keeps_the_latest(interface):
-    with interface.events(most=2) as feed:
+def test_a_queue_that_nobody_reads_keeps_the_latest(interface):
+    with interface.events(maxsize=2) as queue:
         interface.execute(wifi.Leave())
         interface.join("Espressif")
-        heard = [feed.get(timeout=10) for _ in range(2)]
+        heard = [queue.get(timeout=10) for _ in range(2)]
         assert [event.state for event in heard] == [Wifi.CONNECTED, Wifi.GOT_IP]
-        assert feed.missed == 1
-        assert feed.get(timeout=0) is None
-    with pytest.raises(ValueError, match="tells nothing"):
-        interface.events(most=0)
+        assert queue.dropped == 1
+        assert queue.get(timeout=0) is None
+    with pytest.raises(ValueError, match="at least one"):
+        interface.events(maxsize=0)
 
 
 def test_links_are_told_of(interface):
     import esp32sock.socket as virtual
 
-    with interface.events() as feed, http_server() as port:
+    with interface.events() as queue, http_server() as port:
         with virtual.create_connection((HOST, port), timeout=20):
-            opened = feed.get(timeout=10)
+            opened = queue.get(timeout=10)
             assert isinstance(opened, LinkOpened)
             assert not opened.accepted
         with virtual.create_connection((HOST, port), timeout=20) as sock:
             sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
             while sock.recv(4096):
                 pass
-        closed = next(event for event in feed if isinstance(event, LinkClosed))
+        closed = next(event for event in queue if isinstance(event, LinkClosed))
         assert closed.error is None
 
 
 def test_restarts_are_told_of(interface):
-    with interface.events() as feed:
+    with interface.events() as queue:
         interface.execute(basic.Restart())
-        restarted = next(event for event in feed if isinstance(event, ModuleRestarted))
+        restarted = next(event for event in queue if isinstance(event, ModuleRestarted))
         assert restarted.expected
 
 
 def test_iterating_ends_with_the_interface(interface):
     found = []
-    feed = interface.events()
-    thread = threading.Thread(target=lambda: found.extend(states(feed)))
+    queue = interface.events()
+    thread = threading.Thread(target=lambda: found.extend(states(queue)))
     thread.start()
     interface.execute(wifi.Leave())
     esp32sock.detach()
