@@ -9,7 +9,6 @@ from esp32sock.cli import main
 
 HURRY = {
     "esp32sock.engine.startup": {"PLUS_S": 0.03, "SILENCE_S": 0.01, "TRIES": 2, "OTHER_RATE_S": 0.1},
-    "esp32sock.cli.doctor": {"SLOW_S": 0.03},  # a machine that has other things to do is no slow adapter
     "esp32sock.engine.passthrough": {"LEAVE_S": 0.05},
     "esp32sock.simulator.firmware.commands.update": {"STEP_S": 0.2, "DOWNLOAD_S": 0.6},
 }

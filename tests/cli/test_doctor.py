@@ -18,7 +18,8 @@ import pytest
 import serial
 import trustme
 
-from esp32sock.cli import doctor
+from esp32sock.cli import checks
+from esp32sock.cli.findings import PROBLEMS
 from esp32sock.engine import startup
 from esp32sock.simulator import BackgroundModule, Settings
 from esp32sock.simulator.environment.settings import Timing
@@ -69,7 +70,7 @@ def examined(in_a_pipe: Run, port: str, *words: str) -> tuple[list[dict[str, Any
 def named(findings: list[dict[str, Any]]) -> list[str]:
     """The problems, each with advice."""
     for finding in findings:
-        assert (finding["problem"] is None) == (finding["verdict"] == "well")
+        assert (finding["problem"] is None) == (finding["verdict"] == "ok")
         assert finding["problem"] is None or finding["advice"]
     return [finding["problem"] for finding in findings if finding["problem"]]
 
@@ -103,7 +104,7 @@ def test_nothing_wrong_is_found_where_nothing_is(in_a_pipe: Run) -> None:
         *("Wi-Fi", "gateway", "names"),
     ]
     found = {finding["check"]: finding["found"] for finding in findings}
-    assert re.fullmatch(r"20 of 20 answers whole, round trip [\d.]+ ms", found["line"])
+    assert re.fullmatch(r"20 of 20 answers complete, round trip [\d.]+ ms", found["line"])
     assert re.fullmatch(r"[\d.]+ kB/s from the module at 115200 baud", found["throughput"])
     assert status == 0
 
@@ -210,15 +211,15 @@ def test_a_port_that_this_user_may_not_open(in_a_pipe: Run, monkeypatch: pytest.
 def test_every_problem_is_injected_somewhere_here() -> None:
     text = Path(__file__).read_text("utf-8")
     proved = {case[0] for case in INJECTED} | set(re.findall(r'named\(findings\) == \["([\w-]+)"\]', text))
-    assert proved | {"weak-signal", "no-gateway"} == set(doctor.PROBLEMS)
+    assert proved | {"weak-signal", "no-gateway"} == set(PROBLEMS)
     assert len(proved) >= 12
 
 
 @pytest.mark.parametrize(
     ("timer", "expected", "found"),
     [
-        (16, ["slow-adapter"], "its latency timer is 16 ms"),
-        (1, [], "low-latency mode is on, its timer is 1 ms"),
+        (16, ["slow-adapter"], "the latency timer is 16 ms"),
+        (1, [], "low-latency mode is on, the latency timer is 1 ms"),
     ],
 )
 def test_the_latency_timer_of_an_adapter(
@@ -233,7 +234,7 @@ def test_the_latency_timer_of_an_adapter(
     path = tmp_path / Path(esp32_pty).name / "latency_timer"
     path.parent.mkdir()
     path.write_text(f"{timer}\n")
-    monkeypatch.setattr(doctor, "LATENCY", f"{tmp_path}/{{}}/latency_timer")
+    monkeypatch.setattr(checks, "LATENCY", f"{tmp_path}/{{}}/latency_timer")
     findings, status = examined(in_a_pipe, esp32_pty)
     assert named(findings) == expected
     assert [finding["found"] for finding in findings if finding["check"] == "adapter"] == [found]

@@ -7,8 +7,8 @@ import shlex
 
 import pytest
 
-from esp32sock.cli.doctor import PROBLEMS
 from esp32sock.cli.exit_status import EXIT_STATUS
+from esp32sock.cli.findings import PROBLEMS
 from esp32sock.cli.parser import parser_for
 from esp32sock.cli.registry import SUBCOMMANDS
 from tests.cli.terminal import ROOT

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from esp32sock.cli.doctor import PROBLEMS
+from esp32sock.cli.findings import PROBLEMS
 from esp32sock.simulator import Scenario
 from tests.docs.blocks import BLOCKS, ROOT, Block, programs
 from tests.docs.running import OPENINGS, PYTEST, Workshop, assert_ran
