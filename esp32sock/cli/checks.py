@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from esp32sock.engine.management import ManagementSession
 
 OLD = (2, 1)
-"""Before it every setting is stored in flash, and 2.0 does not receive while it sends (real-firmware/README)."""
+"""Before it all settings go to flash, and 2.0 does not receive while it sends (real-firmware/README)."""
 EXCHANGES = 20
 SLOW_S = 0.012
 """An FTDI adapter with its default settings adds 16 ms and more (performance-facts 2.2); by taste."""
@@ -54,7 +54,7 @@ async def firmware(session: ManagementSession, arguments: argparse.Namespace) ->
     text = str(session.firmware).removeprefix("AT version:")
     if session.firmware.at_least(*OLD):
         return ok("firmware", text)
-    advice = "versions before 2.1 lose data while they send and wear the flash: `esp32sock update`"
+    advice = "firmware before 2.1 can lose data while it sends; run `esp32sock update`"
     return warning("firmware", text, "old-firmware", advice)
 
 

@@ -31,7 +31,7 @@ NOT_YET = {"at", "__init__"}
 """What looks at the terminal when it is imported: readline does."""
 
 
-class Zygote:
+class ForkServer:
     """The side of whoever wants runs."""
 
     def __init__(self, environment: Mapping[str, str], patience_s: float) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import pyte
 
-from tests.cli.fork_server import Zygote
+from tests.cli.fork_server import ForkServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -78,12 +78,12 @@ class Forked:
     """A run of the command line."""
 
     def __init__(self, words: Sequence[str], environment: Mapping[str, str], terminal: int) -> None:
-        self._zygote = zygote()
-        self.pid = self._zygote.start(words, environment, terminal)
+        self._fork_server = fork_server()
+        self.pid = self._fork_server.start(words, environment, terminal)
         self._is_over = False
 
     def wait(self) -> int:
-        status = self._zygote.wait(self.pid)
+        status = self._fork_server.wait(self.pid)
         self._is_over = True
         return status
 
@@ -120,8 +120,8 @@ class Started:
 
 
 @cache
-def zygote() -> Zygote:
-    return Zygote(environment({}), PATIENCE_S)
+def fork_server() -> ForkServer:
+    return ForkServer(environment({}), PATIENCE_S)
 
 
 def on_terminal(

@@ -252,10 +252,15 @@ class StationState(IntEnum):
     JOINED_WITHOUT_ADDRESS = 1
     JOINED = 2
     JOINING = 3
-    LEFT = 4
+    DISCONNECTED = 4
 
 
-_OF_CIPSTATUS = {2: StationState.JOINED, 3: StationState.JOINED, 4: StationState.JOINED, 5: StationState.LEFT}
+_OF_CIPSTATUS = {
+    2: StationState.JOINED,
+    3: StationState.JOINED,
+    4: StationState.JOINED,
+    5: StationState.DISCONNECTED,
+}
 """V1.0, 5.2.1; 0 and 1 before the first join (observed 1.0, 2.0)."""
 
 
