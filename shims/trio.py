@@ -468,8 +468,7 @@ class TrioInterface:
         Cancelling returns at once; a join that was begun goes on in the module.
         """
         with translated(f"joining {ssid!r}"):
-            station = self._module.station
-            return await station.join(ssid, password, bssid=bssid, timeout=timeout, force=force)
+            return await self._module.join(ssid, password, bssid=bssid, timeout=timeout, force=force)
 
     def events(self, maxsize: int = MAX_EVENTS) -> EventChannel:
         """What the module says unasked, from now on: `async for event in interface.events()`.

@@ -45,7 +45,7 @@ SAMPLE_BYTES = 80
 """How much of what was heard last is kept for error messages."""
 
 
-class Listener(Protocol):
+class ChannelListener(Protocol):
     """Who is told what the module says; called in the reading task, must return at once."""
 
     def payload(self, link_id: int) -> None:
@@ -61,7 +61,7 @@ class Listener(Protocol):
 class CommandChannel:
     """One port with a session on it."""
 
-    def __init__(self, port: Port, listener: Listener) -> None:
+    def __init__(self, port: Port, listener: ChannelListener) -> None:
         self.port = port
         self.session = Session()
         self._count_bits()

@@ -23,9 +23,8 @@ from esp32sock.errors import Error
 
 if TYPE_CHECKING:
     from esp32sock.at.commands import Command
-    from esp32sock.engine.engine import Engine
+    from esp32sock.engine.context import Context, RunningServer
     from esp32sock.engine.link_pool import Pump
-    from esp32sock.engine.listener import Server
 
 LINKS_END_S = 5.0
 """How long a command that ends links waits for them to be closed; by taste."""
@@ -46,16 +45,16 @@ _NEVER_RAW = tuple(
 )  # fmt: skip
 
 
-def reject_unsupported(module: Engine, command: Command[Any]) -> None:
+def reject_unsupported(context: Context, command: Command[Any]) -> None:
     """Error(EINVAL) for what no interface can do, Error(EBUSY) for payload on somebody's link."""
     why = _NEVER_TYPED.get(type(command), "")
     if isinstance(command, Raw):
         why = next((why for pattern, why in _NEVER_RAW if pattern.match(command.text)), "")
     if why:
         raise Error(f"{command.label} is not for an interface: {why}", errno=errno.EINVAL)
-    if command.payload is not None and not command.stores_payload and module.is_open:
+    if command.payload is not None and not command.stores_payload and context.is_open:
         link_id = getattr(command, "link_id", None) or 0
-        if link_id in module.pool.pumps:
+        if link_id in context.pool.pumps:
             raise Error(f"{command.label}: link {link_id} is a socket's", errno=errno.EBUSY)
 
 
@@ -64,14 +63,14 @@ class AffectedLinks:
     """What is open and would be ended by a command."""
 
     pumps: frozenset[Pump]
-    server: Server | None
+    server: RunningServer | None
 
     @classmethod
-    def on(cls, module: Engine, command: Command[Any]) -> AffectedLinks:
-        pumps = frozenset(module.pool.pumps.values())
+    def on(cls, context: Context, command: Command[Any]) -> AffectedLinks:
+        pumps = frozenset(context.pool.pumps.values())
         if not command.ends_links and command.ends_link != ALL_LINKS:
             pumps = frozenset(pump for pump in pumps if pump.link_id == command.ends_link)
-        return cls(pumps, module.server if command.ends_links or command.ends_server else None)
+        return cls(pumps, context.server if command.ends_links or command.ends_server else None)
 
     def __bool__(self) -> bool:
         return bool(self.pumps) or self.server is not None
@@ -85,9 +84,9 @@ class AffectedLinks:
         return AffectedLinks(self.pumps - ended.pumps, None if self.server is ended.server else self.server)
 
 
-async def clear(module: Engine, command: Command[Any], *, force: bool) -> AffectedLinks:
+async def clear(context: Context, command: Command[Any], *, force: bool) -> AffectedLinks:
     """Error(EBUSY) if the command would end what is open; with `force` that, given back, is ended first."""
-    standing = AffectedLinks.on(module, command)
+    standing = AffectedLinks.on(context, command)
     if standing and not force:
         raise Error(
             f"{command.label} would end what is open ({standing}): close it first, or say force=True",
@@ -99,9 +98,9 @@ async def clear(module: Engine, command: Command[Any], *, force: bool) -> Affect
         pump.fail(error)
     if server is not None:
         server.end_for(error)
-    pool = module.pool
+    pool = context.pool
     with trio.move_on_after(LINKS_END_S):
         for pump in standing.pumps:
             await pool.given_back(pump)
-        await module.until(lambda: server is None or module.server is not server)
+        await context.until(lambda: server is None or context.server is not server)
     return standing

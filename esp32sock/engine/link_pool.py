@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 import trio
 
@@ -20,8 +20,6 @@ from esp32sock.errors import Error
 if TYPE_CHECKING:
     from esp32sock.at.framing import Demux
     from esp32sock.at.session import Session
-    from esp32sock.engine.tcp_pump import StreamPump
-
 
 MIN_FREE_BESIDE_A_SERVER = 2
 """Where the server may take any id, CIPSTART must not race it for the last one (known-bugs 13)."""
@@ -54,6 +52,13 @@ class Pump(Protocol):
         """Deliver what the application has sent, then end."""
 
 
+class LoopbackEnd(Pump, Protocol):
+    """A pump whose link may lead to the module itself."""
+
+    def pair(self, twin: Self) -> None:
+        """The link of `twin` is the other end."""
+
+
 class LinkPool:
     """The links of one dialogue and the pumps on them."""
 
@@ -66,7 +71,7 @@ class LinkPool:
         self._accepted: set[int] = set()
         self._changed = trio.Event()
         self.pumps: dict[int, Pump] = {}
-        self._own_ports: dict[int, StreamPump] = {}
+        self._own_ports: dict[int, LoopbackEnd] = {}
         self.secure: set[int] = set()
         """The SSL links among them."""
 
@@ -120,7 +125,7 @@ class LinkPool:
         """Whether its link came by the module's server."""
         return self.pumps.get(pump.link_id) is pump and pump.link_id in self._accepted
 
-    def pair_loopback(self, port: int, pump: StreamPump) -> None:
+    def pair_loopback(self, port: int, pump: LoopbackEnd) -> None:
         """The module connects to itself from this port: one of the two ends; the second meets the first."""
         twin = self._own_ports.pop(port, None)
         if twin is None:

@@ -9,107 +9,40 @@ from __future__ import annotations
 
 import errno
 import logging
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import trio
 
 from esp32sock.at.commands import servers, tcpip
 from esp32sock.engine.hangup import HangupWatch
+from esp32sock.engine.link_closing import close_orphan
+from esp32sock.engine.requests import Accepted
 from esp32sock.engine.tcp_link import pump_to_the_end
 from esp32sock.engine.tcp_pump import StreamPump
 from esp32sock.errors import CommandError, Error
 
 if TYPE_CHECKING:
     import _socket
-    from collections.abc import Callable
 
     from esp32sock.at.events import LinkOpened
     from esp32sock.engine.channel import CommandChannel
-    from esp32sock.engine.engine import Engine
+    from esp32sock.engine.context import Context
     from esp32sock.engine.link_pool import LinkPool
-
-Address = tuple[str, int]
+    from esp32sock.engine.requests import Address, ListenRequest
 
 log = logging.getLogger("esp32sock")
-
-
-class Accepted:
-    """How an accepted stream fares, kept until its owner asks."""
-
-    def __init__(self, pump: StreamPump) -> None:
-        self.pump = pump
-        self.is_waiting = True
-        """Whether it takes a place in the backlog: nobody has accepted it yet, but somebody may."""
-        self._listener: AcceptedListener | None = None
-        self._ended: tuple[Error | None] | None = None
-
-    def attach(self, listener: AcceptedListener) -> None:
-        """Tell this one from now on, and at once what happened before; it may hear the latter twice."""
-        self._listener = listener
-        self.is_waiting = False
-        if self._ended is not None:
-            listener.ended(*self._ended)
-
-    def opened(self, link_id: int, local: Address, remote: Address) -> None:
-        raise AssertionError("an accepted stream is open from the start")
-
-    def failed(self, error: Error) -> None:
-        raise AssertionError("an accepted stream is open from the start")
-
-    def ended(self, error: Error | None) -> None:
-        self._ended = (error,)
-        if self._listener is not None:
-            self._listener.ended(error)
-
-
-class AcceptedListener(Protocol):
-    def ended(self, error: Error | None) -> None: ...
-
-
-class ServerListener(Protocol):
-    """Who is told how a listener fares.
-
-    `accepted` comes before the byte that announces it; `withdrawn` behind it, if that byte could not be sent:
-    the end, which nobody can have accepted, is to be closed.
-    """
-
-    def listening(self, local: Address) -> None: ...
-    def failed(self, error: Error) -> None: ...
-    def accepted(
-        self, user_end: _socket.socket, link_id: int, local: Address, remote: Address, stream: Accepted
-    ) -> None: ...
-    def withdrawn(self, user_end: _socket.socket) -> None: ...
-    def ended(self, error: Error | None) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ListenRequest:
-    """A listener somebody wants."""
-
-    end: _socket.socket
-    port: int
-    listener: ServerListener
-    make_pair: Callable[[], tuple[_socket.socket, _socket.socket]]
-    """(engine's end, user's end) for each accepted connection."""
-    links: int = 3
-    backlog: int = 128
-    """One more than so many may wait to be accepted, as on Linux."""
-    waiting: list[Accepted] = field(default_factory=list)
-    """Those who may; they survive a restart of the server."""
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
 
 
 class Server:
     """The module's server while it listens."""
 
-    def __init__(self, module: Engine, dialogue: CommandChannel, request: ListenRequest) -> None:
+    def __init__(self, context: Context, dialogue: CommandChannel, request: ListenRequest) -> None:
         self.port = request.port
-        self._module = module
-        self.pool = module.pool
+        self._context = context
+        self.pool = context.pool
         self.dialogue = dialogue
         self.request = request
-        self.gone = trio.Event()
+        self.closed = trio.Event()
         """Set when the module listens no more, and another server may start."""
         self.is_final = False
         """Whether it ended because somebody said so: it is not started again."""
@@ -156,28 +89,28 @@ class Server:
         waiting[:] = [stream for stream in waiting if stream.is_waiting]
         if len(waiting) > self.request.backlog:
             log.debug("link %d, just accepted, is closed: enough wait on port %d", event.link_id, self.port)
-            self._module.spawn(self._module.close_orphan, event.link_id)
+            self._context.tasks.spawn(close_orphan, self._context, event.link_id)
             return
         try:
             engine_end, user_end = self.request.make_pair()
         except OSError as error:
             log.warning("link %d, just accepted, is closed: %s", event.link_id, error)
-            self._module.spawn(self._module.close_orphan, event.link_id)
+            self._context.tasks.spawn(close_orphan, self._context, event.link_id)
             return
         pump = StreamPump(
             self.dialogue,
             self.pool,
             event.link_id,
             engine_end,
-            half_close_s=self._module.options.half_close_s,
-            account=self._module.account,
-            passive=self._module.receiving.passive,
+            half_close_s=self._context.options.half_close_s,
+            account=self._context.account,
+            passive=self._context.receive_mode.passive,
         )
         self.pool.adopt(pump)
-        stream = Accepted(pump)
+        stream = Accepted()
         waiting.append(stream)
         self._unannounced += 1
-        self._module.begin(self._serve, event, stream, user_end)
+        self._context.tasks.begin(self._serve, event, pump, stream, user_end)
 
     async def all_announced(self) -> None:
         """Until the application can accept whatever the module has accepted so far."""
@@ -186,31 +119,35 @@ class Server:
 
     def leave(self) -> None:
         """It is the module's server no more: another may start. Idempotent."""
-        if self._module.server is self:
-            self._module.server = None
+        if self._context.server is self:
+            self._context.server = None
             self.pool.server_port = None
             self.pool.reserve_for_server(0)
-        self.gone.set()
-        self._module.server_ended()
+        self.closed.set()
+        self._context.notify()
 
-    async def _serve(self, event: LinkOpened, stream: Accepted, user_end: _socket.socket) -> None:
+    async def _serve(
+        self, event: LinkOpened, pump: StreamPump, stream: Accepted, user_end: _socket.socket
+    ) -> None:
         try:
-            await self._announce(event, stream, user_end)
+            await self._announce(event, pump, stream, user_end)
         except BaseException:
             user_end.close()
-            stream.pump.close_end()
+            pump.close_end()
             raise
         finally:
             self._unannounced -= 1
             self._announced.set()
             self._announced = trio.Event()
-        await pump_to_the_end(self._module, stream.pump, stream)
+        await pump_to_the_end(self._context, pump, stream)
 
-    async def _announce(self, event: LinkOpened, stream: Accepted, user_end: _socket.socket) -> None:
+    async def _announce(
+        self, event: LinkOpened, pump: StreamPump, stream: Accepted, user_end: _socket.socket
+    ) -> None:
         remote = event.remote or await self._remote(event.link_id)
-        if self._module.is_own(remote[0]):
-            self.pool.pair_loopback(remote[1], stream.pump)
-        local = (self._module.local_ip(remote[0]), self.port)
+        if self._context.is_own(remote[0]):
+            self.pool.pair_loopback(remote[1], pump)
+        local = (self._context.local_ip(remote[0]), self.port)
         self.request.listener.accepted(user_end, event.link_id, local, remote, stream)
         try:
             self.request.end.send(b"\0")
@@ -229,7 +166,7 @@ class Server:
         return str(host), port
 
 
-async def run_server(module: Engine, request: ListenRequest) -> None:
+async def run_server(context: Context, request: ListenRequest) -> None:
     """The whole life of a listener; every outcome is told to it, none is raised.
 
     It survives a restart of the module and a port that was lost and is back: the server is started again.
@@ -238,7 +175,7 @@ async def run_server(module: Engine, request: ListenRequest) -> None:
     error = Error("nobody waits for this listener any more", errno=errno.ECONNABORTED)
     try:
         with request.scope:
-            server = await _start(module, request)
+            server = await _start(context, request)
     except Error as caught:
         error = caught
     finally:
@@ -246,19 +183,20 @@ async def run_server(module: Engine, request: ListenRequest) -> None:
             request.listener.failed(error)
     if server is None:
         return
-    request.listener.listening((module.station_ip or "0.0.0.0", server.port))
+    request.listener.listening((context.station_ip or "0.0.0.0", server.port))
     ended_by: Error | None = None
     try:
-        ended_by = await _serve_on(module, request, server)
+        ended_by = await _serve_on(context, request, server)
     finally:
         request.listener.ended(ended_by)
         trio.lowlevel.notify_closing(request.end)
         request.end.close()
-        if module.server is not None and module.server.request is request:
-            await _stop(module.server)
+        current = context.server
+        if isinstance(current, Server) and current.request is request:
+            await _stop(current)
 
 
-async def _serve_on(module: Engine, request: ListenRequest, server: Server) -> Error | None:
+async def _serve_on(context: Context, request: ListenRequest, server: Server) -> Error | None:
     """Serve until the application closes its listener; the error if its place does not come back."""
     while (lost := await server.run()) is not None and not server.is_final:
         log.warning("the listener on port %d waits for the module to come back: %s", server.port, lost)
@@ -266,33 +204,33 @@ async def _serve_on(module: Engine, request: ListenRequest, server: Server) -> E
         if HangupWatch.check(request.end.fileno()):
             return None
         try:
-            server = await _start(module, request)
+            server = await _start(context, request)
         except Error as error:
             return error
     return lost
 
 
-async def _start(module: Engine, request: ListenRequest) -> Server:
-    dialogue = await module.ready()
-    while module.server is not None and module.server.is_ending:
-        await module.server.gone.wait()
-    if module.server is not None:
-        same = module.server.port == request.port
+async def _start(context: Context, request: ListenRequest) -> Server:
+    dialogue = await context.ready()
+    while context.server is not None and context.server.is_ending:
+        await context.server.closed.wait()
+    if context.server is not None:
+        same = context.server.port == request.port
         raise Error(
-            f"the module has one server, and it listens on port {module.server.port} already",
+            f"the module has one server, and it listens on port {context.server.port} already",
             errno=errno.EADDRINUSE if same else errno.EMFILE,
         )
-    server = module.server = Server(module, dialogue, request)
+    server = context.server = Server(context, dialogue, request)
     try:
         async with dialogue.turn():
             await _limit_links(server.pool, dialogue, request.links)
-            await module.receiving.prepare_server(dialogue, request.links)
+            await context.receive_mode.prepare_server(dialogue, request.links)
             await dialogue.execute_exclusive(servers.Listen(server.port))
             server.pool.server_port = server.port
             await dialogue.execute_exclusive(servers.ServerTimeout(0))
     except BaseException:
         server.stop()
-        module.begin(_stop, server)  # the module may listen, or be about to
+        context.tasks.begin(_stop, server)  # the module may listen, or be about to
         raise
     return server
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from esp32sock.engine.link_pool import Pump
 
 
 @dataclass(slots=True)
 class Counters:
-    """What was carried since the module was attached."""
+    """What was carried since the module was attached, by links that have ended."""
 
     links_opened: int = 0
     bytes_sent: int = 0
@@ -22,5 +24,14 @@ class Counters:
     datagrams_doubtful: int = 0
 
     def add(self, pump: Pump) -> None:
+        """A link has ended: its bytes are counted here from now on."""
         self.bytes_sent += pump.sent_bytes
         self.bytes_received += pump.received_bytes
+
+    def snapshot(self, pumps: Sequence[Pump], unread_bytes: int) -> dict[str, int]:
+        """All counters, with what open links have carried so far."""
+        counts: dict[str, int] = asdict(self)
+        running = [pump for pump in pumps if pump.running]
+        counts["bytes_sent"] += sum(pump.sent_bytes for pump in running)
+        counts["bytes_received"] += sum(pump.received_bytes for pump in running)
+        return counts | {"links_open": len(pumps), "unread_bytes": unread_bytes}

@@ -13,8 +13,7 @@ import logging
 import socket as addresses
 import struct
 from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -24,19 +23,17 @@ from esp32sock.at.commands.udp import ANY_PEER, OpenUdp, PeerMode
 from esp32sock.at.framing import MAX_DATAGRAM_BYTES, datagram_chunk
 from esp32sock.at.recovery import CANCEL
 from esp32sock.engine.hangup import HangupWatch
-from esp32sock.engine.tcp_link import close_link, drop_link
+from esp32sock.engine.link_closing import close_link, drop_link
 from esp32sock.errors import CommandError, Error, LocalProtocolError
 
 if TYPE_CHECKING:
-    import _socket
     from collections.abc import Awaitable, Callable
 
     from esp32sock.at.framing import Demux
     from esp32sock.engine.channel import CommandChannel
-    from esp32sock.engine.engine import Engine
+    from esp32sock.engine.context import Context
+    from esp32sock.engine.requests import Address, DatagramRequest
     from esp32sock.engine.stats import Counters
-
-Address = tuple[str, int]
 
 log = logging.getLogger("esp32sock")
 
@@ -45,26 +42,6 @@ HEADER = struct.Struct("!HH4s")
 QUEUE_BYTES = 212_992
 """What waits for a slow reader; Linux has this much by default for a UDP socket."""
 WAIT_FOR_LINK_S = 5.0
-
-
-class DatagramListener(Protocol):
-    """Who is told how a UDP link fares; called before its descriptor shows the same."""
-
-    def opened(self, link_id: int, local: Address) -> None: ...
-    def failed(self, error: Error) -> None: ...
-    def doubtful(self, error: Error) -> None: ...
-    def ended(self, error: Error | None) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class DatagramRequest:
-    """A UDP link somebody wants; without `remote` it hears anyone, and must name its `local_port` (not 0)."""
-
-    end: _socket.socket
-    local_port: int
-    remote: Address | None
-    listener: DatagramListener
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
 
 
 class DatagramPump:
@@ -229,13 +206,13 @@ class DatagramPump:
         self._listener.doubtful(Error(f"UDP link {self.link_id}: {why}"))
 
 
-async def run_datagram(module: Engine, request: DatagramRequest) -> None:
+async def run_datagram(context: Context, request: DatagramRequest) -> None:
     """The whole life of a UDP link; every outcome is told to its listener, none is raised."""
     pump: DatagramPump | None = None
     error = Error("nobody waits for this link any more", errno=errno.ECONNABORTED)
     try:
         with request.scope:
-            pump, local = await _open(module, request)
+            pump, local = await _open(context, request)
     except Error as caught:
         error = caught
     except ValueError as caught:
@@ -246,32 +223,32 @@ async def run_datagram(module: Engine, request: DatagramRequest) -> None:
     if pump is None:
         return
     request.listener.opened(pump.link_id, local)
-    module.counters.links_opened += 1
+    context.counters.links_opened += 1
     try:
         request.listener.ended(await pump.run())
     finally:
-        module.counters.add(pump)
+        context.counters.add(pump)
         pump.close_end()
-    await close_link(module, pump)
+    await close_link(context, pump)
 
 
-async def _open(module: Engine, request: DatagramRequest) -> tuple[DatagramPump, Address]:
-    dialogue = await module.ready()
-    await module.wait_for_network(request.remote[0] if request.remote else None)
-    pool = module.pool
+async def _open(context: Context, request: DatagramRequest) -> tuple[DatagramPump, Address]:
+    dialogue = await context.ready()
+    await context.wait_for_network(request.remote[0] if request.remote else None)
+    pool = context.pool
     link_id = await pool.take(WAIT_FOR_LINK_S)
-    pump = DatagramPump(dialogue, link_id, request, module.counters)
+    pump = DatagramPump(dialogue, link_id, request, context.counters)
     pool.pumps[link_id] = pump
     try:
-        await module.receiving.prepare(dialogue, link_id, stream=False)
+        await context.receive_mode.prepare(dialogue, link_id, stream=False)
         if request.remote is None:
-            await module.enable_peer_info()
+            await context.enable_peer_info()
         await dialogue.execute(_open_command(link_id, request))
         listed = {link.link_id: link for link in await dialogue.execute(tcpip.Links())}
         port = listed[link_id].local_port if link_id in listed else request.local_port
-        return pump, (module.local_ip(request.remote[0] if request.remote else ""), port)
+        return pump, (context.local_ip(request.remote[0] if request.remote else ""), port)
     except BaseException:
-        drop_link(module, pump)
+        drop_link(context, pump)
         raise
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import trio
 
@@ -19,12 +19,14 @@ from esp32sock.at.urcs import Wifi
 from esp32sock.errors import CommandError, Error
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from esp32sock.at.commands import Command
     from esp32sock.engine.channel import CommandChannel
-    from esp32sock.engine.engine import Engine
+    from esp32sock.engine.context import Context
 
-NETWORK_S = 5.0
-"""How long a connection waits for an address while the station is joining; by taste."""
+R = TypeVar("R")
+
 LOST_S = 0.8
 """The module closes its links itself when the station is lost (2.0 on); after this they are checked."""
 REJOIN_S = 15.0
@@ -36,61 +38,52 @@ WITH_STATION = (wifi.WifiMode.STATION, wifi.WifiMode.STATION_AND_SOFTAP)
 log = logging.getLogger("esp32sock")
 
 
+class Execute(Protocol):
+    """Runs one command: a user's, or one of the engine's in its turn."""
+
+    def __call__(self, command: Command[R], /) -> Awaitable[R]: ...
+
+
 class Station:
     """Where a module is joined, or wants to be."""
 
-    def __init__(self, module: Engine, wanted: wifi.Join | None) -> None:
-        self.addresses = wifi.Addresses()
-        self._module = module
+    def __init__(self, context: Context, wanted: wifi.Join | None) -> None:
+        self._context = context
         self._wanted = wanted
         self._told_to_leave = False
         self._minded = False
 
     # -- commands -------------------------------------------------------------------------------------
 
-    async def set_up(self, dialogue: CommandChannel, *, must_join: bool) -> None:
+    async def set_up(self, channel: CommandChannel, *, must_join: bool) -> None:
         """Join what is wanted, in the turn; a failure is only raised where it must not be."""
         if self._wanted is not None:
             try:
-                await _join(dialogue, self._wanted)
+                await _join_again(channel.execute_exclusive, self._wanted)
             except CommandError as error:
                 if must_join:
                     raise
                 log.warning("%s; it is tried again", error)
-                self._module.spawn(self._keep_joined)
-        await self.read_addresses(dialogue)
+                self._context.tasks.spawn(self._keep_joined)
+        await self.read_addresses(channel)
 
     async def join(
-        self,
-        ssid: str,
-        password: str = "",
-        *,
-        bssid: str | None = None,
-        timeout: float | None = None,
-        force: bool = False,
+        self, execute: Execute, wanted: wifi.Join, *, timeout: float | None = None
     ) -> wifi.JoinedTo | None:
-        """Join an access point now, and again after every restart and whenever it was lost.
-
-        Turns the station on if need be. At most `timeout` (None: as long as the module takes, up to 45 s);
-        links end as with `execute`. CommandError with the module's reason (its `errno`: ETIMEDOUT, EACCES for
-        the password, ENETUNREACH where no such network is heard, ECONNREFUSED), Error(EBUSY) for open links.
-        """
+        """Join an access point now, with the user's `execute`; see `Engine.join` for the rest."""
         with trio.move_on_after(float("inf") if timeout is None else timeout):
-            mode = await self._module.execute(wifi.Mode())
-            if mode not in WITH_STATION:
-                wanted = wifi.WifiMode(mode | wifi.WifiMode.STATION)
-                await self._module.execute(wifi.SetMode(wanted), force=force)
-            await self._module.execute(wifi.Join(ssid, password, bssid), force=force)
-            dialogue = self._module.dialogue
-            async with dialogue.turn():
-                await self.read_addresses(dialogue)
-            return await self._module.execute(wifi.Joined())
-        raise Error(f"the module has not joined {ssid!r} within {timeout} s", errno=errno.ETIMEDOUT)
+            await enable_station(execute)
+            await execute(wanted)
+            channel = self._context.channel
+            async with channel.turn():
+                await self.read_addresses(channel)
+            return await execute(wifi.Joined())
+        raise Error(f"the module has not joined {wanted.ssid!r} within {timeout} s", errno=errno.ETIMEDOUT)
 
-    async def read_addresses(self, dialogue: CommandChannel) -> None:
+    async def read_addresses(self, channel: CommandChannel) -> None:
         """Ask for the module's own addresses, in the turn."""
-        self.addresses = await dialogue.execute_exclusive(wifi.OwnAddresses())
-        self._module.notify()
+        self._context.addresses = await channel.execute_exclusive(wifi.OwnAddresses())
+        self._context.notify()
 
     def on_command_succeeded(self, command: Command[Any]) -> None:
         """A command of somebody's ended well; some say where to be from now on."""
@@ -102,55 +95,45 @@ class Station:
             self._wanted, self._told_to_leave = None, True
         elif _leaves(command):
             self._wanted, self._told_to_leave = None, True
-            self._module.notify()
-
-    async def wait(self) -> None:
-        """Until there is an address, bounded; Error(ENETUNREACH) without."""
-        with trio.move_on_after(NETWORK_S):
-            await self._module.until(lambda: self.addresses.station_ip is not None)
-            return
-        raise Error(
-            f"the module on {self._module.options.url} has no Wi-Fi: join an access point first, with ssid= "
-            "and password= (or ESP32SOCK_SSID and ESP32SOCK_PASSWORD)",
-            errno=errno.ENETUNREACH,
-        )
+            self._context.notify()
 
     # -- what the module says -------------------------------------------------------------------------
 
     def changed(self, state: Wifi) -> None:
-        """A WIFI line; called in the dialogue's reading task."""
+        """A WIFI line; called in the channel's reading task."""
         if state is Wifi.DISCONNECTED:
-            self.addresses = wifi.Addresses()
-            self._module.spawn(self._check_links)
-            self._module.spawn(self._keep_joined)
+            self._context.addresses = wifi.Addresses()
+            self._context.tasks.spawn(self._check_links)
+            self._context.tasks.spawn(self._keep_joined)
         elif state is Wifi.GOT_IP:
             self._told_to_leave = False
-            self._module.spawn(self._refresh_addresses)
+            self._context.tasks.spawn(self._refresh_addresses)
 
     def forget(self) -> None:
         """The module restarted, or is gone."""
-        self.addresses = wifi.Addresses()
+        self._context.addresses = wifi.Addresses()
 
     def lost(self, link_id: int) -> Error | None:
         """Why a link ended that the module closed; None if not for the Wi-Fi."""
-        if self.addresses.station_ip is not None:
+        if self._context.addresses.station_ip is not None:
             return None
         return Error(f"link {link_id} was lost with the Wi-Fi", errno=errno.ENETDOWN)
 
     async def _refresh_addresses(self) -> None:
-        dialogue = await self._module.ready()
-        async with dialogue.turn():
-            await self.read_addresses(dialogue)
+        channel = await self._context.ready()
+        async with channel.turn():
+            await self.read_addresses(channel)
 
     async def _check_links(self) -> None:
         """The Wi-Fi was lost: whoever's link the module does not list any more hears of it."""
         await trio.sleep(LOST_S)
-        if self.addresses.station_ip is not None:
+        if self._context.addresses.station_ip is not None:
             return
-        listed = {link.link_id for link in await self._module.execute(tcpip.Links())}
-        for link_id, pump in list(self._module.pool.pumps.items()):
-            error = self.lost(link_id)
-            if link_id not in listed and error is not None:
+        channel = await self._context.ready()
+        listed = {link.link_id for link in await channel.execute(tcpip.Links())}
+        for pump in self._context.pumps():
+            error = self.lost(pump.link_id)
+            if pump.link_id not in listed and error is not None:
                 pump.fail(error)
 
     # -- being joined again ---------------------------------------------------------------------------
@@ -164,7 +147,7 @@ class Station:
         try:
             while True:
                 with trio.move_on_after(pause_s):
-                    await self._module.until(lambda: self._is_settled)
+                    await self._context.until(lambda: self._is_settled)
                     return
                 await self._try_again()
                 pause_s = min(2 * pause_s, REJOIN_MOST_S)
@@ -173,18 +156,18 @@ class Station:
 
     @property
     def _is_settled(self) -> bool:
-        return self.addresses.station_ip is not None or self._told_to_leave
+        return self._context.addresses.station_ip is not None or self._told_to_leave
 
     async def _try_again(self) -> None:
         try:
-            dialogue = await self._module.ready()
-            async with dialogue.turn():
+            channel = await self._context.ready()
+            async with channel.turn():
                 if self._is_settled:
                     return
                 if self._wanted is not None:
-                    await _join(dialogue, self._wanted)
-                elif self._module.firmware.at_least(2, 2):
-                    await dialogue.execute_exclusive(wifi.Rejoin())
+                    await _join_again(channel.execute_exclusive, self._wanted)
+                elif self._context.firmware.at_least(2, 2):
+                    await channel.execute_exclusive(wifi.Rejoin())
         except Error as error:
             log.warning("the Wi-Fi is not back: %s", error)
 
@@ -205,16 +188,19 @@ def _leaves(command: Command[Any]) -> bool:
             return False
 
 
-async def _join(dialogue: CommandChannel, wanted: wifi.Join) -> None:
+async def enable_station(execute: Execute) -> None:
+    """Turn the station on, besides what is on already."""
+    mode = await execute(wifi.Mode())
+    if mode not in WITH_STATION:
+        await execute(wifi.SetMode(wifi.WifiMode(mode | wifi.WifiMode.STATION)))
+
+
+async def _join_again(execute: Execute, wanted: wifi.Join) -> None:
     """Be joined to this access point; CommandError with the reason when it fails.
 
     Nothing is sent to a module that is joined to it already: a join ends every link.
     """
-    run = dialogue.execute_exclusive
-    mode = await run(wifi.Mode())
-    if mode not in WITH_STATION:
-        both = mode is wifi.WifiMode.SOFTAP
-        await run(wifi.SetMode(wifi.WifiMode.STATION_AND_SOFTAP if both else wifi.WifiMode.STATION))
-    joined = await run(wifi.Joined())
+    await enable_station(execute)
+    joined = await execute(wifi.Joined())
     if joined is None or joined.ssid != wanted.ssid or (wanted.bssid or joined.bssid) != joined.bssid:
-        await run(wanted)
+        await execute(wanted)

@@ -15,13 +15,11 @@ from trio import CancelScope
 
 from esp32sock._build import BUILD
 from esp32sock.engine.engine import Engine
-from esp32sock.engine.listener import Accepted, ListenRequest
 from esp32sock.engine.options import Options
-from esp32sock.engine.tcp_link import LinkOptions, StreamRequest, set_link_options
+from esp32sock.engine.requests import Accepted, DatagramRequest, LinkOptions, ListenRequest, StreamRequest
 from esp32sock.engine.thread import EngineThread
 from esp32sock.engine.transports import Port, open_port
-from esp32sock.engine.udp_link import DatagramRequest
-from esp32sock.errors import Error, PortError
+from esp32sock.errors import Error
 from esp32sock.net import context, socketpairs
 from esp32sock.net.error_map import translated
 from esp32sock.net.event_queue import MAX_EVENTS, EventChannel, EventQueue
@@ -47,7 +45,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from esp32sock.at.commands import Command, wifi
-    from esp32sock.engine.link_pool import LinkPool
     from esp32sock.net.routes import Direct
 
 using = context.using
@@ -145,7 +142,7 @@ class _Handle:
     def set_options(self, options: StreamOptions) -> Future[None]:
         async def change() -> None:
             if self.link_id is not None:
-                await set_link_options(self._module, self.link_id, _link_options(options))
+                await self._module.set_link_options(self.link_id, _link_options(options))
 
         return self._thread.call(change)
 
@@ -234,7 +231,7 @@ class LocalInterface(Interface):
 
     def execute(self, command: Command[Any], *, timeout: float | None = None, force: bool = False) -> Any:
         if not self.may_block():
-            raise RuntimeError("execute would block the engine's own thread; await Module.execute there")
+            raise RuntimeError("execute would block the engine's own thread; await Engine.execute there")
 
         async def run() -> Any:
             return await self._module.execute(command, timeout=timeout, force=force)
@@ -251,11 +248,10 @@ class LocalInterface(Interface):
         force: bool = False,
     ) -> wifi.JoinedTo | None:
         if not self.may_block():
-            raise RuntimeError("join would block the engine's own thread; await Station.join there")
+            raise RuntimeError("join would block the engine's own thread; await Engine.join there")
 
         async def run() -> wifi.JoinedTo | None:
-            station = self._module.station
-            return await station.join(ssid, password, bssid=bssid, timeout=timeout, force=force)
+            return await self._module.join(ssid, password, bssid=bssid, timeout=timeout, force=force)
 
         with translated(f"joining {ssid!r}"):
             return self._thread.call(run).result()
@@ -272,14 +268,8 @@ class LocalInterface(Interface):
         return stream
 
     def status(self) -> ModuleStatus:
-        module = self._module
-        try:
-            pool: LinkPool | None = module.pool
-        except PortError:  # lost, perhaps just now in the engine's thread
-            pool = None
-        open_now = list(pool.pumps) if pool is not None else []
-        links = {n: "SSL" if pool is not None and n in pool.secure else "TCP" for n in open_now}
-        return ModuleStatus(self._options.url, str(module.firmware), BUILD, module.station_ip, links)
+        engine, url = self._module, self._options.url
+        return ModuleStatus(url, str(engine.firmware), BUILD, engine.station_ip, engine.links())
 
     def stats(self) -> dict[str, int]:
         return self._module.stats()

@@ -45,7 +45,7 @@ ALSO_ROOMS = {"cli": {"simulator"}}
 
 # Rooms that helpers of issue 9 are still at work on: an import to the left, a circle.
 IMPORTS_PENDING = {"front", "shims", "_speedups"}
-CIRCLES_PENDING = {"engine", "net", "simulator"}
+CIRCLES_PENDING = {"net", "simulator"}
 
 # What lies below the engine knows no clock, no thread and no input or output.
 SANS_IO_ROOMS = {"at", "_speedups"}

@@ -53,7 +53,6 @@ def test_the_architecture_page_gives_the_reason_for_each_long_file() -> None:
     assert not [path for path in long_files() if path not in page]
 
 
-@PENDING
 def test_the_engine_is_a_facade() -> None:
     code = ENGINE.read_text("utf-8")
     assert code.count("\n") < 300

@@ -12,7 +12,7 @@ import trio
 
 from esp32sock.engine.engine import Engine
 from esp32sock.engine.options import Options
-from esp32sock.engine.tcp_link import StreamRequest
+from esp32sock.engine.requests import StreamRequest
 from esp32sock.engine.transports import StreamPort
 from esp32sock.errors import PortError
 from esp32sock.simulator import MemoryNetwork, Settings, open_module
@@ -137,7 +137,7 @@ async def _running(
                 for user in rig.users:
                     await user.end.aclose()
             await module.drain()
-            assert not module.is_open or module.pool.pumps == {}
+            assert not module.is_open or module.context.pool.pumps == {}
             for user in rig.users:
                 if user.told == ["failed"]:
                     user.request.end.close()  # handed back

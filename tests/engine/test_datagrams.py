@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 
-from esp32sock.engine.udp_link import HEADER, DatagramRequest
+from esp32sock.engine.requests import DatagramRequest
+from esp32sock.engine.udp_link import HEADER
 from esp32sock.errors import Error, ModuleReset, PortError
 from esp32sock.simulator import Settings
 from tests.engine.harness import HOST, PAIR_BYTES, echo, gone, network, running
@@ -200,7 +201,7 @@ async def test_a_datagram_that_ends_in_plus_signs(
     arrived: list[tuple[int, bytes]] = []
     lines: list[bytes] = []
     async with running(Settings(profile=profile), remembering(arrived, 7005)) as rig:
-        session = rig.module.dialogue.session
+        session = rig.module.context.channel.session
         send = session.send
 
         def note(command: Command[Any], now: float) -> None:
@@ -248,7 +249,7 @@ async def test_a_module_that_goes_while_it_sends_ends_the_socket_alone(
     net = network(p7000=echo)
     async with running(network=net) as rig:
         user = await open_udp(rig, (HOST, 7005))
-        port = rig.module.dialogue.port
+        port = rig.module.context.channel.port
         receive = port.receive
 
         async def hear() -> bytes:
@@ -278,7 +279,7 @@ async def test_a_datagram_from_no_address_is_dropped_and_counted(
     async with running(network=network(p7000=echo)) as rig:
         user = await open_udp(rig, None)
         other = await rig.connect(7000)
-        dialogue = rig.module.dialogue
+        dialogue = rig.module.context.channel
         for sender in (header, '"10.0.2.2",80'):
             dialogue.session.receive_data(f"\r\n+IPD,4,3,{sender}:abc".encode(), trio.current_time())
             dialogue._dispatch()
@@ -293,4 +294,4 @@ async def test_who_hears_anyone_must_name_a_port(autojump_clock: MockClock) -> N
     async with running() as rig:
         with pytest.raises(Error, match="port 0 is outside"):
             await open_udp(rig, None, local_port=0)
-        assert rig.module.pool.pumps == {}
+        assert rig.module.context.pool.pumps == {}

@@ -169,7 +169,7 @@ async def back(rig: Rig) -> None:
     ):
         with contextlib.suppress(CommandError):
             await module.execute(command)
-    await module.station.join("Espressif")
+    await module.join("Espressif")
 
 
 @pytest.mark.parametrize("command", NEVER, ids=name_of)
@@ -247,7 +247,7 @@ async def test_a_deep_sleep_longer_than_any_patience(autojump_clock: trio.testin
         assert caught.value.errno == errno.ENETDOWN
         await trio.sleep(310)
         await rig.connect(7000)
-        assert rig.module.counters.restarts == 1
+        assert rig.module.context.counters.restarts == 1
 
 
 async def test_an_update_is_no_crash(

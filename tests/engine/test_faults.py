@@ -31,7 +31,7 @@ class Line:
     def __init__(self, rig: Rig, lose: Callable[[bytes], bytes] = bytes) -> None:
         self.written: list[tuple[float, bytes]] = []
         self.lose = lose
-        port = rig.module.dialogue.port
+        port = rig.module.context.channel.port
         send = port.send
 
         async def send_what_is_not_lost(piece: bytes | memoryview) -> None:
@@ -245,7 +245,7 @@ async def test_a_closed_that_never_came_is_found_by_the_next_send(
     profile: str, autojump_clock: MockClock
 ) -> None:
     async with running(Settings(profile=profile), network(p7000=echo, p7002=hang_up)) as rig:
-        deaf_to(rig.module.dialogue.port, b"4,CLOSED\r\n")
+        deaf_to(rig.module.context.channel.port, b"4,CLOSED\r\n")
         user = await rig.connect(7002)
         assert user.link_id == 4
         await user.end.send_all(b"x")

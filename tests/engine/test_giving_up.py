@@ -30,7 +30,7 @@ class Listing:
 
     def __init__(self, rig: Rig, wait_s: float = 0.0) -> None:
         self.disturbed = True
-        dialogue = rig.module.dialogue
+        dialogue = rig.module.context.channel
         execute = dialogue.execute
 
         async def disturbed(command: Command[Any], **options: Any) -> Any:
@@ -70,7 +70,7 @@ async def test_a_connect_that_fails_after_cipstart_leaves_no_link(
 async def test_a_link_that_was_never_confirmed_is_closed_too(autojump_clock: MockClock) -> None:
     """OK without CONNECT, and nobody waits any more for what the module lists."""
     async with running(network=network(p7000=echo)) as rig:
-        deaf_to(rig.module.dialogue.port, b"4,CONNECT\r\n")
+        deaf_to(rig.module.context.channel.port, b"4,CONNECT\r\n")
         Listing(rig)
         user = rig.begin(7000)
         await user.decided.wait()
@@ -112,7 +112,7 @@ async def test_what_comes_between_the_end_of_a_socket_and_of_its_link_is_not_cou
 ) -> None:
     async with running(network=network(p7000=sink)) as rig:
         user = await rig.connect(7000)
-        pump = rig.module.pool.pumps[user.link_id]
+        pump = rig.module.context.pool.pumps[user.link_id]
         assert isinstance(pump, StreamPump)
         await user.end.aclose()
         await user.over.wait()
@@ -205,8 +205,8 @@ async def test_an_end_before_the_reader_has_everything_is_an_error(autojump_cloc
         await trio.sleep(1)
         await rig.module.drain()
         assert user.told == ["opened"]
-        assert rig.module._nursery is not None
-        rig.module._nursery.cancel_scope.cancel()
+        assert rig.module.context.tasks.nursery is not None
+        rig.module.context.tasks.nursery.cancel_scope.cancel()
         await user.over.wait()
     assert user.told == ["opened", "ended"]
     assert isinstance(user.error, Error)

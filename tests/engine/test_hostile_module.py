@@ -62,7 +62,7 @@ async def test_an_answer_that_makes_no_sense(
 async def test_an_orphan_whose_id_somebody_has_by_now_is_not_closed(autojump_clock: MockClock) -> None:
     between = Between()
     async with running(network=network(p7000=echo), opener=between.opener) as rig:
-        async with rig.module.dialogue.turn():
+        async with rig.module.context.channel.turn():
             between.says(b"4,CONNECT\r\n")  # nobody listens: it is to be closed
             await trio.sleep(1)
             between.says(b"4,CLOSED\r\n")
@@ -87,7 +87,7 @@ async def test_a_command_does_not_end_what_came_while_it_waited(autojump_clock: 
                 refused.append(error)
 
         async with trio.open_nursery() as nursery:
-            async with rig.module.dialogue.turn():
+            async with rig.module.context.channel.turn():
                 newcomer = rig.begin(7000)
                 await trio.sleep(1)
                 nursery.start_soon(close)
@@ -108,7 +108,7 @@ async def test_a_fault_of_ours_costs_the_dialogue_only(
         assert user.error is not None
         assert user.error.errno == errno.EPROTO
         watched()
-        await rig.module.until(lambda: not rig.module.is_open)
+        await rig.module.context.until(lambda: not rig.module.is_open)
         await works(rig)
     assert [record.exc_info is not None for record in caplog.records if record.levelno == logging.ERROR] == [
         True
@@ -141,12 +141,12 @@ async def test_who_hoards_most_is_told_when_all_links_together_hold_too_much(
 async def test_what_failed_before_is_raised_anew_each_time(autojump_clock: MockClock) -> None:
     between = Between()
     async with running(network=network(p7000=echo), opener=between.opener) as rig:
-        rig.module.dialogue.lose(PortError("the cable is out", errno=errno.EIO))
-        await rig.module.until(lambda: not rig.module.is_open)
+        rig.module.context.channel.lose(PortError("the cable is out", errno=errno.EIO))
+        await rig.module.context.until(lambda: not rig.module.is_open)
         seen = []
         for _ in range(3):
             with pytest.raises(PortError, match="the cable is out") as caught:
-                rig.module.dialogue  # noqa: B018
+                rig.module.context.channel  # noqa: B018
             seen.append(caught.value)
         assert len({id(error) for error in seen}) == 3
         assert {error.errno for error in seen} == {errno.EIO}

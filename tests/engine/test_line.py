@@ -67,11 +67,11 @@ async def test_the_hosts_side_follows(command: type[basic.SetUart], autojump_clo
     async with running(network=network(p7000=echo), opener=adapter) as rig:
         assert await rig.module.execute(command(basic.UartSettings(921600))) is None  # type: ignore[func-returns-value]
         assert adapter.lines[0].baudrate == 921600
-        assert rig.module.dialogue.session.s_per_byte == pytest.approx(10 / 921600)
+        assert rig.module.context.channel.session.s_per_byte == pytest.approx(10 / 921600)
         await works(rig)
         stored = (await rig.module.execute(basic.StoredUart())).baudrate
         assert stored == (115200 if command is basic.SetUart else 921600)
-        assert rig.module.counters.restarts == 0
+        assert rig.module.context.counters.restarts == 0
 
 
 async def test_with_links_open_it_is_refused_or_they_end_first(autojump_clock: MockClock) -> None:
@@ -104,7 +104,7 @@ async def test_given_up_both_sides_are_at_one_rate(after_s: float, autojump_cloc
         with trio.move_on_after(after_s), contextlib.suppress(PortError):
             await rig.module.execute(basic.SetUart(basic.UartSettings(921600)))
         await works(rig)
-        assert rig.module.counters.restarts == 0
+        assert rig.module.context.counters.restarts == 0
         assert len(adapter.lines) == 1
 
 
@@ -127,7 +127,7 @@ async def test_a_lost_port_is_opened_again_at_the_rate_that_worked_last(autojump
     adapter = Adapter()
     async with running(network=network(p7000=echo), opener=adapter) as rig:
         await rig.module.execute(basic.SetUart(basic.UartSettings(921600)))
-        rig.module.dialogue.lose(PortError("unplugged", errno=errno.ENODEV))
+        rig.module.context.channel.lose(PortError("unplugged", errno=errno.ENODEV))
         await trio.sleep(5)
         await works(rig)
         assert adapter.rates == [115200, 921600]
@@ -160,7 +160,7 @@ async def test_a_restart_at_another_rate_is_found_again(autojump_clock: MockCloc
             await rig.module.execute(basic.Test())
         await trio.sleep(120)
         await works(rig)
-        assert rig.module.dialogue.port.baudrate == 115200
+        assert rig.module.context.channel.port.baudrate == 115200
 
 
 # ---- a module that begins in passthrough

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from esp32sock.engine.tcp_link import LinkOptions, set_link_options
+from esp32sock.engine.requests import LinkOptions
 from esp32sock.simulator import Settings
 from tests.engine.harness import echo, network, running
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def lines_of(rig: Rig) -> list[bytes]:
     """The command lines from now on, as they go out."""
-    session, lines = rig.module.dialogue.session, []
+    session, lines = rig.module.context.channel.session, []
     send = session.send
 
     def note(command, now):  # type: ignore[no-untyped-def]
@@ -71,7 +71,7 @@ async def test_options_change_on_an_open_link(
             LinkOptions(nodelay=True), LinkOptions(nodelay=False), LinkOptions(keepalive_s=30),
             LinkOptions(keepalive_s=0), LinkOptions(linger_s=0), LinkOptions(send_timeout_ms=250),
         ):  # fmt: skip
-            await set_link_options(rig.module, user.link_id, options)
+            await rig.module.set_link_options(user.link_id, options)
         said = [line.split(b",")[1:fields] for line in lines]
         expected = [
             [b"-1", b"1", b"0"], [b"-1", b"0", b"0"], [b"-1", b"0", b"0", b"30"], [b"-1", b"0", b"0", b"0"],

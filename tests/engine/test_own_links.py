@@ -74,4 +74,4 @@ async def send_for_ever(stream: trio.SocketStream) -> None:
 
 
 def sent_bytes(rig: Rig) -> int:
-    return sum(pump.sent_bytes for pump in rig.module.pool.pumps.values())
+    return sum(pump.sent_bytes for pump in rig.module.context.pool.pumps.values())

@@ -11,7 +11,7 @@ import trio
 
 from esp32sock.at.commands import Raw, SecretRaw, basic, softap, wifi
 from esp32sock.at.commands.catalogue import CATALOGUE
-from esp32sock.at.commands.certificates import Kept, StoreCertificate
+from esp32sock.at.commands.certificates import CertificateKind, StoreCertificate
 from esp32sock.at.commands.scan import Encryption
 from esp32sock.at.firmware import Firmware
 from esp32sock.engine.options import Options
@@ -54,8 +54,10 @@ UNSENDABLE: list[Command[Any]] = [
         wifi.Join("attic", secret),
         softap.SetSoftAp(softap.SoftApSettings("mine", secret, 6, Encryption.WPA2_PSK)),
         Raw(f'AT+CWJAP="attic","{secret}"'.encode(errors="surrogateescape")),
-        StoreCertificate(Kept.KEY, 0, secret.encode(errors="surrogateescape")),
-        StoreCertificate(Kept.KEY, 0, KEY[:60] + secret.encode(errors="surrogateescape") * 1000 + KEY[60:]),
+        StoreCertificate(CertificateKind.KEY, 0, secret.encode(errors="surrogateescape")),
+        StoreCertificate(
+            CertificateKind.KEY, 0, KEY[:60] + secret.encode(errors="surrogateescape") * 1000 + KEY[60:]
+        ),
     )
 ]
 
@@ -95,7 +97,7 @@ async def test_joining_with_what_cannot_be_sent(
     """Such as a password with the end of the line of its file."""
     async with running(Settings(joined=False, access_points=(POINT,)), network()) as rig:
         with pytest.raises(ValueError, match=r"CR, LF or NUL|UTF-8") as caught:
-            await rig.module.station.join("attic", password)
+            await rig.module.join("attic", password)
         assert SECRET not in "".join(traceback.format_exception(caught.value)) + repr(caught.value)
 
 
@@ -104,7 +106,7 @@ def test_options_and_results_show_none() -> None:
     assert SECRET not in repr(OWN)
 
 
-class Kept(StreamPort):
+class CertificateKind(StreamPort):
     """A module that does not come back in time has its port opened again."""
 
     async def aclose(self) -> None:
@@ -113,7 +115,7 @@ class Kept(StreamPort):
 
 def opener_of(simulated: Simulated) -> Callable[[str, int], Awaitable[Port]]:
     async def opener(url: str, baud: int) -> Port:
-        return Kept(simulated.stream, url)
+        return CertificateKind(simulated.stream, url)
 
     return opener
 

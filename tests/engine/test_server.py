@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 
-from esp32sock.engine.listener import ListenRequest
-from esp32sock.engine.tcp_link import PEER_CLOSES_S
+from esp32sock.engine.link_closing import PEER_CLOSES_S
+from esp32sock.engine.requests import ListenRequest
 from esp32sock.errors import Error
 from esp32sock.simulator import Settings
 from tests.engine.between import Between
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-    from esp32sock.engine.listener import Accepted
+    from esp32sock.engine.requests import Accepted
     from esp32sock.simulator.network.memory import Connection
     from tests.engine.harness import Rig
 
@@ -159,7 +159,7 @@ async def test_a_listener_survives_a_restart(autojump_clock: MockClock) -> None:
     net = network()
     async with running(network=net) as rig:
         host = await listen(rig, 8080)
-        rig.module.dialogue.force_restart()
+        rig.module.context.channel.force_restart()
         await trio.sleep(30)
         assert host.told == ["listening"]
         assert net.connect(8080, upper)

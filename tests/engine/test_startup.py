@@ -174,12 +174,17 @@ async def test_the_set_up_works_on_every_profile(profile: str, autojump_clock: M
 async def test_each_side_has_its_own_address(autojump_clock: MockClock) -> None:
     async with running() as rig:
         await rig.module.execute(wifi.SetMode(wifi.WifiMode.STATION_AND_SOFTAP))
-        async with rig.module.dialogue.turn():
-            await rig.module.station.read_addresses(rig.module.dialogue)
+        async with rig.module.context.channel.turn():
+            await rig.module._station.read_addresses(rig.module.context.channel)
         peers = ("10.0.2.2", "192.168.4.2", "127.0.0.1")
-        assert [rig.module.local_ip(peer) for peer in peers] == ["10.0.2.15", "192.168.4.1", "127.0.0.1"]
+        context = rig.module.context
+        assert [context.local_ip(peer) for peer in peers] == [
+            "10.0.2.15",
+            "192.168.4.1",
+            "127.0.0.1",
+        ]
         own = ("10.0.2.15", "192.168.4.1", "127.0.0.1")
-        assert [rig.module.is_own(host) for host in own + peers[:2]] == [True] * 3 + [False] * 2
+        assert [context.is_own(host) for host in own + peers[:2]] == [True] * 3 + [False] * 2
 
 
 async def test_joins_what_it_is_told_to_and_not_again(autojump_clock: MockClock) -> None:
@@ -294,3 +299,9 @@ async def test_firmware_that_says_why_connections_fail_is_asked_to(
     port = ScriptedPort(answer)
     await attach(port)  # the script does not know AT+CIPDINFO
     assert (b"AT+SYSLOG=1\r\n" in port.written) == asked
+
+
+def test_an_engine_without_a_port_has_no_links() -> None:
+    engine = Engine(Options("memory"))
+    assert engine.links() == {}
+    assert engine.stats()["links_open"] == 0

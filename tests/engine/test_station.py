@@ -61,7 +61,7 @@ async def works(rig: Rig) -> None:
 
 async def test_joining_by_hand(autojump_clock: MockClock) -> None:
     async with running(Settings(joined=False, access_points=(ATTIC,)), network(p7000=echo)) as rig:
-        joined = await rig.module.station.join("attic", "correct horse")
+        joined = await rig.module.join("attic", "correct horse")
         assert joined is not None
         assert (joined.ssid, joined.bssid) == ("attic", ATTIC.bssid)
         assert rig.module.station_ip == "10.0.2.15"
@@ -84,7 +84,7 @@ async def test_a_join_that_fails_says_why(
     points = (replace(ATTIC, failure=int(failure)),)
     async with running(Settings(profile=profile, joined=False, access_points=points)) as rig:
         with pytest.raises(CommandError) as caught:
-            await rig.module.station.join("attic", "correct horse")
+            await rig.module.join("attic", "correct horse")
         assert caught.value.reason == failure
         assert caught.value.errno == number
         assert wifi.JOIN_ADVICE[wifi.JoinFailure(failure)] in str(caught.value)
@@ -96,7 +96,7 @@ async def test_a_join_is_bounded(autojump_clock: MockClock) -> None:
     async with running(settings) as rig:
         started = trio.current_time()
         with pytest.raises(Error, match="within 3 s") as caught:
-            await rig.module.station.join("attic", "correct horse", timeout=3)
+            await rig.module.join("attic", "correct horse", timeout=3)
         assert trio.current_time() - started < 4
         assert caught.value.errno == errno.ETIMEDOUT
         await rig.module.execute(basic.Test())  # once the module has given up too
@@ -105,7 +105,7 @@ async def test_a_join_is_bounded(autojump_clock: MockClock) -> None:
 async def test_a_join_turns_the_station_on(autojump_clock: MockClock) -> None:
     async with running(Settings(joined=False, access_points=(ATTIC,))) as rig:
         await rig.module.execute(wifi.SetMode(wifi.WifiMode.SOFTAP))
-        await rig.module.station.join("attic", "correct horse")
+        await rig.module.join("attic", "correct horse")
         assert await rig.module.execute(wifi.Mode()) is wifi.WifiMode.STATION_AND_SOFTAP
 
 
@@ -114,9 +114,9 @@ async def test_a_join_does_not_end_links_unless_told_to(autojump_clock: MockCloc
     async with running(settings, network(p7000=echo)) as rig:
         user = await rig.connect(7000)
         with pytest.raises(Error, match="link 4") as caught:
-            await rig.module.station.join("attic", "correct horse")
+            await rig.module.join("attic", "correct horse")
         assert caught.value.errno == errno.EBUSY
-        await rig.module.station.join("attic", "correct horse", force=True)
+        await rig.module.join("attic", "correct horse", force=True)
         assert user.error is not None
         assert user.error.errno == errno.ECONNRESET
 
@@ -215,7 +215,7 @@ async def test_a_restart_without_the_access_point_is_no_end(
         await trio.sleep(10)
         await rig.module.execute(basic.Test())
         assert rig.module.station_ip is None
-        assert rig.module.counters.restarts == 1
+        assert rig.module.context.counters.restarts == 1
         air.on(ATTIC, by_itself=False)
         await trio.sleep(60)
         await works(rig)

@@ -179,7 +179,7 @@ async def test_the_module_restarting_by_itself_is_a_reset_everywhere_and_it_come
     async with running(network=network(p7000=echo)) as rig:
         users = [await rig.connect(7000) for _ in range(3)]
         started = trio.current_time()
-        rig.module.dialogue.force_restart()
+        rig.module.context.channel.force_restart()
         for user in users:
             await user.over.wait()
             assert isinstance(user.error, ModuleReset)

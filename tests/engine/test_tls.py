@@ -118,7 +118,7 @@ async def test_carries_bytes_unverified(profile: str, autojump_clock: MockClock)
         while len(got) < 20_000:
             got += await user.end.receive_some(4096)
         assert got == b"x" * 20_000
-        assert rig.module.pool.secure == {user.link_id}
+        assert rig.module.context.pool.secure == {user.link_id}
         await user.end.aclose()
         await user.over.wait()
     assert kinds(rig) == ["SSL"]
@@ -193,7 +193,7 @@ async def test_a_restart_forgets_what_was_told(autojump_clock: MockClock) -> Non
     ear = Ear()
     async with running(Settings(profile="4.1"), secure_network(), ear) as rig:
         first = await rig.connect(7443, tls=LOADED)
-        rig.module.dialogue.force_restart()
+        rig.module.context.channel.force_restart()
         await first.over.wait()
         assert isinstance(first.error, ModuleReset)
         await talks(await rig.connect(7443, tls=LOADED))
@@ -306,7 +306,7 @@ async def test_a_restart_before_it_is_opened(
     ear = Ear()
     network = secure_network(p7444=TlsPeer(authority=ANOTHER_CA))
     async with running(Settings(profile="2.4"), network, ear) as rig:
-        dialogue = rig.module.dialogue
+        dialogue = rig.module.context.channel
         execute = dialogue.execute
 
         async def slow(command: Command[Any], **options: Any) -> Any:
@@ -314,7 +314,7 @@ async def test_a_restart_before_it_is_opened(
             if isinstance(command, SetAlpn):  # the last of the settings
                 dialogue.force_restart()
                 await trio.sleep(30)
-                await rig.module.ready()
+                await rig.module.context.ready()
             return result
 
         monkeypatch.setattr(dialogue, "execute", slow)
@@ -330,7 +330,7 @@ async def test_a_module_that_says_error_to_its_settings(
 ) -> None:
     """2.0 does, and obeys all the same (esp-at issue 384); what it shows is what counts."""
     async with running(Settings(profile="2.0"), secure_network()) as rig:
-        execute = rig.module.dialogue.execute
+        execute = rig.module.context.channel.execute
 
         async def contrary(command: Command[Any], **options: Any) -> Any:
             if not isinstance(command, SetSslSettings):
@@ -339,7 +339,7 @@ async def test_a_module_that_says_error_to_its_settings(
                 await execute(command, **options)
             raise CommandError(command.label, "ERROR")
 
-        monkeypatch.setattr(rig.module.dialogue, "execute", contrary)
+        monkeypatch.setattr(rig.module.context.channel, "execute", contrary)
         if obeys:
             await talks(await rig.connect(7443, tls=CHAIN))
         else:
@@ -388,7 +388,7 @@ async def test_without_a_clock_nothing_is_verified(autojump_clock: MockClock) ->
         assert isinstance(error, TlsRefused)
         assert "clock" in str(error)
         assert ear.said("CIPSTART") == []
-        assert rig.module.pool.secure == set()
+        assert rig.module.context.pool.secure == set()
 
 
 # ---- how many
@@ -531,7 +531,7 @@ async def test_a_command_while_a_link_is_made_ready(
     """It would be verified against what that command has written."""
     ear = Ear()
     async with running(Settings(profile="4.1"), secure_network(), ear) as rig:
-        execute = rig.module.dialogue.execute
+        execute = rig.module.context.channel.execute
 
         async def between(command: Command[Any], **options: Any) -> Any:
             result = await execute(command, **options)
@@ -539,7 +539,7 @@ async def test_a_command_while_a_link_is_made_ready(
                 await rig.module.execute(StoreCertificate(CertificateKind.AUTHORITY, 1, PEM_OF_ANOTHER))
             return result
 
-        monkeypatch.setattr(rig.module.dialogue, "execute", between)
+        monkeypatch.setattr(rig.module.context.channel, "execute", between)
         error = await failure(rig, 7443, LOADED)
         assert error.errno == errno.ECONNABORTED
         assert ear.said("CIPSTART") == []
@@ -551,14 +551,14 @@ async def test_their_names_are_taken_away_or_nothing_is_opened(
     monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     async with running(Settings(profile="4.1"), secure_network()) as rig:
-        execute = rig.module.dialogue.execute
+        execute = rig.module.context.channel.execute
 
         async def contrary(command: Command[Any], **options: Any) -> Any:
             if isinstance(command, SetCommonName) and not command.common_name:
                 raise CommandError(command.label, "ERROR")
             return await execute(command, **options)
 
-        monkeypatch.setattr(rig.module.dialogue, "execute", contrary)
+        monkeypatch.setattr(rig.module.context.channel, "execute", contrary)
         await talks(await rig.connect(7443, tls=NONE))  # nobody has set any
         await closed(rig)
         for link_id in range(5):

@@ -50,7 +50,7 @@ async def test_one_more_than_the_backlog_may_wait(backlog: int, autojump_clock: 
             await visit(rig, net)
         assert len(host.waiting) == backlog + 1
         assert len(os.listdir("/proc/self/fd")) - before == 2 * (backlog + 1)
-        assert not rig.module.pool.pumps
+        assert not rig.module.context.pool.pumps
         for _ in range(backlog + 1):  # they were closed while they waited, and count, and have their data
             stream, _ = await host.accept()
             assert await stream.receive_some(100) == b"bye"
@@ -78,7 +78,7 @@ async def test_who_comes_beyond_the_backlog_is_closed_at_once(autojump_clock: Mo
         for _ in range(2):
             await visit(rig, net, stays)
         assert ends == [b""]
-        assert len(host.waiting) == len(rig.module.pool.pumps) == 1
+        assert len(host.waiting) == len(rig.module.context.pool.pumps) == 1
         stream, _ = await host.accept()
         await stream.aclose()
         await host.close()
@@ -89,12 +89,12 @@ async def test_closing_who_came_too_late_spares_who_has_the_link_by_then(autojum
     async with running(network=net) as rig:
         host = await listen(rig, 8080, backlog=0)
         await visit(rig, net)
-        async with rig.module.dialogue.turn():
+        async with rig.module.context.channel.turn():
             await visit(rig, net)  # refused, and gone by itself before our turn
             (await host.accept())[0].socket.close()
-            assert not rig.module.pool.pumps
+            assert not rig.module.context.pool.pumps
             await visit(rig, net, echo)
-            assert list(rig.module.pool.pumps) == [0]
+            assert list(rig.module.context.pool.pumps) == [0]
         stream, _ = await host.accept()
         await trio.sleep(5)
         await stream.send_all(b"still here")
@@ -109,7 +109,7 @@ async def test_a_restart_does_not_empty_the_backlog(autojump_clock: MockClock) -
         host = await listen(rig, 8080, backlog=1)
         for _ in range(2):
             await visit(rig, net, upper)
-        rig.module.dialogue.force_restart()
+        rig.module.context.channel.force_restart()
         await trio.sleep(30)
         await visit(rig, net)
         assert len(host.waiting) == 2
@@ -152,7 +152,7 @@ async def test_what_cannot_be_announced_is_withdrawn(autojump_clock: MockClock) 
                 filled += request.end.send(bytes(4096))
         await visit(rig, net, upper)
         assert host.told == ["listening", "withdrawn"]
-        assert not rig.module.pool.pumps
+        assert not rig.module.context.pool.pumps
         while filled:
             filled -= len(await host.end.recv(filled))
         await visit(rig, net, upper)
@@ -220,7 +220,7 @@ async def test_who_lost_its_place_leaves_the_other_alone(
 
         monkeypatch.setattr(Server, "run", slow)
         first = await listen(rig, 8080)
-        rig.module.dialogue.force_restart()
+        rig.module.context.channel.force_restart()
         await lost.wait()
         second = await listen(rig, 8081)
         assert second.told == ["listening"]
@@ -245,10 +245,10 @@ async def test_nobody_waits_for_a_server_that_a_restart_ended(autojump_clock: Mo
     """The second waits for the first, which is closed; the restart comes before that is done."""
     async with running() as rig:
         first = await listen(rig, 8080)
-        async with rig.module.dialogue.turn():
+        async with rig.module.context.channel.turn():
             first.end.close()
             second, _ = begin_to_listen(rig, 8081)
-            rig.module.dialogue.force_restart()
+            rig.module.context.channel.force_restart()
         await second.decided.wait()
         assert second.told == ["listening"]
         await second.close()
@@ -259,7 +259,7 @@ async def test_links_are_free_again_when_a_listener_closes_while_the_module_rest
 ) -> None:
     async with running(network=network(p7000=echo)) as rig:
         host = await listen(rig, 8080, links=3)
-        rig.module.dialogue.force_restart()
+        rig.module.context.channel.force_restart()
         host.end.close()
         await host.over.wait()
         users = [await rig.connect(7000) for _ in range(5)]
@@ -271,7 +271,7 @@ async def test_a_listener_given_up_while_it_opens_leaves_no_server_behind(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running() as rig:
-        session = rig.module.dialogue.session
+        session = rig.module.context.channel.session
         send = session.send
 
         def give_up_now(command: Command[Any], now: float) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import errno
 import socket as stdlib
 from typing import TYPE_CHECKING
-from unittest.mock import Mock, PropertyMock
+from unittest.mock import Mock
 
 import pytest
 
 from esp32sock import socket
-from esp32sock.engine.listener import Accepted
 from esp32sock.engine.options import Options
-from esp32sock.errors import PortError
+from esp32sock.engine.requests import Accepted
 from esp32sock.net import socketpairs
 from esp32sock.net.accept_queue import AcceptQueue
 from esp32sock.net.interface_api import StreamOpened
@@ -155,7 +154,7 @@ def test_class_of_what_is_accepted(fake: FakeInterface) -> None:
 
 
 def test_what_ended_before_it_was_accepted_is_known_at_once() -> None:
-    stream = Accepted(Mock())
+    stream = Accepted()
     stream.ended(None)
     events = Mock()
     _AcceptedHandle(Mock(), Mock(), stream).attach(events)
@@ -204,10 +203,3 @@ def test_the_backlog_reaches_the_module() -> None:
     job, request = engine.post.call_args.args
     assert job is module.listen
     assert (request.port, request.backlog, request.links) == (8080, 7, 2)
-
-
-def test_the_status_of_a_module_whose_port_is_lost_just_now() -> None:
-    module = Mock(firmware="2.4", station_ip=None, is_open=True)  # when it was looked at
-    type(module).pool = PropertyMock(side_effect=PortError("the port is not open"))
-    interface = LocalInterface(Options("memory"), Mock(), Mock(), module)
-    assert interface.status().links == {}

@@ -1,0 +1,219 @@
+"""What the parts of a running engine share: the channel, its links, and what is known of the module.
+
+No part of the engine knows the facade: a link, the listener, the Wi-Fi and the supervisor get this context.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Protocol
+
+import trio
+
+from esp32sock.at.commands import tcpip, wifi
+from esp32sock.at.firmware import Firmware
+from esp32sock.at.state import ModuleState
+from esp32sock.engine.receive_mode import ReceiveMode
+from esp32sock.engine.stats import Counters
+from esp32sock.engine.tasks import Tasks
+from esp32sock.engine.tls_setup import TlsConfigurator
+from esp32sock.errors import Error, PortError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from esp32sock.at.events import LinkOpened
+    from esp32sock.engine.channel import CommandChannel
+    from esp32sock.engine.link_pool import LinkPool, Pump
+    from esp32sock.engine.options import Options
+
+READY_S = 10.0
+"""How long a request waits for a module that is being set up."""
+NETWORK_S = 5.0
+"""How long a connection waits for an address while the station is joining; by taste."""
+
+
+class RunningServer(Protocol):
+    """The module's one server, as `listener.py` runs it."""
+
+    @property
+    def port(self) -> int: ...
+    @property
+    def is_ending(self) -> bool:
+        """Whether its application has closed the listener already."""
+
+    @property
+    def closed(self) -> trio.Event:
+        """Set when the module listens no more, and another server may start."""
+
+    def accepted(self, event: LinkOpened) -> None:
+        """The module has accepted a connection; called in the reading task."""
+
+    def stop(self) -> None:
+        """Stop accepting."""
+
+    def fail(self, error: Error) -> None:
+        """The module restarted or is lost: it listens no more until the server is started again."""
+
+    def end_for(self, error: Error) -> None:
+        """End the listener for good, with this error."""
+
+    async def all_announced(self) -> None:
+        """Wait until the application can accept whatever the module has accepted so far."""
+
+
+class Context:
+    """The state of one running engine, shared by its parts; used in the engine's trio run.
+
+    `firmware`, `is_open` and the addresses may be read in any thread.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.tasks = Tasks()
+        self.counters = Counters()
+        self.addresses = wifi.Addresses()
+        """The module's own addresses, as last heard."""
+        self.receive_mode = ReceiveMode(None, Firmware())
+        self.tls = TlsConfigurator(Firmware())
+        self.server: RunningServer | None = None
+        self.failure: Error | None = None
+        """Why the module cannot be used now, once that is known."""
+        self.unread_bytes = 0
+        """What all links together keep for their applications."""
+        self._channel: CommandChannel | None = None
+        self._pool: LinkPool | None = None
+        self._changed = trio.Event()
+
+    # -- the channel and its links --------------------------------------------------------------------
+
+    def connect(self, channel: CommandChannel, pool: LinkPool) -> None:
+        """A port is open: this is its channel, and these are its links."""
+        self._channel, self._pool = channel, pool
+
+    def disconnect(self) -> None:
+        """The port is lost or closed."""
+        self._channel = self._pool = None
+        self.notify()
+
+    @property
+    def channel(self) -> CommandChannel:
+        """The channel of now; PortError while there is none."""
+        if self._channel is None:
+            raise self._unavailable(f"the port {self.options.url} is not open")
+        return self._channel
+
+    @property
+    def pool(self) -> LinkPool:
+        """The links of the channel; PortError while there is none."""
+        pool = self._pool  # read once: other threads ask, too
+        if pool is None:
+            raise PortError(f"the port {self.options.url} is not open")
+        return pool
+
+    @property
+    def is_open(self) -> bool:
+        return self._pool is not None
+
+    def pumps(self) -> list[Pump]:
+        """The pumps of all links; none while the port is lost."""
+        pool = self._pool
+        return [] if pool is None else list(pool.pumps.values())
+
+    def links(self) -> dict[int, str]:
+        """The open links: "TCP" or "SSL" by id; none while the port is lost."""
+        pool = self._pool
+        return {} if pool is None else {n: "SSL" if n in pool.secure else "TCP" for n in list(pool.pumps)}
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the module is set up."""
+        return self._channel is not None and self._channel.state is ModuleState.READY
+
+    async def ready(self) -> CommandChannel:
+        """The channel, once the module is set up; the reason as an Error after READY_S without."""
+        with trio.move_on_after(READY_S):
+            await self.until(lambda: self.is_ready)
+            return self.channel
+        raise self._unavailable(f"the module on {self.options.url} is not ready")
+
+    def _unavailable(self, otherwise: str) -> Error:
+        return PortError(otherwise) if self.failure is None else self.failure.clone()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until this holds; looked at again after every `notify`. Unbounded."""
+        while not holds():
+            await self._changed.wait()
+
+    def notify(self) -> None:
+        """Something changed that `until` may wait for."""
+        self._changed.set()
+        self._changed = trio.Event()
+
+    # -- what is known of the module ------------------------------------------------------------------
+
+    @property
+    def firmware(self) -> Firmware:
+        channel = self._channel  # read once: other threads ask, too
+        return channel.session.firmware if channel else Firmware()
+
+    @property
+    def station_ip(self) -> str | None:
+        """As sockets have it; None without Wi-Fi."""
+        address = self.addresses.station_ip
+        return None if address is None else str(address)
+
+    @property
+    def softap_ip(self) -> str | None:
+        """As sockets have it; None while the SoftAP is off."""
+        address = self.addresses.softap_ip
+        return None if address is None else str(address)
+
+    def is_own(self, host: str) -> bool:
+        """Whether the address is the module itself."""
+        return host.startswith("127.") or host in (self.station_ip, self.softap_ip)
+
+    def local_ip(self, peer: str) -> str:
+        """What this peer sees as the address of the module, which talks to itself over loopback."""
+        if peer.startswith("127."):
+            return "127.0.0.1"
+        if self._is_softap_client(peer) and self.softap_ip is not None:
+            return self.softap_ip
+        return self.station_ip or "0.0.0.0"
+
+    def _is_softap_client(self, host: str) -> bool:
+        """Whether the address is in the module's own network (a /24, at-dialects 6), which needs no Wi-Fi."""
+        own = self.softap_ip
+        return own is not None and host.rpartition(".")[0] == own.rpartition(".")[0]
+
+    async def wait_for_network(self, host: str | None = None) -> None:
+        """Until the module can reach this address, or names if None; Error(ENETUNREACH) after NETWORK_S.
+
+        Error(ENETDOWN) while the module is set to a single link.
+        """
+        if not self.channel.session.demux.mux:
+            raise Error(
+                "the module was told to have one link (AT+CIPMUX=0), and sockets need several: "
+                "execute tcpip.SetMultiplexed(on=True)",
+                errno=errno.ENETDOWN,
+            )
+        if host is not None and self._is_softap_client(host):
+            return
+        with trio.move_on_after(NETWORK_S):
+            await self.until(lambda: self.addresses.station_ip is not None)
+            return
+        raise Error(
+            f"the module on {self.options.url} has no Wi-Fi: join an access point first, with ssid= "
+            "and password= (or ESP32SOCK_SSID and ESP32SOCK_PASSWORD)",
+            errno=errno.ENETUNREACH,
+        )
+
+    async def enable_peer_info(self) -> None:
+        """From now on every `+IPD` says who sent it: UDP that hears anyone needs it, others do not."""
+        channel = await self.ready()
+        if not channel.session.demux.recvdata_has_peer:
+            await channel.execute(tcpip.ShowPeer(on=True))
+
+    def account(self, change_bytes: int) -> None:
+        """A link keeps so much more (or less) for its application than before."""
+        self.unread_bytes += change_bytes

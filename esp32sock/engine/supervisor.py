@@ -1,0 +1,225 @@
+"""Keeps a module usable: opens its port, sets it up, and does both again when they are lost.
+
+Theory of operation: `run` is a loop of channels. Within one, an unexpected `ready` means that everything set
+up is lost: the session has told every link already, and the settings are made again while the channel is held
+exclusively, so that no other command meets a module that is half set up. A lost port ends the channel; the
+port is then opened again until it is back. Meanwhile `Context.ready` waits, bounded.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+import trio
+
+from esp32sock.at.state import ModuleState
+from esp32sock.engine import startup
+from esp32sock.engine.channel import ChannelListener, CommandChannel
+from esp32sock.engine.link_pool import LinkPool
+from esp32sock.engine.options import DEFAULT_BAUD
+from esp32sock.engine.receive_mode import ReceiveMode
+from esp32sock.engine.tls_setup import TlsConfigurator
+from esp32sock.errors import CommandError, Error, ModuleReset, PortError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from datetime import timedelta
+
+    from esp32sock.engine.context import Context
+    from esp32sock.engine.transports import Port
+    from esp32sock.engine.wifi import Station
+
+REOPEN_S = 0.5
+"""Between two tries to get a lost port back."""
+RESTART_S = 30.0
+"""A restart takes 2 s on hardware, 18 to 25 s in an emulator (real-firmware/README)."""
+
+log = logging.getLogger("esp32sock")
+
+
+class Supervisor:
+    """The loop of channels of one engine, and what must be remembered from one to the next."""
+
+    def __init__(
+        self, context: Context, station: Station, opener: Callable[[str, int], Awaitable[Port]]
+    ) -> None:
+        self._context = context
+        self._station = station
+        self._opener = opener
+        self._bauds = deque([context.options.baudrate])
+        """The rates to open the port at, one after another: the one that worked last first."""
+        self._line_changes = False
+        self._wakes_at = 0.0
+        self._stores_passthrough = False
+        self._restarted = False
+        self._stuck = False
+
+    # -- what events and commands tell ----------------------------------------------------------------
+
+    def module_restarted(self) -> None:
+        """The module said `ready`: a set-up that is under way does not count."""
+        self._restarted = True
+
+    def module_stuck(self) -> None:
+        """A command never ended: the module is to be restarted."""
+        self._stuck = True
+
+    def module_sleeps(self, duration: timedelta) -> None:
+        """The module sleeps and restarts afterwards; until then its use fails with Error(ENETDOWN)."""
+        self._wakes_at = trio.current_time() + duration.total_seconds()
+        self._context.failure = Error(f"the module sleeps for {duration}", errno=errno.ENETDOWN)
+
+    def module_restored(self) -> None:
+        """The module has its factory settings: a restart ends at the default rate."""
+        self._bauds.append(DEFAULT_BAUD)
+
+    @contextmanager
+    def line_change(self, channel: CommandChannel) -> Iterator[None]:
+        """Within the block the serial settings change, and the module is not set up again."""
+        self._line_changes = True
+        channel.session.line_changes()
+        try:
+            yield
+        finally:
+            self._line_changes = False
+            self._expect_baud(channel.port.baudrate)
+            if channel.state is ModuleState.SYNCING:
+                channel.session.set_up()
+            self._context.notify()
+
+    def _expect_baud(self, baud: int | None) -> None:
+        """The module was heard at this rate; after a restart it may be at that of the options again."""
+        configured = self._context.options.baudrate
+        self._bauds = deque(dict.fromkeys([baud or configured, configured]))
+
+    # -- one channel after another --------------------------------------------------------------------
+
+    async def run(self, listener: ChannelListener, started: Callable[[], None]) -> NoReturn:
+        """Run until cancelled; `started` is called once the module is set up for the first time.
+
+        PortError or CommandError if it never can be. A port that is lost later is opened again.
+        """
+        is_started = False
+
+        def begun() -> None:
+            nonlocal is_started
+            if not is_started:
+                is_started = True
+                started()
+
+        while True:
+            try:
+                await self._run_channel(listener, begun, first=not is_started)
+            except Error as error:
+                if not is_started:
+                    raise
+                self._context.failure = error
+                log.warning("%s", error)
+            await trio.sleep(REOPEN_S)
+
+    async def _run_channel(
+        self, listener: ChannelListener, begun: Callable[[], None], *, first: bool
+    ) -> None:
+        """From opening the port to losing it; always ends in an Error."""
+        baud = self._bauds[0]
+        self._bauds.rotate(-1)  # the next one, if nothing answers at this
+        port = await self._opener(self._context.options.url, baud)
+        channel = CommandChannel(port, listener)
+        failure: Error | None = None
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(channel.run)
+                self._context.connect(channel, LinkPool(channel.session))
+                try:
+                    await self._start(channel, first=first)
+                    self._expect_baud(baud)
+                    begun()
+                    await self._supervise(channel)
+                except Error as error:
+                    failure = error
+                nursery.cancel_scope.cancel()
+        finally:
+            self._station.forget()
+            self._end_links(failure or PortError("the port was closed"))
+            self._context.disconnect()
+            with trio.CancelScope(shield=True):
+                await port.aclose()
+        if failure is not None:
+            raise failure
+
+    def _end_links(self, error: Error) -> None:
+        for pump in self._context.pumps():
+            pump.fail(error)
+        if self._context.server is not None:
+            self._context.server.fail(error)
+
+    # -- set-up, and the way back to it ---------------------------------------------------------------
+
+    async def _start(self, channel: CommandChannel, *, first: bool) -> None:
+        async with channel.turn():
+            await startup.probe(channel)
+            try:
+                await self._set_up(channel, must_join=first)
+                return
+            except ModuleReset:
+                url = self._context.options.url
+                log.warning("the module on %s restarted while it was set up", url)
+        await self._recover(channel)
+
+    async def _set_up(self, channel: CommandChannel, *, must_join: bool = False) -> None:
+        """The settings, and what they make true; called in the turn."""
+        context, session = self._context, channel.session
+        self._restarted = False
+        if await startup.set_up(channel):
+            self._stores_passthrough = True
+        context.receive_mode = ReceiveMode(context.options.receive, session.firmware)
+        await context.receive_mode.set_up(channel)
+        context.tls = TlsConfigurator(session.firmware)
+        if context.options.rtscts:
+            await startup.use_flow_control(channel)
+        await self._station.set_up(channel, must_join=must_join)
+        if channel.state is ModuleState.SYNCING and not self._restarted:
+            session.set_up()
+            context.failure = None
+            context.notify()
+
+    async def _supervise(self, channel: CommandChannel) -> None:
+        """Do what events ask for; raises when the port is lost or the module cannot be brought back."""
+        while True:
+            if channel.error is not None:
+                raise channel.error
+            if self._stuck:
+                self._stuck = False
+                channel.force_restart()
+            if self._needs_set_up:
+                await self._recover(channel)
+            await self._context.until(lambda: channel.error is not None or self._stuck or self._needs_set_up)
+
+    @property
+    def _needs_set_up(self) -> bool:
+        return not self._context.is_ready and not self._line_changes
+
+    async def _recover(self, channel: CommandChannel) -> None:
+        """After a restart: wait until the module is up again, and set it up again."""
+        self._context.counters.restarts += 1
+        asleep_s = max(0.0, self._wakes_at - trio.current_time())
+        with trio.move_on_after(RESTART_S + asleep_s):
+            while channel.state is not ModuleState.READY:
+                await self._context.until(lambda: channel.state is not ModuleState.RESETTING)
+                if channel.error is not None:
+                    raise channel.error
+                try:
+                    async with channel.turn():
+                        if self._stores_passthrough:
+                            await startup.leave_stored_passthrough(channel)
+                        await self._set_up(channel)
+                except (CommandError, ModuleReset) as error:
+                    log.warning("setting up again: %s", error)
+                    await trio.sleep(REOPEN_S)
+            return
+        url = self._context.options.url
+        raise PortError(f"the module on {url} restarted and did not come back", errno=errno.ENETDOWN)
