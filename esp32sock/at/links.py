@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.at.events import LinkClosed, LinkFault, LinkOpened, OrphanLink
-from esp32sock.at.framing import DISCARD, LINKS, STREAM
+from esp32sock.at.framing import DATAGRAM, DISCARD, LINKS, STREAM
 from esp32sock.at.state import LinkInput, LinkState, link_machine
 from esp32sock.errors import LocalProtocolError
 
@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from esp32sock.errors import Error
 
 
+PASSTHROUGH_LINK = 0
+"""The one link of single-link mode."""
+
+
 class LinkRecord:
     """One link id: where its machine stands and how often it was given out."""
 
     __slots__ = (
         "blocks_at_prompt", "confirming", "discarded_bytes", "generation", "is_known_orphan", "machine",
-        "received_while_sending",
+        "received_while_sending", "sink",
     )  # fmt: skip
 
     def __init__(self, link_id: int) -> None:
@@ -35,6 +39,7 @@ class LinkRecord:
         self.is_known_orphan = False  # it was reported, and nothing has happened to it since
         self.blocks_at_prompt: int | None = None  # None: not between a prompt and `Recv`
         self.received_while_sending = False
+        self.sink = DISCARD
 
     @property
     def state(self) -> LinkState:
@@ -56,8 +61,9 @@ class Links:
         return LINKS
 
     def _set_sink(self, link_id: int, kind: int) -> None:
-        """From now on the payload of this link is for somebody else; what this drops is no news."""
+        """From now on the payload of this link has another owner; what this drops is not reported."""
         self._demux.set_sink(link_id, kind)
+        self.records[link_id].sink = kind
         self.records[link_id].discarded_bytes = self._demux.discarded_bytes(link_id)
 
     # -- commands about a link ------------------------------------------------------------------------
@@ -76,6 +82,9 @@ class Links:
             record.machine.feed(LinkInput.CLOSE)
             record.is_known_orphan = False
             self._set_sink(command.closes, DISCARD)
+        elif command.begins_passthrough:
+            if self.records[PASSTHROUGH_LINK].sink == DATAGRAM:  # it has no borders there
+                self._set_sink(PASSTHROUGH_LINK, STREAM)
         elif _has_data_phase(command):
             record = self._checked(self._id(command))
             record.blocks_at_prompt = None

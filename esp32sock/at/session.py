@@ -12,12 +12,13 @@ Invariants
 ----------
 * One command is in flight, or none; a payload is handed out only after its prompt, and nothing after a
   payload until the module has answered it (at-dialects 7.5: what comes early is lost or counted). This
-  part is `exchange.py`; what becomes of the links is `links.py`.
+  part is `command_transaction.py`; what becomes of the links is `links.py`.
 * What the module says about a link reaches only the generation of the link that it is about: payload is
   handed over (`DataReceived`) before the line behind it is looked at.
 * A line that is nobody's is reported and otherwise ignored, unless it stands where payload must have
   ended: then the bytes of that link are not to be trusted.
 * Everything the module prints gives events; nothing it prints raises.
+* The demultiplexer takes every byte for payload exactly while the module machine is in PASSTHROUGH.
 * What is not understood while a command with a secret is in flight is reported, but not shown.
 """
 
@@ -26,6 +27,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from esp32sock.at.command_transaction import NEVER, CommandTransaction
 from esp32sock.at.events import (
     DataReceived,
     Event,
@@ -34,13 +36,12 @@ from esp32sock.at.events import (
     UnreadWaiting,
     WifiChanged,
 )
-from esp32sock.at.exchange import Exchange
 from esp32sock.at.firmware import Firmware
-from esp32sock.at.flight import NEVER
 from esp32sock.at.framing import NEED_DATA, PROMPT, Demux, Line
-from esp32sock.at.links import Links
+from esp32sock.at.links import PASSTHROUGH_LINK, Links
 from esp32sock.at.results import BUSY, RECEIVED, RESULTS
-from esp32sock.at.state import CommandState, Machine, ModuleInput, ModuleState, module_machine
+from esp32sock.at.state import CommandState, ModuleInput, ModuleState, command_machine, module_machine
+from esp32sock.at.transaction_context import TransactionContext
 from esp32sock.at.urcs import (
     AmbiguousLine,
     LinkDown,
@@ -56,7 +57,7 @@ from esp32sock.errors import Error, LocalProtocolError, ModuleReset, PortError, 
 
 if TYPE_CHECKING:
     from esp32sock.at.commands import Command
-    from esp32sock.at.state import CommandInput
+    from esp32sock.at.state import CommandInput, Machine
 
 PAYLOAD_SILENCE_S = 1.0
 """No byte for so long inside a block: some were lost on the wire (at-dialects 8.4)."""
@@ -74,10 +75,19 @@ class Session:
         self.module = module_machine()
         self._events: deque[Event] = deque()
         self.links = Links(self.demux, self._events)
-        self._exchange = Exchange(self.module, self.demux, self.links, self._events, self._obeyed)
+        self.command: Machine[CommandState, CommandInput] = command_machine()
+        self._context = TransactionContext(
+            self.command,
+            self.module,
+            self.demux,
+            self.links,
+            self._events,
+            self._on_command_succeeded,
+            self._on_passthrough,
+        )
+        self._transaction: CommandTransaction | None = None
         self._held: Line | object | None = None
         self._echo = True
-        self._heard_at = 0.0
 
     # -- what goes in ---------------------------------------------------------------------------------
 
@@ -88,7 +98,7 @@ class Session:
         """
         if self.module.state is ModuleState.OFFLINE:
             return
-        self._heard_at = self._exchange.heard_at = now
+        self._context.heard_at = now
         self.demux.receive_data(data)
 
     def port_opened(self) -> None:
@@ -99,7 +109,7 @@ class Session:
 
     def connection_lost(self, error: Error | None = None) -> None:
         """The port is gone: everything that was in flight or open fails with `error`."""
-        self.module.feed(ModuleInput.PORT_LOST)
+        self._feed(ModuleInput.PORT_LOST)
         self._drop_everything(error or PortError("the serial port was lost"))
         self._forget_input()
 
@@ -118,46 +128,75 @@ class Session:
         """Put a command in flight; its outcome is a CommandDone or CommandFailed event.
 
         The payload of a command must not change before that. Raises ValueError for an argument that
-        cannot be sent and LocalProtocolError when a command is in flight already or its link is in no
-        state for it; nothing is sent or changed then.
+        cannot be sent and LocalProtocolError when a command is in flight already, its link is in no state
+        for it, or the module is in passthrough; nothing is sent or changed then.
         """
         line = command.line(self.firmware)
-        self._exchange.begin(command, line, now, echo=self._echo)
+        if self.module.state is ModuleState.PASSTHROUGH:
+            raise LocalProtocolError(f"{command.label} would be payload: the module is in passthrough")
+        if command.begins_passthrough and not self.module.allows(ModuleInput.PASSTHROUGH_ENTERED):
+            raise LocalProtocolError(f"{command.label}: the module is {self.module.state.name}")
+        self._transaction = CommandTransaction(self._context, command, line, now, echo=self._echo)
+
+    def abandon(self) -> None:
+        """The caller of the command in flight is gone; what it opens late is reported as an orphan."""
+        if self._transaction is not None:
+            self._transaction.abandon()
 
     def force_restart(self) -> None:
-        """Send AT+RST whatever else is going on: as a whole line it gets through (at-dialects 3.4)."""
-        self.module.feed(ModuleInput.RESTART_BEGUN)
+        """Send AT+RST whatever else is going on: as a whole line it gets through (at-dialects 3.4).
+
+        LocalProtocolError without a port, or in passthrough, where the line would be payload.
+        """
+        self._feed(ModuleInput.RESTART_BEGUN)
         self._drop_everything(_restarts())
-        self._exchange.outgoing.append(b"AT+RST\r\n")
+        self._context.outgoing.append(b"AT+RST\r\n")
 
     def write_raw(self, data: bytes) -> None:
         """Bytes outside any command, for the start-up probe only."""
-        if self.module.state is not ModuleState.SYNCING or self._exchange.flight is not None:
+        if self.module.state is not ModuleState.SYNCING or self._transaction is not None:
             raise LocalProtocolError("raw bytes belong to the probe, with no command in flight")
-        self._exchange.outgoing.append(data)
+        self._context.outgoing.append(data)
 
     def set_up(self) -> None:
         """The driver has made its settings; the module is READY."""
-        self.module.feed(ModuleInput.SET_UP)
+        self._feed(ModuleInput.SET_UP)
 
     def line_changes(self) -> None:
         """The serial settings change: until `set_up`, a command that is not answered is owed nothing."""
-        self.module.feed(ModuleInput.LINE_CHANGES)
+        self._feed(ModuleInput.LINE_CHANGES)
 
-    def abandon(self) -> None:
-        """Nobody waits for the command in flight any more; what it opens late is reported as an orphan."""
-        self._exchange.abandon()
+    def leave_passthrough(self) -> None:
+        """The driver has written `+++`: what is read from here on is text, and the module is SYNCING.
+
+        LocalProtocolError outside passthrough.
+        """
+        self._feed(ModuleInput.PASSTHROUGH_LEFT)
+
+    def resume_passthrough(self) -> None:
+        """The module turned out to be in passthrough still: what is read from here on is payload."""
+        self._feed(ModuleInput.PASSTHROUGH_ENTERED)
+
+    def _on_passthrough(self) -> None:
+        self._feed(ModuleInput.PASSTHROUGH_ENTERED)
+
+    def _feed(self, what: ModuleInput) -> None:
+        """Take one input of the module machine; the demultiplexer follows its state."""
+        before = self.module.state
+        after = self.module.feed(what)
+        if after is ModuleState.PASSTHROUGH:
+            self.demux.enter_passthrough(PASSTHROUGH_LINK)
+        elif before is ModuleState.PASSTHROUGH:
+            self.demux.leave_passthrough()
 
     # -- what comes out -------------------------------------------------------------------------------
 
     def data_to_send(self, now: float) -> list[bytes | memoryview]:
         """What must be written now; each piece in one write, as far as the port takes it."""
-        return self._exchange.data_to_send(now)
-
-    @property
-    def command(self) -> Machine[CommandState, CommandInput]:
-        """The machine of the command in flight."""
-        return self._exchange.machine
+        pieces, self._context.outgoing = self._context.outgoing, []
+        if pieces and self._transaction is not None:
+            self._transaction.written(pieces, now)
+        return pieces
 
     @property
     def idle(self) -> bool:
@@ -167,25 +206,27 @@ class Session:
     @property
     def s_per_byte(self) -> float:
         """Time one byte takes on the wire, for the waits that depend on it."""
-        return self._exchange.s_per_byte
+        return self._context.s_per_byte
 
     @s_per_byte.setter
     def s_per_byte(self, value: float) -> None:
-        self._exchange.s_per_byte = value
+        self._context.s_per_byte = value
 
     def next_deadline(self) -> float:
         """When `handle_deadline` must be called; infinity for never."""
-        silence = self._heard_at + PAYLOAD_SILENCE_S if self.demux.missing_bytes else NEVER
-        return min(silence, self._exchange.next_deadline)
+        silence = self._context.heard_at + PAYLOAD_SILENCE_S if self.demux.missing_bytes else NEVER
+        return silence if self._transaction is None else min(silence, self._transaction.next_deadline)
 
     def handle_deadline(self, now: float) -> None:
         """Time has passed `next_deadline`; afterwards ask for events and for data to send."""
-        if self.demux.missing_bytes and now >= self._heard_at + PAYLOAD_SILENCE_S:
+        if self.demux.missing_bytes and now >= self._context.heard_at + PAYLOAD_SILENCE_S:
             missing = self.demux.missing_bytes
             link_id = self.demux.abandon_block()
             if link_id is not None:
                 self.links.faulty(link_id, f"{missing} bytes of its payload never came")
-        self._exchange.handle_deadline(now)
+        if self._transaction is not None:
+            self._transaction.handle_deadline(now)
+            self._forget_if_over()
 
     def next_event(self) -> Event | object:
         """The next event, or NEED_DATA."""
@@ -199,7 +240,7 @@ class Session:
                     self._held = frame
                     return DataReceived(ready)
             if frame is PROMPT:
-                if not self._exchange.prompt(self._heard_at):
+                if not self._prompt():
                     self._unknown(b">")
             elif isinstance(frame, Line):
                 self._line(frame)
@@ -224,18 +265,39 @@ class Session:
 
     def _line(self, line: Line) -> None:
         text = line.text
-        if not (self._answer(text) or self._unsolicited(text) or self._exchange.line(text)):
-            self._not_understood(line)
+        if self._progress(text) or self._unsolicited(text) or self._response_line(text):
+            return
+        if text in RESULTS and self.module.state is ModuleState.RESETTING:
+            return  # of a command that the restart ended
+        self._not_understood(line)
 
-    def _answer(self, text: bytes) -> bool:
+    def _prompt(self) -> bool:
+        if self._transaction is None:
+            return False
+        known = self._transaction.prompt(self._context.heard_at)
+        self._forget_if_over()
+        return known
+
+    def _progress(self, text: bytes) -> bool:
         """The words that end a command, or say how far it is."""
-        now = self._heard_at
+        transaction, now = self._transaction, self._context.heard_at
+        if transaction is None:
+            return False
         if text in RESULTS:
-            return self._exchange.result(RESULTS[text], now) or self.module.state is ModuleState.RESETTING
+            known = transaction.result(RESULTS[text], now)
+            self._forget_if_over()
+            return known
         if text in BUSY:
-            return self._exchange.busy(now)
+            return transaction.busy(now)
         received = RECEIVED.fullmatch(text)
-        return received is not None and self._exchange.received(int(received[1]), now)
+        return received is not None and transaction.received(int(received[1]), now)
+
+    def _response_line(self, text: bytes) -> bool:
+        return self._transaction is not None and self._transaction.line(text)
+
+    def _forget_if_over(self) -> None:
+        if self.idle:
+            self._transaction = None
 
     def _unsolicited(self, text: bytes) -> bool:
         urc = parse_urc(text, mux=self.demux.mux)
@@ -246,7 +308,8 @@ class Session:
     def _urc(self, urc: Urc) -> None:
         match urc:
             case LinkUp():
-                self._exchange.link_came_up(urc.link_id)
+                if self._transaction is not None:
+                    self._transaction.link_came_up(urc.link_id)
                 self.links.up(urc)
             case LinkDown():
                 self.links.down(urc.link_id)
@@ -259,7 +322,7 @@ class Session:
             case Restarting():
                 self._restart_begun()
             case AmbiguousLine():
-                if not self._exchange.expected(urc.text):
+                if self._transaction is None or not self._transaction.names_line(urc.text):
                     self._unknown(urc.text)
 
     def _not_understood(self, line: Line) -> None:
@@ -275,15 +338,15 @@ class Session:
 
     def _shown(self, text: bytes) -> bytes:
         """The text, unless it may be a mangled echo of something secret."""
-        flight = self._exchange.flight
-        if flight is None or not flight.command.is_secret:
+        transaction = self._transaction
+        if transaction is None or not transaction.command.is_secret:
             return text
-        return b"(%d bytes, not shown while %s runs)" % (len(text), flight.command.label.encode())
+        return b"(%d bytes, not shown while %s runs)" % (len(text), transaction.command.label.encode())
 
     # -- restarts -------------------------------------------------------------------------------------
 
-    def _obeyed(self, line: bytes) -> None:
-        """A command ended well; some change what the module does from then on, typed or raw."""
+    def _on_command_succeeded(self, line: bytes) -> None:
+        """The module said OK; some change what the module does from then on, typed or raw."""
         name = line.strip().upper()
         if name in (b"ATE0", b"ATE1"):
             self._echo = name == b"ATE1"
@@ -296,13 +359,13 @@ class Session:
 
     def _restart_begun(self) -> None:
         if self.module.allows(ModuleInput.RESTART_BEGUN):
-            self.module.feed(ModuleInput.RESTART_BEGUN)
+            self._feed(ModuleInput.RESTART_BEGUN)
             self._drop_everything(_restarts())
 
     def _restarted(self) -> None:
         expected = self.module.state in (ModuleState.RESETTING, ModuleState.SYNCING)
         if self.module.allows(ModuleInput.BOOTED):
-            self.module.feed(ModuleInput.BOOTED)
+            self._feed(ModuleInput.BOOTED)
         reason = "" if expected else " by itself (crash, watchdog or power)"
         self._drop_everything(ModuleReset(f"the module restarted{reason}; every link on it is gone"))
         self.demux.reset()
@@ -310,7 +373,10 @@ class Session:
         self._events.append(ModuleRestarted(expected))
 
     def _drop_everything(self, error: Error) -> None:
-        self._exchange.drop(error)
+        self._context.outgoing.clear()
+        if self._transaction is not None and not self.idle:
+            self._transaction.drop(error)
+        self._transaction = None
         self.links.reset(error)
 
 

@@ -4,7 +4,7 @@ Theory of operation
 -------------------
 Three machines run side by side and know nothing of bytes, clocks or each other:
 
-* the **module** machine says whether there is somebody to talk to;
+* the **module** machine says whether commands reach the module;
 * the **command** machine follows the one command in flight, through prompt and payload, to its final
   result; a caller who gives up leaves a command ABANDONED, and nothing is sent until its old result came.
   A data phase that does not end by itself is cancelled, or filled up, and what that may have left in the
@@ -16,8 +16,8 @@ Everything that changes a state is in this file; who sends which input, and what
 our side, raised as LocalProtocolError, and the state stays. What the *module* may say at any time (a late
 CLOSED, a second CONNECT) therefore has an entry in every state in which it can come.
 
-One rule couples them: when the module restarts or its port is lost, the command machine gets RESET and
-every link that is not FREE gets RESET.
+One rule couples them: when the module restarts or its port is lost, a command machine that is not IDLE gets
+RESET, and every link that is not FREE gets RESET.
 """
 
 from __future__ import annotations
@@ -36,8 +36,7 @@ class ModuleState(Enum):
     SYNCING = auto()  # a port; who listens and in which state is being found out, or set up
     READY = auto()
     RESETTING = auto()  # it was told to restart, or says that it does
-    PASSTHROUGH = auto()
-    FAILED = auto()  # it does not answer as it should; only a new start helps
+    PASSTHROUGH = auto()  # every byte it sends is payload, and every byte written to it
 
 
 class ModuleInput(Enum):
@@ -46,9 +45,8 @@ class ModuleInput(Enum):
     SET_UP = auto()
     RESTART_BEGUN = auto()
     BOOTED = auto()
-    GAVE_UP = auto()
-    PASSTHROUGH_ENTERED = auto()
-    PASSTHROUGH_LEFT = auto()
+    PASSTHROUGH_ENTERED = auto()  # the prompt of a CIPSEND without a length
+    PASSTHROUGH_LEFT = auto()  # `+++` was written; whether the module left shows when it answers
     LINE_CHANGES = auto()  # both sides change their serial settings
 
 
@@ -71,8 +69,8 @@ class CommandInput(Enum):
     PAYLOAD_WRITTEN = auto()
     RESULT = auto()  # a final result of any kind
     ACCEPTED = auto()  # the OK before a prompt
-    TAKEN = auto()  # `Recv`: the module has counted every byte of the payload
-    DISTURBED = auto()  # the data phase did not end as it should
+    ACKNOWLEDGED = auto()  # `Recv`: the module has counted every byte of the payload
+    DATA_PHASE_FAILED = auto()  # the data phase did not end as it should
     NOT_CANCELLED = auto()
     FLUSH = auto()  # a final result that may have left bytes of ours in the line buffer
     ABANDON = auto()
@@ -109,15 +107,14 @@ MODULE_TABLE: Mapping[ModuleState, Mapping[ModuleInput, ModuleState]] = {
     _M.OFFLINE: {_MI.PORT_OPENED: _M.SYNCING, _MI.PORT_LOST: _M.OFFLINE},
     _M.SYNCING: {
         _MI.SET_UP: _M.READY,
+        _MI.PASSTHROUGH_ENTERED: _M.PASSTHROUGH,
         _MI.RESTART_BEGUN: _M.RESETTING,
         _MI.BOOTED: _M.SYNCING,
-        _MI.GAVE_UP: _M.FAILED,
         _MI.PORT_LOST: _M.OFFLINE,
     },
     _M.READY: {
         _MI.RESTART_BEGUN: _M.RESETTING,
         _MI.BOOTED: _M.SYNCING,
-        _MI.GAVE_UP: _M.FAILED,
         _MI.PASSTHROUGH_ENTERED: _M.PASSTHROUGH,
         _MI.LINE_CHANGES: _M.SYNCING,
         _MI.PORT_LOST: _M.OFFLINE,
@@ -125,47 +122,35 @@ MODULE_TABLE: Mapping[ModuleState, Mapping[ModuleInput, ModuleState]] = {
     _M.RESETTING: {
         _MI.RESTART_BEGUN: _M.RESETTING,
         _MI.BOOTED: _M.SYNCING,
-        _MI.GAVE_UP: _M.FAILED,
         _MI.PORT_LOST: _M.OFFLINE,
     },
-    _M.PASSTHROUGH: {
-        _MI.PASSTHROUGH_LEFT: _M.READY,
-        _MI.RESTART_BEGUN: _M.RESETTING,
-        _MI.BOOTED: _M.SYNCING,
-        _MI.GAVE_UP: _M.FAILED,
-        _MI.PORT_LOST: _M.OFFLINE,
-    },
-    _M.FAILED: {
-        _MI.RESTART_BEGUN: _M.RESETTING,
-        _MI.BOOTED: _M.SYNCING,
-        _MI.GAVE_UP: _M.FAILED,
-        _MI.PORT_LOST: _M.OFFLINE,
-    },
+    # Nothing the module prints is text there, so it cannot be heard to restart.
+    _M.PASSTHROUGH: {_MI.PASSTHROUGH_LEFT: _M.SYNCING, _MI.PORT_LOST: _M.OFFLINE},
 }
 
 COMMAND_TABLE: Mapping[CommandState, Mapping[CommandInput, CommandState]] = {
-    _C.IDLE: {_CI.SEND: _C.AWAIT_RESULT, _CI.SEND_FOR_PROMPT: _C.AWAIT_PROMPT, _CI.RESET: _C.IDLE},
+    _C.IDLE: {_CI.SEND: _C.AWAIT_RESULT, _CI.SEND_FOR_PROMPT: _C.AWAIT_PROMPT},
     _C.AWAIT_RESULT: {_CI.RESULT: _C.IDLE, _CI.ABANDON: _C.ABANDONED, _CI.RESET: _C.IDLE},
     _C.AWAIT_PROMPT: {
         _CI.ACCEPTED: _C.AWAIT_PROMPT,
         _CI.PROMPT: _C.SENDING_PAYLOAD,
         _CI.RESULT: _C.IDLE,
-        _CI.DISTURBED: _C.CANCELLING,
+        _CI.DATA_PHASE_FAILED: _C.CANCELLING,
         _CI.RESET: _C.IDLE,
     },
     # What the module says before it has the payload cannot be the result of sending it.
     _C.SENDING_PAYLOAD: {_CI.PAYLOAD_WRITTEN: _C.AWAIT_SEND_RESULT, _CI.RESET: _C.IDLE},
     _C.AWAIT_SEND_RESULT: {
-        _CI.TAKEN: _C.AWAIT_SEND_RESULT,
+        _CI.ACKNOWLEDGED: _C.AWAIT_SEND_RESULT,
         _CI.RESULT: _C.IDLE,
         _CI.FLUSH: _C.FLUSHING,
-        _CI.DISTURBED: _C.CANCELLING,
+        _CI.DATA_PHASE_FAILED: _C.CANCELLING,
         _CI.ABANDON: _C.ABANDONED,
         _CI.RESET: _C.IDLE,
     },
     _C.CANCELLING: {
         _CI.PROMPT: _C.CANCELLING,  # very late: the data phase begins only now
-        _CI.TAKEN: _C.AWAIT_SEND_RESULT,
+        _CI.ACKNOWLEDGED: _C.AWAIT_SEND_RESULT,
         _CI.RESULT: _C.IDLE,
         _CI.FLUSH: _C.FLUSHING,
         _CI.NOT_CANCELLED: _C.REFILLING,
@@ -173,7 +158,7 @@ COMMAND_TABLE: Mapping[CommandState, Mapping[CommandInput, CommandState]] = {
     },
     _C.REFILLING: {
         _CI.PROMPT: _C.CANCELLING,
-        _CI.TAKEN: _C.AWAIT_SEND_RESULT,
+        _CI.ACKNOWLEDGED: _C.AWAIT_SEND_RESULT,
         _CI.FLUSH: _C.FLUSHING,
         _CI.ABANDON: _C.ABANDONED,
         _CI.RESET: _C.IDLE,

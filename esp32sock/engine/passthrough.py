@@ -26,9 +26,10 @@ from typing import TYPE_CHECKING, Literal
 
 import trio
 
+from esp32sock._constants import ESCAPE_SEQUENCE
 from esp32sock.at.commands import passthrough, servers, ssl, tcpip, udp
-from esp32sock.at.exchange import PASSTHROUGH_LINK as LINK
-from esp32sock.at.framing import STREAM
+from esp32sock.at.links import PASSTHROUGH_LINK as LINK
+from esp32sock.at.state import ModuleState
 from esp32sock.engine.shielded import run_shielded
 from esp32sock.engine.tcp_link import REFUSED_WITHIN_S
 from esp32sock.errors import CommandError, Error, PortError
@@ -63,7 +64,6 @@ UNREAD_BYTES = 8 << 20
 REPORT = re.compile(rb"(?:CLOSED|CONNECT)\r\n")
 """What bit 2 of AT+SYSMSG puts between the payload (observed 4.1, sysmsg)."""
 REPORT_BEGUN = re.compile(rb"C(?:L(?:O(?:S(?:E(?:D\r?)?)?)?)?|O(?:N(?:N(?:E(?:C(?:T\r?)?)?)?)?)?)?\Z")
-PLUSES = b"+++"
 
 
 class StreamLost(PortError, trio.BrokenResourceError):
@@ -145,7 +145,9 @@ class Passthrough(trio.abc.Stream):
                 self._pluses = 0
                 continue
             only = not piece.strip(b"+")
-            self._pluses = min(len(PLUSES), self._pluses + len(piece)) if only else len(PLUSES)
+            self._pluses = (
+                min(len(ESCAPE_SEQUENCE), self._pluses + len(piece)) if only else len(ESCAPE_SEQUENCE)
+            )
             await self._write(piece)
 
     async def _write(self, piece: bytes) -> None:
@@ -180,9 +182,9 @@ class Passthrough(trio.abc.Stream):
 
     def _harmless(self, data: bytes) -> tuple[bytes, ...]:
         """The data in pieces; an empty one stands for a silence."""
-        if data.strip(b"+") or self._pluses + len(data) != len(PLUSES):
+        if data.strip(b"+") or self._pluses + len(data) != len(ESCAPE_SEQUENCE):
             return (data,) if data else ()
-        return (data[:1], b"", data[1:]) if len(data) == len(PLUSES) else (b"", data)
+        return (data[:1], b"", data[1:]) if len(data) == len(ESCAPE_SEQUENCE) else (b"", data)
 
     async def aclose(self) -> None:
         """Leave the mode, also when cancelled: about 1.2 s once all is on the wire. Idempotent."""
@@ -212,7 +214,6 @@ class Passthrough(trio.abc.Stream):
     # -- entering and leaving -------------------------------------------------------------------------
 
     async def enter(self) -> None:
-        self._talk.dialogue.session.demux.set_sink(LINK, STREAM)
         await self._talk.execute(tcpip.SetPassthrough(on=True))
         await self._talk.execute(passthrough.EnterPassthrough())
         self._entered = True
@@ -222,18 +223,19 @@ class Passthrough(trio.abc.Stream):
         if self._closed or not self._entered or self._talk.dialogue.error is not None:
             return
         self._closed = True
-        demux = self._talk.dialogue.session.demux
-        for _ in range(LEAVE_TRIES):
+        session = self._talk.dialogue.session
+        for attempt in range(LEAVE_TRIES):
+            if attempt:  # the module heard something else, or nothing: what comes is payload still
+                session.resume_passthrough()
             await self._silence()
-            await self._write(PLUSES)
+            await self._write(ESCAPE_SEQUENCE)
             await self._silence()
             await trio.sleep(LEAVE_S)
-            demux.leave_passthrough()
-            if await self._talk.answers():
+            if self._talk.dialogue.error is not None:
                 break
-            demux.enter_passthrough(LINK)  # it heard something else, or nothing: what comes is payload still
-        else:
-            demux.leave_passthrough()
+            session.leave_passthrough()
+            if await self._talk.answers() or session.module.state is not ModuleState.SYNCING:
+                break
         self._more.set()
 
 
@@ -302,7 +304,7 @@ def _confirm(talk: ManagementSession, *, listed: bool) -> None:
 
 def _opening(host: str, port: int, kind: Kind) -> tcpip.OpenTcp | udp.OpenUdp | ssl.OpenSsl:
     if kind == "UDP":
-        return udp.OpenUdp(None, (host, port))
+        return udp.OpenUdp(None, (host, port), as_stream=True)
     return (tcpip.OpenTcp if kind == "TCP" else ssl.OpenSsl)(None, host, port)
 
 

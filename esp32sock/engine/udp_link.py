@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from esp32sock._constants import ESCAPE_SEQUENCE
 from esp32sock.at.commands import tcpip
 from esp32sock.at.commands.sendex import SendMarked
 from esp32sock.at.commands.udp import ANY_PEER, OpenUdp, PeerMode
 from esp32sock.at.framing import MAX_DATAGRAM_BYTES, datagram_chunk
-from esp32sock.at.recovery import CANCEL
 from esp32sock.engine.hangup import HangupWatch
 from esp32sock.engine.link_closing import close_link, drop_link
 from esp32sock.errors import CommandError, Error, LocalProtocolError
@@ -194,10 +194,10 @@ class DatagramPump:
         may take a write in pieces: where CIPSENDEX is known to work, a mark stands behind it.
         """
         data = bytes(payload)
-        if data == CANCEL:
+        if data == ESCAPE_SEQUENCE:
             raise LocalProtocolError("a datagram that is just +++ would cancel its own sending")
         can_be_marked = b"\\" not in data and self._dialogue.session.firmware.ends_sending_at_mark
-        if data.endswith(CANCEL) and can_be_marked:
+        if data.endswith(ESCAPE_SEQUENCE) and can_be_marked:
             return SendMarked(self.link_id, data, peer)
         return tcpip.Send(self.link_id, datagram_chunk(self.link_id, payload, peer, MAX_DATAGRAM_BYTES))
 

@@ -26,6 +26,7 @@ ROOM_OF_FILE = {
     "esp32sock.trio": "front",
     "esp32sock.errors": "common",
     "esp32sock._build": "common",
+    "esp32sock._constants": "common",
     "esp32sock._version": "common",
 }
 ROOMS = {*ORDER, "top", "simulator"}

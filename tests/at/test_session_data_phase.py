@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from esp32sock.at import exchange, recovery
+from esp32sock.at import command_transaction as transaction
+from esp32sock.at import data_phase_recovery as recovery
 from esp32sock.at.commands import Raw, basic, tcpip
 from esp32sock.at.events import CommandDone, CommandFailed, ModuleBusy, ModuleStuck, UnknownText
 from esp32sock.at.session import PAYLOAD_SILENCE_S
 from esp32sock.at.state import CommandState, LinkState
+from esp32sock.at.transaction_context import QUEUED_BYTES
 from esp32sock.errors import CommandBusy, CommandError, CommandTimeout, LocalProtocolError
 from tests.at.harness import Closed, Data, Done, Failed, Fault, Rig, assert_events, assert_polite, chunk
 
@@ -79,7 +81,7 @@ def assert_usable(rig: Rig) -> None:
 def test_a_missing_recv_is_cancelled_after_silence(rig: Rig) -> None:
     sent(rig)
     waited = until_written(rig, b"+++")
-    assert waited == pytest.approx(exchange.RECEIVED_S + recovery.SILENCE_S)
+    assert waited == pytest.approx(transaction.RECEIVED_S + recovery.SILENCE_S)
     assert rig.session.command.state is CommandState.CANCELLING
     assert not rig.events
     rig.feed(b"\r\nSEND Canceled\r\n")
@@ -91,16 +93,16 @@ def test_a_missing_recv_is_cancelled_after_silence(rig: Rig) -> None:
 def test_the_longer_time_on_a_module_that_never_said_recv() -> None:
     rig = Rig.ready(links=[0])
     sent(rig)
-    assert until_written(rig, b"+++") == pytest.approx(exchange.UNANNOUNCED_S + recovery.SILENCE_S)
+    assert until_written(rig, b"+++") == pytest.approx(transaction.UNANNOUNCED_S + recovery.SILENCE_S)
 
 
 def test_the_time_on_the_wire_is_added(rig: Rig) -> None:
     rig.session.s_per_byte = 10 / 9600
     sent(rig, BIG)
     on_the_wire = 1000 * 10 / 9600
-    queued = exchange.QUEUED_BYTES * 10 / 9600
+    queued = QUEUED_BYTES * 10 / 9600
     waited = until_written(rig, b"+++")
-    assert waited == pytest.approx(on_the_wire + queued + exchange.RECEIVED_S + recovery.SILENCE_S)
+    assert waited == pytest.approx(on_the_wire + queued + transaction.RECEIVED_S + recovery.SILENCE_S)
 
 
 def test_other_spelling_of_cancelled(rig: Rig) -> None:
@@ -116,7 +118,7 @@ def test_not_in_a_data_phase_at_all(rig: Rig) -> None:
     rig.send(SEND)
     rig.written.clear()
     waited = until_written(rig, b"+++")
-    assert waited == pytest.approx(exchange.PROMPT_S + recovery.SILENCE_S)
+    assert waited == pytest.approx(transaction.PROMPT_S + recovery.SILENCE_S)
     assert until_written(rig, b"\r\n") == pytest.approx(recovery.CANCEL_WAIT_S)
     rig.feed(ERROR)
     assert_events(rig.events, [DOUBTFUL])
@@ -198,7 +200,7 @@ def test_plus_taken_as_the_last_payload_bytes(rig: Rig) -> None:
 def test_a_module_that_was_only_slow_loses_nothing(rig: Rig) -> None:
     """Recv comes in the silence before the +++: nothing was disturbed, and SEND OK is what it says."""
     sent(rig)
-    rig.wait(exchange.RECEIVED_S + recovery.SILENCE_S / 2)
+    rig.wait(transaction.RECEIVED_S + recovery.SILENCE_S / 2)
     assert rig.session.command.state is CommandState.CANCELLING
     rig.feed(RECV)
     rig.wait(30)
@@ -210,7 +212,7 @@ def test_a_module_that_was_only_slow_loses_nothing(rig: Rig) -> None:
 
 def test_send_ok_without_recv_in_that_silence(rig: Rig) -> None:
     sent(rig)
-    rig.wait(exchange.RECEIVED_S + recovery.SILENCE_S / 2)
+    rig.wait(transaction.RECEIVED_S + recovery.SILENCE_S / 2)
     rig.feed(SEND_OK)
     assert_events(rig.events, [Done(SEND)])
     assert_usable(rig)
@@ -305,7 +307,7 @@ def test_ok_without_a_prompt(rig: Rig) -> None:
 
 def test_a_refusal_that_comes_in_the_silence_needs_no_cure(rig: Rig) -> None:
     rig.send(SEND)
-    rig.wait(exchange.PROMPT_S + recovery.SILENCE_S / 2)
+    rig.wait(transaction.PROMPT_S + recovery.SILENCE_S / 2)
     rig.feed(ERROR)
     assert_events(rig.events, [Failed(SEND, CommandError, "AT+CIPSEND: the module answered ERROR")])
     assert rig.written == [LINE]
@@ -314,7 +316,7 @@ def test_a_refusal_that_comes_in_the_silence_needs_no_cure(rig: Rig) -> None:
 
 def test_a_late_send_ok_while_no_payload_was_ever_written(rig: Rig) -> None:
     rig.send(SEND)
-    rig.wait(exchange.PROMPT_S + recovery.SILENCE_S / 2)
+    rig.wait(transaction.PROMPT_S + recovery.SILENCE_S / 2)
     rig.feed(SEND_OK)
     assert_events(rig.events, [UnknownText(b"SEND OK")])
     assert rig.session.command.state is CommandState.CANCELLING
@@ -322,7 +324,7 @@ def test_a_late_send_ok_while_no_payload_was_ever_written(rig: Rig) -> None:
 
 def test_recv_while_no_payload_was_ever_written(rig: Rig) -> None:
     rig.send(SEND)
-    rig.wait(exchange.PROMPT_S + recovery.SILENCE_S / 2)
+    rig.wait(transaction.PROMPT_S + recovery.SILENCE_S / 2)
     rig.feed(RECV)
     assert_events(rig.events, [UnknownText(b"Recv 5 bytes")])
     assert rig.session.command.state is CommandState.CANCELLING
@@ -363,7 +365,7 @@ def test_a_block_in_a_data_phase_that_was_flushed_is_noticed_too(rig: Rig) -> No
 def test_the_prompt_comes_in_the_last_moment(rig: Rig) -> None:
     """The payload is due to be written: time that passes until the driver does so is not the module's."""
     rig.send(SEND)
-    rig.wait(exchange.PROMPT_S - 0.001)
+    rig.wait(transaction.PROMPT_S - 0.001)
     rig.hear(PROMPT)
     while rig.session.command.state is not CommandState.SENDING_PAYLOAD:
         rig.session.next_event()
@@ -371,7 +373,7 @@ def test_the_prompt_comes_in_the_last_moment(rig: Rig) -> None:
     rig.session.handle_deadline(rig.now + 100)
     assert rig.session.command.state is CommandState.SENDING_PAYLOAD
     assert [bytes(piece) for piece in rig.session.data_to_send(rig.now + 100)] == [b"hello"]
-    assert rig.session.next_deadline() == pytest.approx(rig.now + 100 + exchange.RECEIVED_S)
+    assert rig.session.next_deadline() == pytest.approx(rig.now + 100 + transaction.RECEIVED_S)
 
 
 def test_a_prompt_that_was_there_before_the_line_was_written_is_not_its() -> None:
@@ -427,7 +429,7 @@ def test_a_timeout_and_a_stuck_module(rig: Rig) -> None:
     rig.wait(AT.timeout)
     assert_events(rig.events, [Failed(AT, CommandTimeout, "AT: the module answered nothing in time")])
     assert not rig.idle
-    rig.wait(exchange.OWED_S)
+    rig.wait(transaction.OWED_S)
     assert rig.events[1:] == [ModuleStuck("AT")]
     assert rig.session.next_deadline() == float("inf")
     rig.session.force_restart()
@@ -485,7 +487,7 @@ def test_the_probe_does_not_wait_for_what_may_stand_in_a_queue() -> None:
     rig.feed(b"\r\nOK\r\n")
     rig.session.set_up()
     rig.send(AT)
-    queued = exchange.QUEUED_BYTES * 10 / 115200
+    queued = QUEUED_BYTES * 10 / 115200
     assert rig.session.next_deadline() == pytest.approx(rig.now + AT.timeout + queued)
 
 
@@ -496,12 +498,12 @@ def test_busy_to_every_try(rig: Rig) -> None:
     rig.send(AT)
     while not any(isinstance(event, CommandFailed) for event in rig.events):
         rig.feed(b"\r\nbusy p...\r\n")
-        rig.wait(exchange.BUSY_GRACE_S)
+        rig.wait(transaction.BUSY_GRACE_S)
     assert_events(
         [event for event in rig.events if not isinstance(event, ModuleBusy)],
         [Failed(AT, CommandBusy, "busy p... to every try; another command is still running")],
     )
-    assert rig.now - 1000 == pytest.approx(AT.timeout + exchange.BUSY_S, abs=0.5)
+    assert rig.now - 1000 == pytest.approx(AT.timeout + transaction.BUSY_S, abs=0.5)
     assert set(rig.written) == {b"AT\r\n"}
     assert 150 <= len(rig.written) <= 156
     count = len(rig.written)
@@ -544,7 +546,7 @@ def test_in_silence_the_grace_is_short_on_any_line(rig: Rig) -> None:
     rig.session.s_per_byte = 10 / 9600
     rig.send(AT)
     rig.feed(b"\r\nbusy p...\r\n")
-    assert until_written(rig, b"AT\r\n") == pytest.approx(exchange.BUSY_GRACE_S)
+    assert until_written(rig, b"AT\r\n") == pytest.approx(transaction.BUSY_GRACE_S)
 
 
 def test_the_code_of_a_busy_is_not_that_of_the_error_after_it(rig: Rig) -> None:
@@ -563,8 +565,8 @@ def test_but_no_longer_than_a_queue_can_be(rig: Rig) -> None:
     while rig.written == [LINE]:
         rig.wait(0.1)
         rig.feed(b"\r\n+IPD,1,5:hello\r\n")
-    queued = exchange.QUEUED_BYTES * 10 / 115200
-    assert rig.now - started == pytest.approx(exchange.BUSY_GRACE_S + queued, abs=0.2)
+    queued = QUEUED_BYTES * 10 / 115200
+    assert rig.now - started == pytest.approx(transaction.BUSY_GRACE_S + queued, abs=0.2)
     assert rig.written == [LINE, LINE]
 
 
@@ -612,7 +614,7 @@ def test_a_stuck_module_is_left_alone(rig: Rig) -> None:
     rig.session.abandon()
     rig.wait(rig.session.next_deadline() - rig.now - 0.1)
     rig.feed(b"\r\nbusy p...\r\n")  # gives it once more time
-    rig.wait(exchange.BUSY_S)
+    rig.wait(transaction.BUSY_S)
     rig.feed(b"\r\nbusy p...\r\n")
     rig.wait(0.15)
     assert rig.events[-1] == ModuleStuck("AT")
@@ -657,7 +659,7 @@ def test_abandoning_twice_or_nothing_changes_nothing(rig: Rig) -> None:
     rig.session.abandon()
     due = rig.session.next_deadline()
     rig.session.abandon()
-    assert rig.session.next_deadline() == due == pytest.approx(rig.now + AT.timeout + exchange.OWED_S)
+    assert rig.session.next_deadline() == due == pytest.approx(rig.now + AT.timeout + transaction.OWED_S)
     rig.feed(b"\r\nOK\r\n")
     assert rig.events == []
     assert_usable(rig)

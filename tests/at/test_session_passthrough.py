@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from esp32sock.at import recovery
+from esp32sock._constants import ESCAPE_SEQUENCE
 from esp32sock.at.commands import basic, passthrough
+from esp32sock.at.data_phase_recovery import EMPTY_LINE
 from esp32sock.at.events import ModuleBusy
 from esp32sock.errors import CommandError
 from tests.at.harness import Data, Done, Failed, Rig, assert_events
@@ -67,7 +68,7 @@ def test_without_a_prompt_the_mode_is_left_before_anything_else_is_written(rig: 
     rig.feed(said)
     while len(rig.written) < 3:
         rig.wait(rig.session.next_deadline() - rig.now)
-    assert rig.written == [LINE, recovery.CANCEL, recovery.EMPTY_LINE]
+    assert rig.written == [LINE, ESCAPE_SEQUENCE, EMPTY_LINE]
     rig.feed(b"\r\nERROR\r\n")
     assert_events(rig.events, [Failed(ENTER, CommandError)])
     assert_usable(rig)
@@ -78,7 +79,7 @@ def test_a_prompt_nobody_waits_for_any_more_begins_nothing(rig: Rig) -> None:
     rig.feed(b"\r\nOK\r\n\r\n>")
     while len(rig.written) < 3:
         rig.wait(rig.session.next_deadline() - rig.now)
-    assert rig.written == [LINE, recovery.CANCEL, recovery.EMPTY_LINE]
+    assert rig.written == [LINE, ESCAPE_SEQUENCE, EMPTY_LINE]
     rig.feed(b"\r\nERROR\r\n")
     assert rig.events == []
     assert_usable(rig)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock.at.commands.base import SimpleCommand
 from esp32sock.at.commands.validation import checked_host, checked_link, checked_port, one_of
-from esp32sock.at.framing import DATAGRAM
+from esp32sock.at.framing import DATAGRAM, STREAM
 from esp32sock.at.params import command_line
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class OpenUdp(SimpleCommand):
     remote: tuple[str, int]
     local_port: int | None = None
     mode: PeerMode = PeerMode.FIXED
+    as_stream: bool = False
+    """Read its payload as a stream, without borders, as passthrough has it."""
 
     @property
     def opens(self) -> int | None:
@@ -48,7 +50,7 @@ class OpenUdp(SimpleCommand):
 
     @property
     def sink(self) -> int:
-        return DATAGRAM
+        return STREAM if self.as_stream else DATAGRAM
 
     def line(self, firmware: Firmware) -> bytes:
         host, port = self.remote

@@ -1,0 +1,49 @@
+"""What outlives a command: the parts of the session that commands share, and what one leaves for the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from esp32sock.at.state import ModuleState
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable
+
+    from esp32sock.at.events import Event
+    from esp32sock.at.framing import Demux
+    from esp32sock.at.links import Links
+    from esp32sock.at.state import CommandInput, CommandState, Machine, ModuleInput
+
+QUEUED_BYTES = 2 * 8192
+"""An answer may stand behind so much `+IPD` in the module's transmit ring (8192, at-dialects 2), which
+several links refill while it waits: twice over, by taste."""
+
+
+@dataclass(slots=True)
+class TransactionContext:
+    """One per session; times in seconds of the session's clock."""
+
+    machine: Machine[CommandState, CommandInput]
+    module: Machine[ModuleState, ModuleInput]
+    demux: Demux
+    links: Links
+    events: deque[Event]
+    on_command_succeeded: Callable[[bytes], None]
+    on_passthrough: Callable[[], None]
+    outgoing: list[bytes | memoryview] = field(default_factory=list)
+    """What must be written next."""
+    s_per_byte: float = 0.0
+    heard_at: float = 0.0
+    """When the last byte was read."""
+    reports_received: bool = False
+    """Whether this module says `Recv`."""
+    send_failed: bool = False
+    """Whether a send failed and no `Recv` was seen since."""
+
+    @property
+    def queued_s(self) -> float:
+        """How much older than its printing a line may be when it is read; no link is open while SYNCING."""
+        syncing = self.module.state is ModuleState.SYNCING
+        return 0.0 if syncing else QUEUED_BYTES * self.s_per_byte
