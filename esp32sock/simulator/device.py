@@ -25,6 +25,8 @@ from esp32sock.simulator.environment.radio import Radio
 from esp32sock.simulator.faults.hooks import NO_FAULTS, Faults
 from esp32sock.simulator.faults.injector import FaultInjector
 from esp32sock.simulator.faults.spec import parse_faults
+from esp32sock.simulator.firmware.board import Board
+from esp32sock.simulator.firmware.commands.executor import Executor
 from esp32sock.simulator.firmware.firmware import Firmware
 from esp32sock.simulator.kernel import Kernel
 from esp32sock.simulator.network.api import Network
@@ -110,7 +112,7 @@ class Device:
         radio = Radio(settings.access_points, self.kernel.random)
         radio.provisioning = settings.provisioning
         radio.wps_access_point = next((ap for ap in settings.access_points if ap.ssid == settings.wps), None)
-        self.firmware = Firmware(
+        board = Board(
             self.kernel,
             profile=self.profile,
             settings=settings,
@@ -121,6 +123,7 @@ class Device:
             faults=faults,
             request=self._requests.append,
         )
+        self.firmware = Firmware(board, Executor)
         network.attach(self.post, self.kernel)
         self.firmware.start(cold=settings.cold)
 
@@ -128,7 +131,7 @@ class Device:
 
     def add_faults(self, faults: tuple[Fault, ...]) -> None:
         """More faults from now on. Raises ValueError if the module was made with faults that have no name."""
-        present = self.firmware.faults
+        present = self.firmware.board.faults
         if isinstance(present, FaultInjector):
             present.add(faults)
         elif present.active:
@@ -137,15 +140,15 @@ class Device:
             added = FaultInjector(faults)
             added.bind(self.kernel.random)
             self._use_faults(added)
-            added.start(self.firmware)
+            added.start(self.firmware.fault_target())
 
     def end_faults(self) -> None:
         """No faults from now on."""
-        self.firmware.faults.end()
+        self.firmware.board.faults.end()
         self._use_faults(NO_FAULTS)
 
     def _use_faults(self, faults: Faults) -> None:
-        self.firmware.faults = faults
+        self.firmware.board.faults = faults
         if self._shaped is None:
             self._shaped = self._shape(self.network, faults.triggers)
             Network.attach(self._shaped, self.post, self.kernel)  # what is below it has been attached

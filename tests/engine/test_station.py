@@ -33,8 +33,8 @@ class Air:
     def off(self, *, says_so: bool = True) -> None:
         """The one it is joined to is gone, and so are the links, whether the module says so or not."""
         station = self._firmware.station
-        self._firmware.radio.access_points = [
-            point for point in self._firmware.radio.access_points if point is not station.access_point
+        self._firmware.board.radio.access_points = [
+            point for point in self._firmware.board.radio.access_points if point is not station.access_point
         ]
         station.leave()
         for link in self._firmware.links.all():
@@ -44,7 +44,7 @@ class Air:
 
     def on(self, *points: AccessPoint, by_itself: bool = True) -> None:
         """These can be heard from now on; the firmware joins by itself, or has given up."""
-        self._firmware.radio.access_points += points
+        self._firmware.board.radio.access_points += points
         if by_itself:
             self._firmware.station.join_stored()
         self._rig.look_at_the_network()

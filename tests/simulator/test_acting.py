@@ -25,17 +25,17 @@ def test_leases_come_out_of_the_range_that_was_set(quiet, profile):
     bench = quiet(profile, joined=False)
     softap = bench.module.firmware.softap
     bench.do('AT+CWDHCPS=1,3,"192.168.4.10","192.168.4.11"')
-    assert [softap.arrive(f"{MAC}{n}") for n in range(1, 4)] == ["192.168.4.10", "192.168.4.11", ""]
+    assert [softap.join(f"{MAC}{n}") for n in range(1, 4)] == ["192.168.4.10", "192.168.4.11", ""]
     bench.passes(1)
     lines = bench.say(b"AT+CWLIF\r\n").removesuffix(OK).splitlines()
     assert len(lines) == 2
     assert lines[0].endswith(b"192.168.4.10," + f"{MAC}1".encode())
     softap.reset()
     bench.do("AT+CWDHCPS=0", 'AT+CIPAP="192.168.9.1"')
-    assert softap.arrive(f"{MAC}1") == "192.168.9.2"
+    assert softap.join(f"{MAC}1") == "192.168.9.2"
     bench.passes(1)
     bench.do("AT+CWDHCP=0,2")
-    assert softap.arrive(f"{MAC}2") == ""
+    assert softap.join(f"{MAC}2") == ""
 
 
 @pytest.mark.parametrize("profile", ["1.0", "2.0", "4.1"])
@@ -43,14 +43,14 @@ def test_the_softap_takes_so_many_stations(quiet, profile):
     bench = quiet(profile, joined=False)
     softap = bench.module.firmware.softap
     shipped = PROFILES[profile].softap_stations
-    assert [softap.arrive(f"{MAC[:-1]}{n:02x}") is not None for n in range(shipped + 1)] == [
+    assert [softap.join(f"{MAC[:-1]}{n:02x}") is not None for n in range(shipped + 1)] == [
         *[True] * shipped,
         False,
     ]
     softap.reset()
     bench.passes(1)
     bench.do('AT+CWSAP="ESP32","12345678",5,3,1')
-    assert [softap.arrive(f"{MAC}{n}") for n in (1, 2)] == ["192.168.4.2", None]
+    assert [softap.join(f"{MAC}{n}") for n in (1, 2)] == ["192.168.4.2", None]
 
 
 def test_stations_of_the_world_come_when_the_softap_is_on(quiet):

@@ -8,7 +8,7 @@ import pytest
 import trustme
 
 from esp32sock.simulator import Scenario
-from esp32sock.simulator.firmware.commands.partitions import pki_image, read_pki_image
+from esp32sock.simulator.firmware.certificate_slots import pki_image, read_pki_image
 from esp32sock.simulator.protocol_sim import settings_of
 from tests.simulator.host_side import CLOCK, NOW, VERIFY, module_on_this_machine, pem, tls_server
 
@@ -110,7 +110,7 @@ async def test_sysflash_fills_the_slots_of_older_firmware(authority, profile):
     """Erase, then write an image as Espressif's tool makes it; number 1 is the second authority in it."""
     image = pki_image([(1, 0, b"nothing of use"), (1, 1, authority.cert_pem.bytes())])
     async with tls_server(authority) as start, module_on_this_machine(profile) as host:
-        host.module.firmware.set_clock(NOW)
+        host.module.firmware.board.set_clock(NOW)
         await host.do("AT+CIPSSLCCONF=0,2,0,1")
         await host.refused(start)
         await host.do('AT+SYSFLASH=0,"client_ca"')

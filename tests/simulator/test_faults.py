@@ -19,7 +19,7 @@ def faulty(power_on):
 
     def make(spec, profile="2.4", **settings):
         bench = power_on(profile, faults=spec, **settings)
-        bench.module.firmware.state.echo = False
+        bench.module.firmware.board.state.echo = False
         return bench
 
     return make

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esp32sock.simulator.firmware.commands.params import Arguments, decode, encode
-from esp32sock.simulator.firmware.commands.results import CommandRefused
+from esp32sock.simulator.firmware.results import CommandRefused
 
 NUMBERS = [
     (b"5", 5),

@@ -93,7 +93,7 @@ async def test_an_unknown_authority_is_refused_on_every_generation(authority, st
         module_on_this_machine(profile, **trusting(authority)) as host,
     ):
         if profile == "1.2":
-            host.module.firmware.set_clock(NOW)  # it has no AT+SYSTIMESTAMP, only SNTP
+            host.module.firmware.board.set_clock(NOW)  # it has no AT+SYSTIMESTAMP, only SNTP
         else:
             await host.do(CLOCK)
         await host.do(VERIFY)

@@ -22,7 +22,7 @@ def test_smartconfig_joins_what_the_phone_says(quiet, profile):
     """At-dialects 3.4: the lines in the spelling of the wire; V1.0 4.2.15."""
     bench = quiet(profile, joined=False, access_points=(HOME,))
     bench.do("AT+CWMODE=1")
-    bench.module.firmware.radio.provisioning = Provisioning("home", "secret88")
+    bench.module.firmware.board.radio.provisioning = Provisioning("home", "secret88")
     assert bench.say(b"AT+CWSTARTSMART\r\n") == (
         OK
         + b"smartconfig type:ESPTOUCH\r\nSmart get wifi info\r\nssid:home\r\npassword:secret88\r\n"
@@ -37,7 +37,7 @@ def test_wps_says_nothing_but_wifi_lines(quiet, profile):
     """At-dialects 6."""
     bench = quiet(profile, joined=False, access_points=(HOME,))
     bench.do("AT+CWMODE=1")
-    bench.module.firmware.radio.wps_access_point = HOME
+    bench.module.firmware.board.radio.wps_access_point = HOME
     assert bench.say(b"AT+WPS=1\r\n") == OK + JOINED
 
 
@@ -46,18 +46,18 @@ def test_stations_at_the_softap(quiet, profile):
     """At-dialects 3.4: three lines of their own from 2.0 on; CWLIF lists who is there."""
     bench = quiet(profile, joined=False)
     softap = bench.module.firmware.softap
-    assert softap.arrive("aa:bb:cc:00:00:01") == "192.168.4.2"
+    assert softap.join("aa:bb:cc:00:00:01") == "192.168.4.2"
     line = b'+STA_CONNECTED:"aa:bb:cc:00:00:01"\r\n+DIST_STA_IP:"aa:bb:cc:00:00:01","192.168.4.2"\r\n'
     assert bench.passes(1) == line
     assert bench.say(b"AT+CWLIF\r\n") == b"+CWLIF:192.168.4.2,aa:bb:cc:00:00:01\r\n" + OK
-    softap.depart("aa:bb:cc:00:00:01")
+    softap.disconnect("aa:bb:cc:00:00:01")
     assert bench.passes(1) == b'+STA_DISCONNECTED:"aa:bb:cc:00:00:01"\r\n'
 
 
 def test_stations_on_old_firmware(quiet):
     """No lines before 2.0; CWLIF without its name on 0.10 (at-dialects 6)."""
     bench = quiet("0.10", joined=False)
-    bench.module.firmware.softap.arrive("aa:bb:cc:00:00:01")
+    bench.module.firmware.softap.join("aa:bb:cc:00:00:01")
     assert bench.passes(1) == b""
     assert bench.say(b"AT+CWLIF\r\n") == b"192.168.4.2,aa:bb:cc:00:00:01\r\n" + OK
 

@@ -7,14 +7,18 @@ Each hook says where it stands; the firmware calls it there and nowhere else.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
+    from esp32sock.simulator.environment.radio import AccessPoint, Radio
     from esp32sock.simulator.faults.spec import Triggers
-    from esp32sock.simulator.firmware.firmware import Firmware
+    from esp32sock.simulator.kernel import Kernel
     from esp32sock.simulator.network.api import Event
+    from esp32sock.simulator.serial.uart import Uart
 
 Place: TypeAlias = Literal[
     "before command", "before result", "after result", "ok and prompt", "prompt and recv", "recv and send ok"
@@ -22,6 +26,26 @@ Place: TypeAlias = Literal[
 """Between which two writes of the firmware a `gap` is: something unsolicited may be printed there."""
 
 LineVerdict: TypeAlias = Literal["run", "busy", "busy and run", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class FaultTarget:
+    """What a fault may do to the module, beyond what the hooks return."""
+
+    kernel: Kernel
+    uart: Uart
+    radio: Radio
+    is_running: Callable[[], bool]
+    """False while the chip boots."""
+    write: Callable[[bytes], None]
+    """Print something, subject to the faults themselves."""
+    turn_echo_on: Callable[[], None]
+    crash: Callable[[], None]
+    """Reset the chip as a watchdog does."""
+    lose_access_point: Callable[[], AccessPoint | None]
+    """Switch off the access point that the module is joined to; which one that was."""
+    deliver: Callable[[Event], None]
+    """Give the firmware a network event now."""
 
 
 class Faults:
@@ -34,21 +58,21 @@ class Faults:
     def bind(self, random: Random) -> None:
         """Learn the module's source of chance; comes before everything else."""
 
-    def start(self, firmware: Firmware) -> None:
+    def start(self, target: FaultTarget) -> None:
         """The module was powered on: the moment to schedule what happens by itself (a crash, a storm of
         URCs).
         """
 
     def end(self) -> None:
-        """Others take its place: nothing of its own may come any more, and what it held back is let go."""
+        """Other faults take the place of these: nothing of these may act any more, and held events go on."""
 
     def host_bytes(self, data: bytes) -> list[bytes]:
         """What arrives of the bytes that the host wrote, as reads of the UART."""
         return [data]
 
-    def module_bytes(self, firmware: Firmware, data: bytes) -> None:
+    def module_bytes(self, uart: Uart, data: bytes) -> None:
         """One write of the firmware is to leave through its UART."""
-        firmware.uart.write(data)
+        uart.write(data)
 
     def line(self, line: bytes) -> LineVerdict:
         """What happens to a complete command line that the module is free to run."""

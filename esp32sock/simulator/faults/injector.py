@@ -19,9 +19,10 @@ from esp32sock.simulator.network.api import Accepted, PeerClosed, PeerReset, Rec
 if TYPE_CHECKING:
     from random import Random
 
+    from esp32sock.simulator.faults.hooks import FaultTarget
     from esp32sock.simulator.faults.spec import Fault
-    from esp32sock.simulator.firmware.firmware import Firmware
     from esp32sock.simulator.network.api import Event
+    from esp32sock.simulator.serial.uart import Uart
 
 PROMPT = b"\r\n>"
 OK_AND_PROMPT = b"\r\nOK\r\n\r\n>"
@@ -65,7 +66,7 @@ class FaultInjector(Faults):
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         self._faults = faults
         self._triggers: Triggers
-        self._firmware: Firmware
+        self._target: FaultTarget
         self._busy_until = 0.0
         self._command = b""
         self._held: dict[int, list[Event]] = {}
@@ -75,9 +76,9 @@ class FaultInjector(Faults):
     def bind(self, random: Random) -> None:
         self.triggers = self._triggers = Triggers(self._faults, random)
 
-    def start(self, firmware: Firmware) -> None:
-        self._firmware = firmware
-        firmware.radio.triggers = self._triggers
+    def start(self, target: FaultTarget) -> None:
+        self._target = target
+        target.radio.triggers = self._triggers
         self._watch_seconds()
 
     def add(self, faults: tuple[Fault, ...]) -> None:
@@ -93,53 +94,52 @@ class FaultInjector(Faults):
         ):
             if name in self._triggers and name not in self._watched:
                 self._watched.add(name)
-                self._firmware.kernel.call_later(1.0, partial(self._each_second, name, action))
+                self._target.kernel.call_later(1.0, partial(self._each_second, name, action))
 
     def end(self) -> None:
         self._ended = True
-        self._firmware.radio.triggers = None
+        self._target.radio.triggers = None
         self.gap("after result")
 
     # By itself
 
     def _each_second(self, name: str, action: object) -> None:
-        firmware = self._firmware
+        target = self._target
         if self._ended:
             return
-        firmware.kernel.call_later(1.0, partial(self._each_second, name, action))
+        target.kernel.call_later(1.0, partial(self._each_second, name, action))
         fault = self._triggers.hit(name)
-        if fault is not None and firmware.running and callable(action):
+        if fault is not None and target.is_running() and callable(action):
             action(fault)
 
     def _lose_wifi(self, fault: Fault) -> None:
         """Its access point is off for a while; the firmware tries again by its own rules."""
-        firmware, away = self._firmware, self._firmware.radio.away
-        access_point = firmware.station.access_point
+        target = self._target
+        access_point = target.lose_access_point()
         if access_point is not None:
-            away.add(access_point.ssid)
-            firmware.station.lose()
-            firmware.kernel.call_later(fault.value, partial(away.discard, access_point.ssid))
+            back = partial(target.radio.away.discard, access_point.ssid)
+            target.kernel.call_later(fault.value, back)
 
     def _restart(self, fault: Fault) -> None:
-        self._firmware.crash()
+        self._target.crash()
 
     def _storm(self, fault: Fault) -> None:
         for _ in range(int(fault.value)):
-            self._firmware.write(b"WIFI DISCONNECT\r\n")
+            self._target.write(b"WIFI DISCONNECT\r\n")
 
     # What the host wrote
 
     def host_bytes(self, data: bytes) -> list[bytes]:
-        triggers, firmware = self._triggers, self._firmware
+        triggers, target = self._triggers, self._target
         data = self._damage(data, "up")
         for at, _ in triggers.hits("reset-up", len(data)):
-            firmware.kernel.call_soon(firmware.crash)
+            self._target.kernel.call_soon(self._target.crash)
             data = data[: at + 1]
             break
         stall = triggers.hit("stall-up")
         if stall is not None:
-            uart = firmware.uart
-            firmware.kernel.call_later(stall.value, partial(uart.release, uart.hold()))
+            uart = target.uart
+            target.kernel.call_later(stall.value, partial(uart.release, uart.hold()))
         if triggers.hit("slice-up") is not None:
             return [data[n : n + 1] for n in range(len(data))]
         return [data]
@@ -163,13 +163,13 @@ class FaultInjector(Faults):
 
     # What the module says
 
-    def module_bytes(self, firmware: Firmware, data: bytes) -> None:
-        triggers, uart = self._triggers, firmware.uart
+    def module_bytes(self, uart: Uart, data: bytes) -> None:
+        triggers = self._triggers
         for name, words in (("urc", URCS), ("debug", DEBUG_WORDS)):
             if triggers.hit(name) is not None:
-                self._put(firmware, triggers.random.choice(words))
+                self._put(uart, triggers.random.choice(words))
         if data == ERROR and (phantom := self._phantom()):
-            self._put(firmware, data)
+            self._put(uart, data)
             data = phantom
         else:
             data = self._change_token(data)
@@ -178,10 +178,10 @@ class FaultInjector(Faults):
             uart.pause_output(stall.value)
         slices = triggers.hit("slice-down")
         if slices is None:
-            self._put(firmware, data)
+            self._put(uart, data)
             return
         for at in range(len(data)):
-            self._put(firmware, data[at : at + 1])
+            self._put(uart, data[at : at + 1])
             uart.pause_output(slices.value)
 
     def _change_token(self, data: bytes) -> bytes:
@@ -221,14 +221,14 @@ class FaultInjector(Faults):
             return b""
         return b"CLOSED\r\n" if match[1] is None else match[1] + b",CLOSED\r\n"
 
-    def _put(self, firmware: Firmware, data: bytes) -> None:
+    def _put(self, uart: Uart, data: bytes) -> None:
         """Let bytes leave, or as many of them as there are before the end."""
-        triggers, uart = self._triggers, firmware.uart
+        triggers = self._triggers
         count = len(data)
         for at, _ in triggers.hits("reset", count):
             uart.write(self._damage(data[: at + 1], "down"))
             uart.mute()
-            firmware.kernel.call_soon(firmware.crash)
+            self._target.kernel.call_soon(self._target.crash)
             return
         for at, cut in triggers.hits("unplug", count):
             uart.write(self._damage(data[: at + 1], "down"))
@@ -239,16 +239,16 @@ class FaultInjector(Faults):
     # Commands
 
     def line(self, line: bytes) -> LineVerdict:
-        triggers, firmware = self._triggers, self._firmware
-        now = firmware.now
+        triggers, target = self._triggers, self._target
+        now = target.kernel.now
         self._command = line
         if triggers.hit("echo-on") is not None:
-            firmware.state.echo = True
+            target.turn_echo_on()
         hang = triggers.hit("watchdog")
         if hang is not None:
-            firmware.uart.mute()
-            firmware.uart.hold()
-            firmware.kernel.call_later(hang.value, firmware.crash)
+            target.uart.mute()
+            target.uart.hold()
+            target.kernel.call_later(hang.value, target.crash)
         spell = triggers.hit("busy-spell")
         if spell is not None:
             self._busy_until = now + spell.value
@@ -284,7 +284,7 @@ class FaultInjector(Faults):
         if triggers.hit(name) is None:
             return [event]
         self._held[handle] = [event]
-        self._firmware.kernel.call_later(GAP_AT_MOST_S, partial(self._let_go, handle))
+        self._target.kernel.call_later(GAP_AT_MOST_S, partial(self._let_go, handle))
         return []
 
     def gap(self, place: Place) -> None:
@@ -293,4 +293,4 @@ class FaultInjector(Faults):
 
     def _let_go(self, handle: int) -> None:
         for event in self._held.pop(handle, ()):
-            self._firmware.links.on_event(event)
+            self._target.deliver(event)

@@ -22,8 +22,11 @@ from esp32sock.simulator.firmware.link import LINK_COUNT
 from esp32sock.simulator.network.api import Consumed
 
 if TYPE_CHECKING:
-    from esp32sock.simulator.firmware.firmware import Firmware
+    from collections.abc import Callable
+
+    from esp32sock.simulator.firmware.board import Board
     from esp32sock.simulator.firmware.link import Link
+    from esp32sock.simulator.firmware.link_table import LinkTable
 
 SEGMENT_BYTES = 1440
 """The MSS of a stock build (performance-facts 2.4)."""
@@ -32,8 +35,21 @@ SEGMENT_BYTES = 1440
 class Inbound:
     """Prints what links have received, a block at a time, the links in turn."""
 
-    def __init__(self, firmware: Firmware) -> None:
-        self._firmware = firmware
+    def __init__(
+        self,
+        board: Board,
+        table: LinkTable,
+        *,
+        prints_raw: Callable[[Link], bool],
+        drained: Callable[[Link], None],
+    ) -> None:
+        """`prints_raw` tells whether the passthrough mode takes what a link receives. `drained` is called
+        when all that a link had received has been printed.
+        """
+        self._board = board
+        self._table = table
+        self._prints_raw = prints_raw
+        self._drained = drained
         self._turn = 0
         self._pumping = False
 
@@ -43,7 +59,7 @@ class Inbound:
             return
         self._pumping = True
         try:
-            uart = self._firmware.uart
+            uart = self._board.uart
             while uart.room:
                 link = self._next()
                 if link is None:
@@ -52,50 +68,61 @@ class Inbound:
         finally:
             self._pumping = False
 
-    def is_passive(self, link: Link) -> bool:
-        """Passive receive holds for this link."""
-        return self._firmware.state.passive or link.passive
-
     def _next(self) -> Link | None:
         """The link whose turn it is among those that have something to say."""
-        links = self._firmware.links
         for step in range(1, LINK_COUNT + 1):
-            link = links.get((self._turn + step) % LINK_COUNT)
+            link = self._table.get((self._turn + step) % LINK_COUNT)
             if link is None or not link.announced or link.stalled or not link.has_unread:
                 continue
-            if self.is_passive(link) and link.notified:
+            if self._table.is_passive(link) and link.notified:
                 continue
             self._turn = link.link_id
             return link
         return None
 
     def _serve(self, link: Link) -> None:
-        firmware = self._firmware
-        if firmware.passthrough.takes(link):
+        if self._prints_raw(link):
             self._print_raw(link)
-        elif self.is_passive(link):
+        elif self._table.is_passive(link):
             self._notify(link)
         elif link.datagrams:
             self._print_datagram(link)
         else:
             self._print_piece(link)
-        if link.awaiting_payload and firmware.profile.tcpip.stalls:
+        if link.awaiting_payload and self._board.profile.tcpip.stalls:
             link.stalled = True
-        firmware.links.wake_others(link)
+        self.wake_others(link)
         if not link.has_unread:
-            firmware.links.finish_if_drained(link)
+            self._drained(link)
+
+    # The fault of 2.0
+
+    def wake_others(self, link: Link | None) -> None:
+        """Something happened to this link, or to the server: links that had stopped go on (README)."""
+        stalled = [each for each in self._table.all() if each.stalled and each is not link]
+        for each in stalled:
+            each.stalled = False
+        if stalled:
+            self.pump()
+            for each in stalled:
+                self._drained(each)
+
+    def wake_others_soon(self) -> None:
+        """The same behind what is being printed now: closing a link, and the server (duplex-wake)."""
+        if any(each.stalled for each in self._table.all()):
+            self._board.kernel.call_soon(lambda: self.wake_others(None))
 
     # Active
 
     def _print_piece(self, link: Link) -> None:
-        firmware = self._firmware
-        limit = firmware.profile.ipd_limit
+        board = self._board
+        limit = board.profile.ipd_limit
         if limit >= 2 * SEGMENT_BYTES:
             limit = 2 * SEGMENT_BYTES if link.reading and len(link.received[0]) >= limit else SEGMENT_BYTES
         data = take_piece(link, limit)
         link.reading = link.received_bytes > 0
         self._print(link, data, link.address, link.port)
-        give_credit(firmware, link)
+        give_credit(board, link)
 
     def _print_datagram(self, link: Link) -> None:
         datagram = link.datagrams.popleft()
@@ -108,46 +135,46 @@ class Inbound:
         if link.udp_mode == 2 or (link.udp_mode == 1 and changes and not link.peer_changed):
             link.peer_changed = link.peer_changed or changes
             link.address, link.port = address, port
-        if link.sending and link.udp_mode == 2 and self._firmware.profile.tcpip.udp_redirects:
+        if link.sending and link.udp_mode == 2 and self._board.profile.tcpip.udp_redirects:
             link.redirected = (address, port)
 
     def _print(self, link: Link, data: bytes | memoryview, address: str, port: int) -> None:
-        firmware = self._firmware
-        profile = firmware.profile
-        where = profile.ipd_address.format(address=address, port=port) if firmware.state.dinfo else ""
-        head = f"\r\n+IPD,{firmware.links.label(link.link_id)}{len(data)}{where}:".encode()
+        board = self._board
+        profile = board.profile
+        where = profile.ipd_address.format(address=address, port=port) if board.state.dinfo else ""
+        head = f"\r\n+IPD,{self._table.label(link.link_id)}{len(data)}{where}:".encode()
         link.record.bytes_received += len(data)
-        firmware.write(b"".join((head, data, profile.ipd_trailer)))
+        board.write(b"".join((head, data, profile.ipd_trailer)))
 
     # Passive
 
     def _notify(self, link: Link) -> None:
         """How much is there now; once until the host reads (at-dialects 7.7)."""
-        firmware = self._firmware
+        board = self._board
         link.notified = True
         count = self.count(link)
         if link.is_stream and not link.reading:
             count = min(count, SEGMENT_BYTES)  # the first segment wakes the task (observed 2.0, 4.1)
         link.reading = True
-        firmware.write(f"\r\n+IPD,{firmware.links.label(link.link_id)}{count}\r\n".encode())
+        board.write(f"\r\n+IPD,{self._table.label(link.link_id)}{count}\r\n".encode())
 
     def count(self, link: Link) -> int:
         """The number that notification and CIPRECVLEN show."""
-        if self._firmware.profile.tcpip.ciphertext_counts:
+        if self._board.profile.tcpip.ciphertext_counts:
             return link.unread_bytes
         return link.unread_bytes - link.overhead_bytes
 
     # Passthrough
 
     def _print_raw(self, link: Link) -> None:
-        firmware = self._firmware
+        board = self._board
         if link.datagrams:
             data: bytes | memoryview = link.datagrams.popleft().data
         else:
-            data = take_piece(link, firmware.uart.ring_bytes)
-            give_credit(firmware, link)
+            data = take_piece(link, board.uart.ring_bytes)
+            give_credit(board, link)
         link.record.bytes_received += len(data)
-        firmware.write(bytes(data))
+        board.write(bytes(data))
 
 
 def take_piece(link: Link, limit: int) -> bytes | memoryview:
@@ -192,8 +219,8 @@ def _taken(link: Link, count: int) -> None:
         link.segment_bytes -= count
 
 
-def give_credit(firmware: Firmware, link: Link) -> None:
+def give_credit(board: Board, link: Link) -> None:
     """Open the window again, in steps worth a message."""
     if link.consumed_bytes and (not link.received_bytes or link.consumed_bytes * 4 >= link.window_bytes):
         count, link.consumed_bytes = link.consumed_bytes, 0
-        firmware.request(Consumed(link.handle, count))
+        board.request(Consumed(link.handle, count))

@@ -18,7 +18,8 @@ from esp32sock.simulator.network.api import (
 )
 
 if TYPE_CHECKING:
-    from esp32sock.simulator.firmware.firmware import Firmware
+    from esp32sock.simulator.firmware.board import Board
+    from esp32sock.simulator.firmware.interfaces import Interfaces
     from esp32sock.simulator.kernel import Future
     from esp32sock.simulator.network.api import Event, Listen, Request
 
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 class NetworkRequests:
     """Requests that are under way, by the number that their answers bear: a handle, or a token."""
 
-    def __init__(self, firmware: Firmware) -> None:
-        self._firmware = firmware
+    def __init__(self, board: Board, interfaces: Interfaces) -> None:
+        self._board = board
+        self._interfaces = interfaces
         self._waiting: dict[int, Future[Event]] = {}
         self._next_handle = 1
 
@@ -37,7 +39,7 @@ class NetworkRequests:
 
     def expect(self, key: int) -> Future[Event]:
         """The answer that will bear this number; whoever waited for one before waits in vain."""
-        promise: Future[Event] = self._firmware.kernel.promise()
+        promise: Future[Event] = self._board.kernel.promise()
         self._waiting[key] = promise
         return promise
 
@@ -59,23 +61,22 @@ class NetworkRequests:
     async def ask(self, key: int, request: Request) -> Event:
         """Put a request that the network answers."""
         promise = self.expect(key)
-        self._firmware.request(request)
+        self._board.request(request)
         return await promise
 
     async def resolve(self, name: str, *, within_s: float = 0.0) -> str | None:
         """The IPv4 address of a name; None if there is none, or none in time."""
-        firmware = self._firmware
         if is_address(name.strip()):
             return name.strip()  # blanks around an address are taken (sweep of CIPSTART, 2.0)
         token = self.new_handle()
         timer = None
         if within_s:
-            timer = firmware.kernel.call_later(within_s, lambda: self.answer(token, Resolved(token, None)))
+            timer = self._board.kernel.call_later(within_s, lambda: self.answer(token, Resolved(token, None)))
         event = await self.ask(token, Resolve(token, name))
         if timer is not None:
             timer.cancel()
         address = event.address if isinstance(event, Resolved) else None
-        return address if firmware.station.has_address or address == ITSELF else None
+        return address if self._interfaces.station.has_address or address == ITSELF else None
 
     async def ping(self, address: str) -> int | None:
         """Milliseconds to an address and back; None for no answer."""
@@ -101,7 +102,7 @@ class NetworkRequests:
 
     def outward(self, address: str) -> str:
         """An address as the network takes it: the module's own ones are all `ITSELF`."""
-        return ITSELF if address in self._firmware.own_addresses() else address
+        return ITSELF if address in self._interfaces.own_addresses() else address
 
 
 def is_address(text: str) -> bool:

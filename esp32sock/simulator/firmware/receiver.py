@@ -17,17 +17,15 @@ dropped with `busy p...`. Diverting throws the line buffer away: bytes sent befo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from esp32sock.simulator.firmware.commands.results import BUSY, FORCED_RESTART, Result, no_leading_at
+from esp32sock.simulator.firmware.results import BUSY, FORCED_RESTART, Result, no_leading_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from esp32sock.simulator.firmware.firmware import Firmware
+    from esp32sock.simulator.firmware.board import Board
     from esp32sock.simulator.kernel import Mailbox
-
-CANCEL = b"+++"
 
 READ_GAP_S = 0.001
 """Bytes closer together than this are one read of the UART: about ten characters at 115200, its receive
@@ -40,86 +38,31 @@ take.
 """
 
 
-class DataPhase:
-    """Collects exactly `length` bytes, or is cancelled by a read of exactly `+++`.
+class CommandRunner(Protocol):
+    """What runs the complete lines."""
 
-    Events go to the mailbox as they come: a piece of payload, or None for the cancellation. A length of None
-    is never reached.
-    """
+    @property
+    def running(self) -> bool:
+        """Whether a command is under way, so that every other line is `busy p...`."""
 
-    def __init__(self, receiver: Receiver, length: int | None) -> None:
-        self._receiver = receiver
-        self.length = length
-        self.taken = 0
-        self.finished = False
-        self.events: Mailbox[bytes | None] = receiver.new_mailbox()
+    def submit(self, line: bytes) -> None:
+        """Begin with a command line; nothing else may be running."""
 
-    def __call__(self, data: bytes, separate: bool) -> bytes:
-        """One read; gives back what is not ours."""
-        if separate and data == CANCEL:
-            # Also as the last piece of a longer payload, or a first one of more than three (plus-plus-plus
-            # files).
-            self._receiver.undivert()
-            self.events.put(None)
-            return b""
-        if self.length is None:
-            return b""
-        return self._collect(data, self.length - self.taken)
-
-    def _collect(self, data: bytes, wanted: int) -> bytes:
-        piece, rest = (data, b"") if len(data) <= wanted else (data[:wanted], data[wanted:])
-        self.taken += len(piece)
-        self._put(piece, finished=self.taken == self.length)
-        return rest
-
-    def _put(self, piece: bytes, *, finished: bool) -> None:
-        if finished:
-            self.finished = True
-            self._receiver.undivert()
-        self.events.put(piece)
-
-    async def collect(self) -> list[bytes] | None:
-        """The whole payload in pieces; None if it was cancelled."""
-        pieces: list[bytes] = []
-        while len(self.events) or not self.finished:
-            piece = await self.events.get()
-            if piece is None:
-                return None
-            pieces.append(piece)
-        return pieces
-
-
-class EscapedPhase(DataPhase):
-    """The data phase of CIPSENDEX: `\\x` is x for any x but `0`, which ends it (V1.0 5.2.5, at-dialects 7.5).
-
-    That the length counts bytes as they are written, backslashes included, is a guess.
-    """
-
-    def __init__(self, receiver: Receiver, length: int | None) -> None:
-        super().__init__(receiver, length)
-        self._escaped = False
-
-    def _collect(self, data: bytes, wanted: int) -> bytes:
-        piece = bytearray()
-        for position, byte in enumerate(data[:wanted], 1):
-            self.taken += 1
-            if self._escaped and byte == ord("0"):
-                self._put(bytes(piece), finished=True)
-                return data[position:]
-            if byte == ord("\\") and not self._escaped:
-                self._escaped = True
-            else:
-                self._escaped = False
-                piece.append(byte)
-        self._put(bytes(piece), finished=self.taken == self.length)
-        return data[wanted:]
+    def reset(self) -> None:
+        """The firmware restarts: what ran has been cancelled."""
 
 
 class Receiver:
     """Turns reads of the UART into lines for the executor or payload for a sink."""
 
-    def __init__(self, firmware: Firmware) -> None:
-        self._firmware = firmware
+    def __init__(
+        self, board: Board, runner: CommandRunner, *, crash: Callable[[], None], restart: Callable[[], None]
+    ) -> None:
+        """`crash` resets the chip at once; `restart` once what runs now is done."""
+        self._board = board
+        self._runner = runner
+        self._crash = crash
+        self._restart = restart
         self._buffer = bytearray()
         self._stale = b""
         self._sink: Callable[[bytes, bool], bytes] | None = None
@@ -135,7 +78,7 @@ class Receiver:
         self._last_read_s = float("-inf")
 
     def new_mailbox(self) -> Mailbox[bytes | None]:
-        return self._firmware.mailbox()
+        return self._board.mailbox()
 
     def divert(self, sink: Callable[[bytes, bool], bytes]) -> None:
         """Give all further bytes to `sink`; what has been read so far is thrown away."""
@@ -157,12 +100,12 @@ class Receiver:
 
     def refuse(self) -> None:
         """Bytes behind a payload: `busy p...`, never with a code (observed 1.0, tcp-single)."""
-        self._firmware.write(BUSY)
+        self._board.write(BUSY)
 
     def receive(self, data: bytes) -> None:
         """One read of the UART."""
-        firmware = self._firmware
-        now = firmware.now
+        board = self._board
+        now = board.now
         self._idle_s = now - self._last_read_s
         separate = self._idle_s >= READ_GAP_S
         self._last_read_s = now
@@ -171,28 +114,28 @@ class Receiver:
             if rest:
                 self.refuse()
             return
-        said = firmware.uart.queued_bytes
+        said = board.uart.queued_bytes
         self._lines(data)
-        if firmware.uart.queued_bytes > said and not firmware.uart.room and self._hold is None:
-            self._hold = firmware.uart.hold()  # the task waits with its echo or its `busy p...`
+        if board.uart.queued_bytes > said and not board.uart.room and self._hold is None:
+            self._hold = board.uart.hold()  # the task waits with its echo or its `busy p...`
 
     def read_on(self) -> None:
         """The transmit ring has room again."""
         if self._hold is not None:
             hold, self._hold = self._hold, None
-            self._firmware.uart.release(hold)
+            self._board.uart.release(hold)
 
     def _lines(self, data: bytes) -> None:
-        firmware, buffer = self._firmware, self._buffer
-        crash = firmware.profile.line_crash
+        board, buffer = self._board, self._buffer
+        crash = board.profile.line_crash
         if crash is not None and len(data) >= crash:
-            firmware.crash()
+            self._crash()
             return
         start = len(buffer)
         buffer += data
         end = self._line_end(start)
         while end is not None:
-            if firmware.executor.running:
+            if self._runner.running:
                 self._busy(bytes(buffer))
                 buffer.clear()
                 return
@@ -206,31 +149,31 @@ class Receiver:
                 if rest:
                     self._busy(rest)
                 return
-            firmware.print_refusal(no_leading_at())
+            board.print_refusal(no_leading_at())
             buffer += rest
             start = 0
             end = self._line_end(0)
-        if not firmware.executor.running:
+        if not self._runner.running:
             self._echo(bytes(buffer[start:]))
-        limit = firmware.profile.unfinished_limit
+        limit = board.profile.unfinished_limit
         if limit is not None and len(buffer) >= limit:
             buffer.clear()
         del buffer[_BUFFER_LIMIT:]
 
     def _shortened(self, line: bytes) -> bytes:
         """What the buffer still holds of a line when its end comes."""
-        limit = self._firmware.profile.line_limit
+        limit = self._board.profile.line_limit
         return line if limit is None or len(line) < limit else line[len(line) // limit * limit :]
 
     def _line_end(self, start: int) -> int | None:
         """Where the CR LF of the first line stands."""
         buffer = self._buffer
-        if self._firmware.profile.nul_ends_search and b"\0" in buffer:
+        if self._board.profile.nul_ends_search and b"\0" in buffer:
             return None
         end = buffer.find(b"\r\n", max(0, start - 1))
         if end >= 0:
             return end
-        if self._firmware.profile.sees_stale_line_end and buffer.endswith(b"\r"):
+        if self._board.profile.sees_stale_line_end and buffer.endswith(b"\r"):
             behind = self._stale[len(buffer) : len(buffer) + 1]
             if behind == b"\n":
                 buffer += b"\n"
@@ -238,28 +181,28 @@ class Receiver:
         return None
 
     def _echo(self, data: bytes) -> None:
-        if self._firmware.state.echo:
+        if self._board.state.echo:
             # NUL bytes are not echoed (observed 2.0, 4.1), but on 1.0 they are.
-            keeps_nul = self._firmware.profile.nul_ends_search
-            self._firmware.write(data if keeps_nul else data.replace(b"\0", b""))
+            keeps_nul = self._board.profile.nul_ends_search
+            self._board.write(data if keeps_nul else data.replace(b"\0", b""))
 
     def _submit(self, line: bytes) -> None:
-        firmware = self._firmware
-        verdict = firmware.faults.line(line) if firmware.faults.active else "run"
+        board = self._board
+        verdict = board.faults.line(line) if board.faults.active else "run"
         if verdict == "error":
-            firmware.write(Result.ERROR.value)
+            board.write(Result.ERROR.value)
             return
         if verdict != "run":
-            firmware.print_busy()
+            board.print_busy()
         if verdict != "busy":
-            firmware.executor.submit(line)
+            self._runner.submit(line)
 
     def _busy(self, refused: bytes) -> None:
-        firmware = self._firmware
-        if refused == b"AT+RST\r\n" and firmware.executor.running:
+        board = self._board
+        if refused == b"AT+RST\r\n" and self._runner.running:
             # The one line that gets through (observed 2.0, 4.2).
-            firmware.write(FORCED_RESTART)
-            firmware.write(Result.OK.value)
-            firmware.restart_soon()
+            board.write(FORCED_RESTART)
+            board.write(Result.OK.value)
+            self._restart()
             return
-        firmware.print_busy()
+        board.print_busy()

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from esp32sock.simulator.environment.radio import AccessPoint, JoinFailure, Subnet
 
 if TYPE_CHECKING:
-    from esp32sock.simulator.firmware.firmware import Firmware
+    from esp32sock.simulator.firmware.board import Board
     from esp32sock.simulator.kernel import Process
 
 
 class Station:
     """Where the module is joined, if anywhere."""
 
-    def __init__(self, firmware: Firmware) -> None:
-        self._firmware = firmware
+    def __init__(self, board: Board) -> None:
+        self._board = board
         self.access_point: AccessPoint | None = None
         self.has_address = False
         self.failed = False
@@ -29,7 +29,7 @@ class Station:
     @property
     def fixed_subnet(self) -> Subnet | None:
         """The address of AT+CIPSTA, if DHCP of the station is off (at-dialects 6: the last of both wins)."""
-        memory = self._firmware.memory
+        memory = self._board.memory
         if memory.get("dhcp", 3) & 1:
             return None
         subnet = memory.get("station_subnet", Subnet(address=""))
@@ -52,8 +52,8 @@ class Station:
     @property
     def will_join(self) -> bool:
         """Whether a boot ends in a join: an access point is stored and wanted."""
-        state = self._firmware.state
-        return state.station and state.auto_connect and bool(self._firmware.memory.get("ssid", ""))
+        state = self._board.state
+        return state.station and state.auto_connect and bool(self._board.memory.get("ssid", ""))
 
     # Joining
 
@@ -68,7 +68,7 @@ class Station:
     def join_stored(self) -> None:
         """After a boot: join by ourselves if an access point is stored."""
         if self.will_join:
-            self._joining = self._firmware.spawn(self._join_stored())
+            self._joining = self._board.spawn(self._join_stored())
 
     async def _join_stored(self) -> None:
         self.connecting = True
@@ -77,36 +77,32 @@ class Station:
             await self._try_again(said_before=False)
         self.connecting = False
 
-    def lose(self) -> None:
-        """The access point is gone: WIFI DISCONNECT, links fall, and it tries again by itself (at-dialects
-        8.2).
-        """
-        if self.leave():
-            self._firmware.links.network_lost()
-            self._joining = self._firmware.spawn(self._try_again(said_before=True))
+    def rejoin(self) -> None:
+        """Look for the stored access point by ourselves, after the loss of it (at-dialects 8.2)."""
+        self._joining = self._board.spawn(self._try_again(said_before=True))
 
     @property
     def _retries(self) -> tuple[int, int]:
         """How many seconds apart, 0 for never, and how often, 0 for ever: AT+CWRECONNCFG, before 2.2 each
         second (at-dialects 6).
         """
-        if "CWRECONNCFG" not in self._firmware.profile.commands:
-            return self._firmware.memory.get("join_reconnect", 0) or 1, 0
-        return self._firmware.memory.get("reconnect", (1, 0))
+        if "CWRECONNCFG" not in self._board.profile.commands:
+            return self._board.memory.get("join_reconnect", 0) or 1, 0
+        return self._board.memory.get("reconnect", (1, 0))
 
     async def _try_again(self, *, said_before: bool) -> None:
         """A failed attempt says WIFI DISCONNECT once more, if that was said before (at-dialects 8.2)."""
-        firmware = self._firmware
+        board = self._board
         interval_s, most = self._retries
         attempts = 0
         while interval_s and (not most or attempts < most):
             self.connecting = True
-            await firmware.kernel.sleep(interval_s)
+            await board.kernel.sleep(interval_s)
             attempts += 1
             await self.associate()
             if await self.obtain_address():
                 break
-            await firmware.kernel.sleep(firmware.settings.timing.join_failure_s)
+            await board.kernel.sleep(board.settings.timing.join_failure_s)
             if said_before or self.access_point is not None:
                 self._say("WIFI DISCONNECT")
             self.access_point = None
@@ -114,13 +110,13 @@ class Station:
         self.connecting = False
 
     def _look_for_stored(self) -> AccessPoint | JoinFailure:
-        memory = self._firmware.memory
+        memory = self._board.memory
         return self._look_for(memory.get("ssid", ""), memory.get("password", ""), memory.get("bssid", ""))
 
     def _look_for(self, ssid: str, password: str, bssid: str) -> AccessPoint | JoinFailure:
-        firmware = self._firmware
-        lenient = firmware.profile.joins_open_with_password
-        return firmware.radio.join(ssid, password, bssid, password_on_open=lenient)
+        board = self._board
+        lenient = board.profile.joins_open_with_password
+        return board.radio.join(ssid, password, bssid, password_on_open=lenient)
 
     async def associate(self) -> None:
         """Join the stored access point, as far as WIFI CONNECTED."""
@@ -131,23 +127,23 @@ class Station:
             await self._connect(found)
 
     async def _connect(self, access_point: AccessPoint) -> None:
-        firmware = self._firmware
-        await firmware.kernel.sleep(firmware.settings.timing.associate_s)
+        board = self._board
+        await board.kernel.sleep(board.settings.timing.associate_s)
         self.access_point = access_point
         self._say("WIFI CONNECTED")
 
     async def obtain_address(self) -> bool:
         """DHCP, or the fixed address, on the access point we are at; whether it gave one."""
-        firmware = self._firmware
+        board = self._board
         if self.access_point is None:
             return False
-        await firmware.kernel.sleep(firmware.settings.timing.dhcp_s)
+        await board.kernel.sleep(board.settings.timing.dhcp_s)
         if not self.access_point.gives_addresses and self.fixed_subnet is None:
             return False
         self.has_address = True
         self.failed = False
         self._say("WIFI GOT IP")
-        if firmware.state.ipv6:
+        if board.state.ipv6:
             self._say("WIFI GOT IPv6 LL")  # at-dialects 3.4; behind the other by guess
         return True
 
@@ -167,27 +163,27 @@ class Station:
 
         `refuse_open` is pci_en: an open access point is then not found (sweep of CWJAP, 2.0).
         """
-        firmware = self._firmware
+        board = self._board
         self.leave()
         found = self._look_for(ssid, password, bssid)
         if refuse_open and isinstance(found, AccessPoint) and found.encryption == 0:
             found = JoinFailure.NOT_FOUND
-        timing = firmware.settings.timing
+        timing = board.settings.timing
         joins = isinstance(found, AccessPoint)
         takes_s = timing.associate_s + timing.dhcp_s if joins else timing.join_failure_s
         if within_s is not None and takes_s > within_s:
             self.failed = True
-            await firmware.kernel.sleep(within_s)
+            await board.kernel.sleep(within_s)
             return JoinFailure.TIMEOUT
         if isinstance(found, JoinFailure):
             self.failed = True
-            await firmware.kernel.sleep(timing.join_failure_s)
+            await board.kernel.sleep(timing.join_failure_s)
             return found
         await self._connect(found)
         if await self.obtain_address():
             return None
         self.leave()
-        return firmware.profile.address_failure
+        return board.profile.address_failure
 
     def leave(self) -> bool:
         """Leave the access point; whether there was one. Links are the caller's business."""
@@ -204,5 +200,5 @@ class Station:
         return True
 
     def _say(self, text: str) -> None:
-        if self._firmware.profile.wifi_lines:
-            self._firmware.line(text)
+        if self._board.profile.wifi_lines:
+            self._board.line(text)

@@ -25,6 +25,7 @@ from esp32sock.simulator.network.api import (
     AskUpdate,
     Close,
     Consumed,
+    DatagramReceived,
     Event,
     Failed,
     Listen,
@@ -214,13 +215,13 @@ class HostNetwork(Network):
         self.post(Opened(handle, request.address, request.port, sock.getsockname()[1]))
         await stream.receive()
 
-    def start_soon(self, stream: Stream) -> None:
+    def write_later(self, stream: Stream) -> None:
         """Let a stream write the rest of what did not fit."""
         if self._nursery is not None:
             self._nursery.start_soon(stream.write_rest)
 
-    def lost(self, stream: Stream, event: Event) -> None:
-        """A stream ended; it stays until the module closes it."""
+    def stream_event(self, stream: Stream, event: Event) -> None:
+        """Give the module an event, unless it has closed the stream."""
         if self._streams.get(stream.handle) is stream:
             self.post(event)
 
@@ -261,8 +262,13 @@ class HostNetwork(Network):
     # Datagrams
 
     def _open_datagram(self, request: OpenDatagram, nursery: trio.Nursery) -> None:
+        handle = request.handle
+
+        def received(data: bytes, address: str, port: int) -> None:
+            self.post(DatagramReceived(handle, data, self.to_module(address), port))
+
         try:
-            datagrams = Datagrams(self, request.handle, request.local_port)
+            datagrams = Datagrams(self.address, request.local_port, received=received)
         except OSError as error:
             self.post(Failed(request.handle, str(error)))
             return

@@ -7,14 +7,14 @@ from __future__ import annotations
 import errno
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
 from esp32sock.simulator.network.api import PeerClosed, PeerReset, Received, Sent
 
 if TYPE_CHECKING:
-    from esp32sock.simulator.network.host import HostNetwork
+    from esp32sock.simulator.network.api import Event
     from esp32sock.simulator.network.host_sockets import HostSocket
     from esp32sock.simulator.network.host_tls import TlsEngine
 
@@ -75,18 +75,31 @@ async def _receive(sock: HostSocket) -> bytes:
             await trio.lowlevel.wait_readable(sock)
 
 
+class StreamOwner(Protocol):
+    """What a stream belongs to."""
+
+    def post(self, event: Event, /) -> None:
+        """Give the module an event."""
+
+    def stream_event(self, stream: Stream, event: Event) -> None:
+        """Give the module an event, unless it has closed the stream."""
+
+    def write_later(self, stream: Stream) -> None:
+        """Run `stream.write_rest`."""
+
+
 class Stream:
     """One stream of a module."""
 
     def __init__(
         self,
-        network: HostNetwork,
+        owner: StreamOwner,
         handle: int,
         sock: HostSocket,
         window_bytes: int,
         engine: TlsEngine | None = None,
     ) -> None:
-        self._network = network
+        self._owner = owner
         self.handle = handle
         self.sock = sock
         self._engine = engine
@@ -121,7 +134,7 @@ class Stream:
                     break
                 if self._engine is None:
                     self._credit -= len(data)
-                    self._network.post(Received(self.handle, data))
+                    self._owner.post(Received(self.handle, data))
                 else:
                     self._engine.feed(data)
                     self._decrypt(len(data))
@@ -133,9 +146,9 @@ class Stream:
         except OSError as error:
             if self._closed or (self._engine is None and error.errno not in _GONE):
                 return
-            self._network.lost(self, PeerReset(self.handle))
+            self._owner.stream_event(self, PeerReset(self.handle))
             return
-        self._network.lost(self, PeerClosed(self.handle))
+        self._owner.stream_event(self, PeerClosed(self.handle))
 
     def _decrypt(self, encrypted_bytes: int) -> None:
         engine = self._engine
@@ -143,7 +156,7 @@ class Stream:
         data = engine.read()
         if data:
             self._credit -= len(data)
-            self._network.post(Received(self.handle, data, max(0, encrypted_bytes - len(data))))
+            self._owner.post(Received(self.handle, data, max(0, encrypted_bytes - len(data))))
 
     def send(self, data: bytes) -> None:
         """Send; `Sent` follows once the kernel has taken all of it."""
@@ -153,13 +166,13 @@ class Stream:
         except BlockingIOError:
             count = 0
         except OSError:
-            self._network.lost(self, PeerReset(self.handle))
+            self._owner.stream_event(self, PeerReset(self.handle))
             return
         if count == len(wire):
-            self._network.post(Sent(self.handle))
+            self._owner.post(Sent(self.handle))
         else:
             self._unsent = wire[count:]
-            self._network.start_soon(self)
+            self._owner.write_later(self)
 
     async def write_rest(self) -> None:
         try:
@@ -167,14 +180,14 @@ class Stream:
                 await trio.lowlevel.wait_writable(self.sock)
                 self._unsent = self._unsent[self.sock.send(self._unsent) :]
         except BlockingIOError:
-            self._network.start_soon(self)
+            self._owner.write_later(self)
             return
         except trio.ClosedResourceError:
             return
         except OSError:
-            self._network.lost(self, PeerReset(self.handle))
+            self._owner.stream_event(self, PeerReset(self.handle))
             return
-        self._network.lost(self, Sent(self.handle))
+        self._owner.stream_event(self, Sent(self.handle))
 
     def close(self, *, abort: bool) -> None:
         self._closed = True

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from esp32sock.simulator.network.api import DatagramReceived
 from esp32sock.simulator.network.host_addresses import BROADCAST, bind_or_move, is_loopback
 from esp32sock.simulator.network.host_sockets import HostSocket
 
 if TYPE_CHECKING:
-    from esp32sock.simulator.network.host import HostNetwork
+    from collections.abc import Callable
 
 READ_BYTES = 65536
 
@@ -37,19 +36,20 @@ def _open(address: str, port: int, *, shared: bool = False) -> HostSocket:
 
 
 class Datagrams:
-    """The sockets of one port. Raises OSError if the port cannot be had."""
+    """The sockets of one port, at `address`, the module's own."""
 
-    def __init__(self, network: HostNetwork, handle: int, port: int) -> None:
-        self._network = network
-        self.handle = handle
-        own = bind_or_move(lambda where: _open(network.address, where), port)
+    def __init__(self, address: str, port: int, *, received: Callable[[bytes, str, int], None]) -> None:
+        """`received` gets each datagram with its sender. Raises OSError if the port cannot be had."""
+        self._address = address
+        self._received = received
+        own = bind_or_move(lambda where: _open(address, where), port)
         self.host_port: int = own.getsockname()[1]
         self.port = port or self.host_port
         """As the module knows it."""
         self._own = own
         self._sockets = [own]
         self._beyond: HostSocket | None = None
-        if network.address != "127.0.0.1":
+        if address != "127.0.0.1":
             with suppress(OSError):
                 self._sockets.append(_open(BROADCAST, self.host_port, shared=True))
 
@@ -66,7 +66,7 @@ class Datagrams:
 
     def _socket_beyond(self, nursery: trio.Nursery) -> HostSocket | None:
         if self._beyond is None:
-            for port in (self.host_port, 0):  # another port if somebody has that one everywhere
+            for port in (self.host_port, 0):  # another port if that one is taken everywhere
                 try:
                     self._beyond = _open("", port)
                 except OSError:
@@ -84,7 +84,6 @@ class Datagrams:
         self._sockets.clear()
 
     async def _receive(self, sock: HostSocket) -> None:
-        network = self._network
         while True:
             try:
                 data, (address, port) = sock.recvfrom(READ_BYTES)
@@ -98,6 +97,6 @@ class Datagrams:
                     return
                 await trio.lowlevel.checkpoint()  # ICMP said something about an earlier datagram
             else:
-                if sock is self._own or (address, port) != (network.address, self.host_port):
-                    network.post(DatagramReceived(self.handle, data, network.to_module(address), port))
+                if sock is self._own or (address, port) != (self._address, self.host_port):
+                    self._received(data, address, port)
                 await trio.lowlevel.checkpoint()

@@ -121,11 +121,15 @@ class MemoryNetwork(Network):
         source = from_port or self._new_port()
         handle = self._next_accepted
         self._next_accepted -= 1
-        connection = Connection(self, handle, address, source, listener.window_bytes, secure=secure)
-        self._connections[handle] = connection
+        connection = self._connection(handle, address, source, listener.window_bytes, secure=secure)
         accepted = Accepted(listener.handle, handle, address, source, port)
         self._later(lambda: self._introduce(accepted, connection, peer))
         return True
+
+    def _connection(self, handle: int, address: str, port: int, window: int, *, secure: bool) -> Connection:
+        connection = Connection(self.kernel, self.deliver, handle, address, port, window, secure=secure)
+        self._connections[handle] = connection
+        return connection
 
     def _introduce(self, accepted: Accepted, connection: Connection, peer: Peer) -> None:
         self.post(accepted)
@@ -218,10 +222,9 @@ class MemoryNetwork(Network):
         handle = request.handle
         local_port = self._new_port()
         secure = request.tls is not None
-        connection = Connection(
-            self, handle, request.address, request.port, request.window_bytes, secure=secure
+        connection = self._connection(
+            handle, request.address, request.port, request.window_bytes, secure=secure
         )
-        self._connections[handle] = connection
         self.post(Opened(handle, request.address, request.port, local_port))
         connection.process = self.kernel.spawn(peer(connection))
 
@@ -245,9 +248,8 @@ class MemoryNetwork(Network):
         if not self.connect(request.port, near, address=ITSELF, from_port=local_port, secure=secure):
             self.post(Failed(request.handle, "refused"))
             return
-        outer = Connection(self, request.handle, ITSELF, request.port, request.window_bytes, secure=secure)
+        outer = self._connection(request.handle, ITSELF, request.port, request.window_bytes, secure=secure)
         ends.insert(0, outer)
-        self._connections[request.handle] = outer
         self.post(Opened(request.handle, ITSELF, request.port, local_port))
         outer.process = self.kernel.spawn(far(outer))
 

@@ -10,8 +10,9 @@ from esp32sock.simulator.kernel import Mailbox
 from esp32sock.simulator.network.api import PeerClosed, PeerReset, Received, Tls
 
 if TYPE_CHECKING:
-    from esp32sock.simulator.kernel import Process
-    from esp32sock.simulator.network.memory import MemoryNetwork
+    from collections.abc import Callable
+
+    from esp32sock.simulator.kernel import Kernel, Process
 
 RECORD_BYTES = 29
 """What a record of TLS 1.2 with AES-GCM is longer than what is in it: 5 + 8 + 16 (at-dialects 7.7)."""
@@ -42,7 +43,8 @@ class Connection:
 
     def __init__(
         self,
-        network: MemoryNetwork,
+        kernel: Kernel,
+        deliver: Callable[[Received | PeerClosed | PeerReset], None],
         handle: int,
         address: str,
         port: int,
@@ -50,13 +52,14 @@ class Connection:
         *,
         secure: bool = False,
     ) -> None:
-        self._network = network
+        self._kernel = kernel
+        self._deliver = deliver
         self._overhead = RECORD_BYTES if secure else 0
         self._handle = handle
         self.address = address
         self.port = port
         self._credit = window
-        self._inbox: Mailbox[bytes] = Mailbox(network.kernel)
+        self._inbox: Mailbox[bytes] = Mailbox(kernel)
         self._outbox: list[bytes] = []
         self._closing = False
         self.closed = False
@@ -70,7 +73,7 @@ class Connection:
         return await self._inbox.get()
 
     async def sleep(self, seconds: float) -> None:
-        await self._network.kernel.sleep(seconds)
+        await self._kernel.sleep(seconds)
 
     def send(self, data: bytes) -> None:
         """Send to the module; what its window does not take waits."""
@@ -87,7 +90,7 @@ class Connection:
         if not self.closed:
             self.closed = True
             self._outbox.clear()
-            self._network.deliver(PeerReset(self._handle))
+            self._deliver(PeerReset(self._handle))
 
     # From the network
 
@@ -110,7 +113,7 @@ class Connection:
                 self._outbox.insert(0, data[self._credit :])
                 data = data[: self._credit]
             self._credit -= len(data)
-            self._network.deliver(Received(self._handle, data, self._overhead))
+            self._deliver(Received(self._handle, data, self._overhead))
         if self._closing and not self._outbox and not self.closed:
             self._closing = False
-            self._network.deliver(PeerClosed(self._handle))
+            self._deliver(PeerClosed(self._handle))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from esp32sock.simulator.device import Device
-    from esp32sock.simulator.environment.radio import AccessPoint
+    from esp32sock.simulator.environment.radio import AccessPoint, Radio
 
 T = TypeVar("T")
 
@@ -39,6 +39,10 @@ class Controls:
     def __init__(self, module: Device, perform: Perform) -> None:
         self._module = module
         self._perform = perform
+
+    @property
+    def _radio(self) -> Radio:
+        return self._module.firmware.board.radio
 
     # The line and the module
 
@@ -73,19 +77,13 @@ class Controls:
         """
 
         def lose() -> None:
-            firmware = self._module.firmware
-            firmware.radio.away.update(point.ssid for point in self._named(ssid))
-            joined = firmware.station.access_point
-            if joined is not None and joined.ssid in firmware.radio.away:
-                firmware.station.lose()
+            self._module.firmware.lose_access_points({point.ssid for point in self._named(ssid)})
 
         self._perform(lose)
 
     def return_wifi(self, ssid: str | None = None) -> None:
         """Switch it on again."""
-        self._perform(
-            lambda: self._module.firmware.radio.away.difference_update(p.ssid for p in self._named(ssid))
-        )
+        self._perform(lambda: self._radio.away.difference_update(point.ssid for point in self._named(ssid)))
 
     def set_access_point(self, ssid: str, **changes: object) -> None:
         """Give an access point another `password`, `rssi_dbm`, `channel` and so on (`AccessPoint`); whoever
@@ -93,7 +91,7 @@ class Controls:
         """
 
         def change() -> None:
-            radio, station = self._module.firmware.radio, self._module.firmware.station
+            radio, station = self._radio, self._module.firmware.station
             for old in self._named(ssid):
                 new = replace(old, **changes)  # type: ignore[arg-type]
                 radio.access_points[radio.access_points.index(old)] = new
@@ -103,7 +101,7 @@ class Controls:
         self._perform(change)
 
     def _named(self, ssid: str | None) -> list[AccessPoint]:
-        points = self._module.firmware.radio.access_points
+        points = self._radio.access_points
         found = [point for point in points if ssid in (None, point.ssid)]
         if not found and ssid is not None:
             raise ValueError(f"no access point {ssid!r}; there are {', '.join(p.ssid for p in points)}")
@@ -111,8 +109,8 @@ class Controls:
 
     def send_station(self, mac: str) -> str | None:
         """Let a station come to the SoftAP; the address it gets, None if the SoftAP is off or full."""
-        return self._perform(lambda: self._module.firmware.softap.arrive(mac))
+        return self._perform(lambda: self._module.firmware.softap.join(mac))
 
     def disconnect_station(self, mac: str) -> None:
         """Let it leave."""
-        self._perform(lambda: self._module.firmware.softap.depart(mac))
+        self._perform(lambda: self._module.firmware.softap.disconnect(mac))

@@ -177,7 +177,7 @@ class Heard(Faults):
 
 def said(talk: Talk, command: Command[Any]) -> bool:
     """Run it; whether it was sent. Then the module has heard one line, else none."""
-    heard = talk.module.firmware.faults = Heard()
+    heard = talk.module.firmware.board.faults = Heard()
     sent = True
     try:
         talk.run(command)
@@ -228,7 +228,7 @@ def test_a_softap_gets_the_name_and_the_password_that_were_meant(
     talk.run(wifi.SetMode(wifi.WifiMode.STATION_AND_SOFTAP))
     wanted = softap.SoftApSettings(ssid, password, 6, Encryption.WPA2_PSK, 3)
     if said(talk, softap.SetSoftAp(wanted)):
-        kept = talk.module.firmware.memory.get("softap", SoftApSettings(""))
+        kept = talk.module.firmware.board.memory.get("softap", SoftApSettings(""))
         assert (kept.ssid, kept.password) == (ssid, password)
 
 

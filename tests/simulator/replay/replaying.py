@@ -83,11 +83,11 @@ class Bench:
         self.module = Device(settings, self.network, nvs=nvs or (Nvs() if shipped else None))
         self._actions: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = 0
-        self.air = list(self.module.firmware.radio.access_points)
+        self.air = list(self.module.firmware.board.radio.access_points)
 
     def set_air(self, **changes: object) -> None:
         """Let every access point be as it was when the recording was made."""
-        self.module.firmware.radio.access_points = [replace(each, **changes) for each in self.air]  # type: ignore[arg-type]
+        self.module.firmware.board.radio.access_points = [replace(each, **changes) for each in self.air]  # type: ignore[arg-type]
 
     def at(self, when: float, action: Callable[[], None]) -> None:
         """Let a peer do something at that time, or now if it has passed."""

@@ -12,15 +12,19 @@ from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 
 from esp32sock.simulator.environment.radio import Subnet
-from esp32sock.simulator.firmware.commands.registry import Call, command
-from esp32sock.simulator.firmware.commands.results import CommandRefused, failed, out_of_range, wrong_count
-from esp32sock.simulator.firmware.subnets import NO_SUBNET, SOFTAP_SUBNET
+from esp32sock.simulator.firmware.commands.registry import command
+from esp32sock.simulator.firmware.results import CommandRefused, failed, out_of_range, wrong_count
+from esp32sock.simulator.firmware.subnets import (
+    DHCP_ETHERNET,
+    DHCP_SOFTAP,
+    DHCP_STATION,
+    NO_SUBNET,
+    dhcp_range,
+)
 
 if TYPE_CHECKING:
+    from esp32sock.simulator.firmware.commands.call import Call
     from esp32sock.simulator.firmware.commands.params import Arguments
-    from esp32sock.simulator.firmware.firmware import Firmware
-
-DHCP_STATION, DHCP_SOFTAP, DHCP_ETHERNET = 1, 2, 4
 
 _MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}\Z")
 _PART = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+")
@@ -65,11 +69,11 @@ def is_mac(text: str) -> bool:
 
 
 def station_mac(call: Call) -> str:
-    return call.firmware.memory.get("station_mac", call.firmware.settings.identity.station_mac)
+    return call.memory.get("station_mac", call.board.settings.identity.station_mac)
 
 
 def softap_mac(call: Call) -> str:
-    return call.firmware.memory.get("softap_mac", call.firmware.settings.identity.softap_mac)
+    return call.memory.get("softap_mac", call.board.settings.identity.softap_mac)
 
 
 def _read_mac(call: Call) -> str:
@@ -125,10 +129,6 @@ def link_local(mac: str) -> str:
 # IP addresses
 
 
-def softap_subnet(call: Call) -> Subnet:
-    return call.firmware.memory.get("softap_subnet", SOFTAP_SUBNET)
-
-
 def _read_subnet(arguments: Arguments, before: Subnet) -> Subnet:
     """Address, gateway and mask; those left out at the end stay as they were."""
     arguments.expect(1, 3)
@@ -167,7 +167,7 @@ def set_station_address(call: Call) -> None:
 
 @command("CIPAP", "q")
 def softap_address(call: Call) -> None:
-    subnet = softap_subnet(call)
+    subnet = call.firmware.interfaces.softap_subnet
     if call.profile.cipap_line is not None:
         call.say(call.profile.cipap_line.format(subnet=subnet))
     else:
@@ -177,7 +177,7 @@ def softap_address(call: Call) -> None:
 @command("CIPAP", "s")
 def set_softap_address(call: Call) -> None:
     """V1.0 4.2.14; taken in every mode, and CWDHCP? does not change (sweep of CIPAP)."""
-    call.remember("softap_subnet", _read_subnet(call.arguments, softap_subnet(call)))
+    call.remember("softap_subnet", _read_subnet(call.arguments, call.firmware.interfaces.softap_subnet))
 
 
 @command("CIFSR", "e")
@@ -185,7 +185,7 @@ def local_addresses(call: Call) -> None:
     """Only active interfaces; labelled and quoted on every firmware (at-dialects 6)."""
     state = call.state
     if state.softap:
-        call.say(f'+CIFSR:APIP,"{softap_subnet(call).address}"')
+        call.say(f'+CIFSR:APIP,"{call.firmware.interfaces.softap_subnet.address}"')
         call.say(f'+CIFSR:APMAC,"{softap_mac(call)}"')
     if state.station:
         call.say(f'+CIFSR:STAIP,"{call.firmware.station.address}"')
@@ -198,7 +198,7 @@ def local_addresses(call: Call) -> None:
 
 
 def dhcp_bits(call: Call) -> int:
-    return call.firmware.memory.get("dhcp", DHCP_STATION | DHCP_SOFTAP)
+    return call.memory.get("dhcp", DHCP_STATION | DHCP_SOFTAP)
 
 
 @command("CWDHCP", "q")
@@ -224,17 +224,8 @@ def dhcp(call: Call) -> None:
 @command("CWDHCPS", "q")
 def dhcp_server_query(call: Call) -> None:
     """One CR LF before OK, and no quotes (observed 1.0, 2.0, 4.1)."""
-    lease, first, last = dhcp_range(call.firmware)
+    lease, first, last = dhcp_range(call.memory)
     call.say_open(f"+CWDHCPS{call.profile.dhcps_separator}{lease},{first},{last}")
-
-
-def dhcp_range(firmware: Firmware) -> tuple[int, str, str]:
-    """The lease in minutes and the range; by default 120 and the hundred addresses from .2 on."""
-    lease, first, last = firmware.memory.get("dhcp_range", (0, "", ""))
-    if lease:
-        return lease, first, last
-    network = firmware.memory.get("softap_subnet", SOFTAP_SUBNET).address.rpartition(".")[0]
-    return 120, f"{network}.2", f"{network}.101"
 
 
 @command("CWDHCPS", "s")
@@ -262,7 +253,7 @@ def dhcp_server(call: Call) -> None:
             raise out_of_range(index)
         ends.append(text)
     first, last = (read_address(text) for text in ends)
-    own = softap_subnet(call).address
+    own = call.firmware.interfaces.softap_subnet.address
     network, _, own_host = own.rpartition(".")
     if first is None or last is None or {first.rpartition(".")[0], last.rpartition(".")[0]} != {network}:
         raise CommandRefused

@@ -1,11 +1,16 @@
-"""Chapter 3 of the 2017 document: starting, versions, echo, sleep, memory. The UART is in serial_line.py, the
-SYS commands of later firmware are in system.py.
+"""Chapter 3 of the 2017 document: starting, versions, echo, sleep, memory. The UART is in uart.py, the SYS
+commands of later firmware are in system.py.
 """
 
 from __future__ import annotations
 
-from esp32sock.simulator.firmware.commands.partitions import USER_PARTITIONS
-from esp32sock.simulator.firmware.commands.registry import Call, command
+from typing import TYPE_CHECKING
+
+from esp32sock.simulator.firmware.certificate_slots import KEPT_OVER_RESTORE
+from esp32sock.simulator.firmware.commands.registry import command
+
+if TYPE_CHECKING:
+    from esp32sock.simulator.firmware.commands.call import Call
 
 
 @command("AT", "e")
@@ -38,7 +43,7 @@ def restore(call: Call) -> None:
         links = call.firmware.links
         for link in sorted(links.all(), key=lambda link: -link.link_id):
             links.close(link)
-    call.firmware.nvs.erase(keep=USER_PARTITIONS)
+    call.board.nvs.erase(keep=KEPT_OVER_RESTORE)
     call.after(call.firmware.restart_soon)
 
 
@@ -86,7 +91,7 @@ def sleep(call: Call) -> None:
 def free_ram(call: Call) -> None:
     """V1.0 3.2.11; one CR LF before OK (observed 1.0, 2.0, 4.1); SSL links use it up (at-dialects 9)."""
     free, *lowest = map(int, call.profile.free_ram.split(","))
-    free -= call.firmware.links.heap_bytes()
+    free -= call.firmware.table.heap_bytes()
     call.say_open("+SYSRAM:" + ",".join(map(str, (free, *(min(free, low) for low in lowest)))))
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from esp32sock.simulator.firmware.commands.registry import Call, command
-from esp32sock.simulator.firmware.commands.results import CommandRefused, out_of_range, refuse_if, wrong_count
-from esp32sock.simulator.firmware.commands.tls import client_security, has_room_for_ssl
+from esp32sock.simulator.firmware.commands.registry import command
 from esp32sock.simulator.firmware.link import ALL_LINKS, LINK_COUNT
+from esp32sock.simulator.firmware.results import CommandRefused, out_of_range, refuse_if, wrong_count
 from esp32sock.simulator.network.api import OpenDatagram, OpenStream
 
 if TYPE_CHECKING:
+    from esp32sock.simulator.firmware.commands.call import Call
     from esp32sock.simulator.firmware.link import Link
 
 KEEPALIVE_S = (0, 7200)
@@ -25,13 +25,13 @@ KIND_BYTES = 6
 async def stay_wedged(call: Call) -> None:
     """Never answer: what 2.0 does to the next CIPCLOSE or CIPSTART after one on an open link."""
     if call.state.wedged:
-        await call.firmware.kernel.promise()
+        await call.board.kernel.promise()
 
 
 async def crash(call: Call) -> None:
     """Never answer: the module resets itself."""
-    call.firmware.kernel.call_soon(call.firmware.crash)
-    await call.firmware.kernel.promise()
+    call.board.kernel.call_soon(call.firmware.crash)
+    await call.board.kernel.promise()
 
 
 def optional_number(call: Call, lowest: int, highest: int, default: int = 0) -> int:
@@ -56,7 +56,7 @@ async def start(call: Call) -> None:
 async def start_anywhere(call: Call) -> None:
     """The lowest free id; ERROR with all taken; with CIPMUX=0 too (observed 4.1, 4.2)."""
     call.arguments.without_codes()
-    link_id = call.firmware.links.lowest_free()
+    link_id = call.firmware.table.lowest_free()
     if not call.state.mux and call.firmware.links.get(0) is not None:
         link_id = None
     await _start(call, link_id)
@@ -131,25 +131,31 @@ async def _check_free(call: Call, link_id: int | None) -> None:
             call.say(call.profile.tcp_already_line)
         state.wedged = call.profile.wedges_on_second_start
         raise CommandRefused
-    refuse_if(not firmware.has_network)
+    refuse_if(not firmware.interfaces.have_network)
 
 
 async def _start_stream(
     call: Call, link_id: int | None, kind: str, host: str, port: int, keepalive_s: int, within_s: float
 ) -> None:
-    links, questions, firmware = call.firmware.links, call.firmware.questions, call.firmware
+    firmware = call.firmware
+    links, requests = firmware.links, firmware.requests
     assert link_id is not None
     tls = None
     if kind.startswith("SSL"):
-        refuse_if(not has_room_for_ssl(firmware))
-        tls = client_security(call, link_id)
-    address = await questions.resolve(host)
+        refuse_if(not firmware.tls.has_room())
+        missing = firmware.tls.missing(link_id)
+        if missing is not None:
+            if call.profile.tcpip.tells_empty_slots:
+                call.say(missing)
+            raise CommandRefused
+        tls = firmware.tls.of_client(link_id)
+    address = await requests.resolve(host)
     if address is None or port == 0:
         raise CommandRefused
     if not keepalive_s:
         keepalive_s = call.state.tcp_options[link_id].keepalive_s or call.profile.tcpip.tcp_keepalive_s
-    window = firmware.window_bytes(link_id)
-    request = OpenStream(questions.new_handle(), address, port, window, keepalive_s, tls)
+    window = firmware.links.window_bytes(link_id)
+    request = OpenStream(requests.new_handle(), address, port, window, keepalive_s, tls)
     _opened(call, await links.open(link_id, request, kind, within_s=within_s))
 
 
@@ -163,12 +169,12 @@ async def _start_datagram(
     mode: int,
     within_s: float,
 ) -> None:
-    links, questions = call.firmware.links, call.firmware.questions
+    links, requests = call.firmware.links, call.firmware.requests
     assert link_id is not None
-    address = await questions.resolve(host)
+    address = await requests.resolve(host)
     if address is None:
         raise CommandRefused
-    request = OpenDatagram(questions.new_handle(), address, port, local_port)
+    request = OpenDatagram(requests.new_handle(), address, port, local_port)
     link = await links.open(link_id, request, kind, within_s=within_s)
     if link is not None:
         link.udp_mode = mode

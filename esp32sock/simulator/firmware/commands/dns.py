@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from esp32sock.simulator.firmware.commands.connect import TIMEOUT_MS, crash
-from esp32sock.simulator.firmware.commands.registry import Call, command
-from esp32sock.simulator.firmware.commands.results import CommandRefused, out_of_range, refuse_if
+from esp32sock.simulator.firmware.commands.registry import command
 from esp32sock.simulator.firmware.network_client import is_address
+from esp32sock.simulator.firmware.results import CommandRefused, out_of_range, refuse_if
 
 if TYPE_CHECKING:
-    from esp32sock.simulator.firmware.firmware import Firmware
+    from esp32sock.simulator.firmware.commands.call import Call
 
 NAME_SERVER = "208.67.222.222"
 """Without a network (observed 1.0, 2.0, 4.2)."""
@@ -42,7 +42,7 @@ async def look_up(call: Call) -> None:
     name = await _read_name(call)
     family = arguments.integer(1, 3, default=1)
     within_ms = arguments.integer(*TIMEOUT_MS, default=0)
-    address = await firmware.questions.resolve(name, within_s=within_ms / 1000)
+    address = await firmware.requests.resolve(name, within_s=within_ms / 1000)
     if address is None or family == IPV6_ONLY:
         raise CommandRefused
     call.say(f'+CIPDOMAIN:"{address}"' if call.profile.domain_quoted else f"+CIPDOMAIN:{address}")
@@ -53,9 +53,9 @@ async def ping(call: Call) -> None:
     """At-dialects 7.2; a second for nothing (observed 1.0, 2.0, 4.1)."""
     call.arguments.without_codes().expect(1, 1)
     name = await _read_name(call)
-    refuse_if(not call.firmware.has_network)
-    address = await call.firmware.questions.resolve(name)
-    milliseconds = None if address is None else await call.firmware.questions.ping(address)
+    refuse_if(not call.firmware.interfaces.have_network)
+    address = await call.firmware.requests.resolve(name)
+    milliseconds = None if address is None else await call.firmware.requests.ping(address)
     if milliseconds is None:
         call.say("+PING:TIMEOUT")
         raise CommandRefused
@@ -72,28 +72,29 @@ def announce(call: Call) -> None:
     arguments.string(64)
     arguments.string(64)
     arguments.integer(1, 65535)
-    refuse_if(not call.firmware.has_network)
+    refuse_if(not call.firmware.interfaces.have_network)
 
 
-def name_servers(firmware: Firmware) -> tuple[str, ...]:
+def name_servers(call: Call) -> tuple[str, ...]:
     """Those that AT+CIPDNS set, or what DHCP gave."""
-    chosen: tuple[str, ...] = firmware.memory.get("dns", ())
+    chosen: tuple[str, ...] = call.memory.get("dns", ())
     if chosen:
         return chosen
-    access_point = firmware.station.access_point
-    joined = access_point is not None and firmware.station.has_address
+    station = call.firmware.station
+    access_point = station.access_point
+    joined = access_point is not None and station.has_address
     first = access_point.subnet.dns if access_point is not None and joined else NAME_SERVER
-    return (first, *FURTHER_NAME_SERVERS) if firmware.profile.tcpip.dns_form == "three" else (first,)
+    return (first, *FURTHER_NAME_SERVERS) if call.profile.tcpip.dns_form == "three" else (first,)
 
 
 @command("CIPDNS", "q")
 def name_servers_query(call: Call) -> None:
     """`:<ip>` on 1.0, `:<chosen>,"<ip>"...` from 2.0 on (observed)."""
-    servers = name_servers(call.firmware)
+    servers = name_servers(call)
     if call.profile.tcpip.dns_form == "bare":
         call.say(f"+CIPDNS:{servers[0]}")
         return
-    chosen = int(bool(call.firmware.memory.get("dns", ())))
+    chosen = int(bool(call.memory.get("dns", ())))
     call.say(f"+CIPDNS:{chosen}," + ",".join(f'"{server}"' for server in servers))
 
 

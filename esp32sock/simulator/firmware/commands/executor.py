@@ -6,9 +6,10 @@ import inspect
 import re
 from typing import TYPE_CHECKING
 
+from esp32sock.simulator.firmware.commands.call import Call
 from esp32sock.simulator.firmware.commands.params import Arguments
-from esp32sock.simulator.firmware.commands.registry import Call, handler_for
-from esp32sock.simulator.firmware.commands.results import (
+from esp32sock.simulator.firmware.commands.registry import handler_for
+from esp32sock.simulator.firmware.results import (
     CommandRefused,
     Result,
     no_leading_at,
@@ -17,7 +18,8 @@ from esp32sock.simulator.firmware.commands.results import (
 )
 
 if TYPE_CHECKING:
-    from esp32sock.simulator.firmware.commands.registry import Form, Handler
+    from esp32sock.simulator.firmware.commands.call import Form
+    from esp32sock.simulator.firmware.commands.registry import Handler
     from esp32sock.simulator.firmware.firmware import Firmware
     from esp32sock.simulator.kernel import Process
 
@@ -66,26 +68,27 @@ class Executor:
 
     def submit(self, line: bytes) -> None:
         """Begin with a command line; nothing else may be running."""
-        self._process = self._firmware.spawn(self._execute(line))
+        self._process = self._firmware.board.spawn(self._execute(line))
 
     def reset(self) -> None:
         self._process = None
 
     async def _execute(self, line: bytes) -> None:
-        firmware = self._firmware
-        faults = firmware.faults
-        command_s = firmware.settings.timing.command_s
+        board = self._firmware.board
+        faults = board.faults
+        command_s = board.settings.timing.command_s
         if command_s:
-            await firmware.kernel.sleep(command_s)
+            await board.kernel.sleep(command_s)
         if faults.active:
             faults.gap("before command")
         call: Call | None = None
         try:
-            if firmware.profile.comma_ends_echo:
+            if board.profile.comma_ends_echo:
                 line = _COMMA_BEHIND_ECHO.sub(rb"\1", line)
             name, form, text = parse(line)
             handler = self._find(name, form)
-            call = Call(firmware, name, form, Arguments(text, blanks=firmware.profile.takes_blanks))
+            arguments = Arguments(text, blanks=board.profile.takes_blanks)
+            call = Call(self._firmware, name, form, arguments)
             outcome = handler(call)
             if inspect.iscoroutine(outcome):
                 outcome = await outcome
@@ -93,12 +96,12 @@ class Executor:
         except CommandRefused as refusal:
             if faults.active:
                 faults.gap("before result")
-            firmware.print_refusal(refusal)
+            board.print_refusal(refusal)
         else:
             if faults.active:
                 faults.gap("before result")
-            firmware.write(firmware.spelling(result))
-        await firmware.until_room()  # the writes of this command had to wait
+            board.write(board.spelling(result))
+        await board.until_room()  # the writes of this command had to wait
         self._process = None
         if call is not None:
             for action in call.afterwards:
@@ -107,7 +110,7 @@ class Executor:
             faults.gap("after result")
 
     def _find(self, name: str, form: Form) -> Handler:
-        profile = self._firmware.profile
+        profile = self._firmware.board.profile
         if name not in profile.commands:
             raise unknown_command()
         handler = handler_for(profile, name, form)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from esp32sock.simulator.firmware.backlog import Backlog
-from esp32sock.simulator.firmware.commands.registry import Call, command
-from esp32sock.simulator.firmware.commands.results import CommandRefused, Result
+from esp32sock.simulator.firmware.commands.registry import command
 from esp32sock.simulator.firmware.commands.sending import prompt, read_destination
+from esp32sock.simulator.firmware.data_phase import CANCEL
 from esp32sock.simulator.firmware.link import LINK_COUNT
-from esp32sock.simulator.firmware.receiver import CANCEL
+from esp32sock.simulator.firmware.results import CommandRefused, Result
 
 if TYPE_CHECKING:
+    from esp32sock.simulator.firmware.commands.call import Call
     from esp32sock.simulator.firmware.firmware import Firmware
     from esp32sock.simulator.firmware.link import Link
     from esp32sock.simulator.kernel import Mailbox
@@ -35,8 +36,8 @@ class _Stream:
         self.length = length
         self.received = 0
         self.cancelled = False
-        self.events: Mailbox[bytes | None] = firmware.mailbox()
-        self.backlog = Backlog(firmware.uart)
+        self.events: Mailbox[bytes | None] = firmware.board.mailbox()
+        self.backlog = Backlog(firmware.board.uart)
 
     def __call__(self, data: bytes, separate: bool) -> bytes:
         if separate and data == CANCEL:

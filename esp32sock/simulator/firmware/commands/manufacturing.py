@@ -1,27 +1,28 @@
 """The partition of keys and values that later firmware keeps certificates in: AT+SYSMFG (at-dialects 5;
-documents of 4.1), and where a slot is looked up.
+documents of 4.1).
 """
 
 from __future__ import annotations
 
-import base64
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
+from esp32sock.simulator.firmware.certificate_slots import (
+    BINARY,
+    STRING,
+    entries_of,
+    namespaces,
+    store_entries,
+)
 from esp32sock.simulator.firmware.commands.params import encode
-from esp32sock.simulator.firmware.commands.partitions import namespaces, old_slot, shipped_slots, take_data
-from esp32sock.simulator.firmware.commands.registry import Call, command
-from esp32sock.simulator.firmware.commands.results import failed, wrong_count
+from esp32sock.simulator.firmware.commands.partitions import take_data
+from esp32sock.simulator.firmware.commands.registry import command
+from esp32sock.simulator.firmware.results import failed, wrong_count
 
 if TYPE_CHECKING:
-    from esp32sock.simulator.firmware.firmware import Firmware
-
-Entries: TypeAlias = "dict[str, tuple[int, bytes]]"
-"""Type and value by key."""
+    from esp32sock.simulator.firmware.commands.call import Call
 
 NAME_BYTES = 15
 """Of a namespace and of a key (ESP-IDF, NVS)."""
-
-STRING, BINARY = 7, 8
 
 _RANGES = {1: (0, 0xFF), 2: (-0x80, 0x7F), 3: (0, 0xFFFF), 4: (-0x8000, 0x7FFF)} | {
     5: (0, 0xFFFFFFFF),
@@ -33,36 +34,9 @@ LONGEST = {STRING: 4000, BINARY: 0x10000}
 """A string of the NVS has at most 4000 bytes (ESP-IDF); for a binary value chosen by taste."""
 
 
-def slot(firmware: Firmware, name: str, number: int) -> str:
-    """The PEM text in a certificate slot, empty if it is."""
-    if firmware.profile.certificates_in_nvs:
-        _, content = _entries(firmware, name).get(f"{name}.{number}", (BINARY, b""))
-    else:
-        content = old_slot(firmware, name, number)
-    if content and b"-----BEGIN" not in content:  # mbedTLS takes DER too; keys as PKCS #8 only
-        label = "PRIVATE KEY" if name.endswith("_key") else "CERTIFICATE"
-        text = base64.encodebytes(content).decode()
-        return f"-----BEGIN {label}-----\n{text}-----END {label}-----\n"
-    return content.decode("ascii", "ignore")
-
-
-def _entries(firmware: Firmware, namespace: str) -> Entries:
-    default = tuple(
-        (key, BINARY, content)
-        for key, content in shipped_slots(firmware).items()
-        if key.startswith(f"{namespace}.")
-    )
-    stored: tuple[tuple[str, int, bytes], ...] = firmware.nvs.get(f"mfg/{namespace}", default)
-    return {key: (kind, value) for key, kind, value in stored}
-
-
-def _keep(firmware: Firmware, namespace: str, entries: Entries) -> None:
-    firmware.nvs.set(f"mfg/{namespace}", tuple((key, *entry) for key, entry in entries.items()))
-
-
 @command("SYSMFG", "q")
 def list_namespaces(call: Call) -> None:
-    for name in namespaces(call.firmware):
+    for name in namespaces(call.board):
         call.say(f'+SYSMFG:"{name}"')
 
 
@@ -83,9 +57,9 @@ async def manufacturing(call: Call) -> None:
 
 
 def _erase(call: Call, namespace: str) -> None:
-    firmware, arguments = call.firmware, call.arguments
-    entries = _entries(firmware, namespace)
-    if namespace not in namespaces(firmware):
+    board, arguments = call.board, call.arguments
+    entries = entries_of(board, namespace)
+    if namespace not in namespaces(board):
         raise failed()
     if arguments.left:
         key = arguments.string(NAME_BYTES)
@@ -95,14 +69,14 @@ def _erase(call: Call, namespace: str) -> None:
         del entries[key]
     else:
         entries.clear()
-    _keep(firmware, namespace, entries)
+    store_entries(board, namespace, entries)
 
 
 def _read(call: Call, namespace: str) -> None:
     """All keys of a namespace, or a value, or a part of one."""
-    firmware, arguments = call.firmware, call.arguments
-    entries = _entries(firmware, namespace)
-    if namespace not in namespaces(firmware):
+    board, arguments = call.board, call.arguments
+    entries = entries_of(board, namespace)
+    if namespace not in namespaces(board):
         raise failed()
     if not arguments.left:
         for key, (kind, _) in entries.items():
@@ -117,12 +91,12 @@ def _read(call: Call, namespace: str) -> None:
     offset = arguments.integer(0, len(value), default=0)
     part = value[offset:][: arguments.integer(0, len(value), default=len(value))]
     head = f'+SYSMFG:"{namespace}","{key}",{kind},{len(part)},'
-    firmware.write(encode(head) + part + b"\r\n")
+    board.write(encode(head) + part + b"\r\n")
 
 
 async def _write(call: Call, namespace: str) -> None:
     """Numbers at once, strings and binary values behind a prompt; a new namespace comes to be."""
-    firmware, arguments = call.firmware, call.arguments
+    board, arguments = call.board, call.arguments
     arguments.expect(5, 5)
     key = arguments.string(NAME_BYTES)
     kind = arguments.integer(1, 8)
@@ -132,4 +106,4 @@ async def _write(call: Call, namespace: str) -> None:
         value = await take_data(call, arguments.integer(1, LONGEST[kind]))
     else:
         value = str(arguments.integer(*_RANGES[kind])).encode()
-    _keep(firmware, namespace, {**_entries(firmware, namespace), key: (kind, value)})
+    store_entries(board, namespace, {**entries_of(board, namespace), key: (kind, value)})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final, TypeVar, overload
 
-from esp32sock.simulator.firmware.commands.results import (
+from esp32sock.simulator.firmware.results import (
     CommandRefused,
     does_not_parse,
     out_of_range,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from esp32sock.simulator.firmware.commands.registry import Call, command
-from esp32sock.simulator.firmware.commands.results import refuse_if
+from esp32sock.simulator.firmware.commands.registry import command
 from esp32sock.simulator.firmware.commands.status import read_switch
 from esp32sock.simulator.firmware.inbound import give_credit, take
 from esp32sock.simulator.firmware.link import ALL_LINKS, LINK_COUNT
+from esp32sock.simulator.firmware.results import refuse_if
 
 if TYPE_CHECKING:
+    from esp32sock.simulator.firmware.commands.call import Call
     from esp32sock.simulator.firmware.link import Link
 
 
@@ -67,14 +68,14 @@ def read(call: Call) -> None:
     link_id = arguments.integer(0, LINK_COUNT - 1) if state.mux else 0
     length = arguments.integer(1, call.profile.tcpip.read_limit)
     link = firmware.links.get(link_id)
-    if link is None or not firmware.inbound.is_passive(link) or not link.has_unread:
+    if link is None or not firmware.table.is_passive(link) or not link.has_unread:
         refuse_if(True)
         return
     address, port = link.address, link.port
     if link.is_stream:
         data = take(link, length)
         link.reading = link.received_bytes > 0
-        give_credit(firmware, link)
+        give_credit(firmware.board, link)
     else:
         refuse_if(not call.profile.tcpip.passive_udp)
         address, port = link.datagrams[0].address, link.datagrams[0].port
@@ -82,7 +83,7 @@ def read(call: Call) -> None:
     link.record.bytes_received += len(data)
     link.notified = False
     where = f'"{address}",{port},' if state.dinfo else ""
-    call.firmware.write(f"+CIPRECVDATA:{len(data)},{where}".encode() + data)
+    call.board.write(f"+CIPRECVDATA:{len(data)},{where}".encode() + data)
     call.after(lambda: _go_on(call, link))
 
 

@@ -8,54 +8,13 @@ another `Result`, or raises `CommandRefused` (ERROR).
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from esp32sock.simulator.firmware.commands.call import Call, Form
 
 if TYPE_CHECKING:
-    from esp32sock.simulator.firmware.commands.params import Arguments
-    from esp32sock.simulator.firmware.commands.results import Result
-    from esp32sock.simulator.firmware.firmware import Firmware
-    from esp32sock.simulator.firmware.state import State
+    from esp32sock.simulator.firmware.results import Result
     from esp32sock.simulator.profiles.generations import Profile
-
-Form: TypeAlias = Literal["t", "q", "s", "e"]
-"""Test, query, set, execute: the four digits of AT+CMD?."""
-
-
-@dataclass(slots=True)
-class Call:
-    """One command under way."""
-
-    firmware: Firmware
-    name: str
-    form: Form
-    arguments: Arguments
-    afterwards: list[Callable[[], None]] = field(default_factory=list)
-
-    @property
-    def state(self) -> State:
-        return self.firmware.state
-
-    @property
-    def profile(self) -> Profile:
-        return self.firmware.profile
-
-    def say(self, text: str) -> None:
-        """Print a response line."""
-        self.firmware.line(text)
-
-    def say_open(self, text: str) -> None:
-        """Print a response line without its end: the result's own CR LF ends it (at-dialects 3.1, rule 1)."""
-        self.firmware.write(text.encode())
-
-    def remember(self, key: str, value: object) -> None:
-        """A setting, kept in flash too unless AT+SYSSTORE=0."""
-        self.firmware.memory.set(key, value, store=self.state.store)
-
-    def after(self, action: Callable[[], None]) -> None:
-        """Do something once the result has been printed."""
-        self.afterwards.append(action)
-
 
 Handler: TypeAlias = Callable[[Call], "Result | Coroutine[Any, None, Result | None] | None"]
 

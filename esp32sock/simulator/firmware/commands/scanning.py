@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from esp32sock.simulator.firmware.commands.addresses import is_mac
 from esp32sock.simulator.firmware.commands.params import quote
-from esp32sock.simulator.firmware.commands.registry import Call, command
-from esp32sock.simulator.firmware.commands.results import failed, out_of_range
+from esp32sock.simulator.firmware.commands.registry import command
+from esp32sock.simulator.firmware.results import failed, out_of_range
 
 COUNTRY = (1, "CN", 1, 13)
 """As shipped (observed 4.1, 4.2): policy, code, first channel, how many."""
 
 if TYPE_CHECKING:
     from esp32sock.simulator.environment.radio import AccessPoint
+    from esp32sock.simulator.firmware.commands.call import Call
 
 
 @command("CWLAPOPT", "s")
@@ -52,9 +53,9 @@ async def _scan(call: Call, ssid: str, mac: str, channel: int) -> None:
     state, firmware = call.state, call.firmware
     if not state.station:
         raise failed()
-    await firmware.kernel.sleep(firmware.settings.timing.scan_s)
-    heard = firmware.radio.scan()
-    _, _, first, count = firmware.memory.get("country", COUNTRY)
+    await firmware.board.kernel.sleep(firmware.board.settings.timing.scan_s)
+    heard = firmware.board.radio.scan()
+    _, _, first, count = firmware.board.memory.get("country", COUNTRY)
     channels = range(first, first + count)
     if not state.scan_ordered:
         heard.sort(key=lambda entry: entry[0].channel)  # by channel, as a scan goes (a guess)

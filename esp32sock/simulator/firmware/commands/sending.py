@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from esp32sock.simulator.firmware.commands.registry import Call, command
-from esp32sock.simulator.firmware.commands.results import CommandRefused, Result, refuse_if
+from esp32sock.simulator.firmware.commands.registry import command
+from esp32sock.simulator.firmware.data_phase import DataPhase, EscapedPhase
 from esp32sock.simulator.firmware.link import LINK_COUNT
-from esp32sock.simulator.firmware.receiver import DataPhase, EscapedPhase
+from esp32sock.simulator.firmware.results import CommandRefused, Result, refuse_if
 
 if TYPE_CHECKING:
+    from esp32sock.simulator.firmware.commands.call import Call
     from esp32sock.simulator.firmware.link import Link
 
 HUGE = 1 << 63
@@ -48,7 +49,7 @@ async def _send(call: Call, *, escaped: bool) -> Result:
         finish(call, link)
         return Result.SEND_CANCELED
     if not payload and call.profile.tcpip.empty_sendex_hangs:
-        await firmware.kernel.promise()
+        await firmware.board.kernel.promise()
     return await deliver(call, link, payload, destination)
 
 
@@ -62,7 +63,7 @@ async def _send_to_nobody(call: Call, length: int) -> Result:
     payload = await take_payload(call, None, length)
     if payload is None:
         return Result.SEND_CANCELED
-    call.firmware.write(b"\r\nRecv %d bytes\r\n" % len(payload))
+    call.board.write(b"\r\nRecv %d bytes\r\n" % len(payload))
     return Result.SEND_FAIL
 
 
@@ -78,7 +79,7 @@ async def read_destination(call: Call, link: Link) -> tuple[str, int] | None:
         port = arguments.integer(1, 65535)
     arguments.end()
     refuse_if(not host)
-    address = await call.firmware.questions.resolve(host)
+    address = await call.firmware.requests.resolve(host)
     if address is None:
         raise CommandRefused
     return address, port
@@ -86,11 +87,11 @@ async def read_destination(call: Call, link: Link) -> tuple[str, int] | None:
 
 def prompt(call: Call) -> None:
     """Invite payload."""
-    firmware = call.firmware
+    board = call.board
     for number, write in enumerate(call.profile.prompt):
-        if number and firmware.faults.active:
-            firmware.faults.gap("ok and prompt")
-        firmware.write(write)
+        if number and board.faults.active:
+            board.faults.gap("ok and prompt")
+        board.write(write)
 
 
 async def take_payload(call: Call, link: Link | None, length: int, *, escaped: bool = False) -> bytes | None:
@@ -114,11 +115,11 @@ async def take_payload(call: Call, link: Link | None, length: int, *, escaped: b
 async def deliver(call: Call, link: Link, payload: bytes, destination: tuple[str, int] | None) -> Result:
     """What follows the last byte of the payload."""
     firmware, links = call.firmware, call.firmware.links
-    faults = firmware.faults
+    faults = firmware.board.faults
     if faults.active:
         faults.gap("prompt and recv")
     if call.profile.says_recv:
-        firmware.write(b"\r\nRecv %d bytes\r\n" % len(payload))
+        firmware.board.write(b"\r\nRecv %d bytes\r\n" % len(payload))
     if faults.active:
         faults.gap("recv and send ok")
     if not links.holds(link):

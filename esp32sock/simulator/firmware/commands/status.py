@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from esp32sock.simulator.firmware.commands.registry import Call, command
-from esp32sock.simulator.firmware.commands.results import CommandRefused, refuse_if
+from esp32sock.simulator.firmware.commands.registry import command
+from esp32sock.simulator.firmware.results import CommandRefused, refuse_if
 
 if TYPE_CHECKING:
+    from esp32sock.simulator.firmware.commands.call import Call
     from esp32sock.simulator.firmware.link import Link
 
 
@@ -75,7 +76,7 @@ def status(call: Call) -> int:
 def describe(call: Call, link: Link) -> str:
     kind = call.profile.tcpip.ssl_shown_as if link.kind == "SSL" else link.kind
     address, port = link.address, link.port
-    if not link.is_stream and call.firmware.inbound.is_passive(link):
+    if not link.is_stream and call.firmware.table.is_passive(link):
         address, port = link.named  # stays at what CIPSTART said (at-dialects 7.1)
     return f'{link.link_id},"{kind}","{address}",{port},{link.local_port},{int(link.accepted)}'
 
@@ -110,7 +111,7 @@ def ipv6(call: Call) -> None:
     """
     call.state.ipv6 = read_switch(call)
     if call.state.store:
-        call.firmware.nvs.set("ipv6", call.state.ipv6)
+        call.board.nvs.set("ipv6", call.state.ipv6)
 
 
 @command("CIFSR", "t")

@@ -4,8 +4,13 @@ and manufacturing.py.
 
 from __future__ import annotations
 
-from esp32sock.simulator.firmware.commands.registry import Call, command
-from esp32sock.simulator.firmware.commands.results import failed
+from typing import TYPE_CHECKING
+
+from esp32sock.simulator.firmware.commands.registry import command
+from esp32sock.simulator.firmware.results import failed
+
+if TYPE_CHECKING:
+    from esp32sock.simulator.firmware.commands.call import Call
 
 
 @command("SYSLOG", "q")
@@ -49,14 +54,14 @@ def messages(call: Call) -> None:
 @command("SYSTIMESTAMP", "q")
 def timestamp_query(call: Call) -> None:
     """Seconds of the clock, which starts at 0 with the chip (observed 2.0, 4.1)."""
-    call.say_open(f"+SYSTIMESTAMP:{int(call.firmware.clock())}")
+    call.say_open(f"+SYSTIMESTAMP:{int(call.board.clock())}")
 
 
 @command("SYSTIMESTAMP", "s")
 def timestamp(call: Call) -> None:
     """At-dialects 5: lets a host set the clock."""
     call.arguments.expect(1, 1)
-    call.firmware.set_clock(call.arguments.integer(0, (1 << 31) - 1))
+    call.board.set_clock(call.arguments.integer(0, (1 << 31) - 1))
 
 
 POWER_LEVELS = (34, 44, 52, 56, 60, 66, 72, 78)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from esp32sock.simulator.firmware.commands.registry import Call, command
+from typing import TYPE_CHECKING
+
+from esp32sock.simulator.firmware.commands.registry import command
 from esp32sock.simulator.firmware.link import ALL_LINKS, LINK_COUNT
 from esp32sock.simulator.firmware.state_tcpip import TcpOptions
+
+if TYPE_CHECKING:
+    from esp32sock.simulator.firmware.commands.call import Call
 
 LINGER_S = (-1, 32767)
 SEND_TIMEOUT_MS = (0, 0x7FFFFFFF)
@@ -41,4 +46,4 @@ def set_options(call: Call) -> None:
     for link_id in chosen:
         state.tcp_options[link_id] = options
         if state.store:
-            call.firmware.nvs.set(f"tcp_{link_id}", options)
+            call.board.nvs.set(f"tcp_{link_id}", options)

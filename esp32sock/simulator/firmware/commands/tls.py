@@ -1,4 +1,4 @@
-"""SSL links: how they are configured, and what they need (at-dialects 7.4, 7.11)."""
+"""AT+CIPSSLC...: how SSL links are configured (at-dialects 7.4, 7.11)."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ import re
 from typing import TYPE_CHECKING
 
 from esp32sock.simulator.firmware.commands.ciphers import CIPHERS
-from esp32sock.simulator.firmware.commands.manufacturing import slot
 from esp32sock.simulator.firmware.commands.params import decode, encode
-from esp32sock.simulator.firmware.commands.registry import Call, command
-from esp32sock.simulator.firmware.commands.results import CommandRefused, refuse_if
+from esp32sock.simulator.firmware.commands.registry import command
 from esp32sock.simulator.firmware.link import ALL_LINKS, LINK_COUNT
-from esp32sock.simulator.firmware.links import SSL_LINK_BYTES
-from esp32sock.simulator.network.api import Tls
+from esp32sock.simulator.firmware.results import refuse_if
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from esp32sock.simulator.firmware.firmware import Firmware
+    from esp32sock.simulator.firmware.commands.call import Call
     from esp32sock.simulator.firmware.state_tcpip import SslOptions
 
 NAME_BYTES = 64
@@ -25,70 +22,6 @@ PSK_BYTES = 32
 """At-dialects 9."""
 
 _HEX = re.compile(r"([0-9a-fA-F]{2})+\Z")
-
-OWN_CERTIFICATE = 1
-VERIFY_PEER = 2
-"""Bits of the first number of CIPSSLCCONF."""
-
-
-def has_room_for_ssl(firmware: Firmware) -> bool:
-    """One SSL link up to 2.0; then what the heap holds (at-dialects 9)."""
-    limit = firmware.profile.tcpip.ssl_links
-    if limit is not None:
-        return sum(link.is_secure for link in firmware.links.all()) < limit
-    free = int(firmware.profile.free_ram.split(",")[0])
-    return free - firmware.links.heap_bytes() >= SSL_LINK_BYTES
-
-
-def client_security(call: Call, link_id: int) -> Tls:
-    """What CIPSTART secures a link with; raises Refusal if a slot is empty, behind a line of its own from
-    1.1.1 on.
-    """
-    firmware = call.firmware
-    options = firmware.state.ssl_options[link_id]
-    if options.auth & OWN_CERTIFICATE:
-        _need(call, slot(firmware, "client_cert", options.pki), "NO CERT FOUND")
-        _need(call, slot(firmware, "client_key", options.pki), "NO PRVT_KEY FOUND")
-    if options.auth & VERIFY_PEER:
-        _need(call, slot(firmware, "client_ca", options.ca), "NO CA FOUND")
-    return security_of(firmware, link_id)
-
-
-def _need(call: Call, text: str, line: str) -> None:
-    if not text:
-        if call.profile.tcpip.tells_empty_slots:
-            call.say(line)
-        raise CommandRefused
-
-
-def security_of(firmware: Firmware, link_id: int) -> Tls:
-    options = firmware.state.ssl_options[link_id]
-    own = ""
-    if options.auth & OWN_CERTIFICATE:
-        own = slot(firmware, "client_cert", options.pki) + slot(firmware, "client_key", options.pki)
-    return Tls(
-        server_name=options.server_name or None,
-        common_name=options.common_name or None,
-        verify=bool(options.auth & VERIFY_PEER),
-        authorities=slot(firmware, "client_ca", options.ca) if options.auth & VERIFY_PEER else "",
-        certificate=own,
-        alpn=options.alpn,
-        ciphers=options.ciphers,
-        psk=options.psk,
-        now_s=firmware.clock(),
-    )
-
-
-def server_security(firmware: Firmware, ca: int) -> Tls:
-    return Tls(
-        verify=bool(ca),
-        authorities=slot(firmware, "server_ca", 0) if ca else "",
-        certificate=slot(firmware, "server_cert", 0) + slot(firmware, "server_key", 0),
-        now_s=firmware.clock(),
-    )
-
-
-# Commands
 
 
 def _read_links(call: Call) -> range:
@@ -140,7 +73,7 @@ def configuration(call: Call) -> None:
         options = call.state.ssl_options[link_id]
         options.auth, options.pki, options.ca = auth, pki, ca
         if call.state.store:
-            call.firmware.nvs.set(f"ssl_{link_id}", (auth, pki, ca))
+            call.board.nvs.set(f"ssl_{link_id}", (auth, pki, ca))
 
 
 @command("CIPSSLCCN", "q")

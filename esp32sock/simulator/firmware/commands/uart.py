@@ -8,11 +8,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from esp32sock.simulator.firmware.commands.registry import Call, command
+from esp32sock.simulator.firmware.commands.registry import command
 from esp32sock.simulator.serial.uart import UartSettings, real_baud
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from esp32sock.simulator.firmware.commands.call import Call
 
 BAUD_RANGE = (80, 5_000_000)
 """V1.0 3.2.7."""
@@ -27,7 +29,7 @@ def uart_answer(name: str, settings: UartSettings, baud: int) -> str:
 @command("UART_CUR", "q")
 def uart_query(call: Call) -> None:
     """Reads the divider back: 115201 (observed 1.0, 2.0, 4.1); a parity reads as 0 (sweep of UART)."""
-    settings = call.firmware.uart.settings
+    settings = call.board.uart.settings
     rest = (settings.data_bits, settings.stop_bits, 0, settings.flow_control)
     call.say(f"+{call.name}:{real_baud(settings.baud)},{','.join(map(str, rest))}")
 
@@ -35,7 +37,7 @@ def uart_query(call: Call) -> None:
 @command("UART_DEF", "q")
 def uart_stored_query(call: Call) -> None:
     """What is stored, exactly (observed 1.0, 2.0, 4.1)."""
-    settings = call.firmware.stored_uart()
+    settings = call.board.stored_uart()
     call.say(uart_answer(call.name, settings, settings.baud))
 
 
@@ -53,7 +55,7 @@ def read_uart(call: Call) -> UartSettings:
 
 def apply_uart(call: Call, settings: UartSettings) -> Callable[[], None]:
     """OK goes out at the old speed, then the new one holds (at-dialects 2)."""
-    return partial(call.firmware.uart.change_after_output, settings)
+    return partial(call.board.uart.change_after_output, settings)
 
 
 @command("UART_CUR", "s")
@@ -67,5 +69,5 @@ def uart_current(call: Call) -> None:
 def uart_default(call: Call) -> None:
     """V1.0 3.2.7, 3.2.9: also stored."""
     settings = read_uart(call)
-    call.firmware.nvs.set("uart", settings)
+    call.board.nvs.set("uart", settings)
     call.after(apply_uart(call, settings))

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from esp32sock.simulator.firmware.commands.registry import Call, command
-from esp32sock.simulator.firmware.commands.results import CommandRefused, refuse_if
+from typing import TYPE_CHECKING
+
+from esp32sock.simulator.firmware.commands.registry import command
+from esp32sock.simulator.firmware.results import CommandRefused, refuse_if
+
+if TYPE_CHECKING:
+    from esp32sock.simulator.firmware.commands.call import Call
 
 STEP_S = 1.0
 DOWNLOAD_S = 20.0
@@ -29,14 +34,14 @@ async def update(call: Call) -> None:
         arguments.integer(0, 1, default=0)
     firmware = call.firmware
     refuse_if(not firmware.station.has_address)
-    version = await firmware.questions.ask_update()
+    version = await firmware.requests.ask_update()
     if version is None:
         raise CommandRefused
-    triggers = firmware.faults.triggers
+    triggers = firmware.board.faults.triggers
     fault = triggers.hit("update-fail") if triggers is not None else None
     for step, pause_s in enumerate((STEP_S, STEP_S, STEP_S, DOWNLOAD_S), 1):
         call.say(f"+CIPUPDATE:{step}")
-        await firmware.kernel.sleep(pause_s)
+        await firmware.board.kernel.sleep(pause_s)
         refuse_if(fault is not None and step == fault.value)
     call.after(firmware.restart_soon)
 
@@ -44,9 +49,9 @@ async def update(call: Call) -> None:
 @command("CIPFWVER", "q")
 async def version_query(call: Call) -> None:
     """What the update server has (observed 4.1: ERROR without one)."""
-    version = await call.firmware.questions.ask_update() if call.firmware.station.has_address else None
+    version = await call.firmware.requests.ask_update() if call.firmware.station.has_address else None
     if version is None and call.profile.offered_version_hangs:
-        await call.firmware.kernel.promise()
+        await call.board.kernel.promise()
     if version is None:
         raise CommandRefused
     call.say(f'+CIPFWVER:"{version}"')

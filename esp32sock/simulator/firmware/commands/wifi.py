@@ -5,17 +5,22 @@ Scans, addresses, the SoftAP and SmartConfig have files of their own.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from esp32sock.simulator.firmware.commands.addresses import is_mac
 from esp32sock.simulator.firmware.commands.params import quote
-from esp32sock.simulator.firmware.commands.registry import Call, command
-from esp32sock.simulator.firmware.commands.results import (
+from esp32sock.simulator.firmware.commands.registry import command
+from esp32sock.simulator.firmware.commands.scanning import COUNTRY
+from esp32sock.simulator.firmware.results import (
     CommandRefused,
     Result,
     failed,
     too_long,
     wrong_count,
 )
-from esp32sock.simulator.firmware.commands.scanning import COUNTRY
+
+if TYPE_CHECKING:
+    from esp32sock.simulator.firmware.commands.call import Call
 
 SSID_BYTES = 32
 PASSWORD_BYTES = 64
@@ -67,7 +72,7 @@ def access_point_query(call: Call) -> None:
             call.say(call.profile.no_access_point_line)
         return
     fields = [quote(access_point.ssid), quote(access_point.bssid), str(access_point.channel)]
-    fields.append(str(firmware.radio.rssi_dbm(access_point)))
+    fields.append(str(firmware.board.radio.rssi_dbm(access_point)))
     fields += _join_options(call)
     call.say("+CWJAP:" + ",".join(fields[: call.profile.cwjap_fields]))
 
@@ -79,7 +84,7 @@ JOIN_OPTIONS = ("pci", "reconnect", "listen", "scan", "pmf")
 def _join_options(call: Call) -> list[str]:
     """As set by CWJAP, or the defaults of the firmware."""
     defaults = call.profile.join_defaults
-    memory = call.firmware.memory
+    memory = call.memory
     return [
         str(memory.get(f"join_{name}", value)) for name, value in zip(JOIN_OPTIONS, defaults, strict=True)
     ]
@@ -88,7 +93,7 @@ def _join_options(call: Call) -> list[str]:
 @command("CWJAP", "e")
 async def join_again(call: Call) -> Result | None:
     """From 2.2 on: join what is stored (at-dialects 6)."""
-    memory = call.firmware.memory
+    memory = call.memory
     ssid = memory.get("ssid", "")
     if not ssid:
         raise failed()
@@ -124,7 +129,7 @@ async def join(call: Call) -> Result | None:
     result = await _join(call, ssid, password, bssid, refuse_open=bool(pci), within_s=within_s)
     if interval_s is not None:
         reconnect = interval_s
-        _, repeats = call.firmware.memory.get("reconnect", (1, 0))
+        _, repeats = call.memory.get("reconnect", (1, 0))
         call.remember("reconnect", (interval_s, repeats))  # the same setting as CWRECONNCFG's: a guess
     shown = (pci, reconnect, 0 if profile.hides_listen_interval else listen, scan, pmf)
     for name, value in zip(JOIN_OPTIONS, shown, strict=True):
@@ -180,7 +185,7 @@ def leave_network(call: Call) -> None:
 @command("CWSTATE", "q")
 def wifi_state(call: Call) -> None:
     """At-dialects 6: 0 not started, 1 associated, 2 got an address, 3 connecting, 4 disconnected."""
-    station, memory = call.firmware.station, call.firmware.memory
+    station, memory = call.firmware.station, call.memory
     access_point = station.access_point
     if access_point is not None:
         ssid = access_point.ssid
@@ -196,7 +201,7 @@ def wifi_state(call: Call) -> None:
 @command("CWRECONNCFG", "q")
 def reconnect_query(call: Call) -> None:
     """`1,0` as shipped (observed 4.1)."""
-    interval, repeats = call.firmware.memory.get("reconnect", (1, 0))
+    interval, repeats = call.memory.get("reconnect", (1, 0))
     call.say(f"+CWRECONNCFG:{interval},{repeats}")
 
 
@@ -219,13 +224,13 @@ def auto_connect(call: Call) -> None:
     """V1.0 4.2.10; always stored (at-dialects 6)."""
     call.arguments.expect(1, 1)
     call.state.auto_connect = bool(call.arguments.integer(0, 1))
-    call.firmware.memory.set("auto_connect", call.state.auto_connect, store=True)
+    call.memory.set("auto_connect", call.state.auto_connect, store=True)
 
 
 @command("CWHOSTNAME", "q")
 def host_name_query(call: Call) -> None:
     """Observed 1.0, 2.0, 4.1: `espressif` as shipped, no quotes."""
-    call.say(f"+CWHOSTNAME:{call.state.host_name or call.firmware.settings.identity.host_name}")
+    call.say(f"+CWHOSTNAME:{call.state.host_name or call.board.settings.identity.host_name}")
 
 
 @command("CWHOSTNAME", "s")
@@ -243,7 +248,7 @@ def host_name(call: Call) -> None:
 @command("CWCOUNTRY", "q")
 def country_query(call: Call) -> None:
     """Observed 4.1, 4.2."""
-    policy, code, start, count = call.firmware.memory.get("country", COUNTRY)
+    policy, code, start, count = call.memory.get("country", COUNTRY)
     call.say(f"+CWCOUNTRY:{policy},{quote(code)},{start},{count}")
 
 

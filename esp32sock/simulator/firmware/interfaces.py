@@ -1,0 +1,49 @@
+"""The network interfaces of the module: the station and the SoftAP, and which addresses are its own."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING
+
+from esp32sock.simulator.firmware.subnets import SOFTAP_SUBNET
+from esp32sock.simulator.network.api import ITSELF
+
+if TYPE_CHECKING:
+    from esp32sock.simulator.environment.radio import Subnet
+    from esp32sock.simulator.firmware.board import Board
+    from esp32sock.simulator.firmware.station import Station
+
+
+class Interfaces:
+    """Both interfaces together."""
+
+    def __init__(self, board: Board, station: Station) -> None:
+        self._board = board
+        self.station = station
+
+    @property
+    def have_network(self) -> bool:
+        """Whether a link can be opened: joined with an address, or a SoftAP (sweep of CIPSTART, 2.0)."""
+        return self.station.has_address or self._board.state.softap
+
+    @property
+    def softap_subnet(self) -> Subnet:
+        """The subnet of the SoftAP, switched on or not: AT+CIPAP."""
+        return self._board.memory.get("softap_subnet", SOFTAP_SUBNET)
+
+    def own_addresses(self) -> set[str]:
+        """What leads to the module itself."""
+        own = {ITSELF}
+        if self.station.has_address:
+            own.add(self.station.address)
+        if self._board.state.softap:
+            own.add(self.softap_subnet.address)
+        return own
+
+    def is_at_softap(self, address: str) -> bool:
+        """Whether an address belongs to the network of our SoftAP."""
+        if not self._board.state.softap:
+            return False
+        subnet = self.softap_subnet
+        network = IPv4Network(f"{subnet.address}/{subnet.netmask}", strict=False)
+        return IPv4Address(address) in network
