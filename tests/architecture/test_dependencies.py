@@ -46,7 +46,7 @@ ALSO_ROOMS = {"cli": {"simulator"}}
 
 # Rooms that helpers of issue 9 are still at work on: an import to the left, a circle.
 IMPORTS_PENDING = {"front", "shims", "_speedups"}
-CIRCLES_PENDING = {"net", "simulator"}
+CIRCLES_PENDING = {"net"}
 
 # What lies below the engine knows no clock, no thread and no input or output.
 SANS_IO_ROOMS = {"at", "_speedups"}
