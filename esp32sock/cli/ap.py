@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from esp32sock.at.commands import addresses, dhcp, softap, wifi
 from esp32sock.at.commands.scan import Encryption
 from esp32sock.cli.common import UsageError, add_subcommand, add_subparsers, keep_settings
-from esp32sock.cli.output import print_fields, print_result, printable, table, word
+from esp32sock.cli.output import member_name, print_fields, print_result, printable, table
 from esp32sock.cli.wifi import password_for
 
 if TYPE_CHECKING:
@@ -28,21 +28,27 @@ WITHOUT_SOFTAP = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "The module's own access point, to which others come."
+    parser.description = "Control the module's own access point (SoftAP)."
     commands = add_subparsers(parser)
     starting = add_subcommand(commands, "start", start, "turn the access point on", stores=True)
-    starting.add_argument("ssid", help="its name")
-    starting.add_argument("--no-password", action="store_true", help="without a password")
-    starting.add_argument("--channel", type=int, default=1, help="1 to 13 (%(default)s)")
-    starting.add_argument("--stations", type=int, default=4, help="how many may come, 1 to 10 (%(default)s)")
-    starting.add_argument("--hidden", action="store_true", help="do not tell the name")
+    starting.add_argument("ssid", help="name of the access point")
+    starting.add_argument("--no-password", action="store_true", help="let stations join without a password")
+    starting.add_argument("--channel", type=int, default=1, help="1 to 13 (default: %(default)s)")
+    starting.add_argument(
+        "--stations", type=int, default=4, help="maximum number of stations, 1 to 10 (default: %(default)s)"
+    )
+    starting.add_argument("--hidden", action="store_true", help="do not broadcast the name")
     add_subcommand(commands, "stop", stop, "turn the access point off", stores=True)
-    add_subcommand(commands, "stations", stations, "list the stations at the access point")
-    leases = add_subcommand(commands, "dhcp", leases_of, "the addresses that stations get", stores=True)
-    leases.add_argument("first", type=IPv4Address, nargs="?", help="the first address to give")
-    leases.add_argument("last", type=IPv4Address, nargs="?", help="the last")
-    leases.add_argument("--minutes", type=int, default=120, help="how long they keep one (%(default)s)")
-    leases.add_argument("--usual", action="store_true", help="take the firmware's own range again")
+    add_subcommand(commands, "stations", stations, "list the stations that have joined")
+    leases = add_subcommand(
+        commands, "dhcp", leases_of, "show or set the range of addresses for stations", stores=True
+    )
+    leases.add_argument("first", type=IPv4Address, nargs="?", help="first address of the range")
+    leases.add_argument("last", type=IPv4Address, nargs="?", help="last address of the range")
+    leases.add_argument(
+        "--minutes", type=int, default=120, help="lease time in minutes (default: %(default)s)"
+    )
+    leases.add_argument("--default", action="store_true", help="use the firmware's default range")
 
 
 async def start(session: ManagementSession, arguments: argparse.Namespace) -> None:
@@ -52,7 +58,7 @@ async def start(session: ManagementSession, arguments: argparse.Namespace) -> No
         arguments.ssid, password, arguments.channel, encryption, arguments.stations, arguments.hidden
     )
     command = softap.SetSoftAp(wanted)
-    command.line(session.firmware)  # what cannot be sent is refused before anything is changed
+    command.line(session.firmware)  # raises for a wrong argument before any setting changes
     await keep_settings(session, arguments)
     mode = await session.execute(wifi.Mode())
     if mode in WITH_SOFTAP:
@@ -69,7 +75,7 @@ async def start(session: ManagementSession, arguments: argparse.Namespace) -> No
     pairs = {
         "SSID": printable(wanted.ssid),
         "channel": wanted.channel,
-        "encryption": word(encryption),
+        "encryption": member_name(encryption),
         "address": subnet and subnet.address,
     }
     print_result(arguments, data, lambda: print_fields(pairs))
@@ -96,11 +102,11 @@ async def stations(session: ManagementSession, arguments: argparse.Namespace) ->
 
 
 async def leases_of(session: ManagementSession, arguments: argparse.Namespace) -> None:
-    if arguments.usual or arguments.first is not None:
-        if (arguments.first is None) != (arguments.last is None) or (arguments.usual and arguments.first):
-            raise UsageError("give the first and the last address, or --usual")
+    if arguments.default or arguments.first is not None:
+        if (arguments.first is None) != (arguments.last is None) or (arguments.default and arguments.first):
+            raise UsageError("give both the first and the last address, or --default")
         duration = timedelta(minutes=arguments.minutes)
-        leases = None if arguments.usual else dhcp.Leases(duration, arguments.first, arguments.last)
+        leases = None if arguments.default else dhcp.Leases(duration, arguments.first, arguments.last)
         command = dhcp.SetDhcpServer(leases)
         command.line(session.firmware)
         await keep_settings(session, arguments)
@@ -110,5 +116,5 @@ async def leases_of(session: ManagementSession, arguments: argparse.Namespace) -
 
 def present_leases(arguments: argparse.Namespace, leases: dhcp.Leases) -> None:
     minutes = leases.duration // timedelta(minutes=1)
-    pairs = {"range": f"{leases.first} to {leases.last}", "for": f"{minutes} minutes"}
+    pairs = {"range": f"{leases.first} to {leases.last}", "lease time": f"{minutes} minutes"}
     print_result(arguments, leases, lambda: print_fields(pairs))

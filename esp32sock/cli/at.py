@@ -1,7 +1,7 @@
-"""`esp32sock at`: a console for AT commands, with history, completion and what the module says unasked.
+"""`esp32sock at`: send AT commands from arguments, a pipe, or a console with history and completion.
 
-At a terminal the main thread waits at the prompt, where readline and Ctrl-C are at home; the talk with the
-module runs in a thread of its own and prints above the prompt. Passwords are neither remembered nor shown.
+The console runs in the main thread, because readline and Ctrl-C need it. The session with the module runs in
+another thread, which prints unsolicited results above the prompt. Passwords are neither stored nor shown.
 """
 
 from __future__ import annotations
@@ -39,15 +39,13 @@ PROMPT = "AT> "
 HISTORY_LINES = 1000
 
 NOT_LINES = {
-    re.compile(
-        r"AT\+CIPSEND(EX|L)?(=(?!\?).*)?", re.IGNORECASE
-    ): "what follows its prompt is payload and not "
-    "a line: use `esp32sock get`, `put` or `passthrough`, or a program with sockets",
+    re.compile(r"AT\+CIPSEND(EX|L)?(=(?!\?).*)?", re.IGNORECASE): "payload follows its "
+    "prompt; use `esp32sock get`, `put` or `passthrough`, or a program with sockets",
     re.compile(
         r"AT\+UART(_CUR|_DEF)?=(?!\?).*", re.IGNORECASE
-    ): "the port would stay at the old settings: use `esp32sock uart`",
+    ): "this machine's port would keep the old settings; use `esp32sock uart`",
 }
-"""Lines that a console cannot say, and what can."""
+"""Commands that the console cannot send, and what to use instead."""
 
 WIFI = {
     Wifi.CONNECTED: "WIFI CONNECTED",
@@ -58,7 +56,7 @@ WIFI = {
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One command line and its answer."""
+    """The reply to one command: its final result and the lines before it."""
 
     command: str
     result: str
@@ -67,32 +65,34 @@ class Reply:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Say AT commands to the module: those on the command line, those of a pipe, or at a prompt with "
-        "history and completion."
+        "Send AT commands to the module and print the replies. The commands come from the arguments, from a "
+        "pipe (one per line), or from a prompt with history and completion."
     )
     add_options(parser)
-    parser.add_argument("commands", nargs="*", metavar="COMMAND", help="like AT+GMR; the AT+ may be left out")
+    parser.add_argument(
+        "commands", nargs="*", metavar="COMMAND", help="for example AT+GMR; AT+ may be omitted"
+    )
     parser.set_defaults(run=lambda arguments: handle_errors(lambda: run(arguments)))
 
 
 def run(arguments: argparse.Namespace) -> int | None:
     if not arguments.commands and sys.stdin.isatty():
         if arguments.json:
-            raise UsageError("--json is for commands on the command line or in a pipe")
+            raise UsageError("--json needs the commands as arguments or in a pipe")
         with in_background(arguments) as session:
             Console(session).run()
         return None
     lines = arguments.commands or [line for line in map(str.strip, sys.stdin) if line]
-    commands = [written(line) for line in lines]
+    commands = [command_line(line) for line in lines]
     with in_background(arguments) as session:
-        said = [say(session, arguments, command) for command in commands]
+        replies = [send(session, arguments, command) for command in commands]
     if arguments.json:
-        print_result(arguments, {"commands": said}, lambda: None)
-    return FAILED if any(one.result != "OK" for one in said) else None
+        print_result(arguments, {"commands": replies}, lambda: None)
+    return FAILED if any(reply.result != "OK" for reply in replies) else None
 
 
-def written(line: str) -> str:
-    """A whole command line: `gmr` is AT+GMR. UsageError for what is none, or can only be said elsewhere."""
+def command_line(line: str) -> str:
+    """The complete command for a line: `gmr` becomes AT+gmr. UsageError for one in NOT_LINES."""
     text = line.strip()
     if text[:2].upper() != "AT" or re.fullmatch(r"AT[A-Z]{2,}.*", text, re.IGNORECASE):
         text = f"AT+{text}"
@@ -102,26 +102,26 @@ def written(line: str) -> str:
     return text
 
 
-def say(session: BackgroundTalk, arguments: argparse.Namespace, command: str) -> Reply:
-    """Execute one and print its answer as it is, unless JSON is wanted."""
-    answer = session.say(command)
+def send(session: BackgroundSession, arguments: argparse.Namespace, command: str) -> Reply:
+    """Execute one command; its reply is printed unless JSON is wanted."""
+    reply = session.send(command)
     if not arguments.json:
-        print(*map(printable, answer.lines), answer.result, sep="\n")
-    return answer
+        print(*map(printable, reply.lines), reply.result, sep="\n")
+    return reply
 
 
-class BackgroundTalk:
-    """A talk in another thread."""
+class BackgroundSession:
+    """A management session that runs in another thread."""
 
     def __init__(self, session: ManagementSession, token: trio.lowlevel.TrioToken) -> None:
         self._session = session
         self._token = token
-        self._heard = False
+        self._reporting = False
         self.completions = sorted({entry.written for entry in CATALOGUE if entry.exists_in(session.firmware)})
         self.firmware = str(session.firmware)
 
-    def say(self, command: str) -> Reply:
-        """Blocks for the answer; PortError when the port is lost."""
+    def send(self, command: str) -> Reply:
+        """Execute a command and wait for its reply; PortError when the port is lost."""
         shown = redacted(command.encode())
         raw = (Raw if shown == command.encode() else SecretRaw)(command.encode())
         try:
@@ -132,30 +132,28 @@ class BackgroundTalk:
         return Reply(shown.decode(), "OK", _texts(lines))
 
     async def _execute(self, raw: Raw) -> list[bytes]:
-        """The answer, once everything that the module said before it has been told."""
+        """The reply lines. Events that came before them have been printed when this returns."""
         try:
             return await self._session.execute(raw)
         finally:
-            for _ in range(
-                2
-            ):  # one that is handed over needs a turn to be told, and it may be the first of many
+            for _ in range(2):  # an event in transfer needs one more checkpoint, and others may follow it
                 await trio.lowlevel.checkpoint()
-                while self._session.events.statistics().current_buffer_used and self._heard:
+                while self._session.events.statistics().current_buffer_used and self._reporting:
                     await trio.lowlevel.checkpoint()
 
-    def listen(self, console: Console) -> None:
-        """Have the console print what is said unasked."""
-        self._token.run_sync_soon(self._spawn, console)
+    def report_to(self, console: Console) -> None:
+        """Have the console print unsolicited results."""
+        self._token.run_sync_soon(self._start_reporting, console)
 
-    def _spawn(self, console: Console) -> None:
-        self._heard = True
-        trio.lowlevel.spawn_system_task(self._hear, console)
+    def _start_reporting(self, console: Console) -> None:
+        self._reporting = True
+        trio.lowlevel.spawn_system_task(self._report, console)
 
-    async def _hear(self, console: Console) -> None:
+    async def _report(self, console: Console) -> None:
         async for event in self._session.events:
             text = report(event)
             if text is not None:
-                console.above(text)
+                console.print_above(text)
 
 
 def _texts(lines: Sequence[bytes]) -> tuple[str, ...]:
@@ -163,7 +161,7 @@ def _texts(lines: Sequence[bytes]) -> tuple[str, ...]:
 
 
 def report(event: Event) -> str | None:
-    """An event in the words of the module."""
+    """The line that the module printed for an event; None for an event without one."""
     match event:
         case WifiChanged():
             return WIFI[event.state]
@@ -179,10 +177,10 @@ def report(event: Event) -> str | None:
 
 
 @contextmanager
-def in_background(arguments: argparse.Namespace) -> Iterator[BackgroundTalk]:
-    """Find the module from a thread of its own, which ends with the block."""
+def in_background(arguments: argparse.Namespace) -> Iterator[BackgroundSession]:
+    """Open the module in another thread, which ends with the block."""
     entered: Future[trio.lowlevel.TrioToken] = Future()
-    started: Future[BackgroundTalk] = Future()
+    started: Future[BackgroundSession] = Future()
     scope = trio.CancelScope()
 
     async def run() -> None:
@@ -190,7 +188,7 @@ def in_background(arguments: argparse.Namespace) -> Iterator[BackgroundTalk]:
         entered.set_result(token)
         with scope:
             async with open_module(arguments) as session:
-                started.set_result(BackgroundTalk(session, token))
+                started.set_result(BackgroundSession(session, token))
                 await trio.sleep_forever()
 
     def main() -> None:
@@ -211,21 +209,23 @@ def in_background(arguments: argparse.Namespace) -> Iterator[BackgroundTalk]:
 
 
 class Console:
-    """The prompt."""
+    """The interactive prompt."""
 
-    def __init__(self, session: BackgroundTalk) -> None:
+    def __init__(self, session: BackgroundSession) -> None:
         self._session = session
         self._waiting = False
-        """Whether the prompt stands at the cursor."""
+        """Whether the cursor is at the prompt."""
 
     def run(self) -> None:
-        """Until the end of input, or `quit`."""
-        print(f"{self._session.firmware}\nTab completes, the arrows remember, `quit` or Ctrl-D leaves.")
-        self._session.listen(self)
+        """Execute lines until the end of input, `quit` or `exit`."""
+        print(
+            f"{self._session.firmware}\nTab completes, arrow keys show earlier lines, `quit` or Ctrl-D ends."
+        )
+        self._session.report_to(self)
         with history(), completing(self._session.completions):
             while (line := self._read()) not in (None, "quit", "exit"):
                 if line:
-                    self._obey(line)
+                    self._execute(line)
 
     def _read(self) -> str | None:
         self._waiting = True
@@ -240,22 +240,22 @@ class Console:
         finally:
             self._waiting = False
 
-    def _obey(self, line: str) -> None:
+    def _execute(self, line: str) -> None:
         try:
-            command = written(line)
+            command = command_line(line)
             if redacted(command.encode()) == command.encode():
                 readline.add_history(line)
-            answer = self._session.say(command)
+            reply = self._session.send(command)
         except (UsageError, ValueError, Error) as error:
             print(error)
             return
         except KeyboardInterrupt:
-            print("\nit goes on in the module; its answer is not waited for")
+            print("\nthe module still executes the command; its reply is ignored")
             return
-        print(*map(printable, answer.lines), answer.result, sep="\n")
+        print(*map(printable, reply.lines), reply.result, sep="\n")
 
-    def above(self, text: str) -> None:
-        """Print over the prompt, and the prompt with what was typed again. Called in the other thread."""
+    def print_above(self, text: str) -> None:
+        """Print a line above the prompt and restore the typed text. The session's thread calls it."""
         if self._waiting:
             sys.stdout.write(f"\r\x1b[K{text}\n{PROMPT}{readline.get_line_buffer()}")
         else:
@@ -265,7 +265,7 @@ class Console:
 
 @contextmanager
 def history() -> Iterator[None]:
-    """The lines of earlier consoles; where they cannot be kept they are not."""
+    """Load the history file and save it at the end; a file that cannot be read or written is ignored."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     path = Path(state) / "esp32sock" / "history"
     readline.set_auto_history(False)
@@ -282,7 +282,7 @@ def history() -> Iterator[None]:
 
 @contextmanager
 def completing(choices: list[str]) -> Iterator[None]:
-    """Tab completes these, in any letter case."""
+    """Tab completes `choices`, in any letter case."""
 
     def complete(text: str, number: int) -> str | None:
         found = [choice for choice in choices if choice.startswith(text.upper())]

@@ -1,4 +1,4 @@
-"""`esp32sock time`: ask the network for the time."""
+"""`esp32sock time`: get the time from a time server."""
 
 from __future__ import annotations
 
@@ -18,16 +18,20 @@ if TYPE_CHECKING:
     from esp32sock.engine.management import ManagementSession
 
 ASK_S = 0.5
-"""Between two questions to the module, while it waits for a time server; by taste."""
+"""Between two queries of the module while it waits for a time server; by taste."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Have the module ask the network for the time, and tell it."
+    parser.description = "Get the time from a time server (SNTP) through the module and print it."
     add_options(parser)
-    parser.add_argument("--zone", type=int, help="hours from UTC, -11 to 13 (as set, or 0)")
-    parser.add_argument("--server", action="append", default=[], help="ask this one; up to three")
     parser.add_argument(
-        "--timeout", type=float, default=20.0, metavar="S", help="give up after so many seconds (%(default)g)"
+        "--zone", type=int, help="hours from UTC, -11 to 13 (default: as set on the module, else 0)"
+    )
+    parser.add_argument(
+        "--server", action="append", default=[], help="time server to ask; may be given up to three times"
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=20.0, metavar="S", help="seconds to wait (default: %(default)g)"
     )
     set_job(parser, job)
 
@@ -51,7 +55,7 @@ async def job(session: ManagementSession, arguments: argparse.Namespace) -> int 
 
 
 async def time_from_server(session: ManagementSession, timeout: float) -> datetime | None:
-    """The time, once a server has told it."""
+    """The time, as soon as a server has answered; None after `timeout` seconds."""
     with trio.move_on_after(timeout):
         while True:
             now = await session.execute(sntp.Time())

@@ -1,4 +1,4 @@
-"""What the words share: options, a module to talk to, and how errors become an exit status."""
+"""What the commands share: options, a session with the module, and the exit status of an error."""
 
 from __future__ import annotations
 
@@ -33,35 +33,37 @@ R = TypeVar("R")
 
 
 class UsageError(Exception):
-    """The words of the command line make no sense."""
+    """The command line is wrong, or a question cannot be asked."""
 
 
 def add_port(parser: argparse.ArgumentParser) -> None:
-    """Where the module is."""
-    parser.add_argument("--port", help=f"serial device, pyserial URL or sim:// (default: {PORT_VARIABLE})")
-    parser.add_argument("--baud", type=int, default=DEFAULT_BAUD, help="the module's rate (%(default)s)")
-    parser.add_argument("--rtscts", action="store_true", help="hardware flow control on the host's side")
+    """The options that say where the module is."""
+    parser.add_argument("--port", help=f"serial device, pyserial URL or sim:// (default: ${PORT_VARIABLE})")
+    parser.add_argument("--baud", type=int, default=DEFAULT_BAUD, help="baud rate (default: %(default)s)")
+    parser.add_argument(
+        "--rtscts", action="store_true", help="use RTS/CTS flow control on this machine's side"
+    )
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print JSON, by the schemas in docs/schemas")
+    parser.add_argument("--json", action="store_true", help="print JSON (schemas: docs/schemas)")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Those of nearly every word."""
+    """The options of nearly every command."""
     add_port(parser)
     add_json(parser)
 
 
 def add_subparsers(parser: argparse.ArgumentParser) -> Subparsers:
-    """A word that has words of its own."""
+    """Give a command subcommands of its own."""
     return parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
 
 def add_subcommand(
     commands: Subparsers, name: str, job: Job, help_: str, *, stores: bool = False
 ) -> argparse.ArgumentParser:
-    """One of them, whose job is to talk to the module."""
+    """Add a subcommand that runs `job` with a session; `stores`: with the option --temporary."""
     parser = commands.add_parser(name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.")
     add_options(parser)
     if stores:
@@ -71,24 +73,24 @@ def add_subcommand(
 
 
 def set_job(parser: argparse.ArgumentParser, job: Job) -> None:
-    """What talks to the module once the words are read."""
+    """The command runs `job` with a session once its arguments are parsed."""
     parser.set_defaults(
         run=lambda arguments: run_with_module(arguments, lambda session: job(session, arguments))
     )
 
 
 def port_from(arguments: argparse.Namespace) -> str:
-    """The port that was named; UsageError when there is none."""
+    """The port from --port or the environment; UsageError if neither names one."""
     port = arguments.port or os.environ.get(PORT_VARIABLE)
     if not port:
-        raise UsageError(f"name a port with --port, or set {PORT_VARIABLE}; `esp32sock ports` lists them")
+        raise UsageError(f"give a port with --port or set {PORT_VARIABLE}; `esp32sock ports` lists the ports")
     return str(port)
 
 
 def run_with_module(
     arguments: argparse.Namespace, job: Callable[[ManagementSession], Awaitable[int | None]]
 ) -> int:
-    """Find the module and do the job with it; the exit status."""
+    """Open the module and run `job` with the session; the exit status."""
 
     async def run() -> int | None:
         async with open_module(arguments) as session:
@@ -99,7 +101,10 @@ def run_with_module(
 
 @asynccontextmanager
 async def open_module(arguments: argparse.Namespace) -> AsyncIterator[ManagementSession]:
-    """The module that `add_port` is about; what `open_management_session` raises, and UsageError."""
+    """A session with the module that the options name.
+
+    Raises what `open_management_session` raises, and UsageError without a port.
+    """
     async with open_management_session(port_from(arguments), arguments.baud) as session:
         if arguments.rtscts:
             session.port.set_rtscts(True)
@@ -107,12 +112,12 @@ async def open_module(arguments: argparse.Namespace) -> AsyncIterator[Management
 
 
 def run_trio(job: Callable[[], Awaitable[R]]) -> R:
-    """Run it under trio; an interrupt arrives where the job itself waits, never amid the dialogue."""
+    """Run `job` under trio. KeyboardInterrupt is raised at a checkpoint of the job, never in the engine."""
     return trio.run(job, restrict_keyboard_interrupt_to_checkpoints=True)
 
 
 def handle_errors(job: Callable[[], int | None]) -> int:
-    """Do it, and say on stderr why not; the exit status."""
+    """Run `job`; an expected error is printed on stderr and becomes the exit status, any other is raised."""
     try:
         return job() or 0
     except BaseException as raised:
@@ -144,13 +149,13 @@ def _status(error: BaseException) -> int | None:
 
 
 def _message(error: BaseException) -> str:
-    if isinstance(error, UnicodeEncodeError):  # its own words are about codecs
-        return "the words of the command line are not valid UTF-8"
+    if isinstance(error, UnicodeEncodeError):  # its own message names a codec only
+        return "an argument is not valid UTF-8"
     return printable(re.sub(r"^\[Errno -?\d+\] ", "", str(error)))
 
 
 def causes(error: BaseException) -> list[BaseException]:
-    """What is inside nested groups, and inside urllib's errors."""
+    """The errors inside nested groups and inside urllib's errors."""
     return [_reason(leaf) for leaf in flatten_group(error)]
 
 
@@ -160,14 +165,16 @@ def _reason(error: BaseException) -> BaseException:
 
 
 def add_storing(parser: argparse.ArgumentParser) -> None:
-    """For words that change settings."""
+    """The option of commands that change settings."""
     parser.add_argument(
-        "--temporary", action="store_true", help="until the next restart only (firmware 2.1 and later)"
+        "--temporary",
+        action="store_true",
+        help="keep the change until the next restart only (firmware 2.1 and later)",
     )
 
 
 async def keep_settings(session: ManagementSession, arguments: argparse.Namespace) -> None:
-    """What is set from here on is stored, or with --temporary is not."""
+    """Store later settings in flash, or not with --temporary, which raises UsageError before 2.1."""
     if session.firmware.has_sysstore:
         await session.execute(basic.StoreSettings(on=not arguments.temporary))
     elif arguments.temporary:
@@ -175,7 +182,7 @@ async def keep_settings(session: ManagementSession, arguments: argparse.Namespac
 
 
 async def execute_if_supported(session: ManagementSession, command: Command[R]) -> R:
-    """Run a command that not every firmware has; the error says which have it."""
+    """Run a command that some firmware lacks; the error then says which versions have it."""
     entries = [entry for entry in CATALOGUE if entry.command is type(command)]
     try:
         return await session.execute(command)
@@ -183,6 +190,6 @@ async def execute_if_supported(session: ManagementSession, command: Command[R]) 
         if entries and not any(entry.exists_in(session.firmware) for entry in entries):
             since = ".".join(map(str, entries[0].since))
             raise Error(
-                f"{command.label} exists from firmware {since} on; this is {session.firmware}"
+                f"{command.label} needs firmware {since} or later; this is {session.firmware}"
             ) from error
         raise

@@ -1,6 +1,6 @@
-"""`esp32sock completion`: a script that makes bash or zsh complete the command line.
+"""`esp32sock completion`: print a script for bash or zsh that completes the command line.
 
-It is written from the parser itself, so it knows every word, option and choice; pressing Tab starts nothing.
+The script is made from the parser, so it has every command, option and choice; Tab does not start Python.
 """
 
 from __future__ import annotations
@@ -13,44 +13,43 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 FILES = frozenset({"FILE", "LINK", "PROGRAM"})
-"""What is called so in the help is a file."""
+"""Metavars of arguments that are files."""
 PORTS = "/dev/ttyUSB* /dev/ttyACM* /dev/serial/by-id/*"
-"""What may be behind --port, as the shell matches it."""
+"""Shell patterns of the serial devices completed after --port."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Behind some words: what may stand there."""
+class Position:
+    """What may follow a sequence of commands."""
 
     path: tuple[str, ...]
-    words: tuple[str, ...]
+    commands: tuple[str, ...]
     options: tuple[str, ...]
     values: dict[str, tuple[str, ...]]
-    """The choices of an option that takes a value; none are given for a free one."""
+    """The choices of each option that takes a value; empty for a free value."""
     file_options: frozenset[str]
     choices: tuple[str, ...]
-    """Of the arguments without a name."""
+    """The choices of positional arguments."""
     takes_files: bool
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Print a script that makes the shell complete words, options and ports. "
-        'For bash put eval "$(esp32sock completion bash)" into ~/.bashrc, for zsh the same with zsh into '
-        "~/.zshrc."
+        "Print a script that completes commands, options and ports in the shell. "
+        'Put eval "$(esp32sock completion bash)" into ~/.bashrc, or the same with zsh into ~/.zshrc.'
     )
-    parser.add_argument("shell", choices=SHELLS, help="whose script")
+    parser.add_argument("shell", choices=SHELLS, help="the shell to print the script for")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    print(SHELLS[arguments.shell](list(places(arguments.full_parser()))), end="")
+    print(SHELLS[arguments.shell](list(positions(arguments.full_parser()))), end="")
     return 0
 
 
-def places(parser: argparse.ArgumentParser, *path: str) -> Iterator[Place]:
-    """This parser, and those of its words."""
-    words: dict[str, argparse.ArgumentParser] = {}
+def positions(parser: argparse.ArgumentParser, *path: str) -> Iterator[Position]:
+    """The position of this parser, and those of its subcommands."""
+    commands: dict[str, argparse.ArgumentParser] = {}
     options: list[str] = []
     values: dict[str, tuple[str, ...]] = {}
     file_options: set[str] = set()
@@ -59,7 +58,7 @@ def places(parser: argparse.ArgumentParser, *path: str) -> Iterator[Place]:
     for action in parser._actions:
         is_file = action.metavar in FILES
         if isinstance(action, argparse._SubParsersAction):
-            words = action.choices
+            commands = action.choices
         elif not action.option_strings:
             choices += map(str, action.choices or ())
             takes_files = takes_files or is_file
@@ -69,11 +68,11 @@ def places(parser: argparse.ArgumentParser, *path: str) -> Iterator[Place]:
                 given = tuple(map(str, action.choices or ()))
                 values |= dict.fromkeys(action.option_strings, given)
                 file_options |= set(action.option_strings) if is_file else set()
-    yield Place(
-        path, tuple(words), tuple(options), values, frozenset(file_options), tuple(choices), takes_files
+    yield Position(
+        path, tuple(commands), tuple(options), values, frozenset(file_options), tuple(choices), takes_files
     )
-    for word, below in words.items():
-        yield from places(below, *path, word)
+    for name, subparser in commands.items():
+        yield from positions(subparser, *path, name)
 
 
 BASH = """\
@@ -109,19 +108,21 @@ complete -F _esp32sock esp32sock
 """
 
 
-def bash(found: Sequence[Place]) -> str:
-    """For bash, and for zsh by its own `bashcompinit`."""
+def bash(found: Sequence[Position]) -> str:
+    """The script for bash; zsh runs it with `bashcompinit`."""
     paths, values, everything = [], [], []
-    for place in found:
-        here = "".join(f" {word}" for word in place.path)
+    for position in found:
+        here = "".join(f" {name}" for name in position.path)
         paths.append(f'"{here}"')
-        for option in place.values.keys() - {"--port"}:
+        for option in position.values.keys() - {"--port"}:
             means = (
-                "files=yes" if option in place.file_options else f'words="{" ".join(place.values[option])}"'
+                "files=yes"
+                if option in position.file_options
+                else f'words="{" ".join(position.values[option])}"'
             )
             values.append(f'        "{here}|{option}") {means} ;;')
-        words, options = " ".join((*place.words, *place.choices)), " ".join(place.options)
-        files = " files=yes" if place.takes_files else ""
+        words, options = " ".join((*position.commands, *position.choices)), " ".join(position.options)
+        files = " files=yes" if position.takes_files else ""
         everything.append(f'                "{here}") words="{words}" options="{options}"{files} ;;')
     return BASH.format(
         paths=" | ".join(paths[1:]),
@@ -131,9 +132,9 @@ def bash(found: Sequence[Place]) -> str:
     )
 
 
-def zsh(found: Sequence[Place]) -> str:
-    """A guess: only bash was tried."""
+def zsh(found: Sequence[Position]) -> str:
+    """The script for zsh; not tested, only bash is."""
     return f"autoload -U +X bashcompinit && bashcompinit\n{bash(found)}"
 
 
-SHELLS: dict[str, Callable[[Sequence[Place]], str]] = {"bash": bash, "zsh": zsh}
+SHELLS: dict[str, Callable[[Sequence[Position]], str]] = {"bash": bash, "zsh": zsh}

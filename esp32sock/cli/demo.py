@@ -1,4 +1,4 @@
-"""`esp32sock demo`: unmodified programs over a simulated module at 115200 baud, and what that looked like."""
+"""`esp32sock demo`: run unmodified programs over a simulated module and show its serial traffic."""
 
 from __future__ import annotations
 
@@ -36,22 +36,24 @@ TRACED = re.compile(r" *[\d.]+ (\S+) +\d+ (.*)")
 LINE_WIDTH = 100
 
 HOST = "10.0.2.2"
-"""What the simulated module calls this machine's 127.0.0.1."""
+"""The address of this machine's 127.0.0.1 in the simulated network."""
 
 PROGRAMS = ("with_urllib.py", "with_requests.py", "with_threads.py")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Run unmodified programs over a simulated module, and show what that looked like on its serial line."
+        "Run unmodified programs over a simulated module and show the traffic of its serial line."
     )
-    parser.add_argument("--baud", type=int, default=DEFAULT_BAUD, help="of that line (%(default)s)")
+    parser.add_argument(
+        "--baud", type=int, default=DEFAULT_BAUD, help="baud rate of that line (default: %(default)s)"
+    )
     parser.set_defaults(run=run)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One thing a program did."""
+    """One transfer of a program."""
 
     what: str
     bytes: int
@@ -60,7 +62,7 @@ class Row:
 
 
 class _Server(BaseHTTPRequestHandler):
-    """Serves bytes that can be checked, and answers an upload with its checksum."""
+    """Serves bytes with their checksum, and answers an upload with its checksum."""
 
     protocol_version = "HTTP/1.1"
 
@@ -80,11 +82,11 @@ class _Server(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *args: object) -> None:
-        """The table says it all."""
+        """Print nothing: the table has the results."""
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """0 when everything arrived as it was sent."""
+    """0 when all data arrived unchanged."""
     print(
         f"esp32sock demo: {BUILD} build; a simulated ESP32 (firmware 2.4) on a pty at {arguments.baud} baud"
     )
@@ -102,16 +104,16 @@ def run(arguments: argparse.Namespace) -> int:
             server.server_close()
         _show(rows, failures, trace.read_text(errors="replace"), arguments.baud / BITS_A_BYTE)
     wrong = failures or len(rows) != 6 or not all(row.right for row in rows)
-    print("something differs: see above" if wrong else "everything arrived as it was sent")
+    print("failed: see above" if wrong else "all data arrived unchanged")
     return 1 if wrong else 0
 
 
 @contextmanager
 def _running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
-    """A process that is waited for whatever happens; `subprocess.run` does not when Ctrl-C comes."""
+    """A process that is ended and waited for in any case; `subprocess.run` does not wait after Ctrl-C."""
     process: subprocess.Popen[Any] | None = None
     try:
-        with _ctrl_c_later():
+        with _ctrl_c_deferred():
             process = subprocess.Popen(command, **options)
         yield process
     finally:
@@ -124,8 +126,8 @@ def _running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[An
 
 
 @contextmanager
-def _ctrl_c_later() -> Iterator[None]:
-    """A process that is just being started is nobody's yet; Ctrl-C waits until it is."""
+def _ctrl_c_deferred() -> Iterator[None]:
+    """Defer Ctrl-C to the end of the block, so that no process starts without an owner that ends it."""
     came: list[object] = []
     before = signal.signal(signal.SIGINT, lambda *_: came.append(None))
     try:
@@ -174,15 +176,15 @@ def _rows(output: str) -> Iterator[Row]:
 
 def _show(rows: list[Row], failures: list[str], trace: str, line_bytes_per_s: float) -> None:
     table = Table(title=f"Over the module (line rate {line_bytes_per_s:.0f} bytes/s each way)")
-    for heading in ("what", "bytes", "seconds", "of the line", ""):
-        table.add_column(heading, justify="left" if heading in ("what", "") else "right")
+    for heading in ("transfer", "bytes", "seconds", "of line rate", ""):
+        table.add_column(heading, justify="left" if heading in ("transfer", "") else "right")
     for row in rows:
         mark = "" if row.right else "WRONG"
         share = row.bytes / row.seconds / line_bytes_per_s
         table.add_row(row.what, f"{row.bytes}", f"{row.seconds:.2f}", f"{share:.0%}", mark)
     console = Console()
     console.print(table)
-    print("What was said on the serial line (excerpt):")
+    print("Traffic of the serial line (excerpt):")
     for line in _excerpt(trace.splitlines()):
         print(f"  {line[:LINE_WIDTH]}{' ...' if len(line) > LINE_WIDTH else ''}")
     for failure in failures:
@@ -190,18 +192,18 @@ def _show(rows: list[Row], failures: list[str], trace: str, line_bytes_per_s: fl
 
 
 def _excerpt(lines: list[str]) -> list[str]:
-    """From the first connection on; what the pacing cut up is put together again."""
+    """The traffic from the first connection on, with the pieces of one direction joined."""
     start = next((i for i, line in enumerate(lines) if "AT+CIPSTART" in line), 0)
-    said: list[tuple[str, str]] = []
+    pieces: list[tuple[str, str]] = []
     for line in lines[start:]:
         match = TRACED.match(line)
         if match is None:
             continue
         direction, text = match.groups()
-        if said and said[-1][0] == direction:
-            said[-1] = (direction, said[-1][1] + text)
+        if pieces and pieces[-1][0] == direction:
+            pieces[-1] = (direction, pieces[-1][1] + text)
         else:
-            said.append((direction, text))
-        if len(said) > EXCERPT_LINES:
+            pieces.append((direction, text))
+        if len(pieces) > EXCERPT_LINES:
             break
-    return [f"{direction}  {text}" for direction, text in said[:EXCERPT_LINES]]
+    return [f"{direction}  {text}" for direction, text in pieces[:EXCERPT_LINES]]

@@ -1,4 +1,4 @@
-"""`esp32sock get`: fetch a URL over the module."""
+"""`esp32sock get`: download a URL through the module."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PIECE_BYTES = 4096
-"""So much at a time: a third of a second at 115200 baud, so that the bar moves; by taste."""
+"""Bytes read at a time: a third of a second at 115200 baud, so that the bar moves; by taste."""
 TIMEOUT_S = 60.0
 SCHEMES = ("http://", "https://")
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One URL fetched or sent."""
+    """A finished download or upload."""
 
     url: str
     status: int
@@ -52,10 +52,10 @@ class Transfer:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Fetch a URL over the module, to stdout or a file."
+    parser.description = "Download a URL through the module, to stdout or a file."
     add_options(parser)
     parser.add_argument("url", help="http:// or https://")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write it there (with --json needed)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write to this file (required with --json)")
     parser.set_defaults(run=run)
 
 
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def fetch(arguments: argparse.Namespace) -> None:
     if arguments.json and arguments.output is None:
-        raise UsageError("--json says how it went: name a file for the page with -o")
+        raise UsageError("--json prints the result on stdout; give a file for the data with -o")
     request = urllib.request.Request(checked_url(arguments.url))
     with over_the_module(arguments), urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
         began = time.monotonic()
@@ -79,18 +79,18 @@ def fetch(arguments: argparse.Namespace) -> None:
 
 def checked_url(url: str) -> str:
     if not url.startswith(SCHEMES):
-        raise UsageError(f"{url!r} is no http:// or https:// URL")
+        raise UsageError(f"{url!r} is not an http:// or https:// URL")
     return url
 
 
 def report(arguments: argparse.Namespace, done: Transfer) -> None:
-    """To programs on stdout; to people on stderr, since stdout may be the page."""
+    """Print JSON on stdout, or a line on stderr, because stdout may hold the downloaded data."""
     print_result(arguments, done, lambda: print(done, file=sys.stderr))
 
 
 @contextmanager
 def over_the_module(arguments: argparse.Namespace) -> Iterator[None]:
-    """Every socket on the module, until what was sent is delivered."""
+    """Sockets use the module inside the block. At its end, sent data is delivered before the port closes."""
     attach(port_from(arguments), baudrate=arguments.baud, rtscts=arguments.rtscts)
     try:
         with patched():
@@ -101,7 +101,7 @@ def over_the_module(arguments: argparse.Namespace) -> Iterator[None]:
 
 @contextmanager
 def writer(path: str | None) -> Iterator[BinaryIO]:
-    """Stdout, or a file that is there only once it is complete."""
+    """Stdout, or a file that exists only after a complete download."""
     if path is None:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
@@ -126,9 +126,9 @@ def copy(source: IO[bytes], output: BinaryIO, advance: Callable[[int], object]) 
 
 @contextmanager
 def bar(arguments: argparse.Namespace, total: int | None) -> Iterator[Callable[[int], object]]:
-    """A bar on a terminal, unless the page goes there too; nothing elsewhere."""
-    page_is_shown = getattr(arguments, "output", "") is None and sys.stdout.isatty()
-    if arguments.json or page_is_shown or not sys.stderr.isatty():
+    """A progress bar on a terminal, unless the data goes to the terminal too; nothing elsewhere."""
+    data_is_shown = getattr(arguments, "output", "") is None and sys.stdout.isatty()
+    if arguments.json or data_is_shown or not sys.stderr.isatty():
         yield lambda count: None
         return
     name = PurePosixPath(urlsplit(arguments.url).path).name or arguments.url

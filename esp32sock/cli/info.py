@@ -1,4 +1,4 @@
-"""`esp32sock info`: what module this is, and how it is set."""
+"""`esp32sock info`: the module's firmware, settings and addresses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from esp32sock.at.commands import basic, tcpip, wifi
 from esp32sock.cli.common import add_options, port_from, run_with_module
-from esp32sock.cli.output import print_fields, print_result, printable, word
+from esp32sock.cli.output import member_name, print_fields, print_result, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What `info` tells."""
+    """The output of `info`."""
 
     port: str
     firmware: str
@@ -70,7 +70,7 @@ def show(info: Info) -> None:
             "chip": info.chip,
             "memory": memory and f"{memory.free_bytes} bytes free",
             "serial": serial and described(serial),
-            "Wi-Fi mode": word(info.wifi_mode).replace("-", " "),
+            "Wi-Fi mode": member_name(info.wifi_mode).replace("-", " "),
             "network": printable(network.ssid) if network else "none",
             "station": " ".join(map(str, filter(None, (own.station_ip, own.station_mac)))) or None,
             "SoftAP": " ".join(map(str, filter(None, (own.softap_ip, own.softap_mac)))) or None,
@@ -83,4 +83,4 @@ def described(serial: basic.UartSettings) -> str:
     """`115201 baud, 8N1, flow control rts`."""
     parity = serial.parity.name[0]
     stop = {1: "1", 2: "1.5", 3: "2"}[serial.stopbits]
-    return f"{serial.baudrate} baud, {serial.databits}{parity}{stop}, flow control {word(serial.flow)}"
+    return f"{serial.baudrate} baud, {serial.databits}{parity}{stop}, flow control {member_name(serial.flow)}"

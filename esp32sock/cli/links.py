@@ -1,4 +1,4 @@
-"""`esp32sock links`: what the module has open."""
+"""`esp32sock links`: the module's open connections."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "List the links that the module has open, and its server; none of them is touched."
+    parser.description = (
+        "List the module's open connections and its listening port. No connection is changed."
+    )
     add_options(parser)
     set_job(parser, job)
 
@@ -34,10 +36,10 @@ async def job(session: ManagementSession, arguments: argparse.Namespace) -> None
         else:
             print("no links")
         if server is not None:
-            print(f"listens on port {server.port} ({server.kind})")
+            print(f"listening on port {server.port} ({server.kind})")
 
     print_result(arguments, {"links": links, "server": server}, show)
 
 
 def opener(link: tcpip.LinkStatus) -> str:
-    return "the other side" if link.accepted else "the module"
+    return "peer" if link.accepted else "module"

@@ -1,4 +1,4 @@
-"""`esp32sock listen`: wait for connections on the module and show what they say."""
+"""`esp32sock listen`: accept connections on a port of the module and print the data that arrives."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ READ_BYTES = 4096
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Listen on a port of the module and show what its clients say, until Ctrl-C. With --json a line a "
-        "happening."
+        "Listen on a port of the module and print the data that clients send, until Ctrl-C. With --json, "
+        "print one line of JSON for each event."
     )
     add_options(parser)
-    parser.add_argument("listen_port", type=int, metavar="PORT", help="the module's port")
-    parser.add_argument("--echo", action="store_true", help="send back what they say")
-    parser.add_argument("--clients", type=int, metavar="N", help="end once so many have come and gone")
+    parser.add_argument("listen_port", type=int, metavar="PORT", help="TCP port of the module")
+    parser.add_argument("--echo", action="store_true", help="send received data back")
+    parser.add_argument("--clients", type=int, metavar="N", help="end after N connections have closed")
     parser.set_defaults(run=run)
 
 
@@ -48,25 +48,25 @@ def serve(arguments: argparse.Namespace) -> None:
 
 
 class _Clients:
-    """The listener and everybody who came."""
+    """The listener and its open connections."""
 
     def __init__(self, arguments: argparse.Namespace, listener: socket.socket) -> None:
         self._arguments = arguments
         self._listener = listener
         self._names: dict[socket.socket, str] = {}
-        self._gone = 0
+        self._closed = 0
 
-    def serve(self, here: str) -> None:
-        self._tell("listening", here)
+    def serve(self, own_address: str) -> None:
+        self._report("listening", own_address)
         with selectors.DefaultSelector() as ready:
             ready.register(self._listener, selectors.EVENT_READ)
             try:
-                while self._gone != self._arguments.clients:
+                while self._closed != self._arguments.clients:
                     for key, _ in ready.select():
                         if key.fileobj is self._listener:
                             self._accept(ready)
                         else:
-                            self._hear(ready, key.fileobj)  # type: ignore[arg-type]
+                            self._read(ready, key.fileobj)  # type: ignore[arg-type]
             finally:
                 for client in self._names:
                     client.close()
@@ -75,27 +75,27 @@ class _Clients:
         client, (host, port) = self._listener.accept()
         self._names[client] = f"{host}:{port}"
         ready.register(client, selectors.EVENT_READ)
-        self._tell("connected", self._names[client])
+        self._report("connected", self._names[client])
 
-    def _hear(self, ready: selectors.BaseSelector, client: socket.socket) -> None:
+    def _read(self, ready: selectors.BaseSelector, client: socket.socket) -> None:
         try:
             data = client.recv(READ_BYTES)
             if data and self._arguments.echo:
                 client.sendall(data)
         except OSError as error:
             data = b""
-            self._tell("failed", self._names[client], str(error))
+            self._report("failed", self._names[client], str(error))
         if data:
-            self._tell("data", self._names[client], data.decode("utf-8", "replace"))
+            self._report("data", self._names[client], data.decode("utf-8", "replace"))
             return
         ready.unregister(client)
         client.close()
-        self._gone += 1
-        self._tell("closed", self._names.pop(client))
+        self._closed += 1
+        self._report("closed", self._names.pop(client))
 
-    def _tell(self, what: str, who: str, text: str | None = None) -> None:
+    def _report(self, event: str, address: str, text: str | None = None) -> None:
         if self._arguments.json:
-            print(json.dumps({"event": what, "address": who, "text": text}), flush=True)
+            print(json.dumps({"event": event, "address": address, "text": text}), flush=True)
             return
         shown = f" {printable(text.rstrip())}" if text else ""
-        print(f"{who} {what}{shown}", flush=True)
+        print(f"{address} {event}{shown}", flush=True)

@@ -1,7 +1,6 @@
-"""What people see and what programs read: facts, tables, JSON.
+"""Output for people and programs: fields, tables, JSON.
 
-A table is drawn only on a terminal; elsewhere it is lines with tabs. Colour follows rich: NO_COLOR and
-non-terminals have none.
+On a terminal a table is drawn; elsewhere it is lines with tabs. NO_COLOR and non-terminals get no colour.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def print_result(arguments: argparse.Namespace, data: object, show: Callable[[], None]) -> None:
-    """JSON for programs, else what `show` prints."""
+    """Print `data` as JSON with --json; else call `show`."""
     if arguments.json:
         print(json.dumps(to_json(data), indent=2))
     else:
@@ -28,11 +27,11 @@ def print_result(arguments: argparse.Namespace, data: object, show: Callable[[],
 
 
 def to_json(value: object) -> object:
-    """As JSON has it: durations in seconds, addresses and times as text, enums by their small names."""
+    """A value for `json`: durations in seconds, addresses and times as text, enum members by name."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Enum):
-        return word(value)
+        return member_name(value)
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, datetime):
@@ -46,13 +45,13 @@ def to_json(value: object) -> object:
     return value
 
 
-def word(value: Enum) -> str:
-    """`STATION_AND_SOFTAP` as people and JSON have it: `station-and-softap`."""
+def member_name(value: Enum) -> str:
+    """`STATION_AND_SOFTAP` as text and in JSON: `station-and-softap`."""
     return value.name.lower().replace("_", "-")
 
 
 def print_fields(pairs: Mapping[str, object]) -> None:
-    """One line a fact, aligned; what is None is not known and not shown."""
+    """One aligned line per field; a value of None is left out."""
     known = {name: value for name, value in pairs.items() if value is not None}
     width = max(map(len, known), default=0)
     for name, value in known.items():
@@ -70,7 +69,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, numbers:
 
 
 def draw(headings: Sequence[str], rows: Sequence[Sequence[str]], numbers: frozenset[str]) -> None:
-    """By rich, which only a terminal needs to wait for."""
+    """Draw with rich, which is imported only here because the import is slow."""
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -84,5 +83,5 @@ def draw(headings: Sequence[str], rows: Sequence[Sequence[str]], numbers: frozen
 
 
 def printable(text: str) -> str:
-    """Without what could move a terminal's cursor: a network's name is anybody's choice."""
+    """The text without control characters: a network's name may hold an escape sequence."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,4 +1,4 @@
-"""`esp32sock passthrough`: a terminal or a pipe to one host, by the module's passthrough mode."""
+"""`esp32sock passthrough`: connect stdin and stdout with one host, in the module's passthrough mode."""
 
 from __future__ import annotations
 
@@ -22,44 +22,46 @@ READ_BYTES = 4096
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Connect stdin and stdout with one host by the module's passthrough mode: nothing but payload is on "
-        "the serial line. The end of input (Ctrl-D) leaves, and so does Ctrl-C; the module takes commands "
-        "again then. What the host does not take is not noticed: to carry data safely, use sockets."
+        "Connect stdin and stdout with one host in the module's passthrough mode, in which the serial line "
+        "carries payload only. The end of input (Ctrl-D) or Ctrl-C ends it, and the module accepts commands "
+        "again. Data that does not reach the host is lost without an error; use sockets to avoid that."
     )
     add_port(parser)
     parser.add_argument("host", help="a name or an address")
-    parser.add_argument("host_port", type=int, metavar="PORT", help="its port")
+    parser.add_argument("host_port", type=int, metavar="PORT", help="its TCP or UDP port")
     kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--udp", dest="kind", action="store_const", const="UDP", help="UDP instead of TCP")
-    kind.add_argument("--ssl", dest="kind", action="store_const", const="SSL", help="TLS, by the module")
+    kind.add_argument("--udp", dest="kind", action="store_const", const="UDP", help="use UDP instead of TCP")
+    kind.add_argument(
+        "--ssl", dest="kind", action="store_const", const="SSL", help="use TLS, done by the module"
+    )
     parser.add_argument(
         "--wait",
         type=float,
         default=1.0,
         metavar="S",
-        help="at the end of input, wait until nothing came for so many seconds (%(default)g)",
+        help="after the end of input, end when no data arrives for S seconds (default: %(default)g)",
     )
     set_job(parser, job)
 
 
 async def job(session: ManagementSession, arguments: argparse.Namespace) -> None:
     if arguments.wait < 0:
-        raise UsageError("--wait is a time from 0 up")
+        raise UsageError("--wait must not be negative")
     async with open_passthrough(
         session, arguments.host, arguments.host_port, arguments.kind or "TCP"
     ) as stream:
-        _note(f"connected with {arguments.host}:{arguments.host_port}; Ctrl-D leaves")
+        _note(f"connected with {arguments.host}:{arguments.host_port}; Ctrl-D ends")
         async with trio.open_nursery() as nursery:
-            send, heard = trio.open_memory_channel[None](0)
+            send, received = trio.open_memory_channel[None](0)
             nursery.start_soon(_show, stream, send)
             await _send_input(stream)
-            await _until_silent(heard, arguments.wait)
+            await _until_silent(received, arguments.wait)
             nursery.cancel_scope.cancel()
-    _note("left")
+    _note("closed")
 
 
 def _note(text: str) -> None:
-    """Beside the payload, for people only."""
+    """Print on stderr if it is a terminal: stdout carries payload."""
     if sys.stderr.isatty():
         print(text, file=sys.stderr, flush=True)
 
@@ -69,20 +71,20 @@ async def _send_input(stream: Passthrough) -> None:
         await stream.send_all(data)
 
 
-async def _show(stream: Passthrough, heard: trio.MemorySendChannel[None]) -> None:
-    """What comes from the host, on stdout at once."""
+async def _show(stream: Passthrough, received: trio.MemorySendChannel[None]) -> None:
+    """Write received data to stdout at once."""
     while True:
         data = await stream.receive_some()
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         with suppress(trio.WouldBlock):
-            heard.send_nowait(None)
+            received.send_nowait(None)
 
 
-async def _until_silent(heard: trio.MemoryReceiveChannel[None], wait_s: float) -> None:
-    """Until nothing came for so long."""
+async def _until_silent(received: trio.MemoryReceiveChannel[None], wait_s: float) -> None:
+    """Wait until no data arrives for `wait_s` seconds."""
     silent = False
     while not silent:
         with trio.move_on_after(wait_s) as silence:
-            await heard.receive()
+            await received.receive()
         silent = silence.cancelled_caught

@@ -1,4 +1,4 @@
-"""`esp32sock ping`: the round trip to a host, where the firmware has it."""
+"""`esp32sock ping`: measure the round trip from the module to a host."""
 
 from __future__ import annotations
 
@@ -22,19 +22,26 @@ MS = timedelta(milliseconds=1)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Have the module ask a host for an echo. Firmware 1.0 and later."
+    parser.description = "Send ICMP echo requests from the module to a host. Needs firmware 1.0 or later."
     add_options(parser)
     parser.add_argument("host", help="a name or an address")
-    parser.add_argument("-c", "--count", type=int, default=4, help="how often (%(default)s)")
     parser.add_argument(
-        "-i", "--interval", type=float, default=1.0, metavar="S", help="seconds between two (%(default)g)"
+        "-c", "--count", type=int, default=4, help="number of requests (default: %(default)s)"
+    )
+    parser.add_argument(
+        "-i",
+        "--interval",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="seconds between requests (default: %(default)g)",
     )
     set_job(parser, job)
 
 
 async def job(session: ManagementSession, arguments: argparse.Namespace) -> int | None:
     if arguments.count < 1:
-        raise UsageError("ping at least once")
+        raise UsageError("--count must be at least 1")
     trips: list[timedelta | None] = []
     for number in range(arguments.count):
         if number:
@@ -50,7 +57,7 @@ async def job(session: ManagementSession, arguments: argparse.Namespace) -> int 
 
 
 async def once(session: ManagementSession, host: str) -> timedelta | None:
-    """The round trip; None without an answer. A firmware without the command is an error."""
+    """The round trip; None without an answer. Error if the firmware lacks the command."""
     try:
         return await execute_if_supported(session, ping.Ping(host))
     except CommandTimeout:
@@ -67,5 +74,5 @@ def _summary(trips: list[timedelta | None], answered: list[timedelta]) -> None:
     line = f"{len(trips)} sent, {len(answered)} answered"
     if answered:
         mean = sum(answered, timedelta()) / len(answered) / MS
-        line += f"; {min(answered) // MS} / {mean:.1f} / {max(answered) // MS} ms (least, mean, most)"
+        line += f"; {min(answered) // MS} / {mean:.1f} / {max(answered) // MS} ms (min / mean / max)"
     print(line)

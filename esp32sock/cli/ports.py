@@ -1,4 +1,4 @@
-"""`esp32sock ports`: which serial ports there are, and which look like an ESP32."""
+"""`esp32sock ports`: the serial ports of this machine, and which look like an ESP32."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ ADAPTERS = {
     (0x0403, 0x6015): "FT-X",
     (0x303A, 0x1001): "ESP32's own USB",
 }
-"""The adapters on boards with an ESP32, by USB vendor and product."""
+"""The serial adapters on boards with an ESP32, by USB vendor and product."""
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class SerialPort:
     """One serial port of this machine."""
 
     port: str
     description: str
     adapter: str | None
-    """The chip, if it is one that boards with an ESP32 have."""
+    """The chip of the adapter, if it is one in ADAPTERS."""
 
     @property
     def likely(self) -> str:
@@ -42,7 +42,7 @@ class Listed:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "List the serial ports of this machine."
+    parser.description = "List the serial ports of this machine and mark those that look like an ESP32."
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -53,19 +53,19 @@ def run(arguments: argparse.Namespace) -> int:
     def show() -> None:
         if found:
             table(
-                ("PORT", "ESP32?", "WHAT IT IS"), [(one.port, one.likely, one.description) for one in found]
+                ("PORT", "ESP32?", "DESCRIPTION"), [(one.port, one.likely, one.description) for one in found]
             )
         else:
-            print("no serial ports: is the board plugged in, with a cable that carries data?")
+            print("no serial ports found; check that the board is connected by a USB cable with data lines")
 
     print_result(arguments, {"ports": found}, show)
     return 0
 
 
-def listed() -> list[Listed]:
-    """Every port, the likely ones first."""
+def listed() -> list[SerialPort]:
+    """Every port; those with an adapter in ADAPTERS first."""
     ports = [
-        Listed(info.device, info.description or "", ADAPTERS.get((info.vid or 0, info.pid or 0)))
+        SerialPort(info.device, info.description or "", ADAPTERS.get((info.vid or 0, info.pid or 0)))
         for info in list_ports.comports()
     ]
     return sorted(ports, key=lambda one: (one.adapter is None, one.port))

@@ -1,4 +1,4 @@
-"""Questions to the person at the terminal."""
+"""Questions asked at the terminal."""
 
 from __future__ import annotations
 
@@ -17,52 +17,52 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LINE_BYTES = 4096
-"""A terminal hands on one line at most, and none is longer."""
+"""The longest line that a Linux terminal passes on."""
 
 
 def add_yes(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--yes", action="store_true", help="answer yes to the question")
 
 
 async def confirmed(arguments: argparse.Namespace, question: str) -> None:
-    """Ask before something that cannot be undone; UsageError if nobody can be asked and --yes is missing."""
+    """Ask before an action that cannot be undone; UsageError for no, and without a terminal or --yes."""
     if arguments.yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError(f"{question} Say --yes.")
-    if (await answered(f"{question} [y/N] ")).strip().lower() not in ("y", "yes"):
-        raise UsageError("nothing was done")
+        raise UsageError(f"{question} Use --yes to confirm.")
+    if (await ask(f"{question} [y/N] ")).strip().lower() not in ("y", "yes"):
+        raise UsageError("cancelled; nothing was changed")
 
 
 async def secret(question: str) -> str:
-    """What is typed, and not shown."""
-    with _unseen():
-        answer = await answered(question)
+    """A line typed without echo."""
+    with _without_echo():
+        answer = await ask(question)
     print(file=sys.stderr)
     return answer
 
 
-async def answered(question: str) -> str:
-    """What is typed, without the end of its line; UsageError at the end of input; interrupts at once.
+async def ask(question: str) -> str:
+    """A typed line without its end; UsageError at the end of input. Ctrl-C interrupts at once.
 
-    trio waits, for an interrupt that comes just before a read is not noticed until the read ends.
+    trio waits for input, because Python handles a signal that arrives just before a read only after the read.
     """
     print(question, end="", file=sys.stderr, flush=True)
     await trio.lowlevel.wait_readable(sys.stdin)
     typed = os.read(sys.stdin.fileno(), LINE_BYTES)
     if not typed:  # Ctrl-D, which the terminal does not show
         print(file=sys.stderr)
-        raise UsageError("nothing was said, and nothing was done")
+        raise UsageError("no answer; nothing was changed")
     return typed.decode(sys.stdin.encoding, "surrogateescape").removesuffix("\n")
 
 
 @contextmanager
-def _unseen() -> Iterator[None]:
-    """The terminal shows nothing of what is typed; what was typed too early is thrown away."""
+def _without_echo() -> Iterator[None]:
+    """The terminal shows no typed characters; characters typed before are discarded."""
     before = termios.tcgetattr(sys.stdin)
-    unseen = before.copy()
-    unseen[3] &= ~termios.ECHO
-    termios.tcsetattr(sys.stdin, termios.TCSAFLUSH, unseen)
+    without_echo = before.copy()
+    without_echo[3] &= ~termios.ECHO
+    termios.tcsetattr(sys.stdin, termios.TCSAFLUSH, without_echo)
     try:
         yield
     finally:

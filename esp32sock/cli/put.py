@@ -1,4 +1,4 @@
-"""`esp32sock put`: send a file to a URL over the module."""
+"""`esp32sock put`: upload a file to a URL through the module."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Send a file to a URL over the module."
+    parser.description = "Upload a file to a URL through the module."
     add_options(parser)
-    parser.add_argument("file", metavar="FILE", help="what to send")
+    parser.add_argument("file", metavar="FILE", help="the file to upload")
     parser.add_argument("url", help="http:// or https://")
-    parser.add_argument("--method", choices=("PUT", "POST"), default="PUT", help="of HTTP (%(default)s)")
+    parser.add_argument(
+        "--method", choices=("PUT", "POST"), default="PUT", help="HTTP method (default: %(default)s)"
+    )
     parser.set_defaults(run=run)
 
 
-class _Watched(io.BytesIO):
-    """A body that tells how far it has been read, in pieces that let a bar move."""
+class _ReportingBody(io.BytesIO):
+    """A request body that calls `advance` with the size of each piece that is read."""
 
     def __init__(self, data: bytes, advance: Callable[[int], object]) -> None:
         super().__init__(data)
@@ -45,13 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
 def send(arguments: argparse.Namespace) -> None:
     path = Path(arguments.file)
     if not path.is_file():
-        raise UsageError(f"there is no file {arguments.file!r}")
+        raise UsageError(f"no such file: {arguments.file!r}")
     data = path.read_bytes()
     headers = {"Content-Type": "application/octet-stream", "Content-Length": str(len(data))}
     url = checked_url(arguments.url)
     with over_the_module(arguments), bar(arguments, len(data)) as advance:
         began = time.monotonic()
-        body = _Watched(data, advance)
+        body = _ReportingBody(data, advance)
         request = urllib.request.Request(url, body, headers, method=arguments.method)
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
             answer.read()

@@ -1,4 +1,4 @@
-"""`esp32sock resolve`: look up a name."""
+"""`esp32sock resolve`: look up the address of a name."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Have the module look up a name."
+    parser.description = "Look up the address of a name through the module."
     add_options(parser)
-    parser.add_argument("name", help="like example.org")
+    parser.add_argument("name", help="for example example.org")
     set_job(parser, job)
 
 

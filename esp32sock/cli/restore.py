@@ -1,4 +1,4 @@
-"""`esp32sock restore`: forget every setting and restart."""
+"""`esp32sock restore`: reset the module to factory settings."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ if TYPE_CHECKING:
     from esp32sock.engine.management import ManagementSession
 
 RESTART_S = 30.0
-"""20 s were seen (real-firmware/README)."""
+"""20 s were observed (real-firmware/README)."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Forget everything stored, the network's password too, and restart."
+    parser.description = "Erase all settings stored on the module, Wi-Fi passwords included, and restart it."
     add_options(parser)
     add_yes(parser)
     set_job(parser, job)
 
 
 async def job(session: ManagementSession, arguments: argparse.Namespace) -> int | None:
-    question = "Every setting, network and password on the module is forgotten, every link ends."
+    question = "This erases all settings and Wi-Fi passwords on the module and closes all connections."
     await confirmed(arguments, question)
     await session.execute(basic.Restore())
     restarted = await until_restarted(session, RESTART_S)
-    words = "restored; it runs at 115200 baud now"
+    text = "factory settings restored; the module uses 115200 baud now"
     if not restarted:
-        words = f"it said OK, but nothing was heard of it for {RESTART_S:g} s; it may run at another rate now"
-    print_result(arguments, {"restarted": restarted}, lambda: print(words))
+        text = f"the module has not restarted within {RESTART_S:g} s; it may use another baud rate now"
+    print_result(arguments, {"restarted": restarted}, lambda: print(text))
     return None if restarted else FAILED
 
 
 async def until_restarted(session: ManagementSession, timeout: float) -> bool:
-    """Whether `ready` is heard in time."""
+    """Whether the module restarts within `timeout` seconds."""
     with trio.move_on_after(timeout):
         async for event in session.events:
             if isinstance(event, ModuleRestarted):

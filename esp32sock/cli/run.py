@@ -1,4 +1,4 @@
-"""`esp32sock run`: a program that was not changed, over the module."""
+"""`esp32sock run`: run an unmodified Python program with its sockets on the module."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from esp32sock.cli.exit_status import NO_MODULE, USAGE
 from esp32sock.engine.options import DEFAULT_BAUD
 from esp32sock.net.local_interface import PASSWORD_VARIABLE, PORT_VARIABLE, SSID_VARIABLE, attach
 from esp32sock.shims.monkey import patch, unpatch
@@ -19,39 +20,46 @@ from esp32sock.shims.monkey import patch, unpatch
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Run a Python program with its sockets on the module: `esp32sock run script.py ...` or "
-        "`esp32sock run -m package ...`. Everything behind the script or module is the program's own."
+        "Run an unmodified Python program with its sockets on the module: `esp32sock run script.py ...` or "
+        "`esp32sock run -m package ...`. All arguments after the script or package go to the program."
     )
-    parser.add_argument("--port", help=f"serial device, pyserial URL or sim:// (default: {PORT_VARIABLE})")
-    parser.add_argument("--baud", type=int, default=DEFAULT_BAUD, help="the module's rate (%(default)s)")
-    parser.add_argument("--rtscts", action="store_true", help="use hardware flow control on both sides")
-    parser.add_argument("--direct", help="what the host's own stack serves: networks, names, or none")
+    parser.add_argument("--port", help=f"serial device, pyserial URL or sim:// (default: ${PORT_VARIABLE})")
+    parser.add_argument("--baud", type=int, default=DEFAULT_BAUD, help="baud rate (default: %(default)s)")
+    parser.add_argument("--rtscts", action="store_true", help="use RTS/CTS flow control on both sides")
+    parser.add_argument(
+        "--direct", help="networks and names that this machine's own network serves, with commas; or none"
+    )
     parser.add_argument(
         "--ssid",
-        help=f"join this access point, with the password in {PASSWORD_VARIABLE} (default: {SSID_VARIABLE})",
+        help=f"access point to join, with the password in ${PASSWORD_VARIABLE} (default: ${SSID_VARIABLE})",
     )
-    parser.add_argument("-m", dest="module", action="store_true", help="the program is a module's name")
-    parser.add_argument("program", metavar="PROGRAM", help="a script, or with -m a module")
-    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="the program's own arguments")
+    parser.add_argument(
+        "-m", dest="module", action="store_true", help="PROGRAM is the name of a Python module"
+    )
+    parser.add_argument("program", metavar="PROGRAM", help="a script, or with -m a Python module")
+    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="arguments of the program")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     port = arguments.port or os.environ.get(PORT_VARIABLE)
     if not port:
-        print(f"esp32sock run: name a port with --port, or set {PORT_VARIABLE}", file=sys.stderr)
-        return 2
+        print(
+            f"esp32sock run: give a port with --port or set {PORT_VARIABLE}",
+            file=sys.stderr,
+        )
+        return USAGE
     if not arguments.module and not Path(arguments.program).exists():
-        print(f"esp32sock run: there is no {arguments.program!r}", file=sys.stderr)
-        return 2
-    # Threads and functions for the end, which the program leaves behind, need the module too: the end of the
-    # interpreter detaches it, and takes the patch off behind that, while what it needs still stands.
+        print(f"esp32sock run: no such file: {arguments.program!r}", file=sys.stderr)
+        return USAGE
+    # Threads and exit functions of the program still need the module after its last line. So the interpreter
+    # detaches the module at exit, and removes the patch after that (exit functions run in reverse order).
     atexit.register(unpatch)
     try:
         attach(port, direct=arguments.direct, **_options(arguments))
     except (OSError, ValueError) as error:
         print(f"esp32sock run: {error}", file=sys.stderr)
-        return os.EX_UNAVAILABLE
+        return NO_MODULE
     patch()
     _run(arguments)
     return 0
@@ -66,7 +74,7 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    """As the interpreter itself would run it; SystemExit of the program passes through."""
+    """Run the program as the interpreter does; raises what the program raises, SystemExit too."""
     sys.argv = [arguments.program, *arguments.rest]
     if arguments.module:
         sys.path.insert(0, os.getcwd())
@@ -77,8 +85,8 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _run_file(path: str) -> None:
-    """As `__main__`, which stays what it is for threads, pickles and the interpreter's end; runpy's goes."""
-    if pkgutil.get_importer(path) is not None or path.endswith(".pyc"):  # a folder or an archive, or compiled
+    """Run a file as `__main__`, which stays in sys.modules for threads, pickle and exit functions."""
+    if pkgutil.get_importer(path) is not None or path.endswith(".pyc"):  # a folder, an archive, or byte code
         runpy.run_path(path, run_name="__main__")
         return
     main = ModuleType("__main__")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from esp32sock.at.commands import sleep
 from esp32sock.cli.common import UsageError, add_options, set_job
-from esp32sock.cli.output import print_result, word
+from esp32sock.cli.output import member_name, print_result
 from esp32sock.cli.prompts import add_yes, confirmed
 
 if TYPE_CHECKING:
@@ -17,40 +17,42 @@ if TYPE_CHECKING:
     from esp32sock.engine.management import ManagementSession
 
 UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-MODES = {word(mode): mode for mode in sleep.SleepMode}
+MODES = {member_name(mode): mode for mode in sleep.SleepMode}
 
 
 def duration(text: str) -> timedelta:
     """`90`, `90s`, `250ms`, `5m`, `12h`, `2d`."""
     match = re.fullmatch(r"(\d{1,9})(ms|s|m|h|d)?", text)
     if match is None:
-        raise ValueError(f"{text!r} is no time like 250ms, 90s, 5m, 12h or 2d")
+        raise ValueError(f"{text!r} is not a time like 250ms, 90s, 5m, 12h or 2d")
     return timedelta(milliseconds=int(match[1]) * UNITS_MS[match[2] or "s"])
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Deep sleep for a time, from which the module wakes by a restart; or the mode in which it saves "
-        "power between commands."
+        "Put the module into deep sleep for TIME, after which it restarts; or show or set the power-saving "
+        "mode it uses between commands."
     )
     add_options(parser)
     add_yes(parser)
-    parser.add_argument("time", nargs="?", help="deep sleep: 250ms, 90s, 5m, 12h, 2d")
-    parser.add_argument("--mode", choices=MODES, help="save power between commands")
+    parser.add_argument("time", nargs="?", help="duration of deep sleep: 250ms, 90s, 5m, 12h, 2d")
+    parser.add_argument("--mode", choices=MODES, help="power-saving mode to set")
     set_job(parser, job)
 
 
 async def job(session: ManagementSession, arguments: argparse.Namespace) -> None:
     if arguments.time is not None and arguments.mode is not None:
-        raise UsageError("give a time or a mode, not both")
+        raise UsageError("give either a time or --mode, not both")
     if arguments.time is not None:
         command = sleep.DeepSleep(duration(arguments.time))
         command.line(session.firmware)
-        await confirmed(arguments, f"The module ends every link and does not answer for {arguments.time}.")
+        await confirmed(
+            arguments, f"The module closes all connections and does not answer for {arguments.time}."
+        )
         asleep = await session.execute(command)
-        print_result(arguments, {"deep_sleep": asleep}, lambda: print(f"asleep for {arguments.time}"))
+        print_result(arguments, {"deep_sleep": asleep}, lambda: print(f"deep sleep for {arguments.time}"))
         return
     if arguments.mode is not None:
         await session.execute(sleep.SetSleep(MODES[arguments.mode]))
     mode = await session.execute(sleep.Sleep())
-    print_result(arguments, {"mode": mode}, lambda: print(word(mode)))
+    print_result(arguments, {"mode": mode}, lambda: print(member_name(mode)))

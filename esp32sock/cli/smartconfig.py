@@ -1,4 +1,4 @@
-"""`esp32sock smartconfig`: let a phone tell the module its network."""
+"""`esp32sock smartconfig`: receive the network's name and password from a phone."""
 
 from __future__ import annotations
 
@@ -26,24 +26,28 @@ KINDS = {
     "both": smartconfig.SmartConfigKind.BOTH,
 }
 PROGRESS = {
-    b"smartconfig type:": "the phone speaks {}",
-    b"Smart get wifi info": "it told a network",
-    b"ssid:": "its name is {}",
+    b"smartconfig type:": "protocol of the phone: {}",
+    b"Smart get wifi info": "received the network's name and password",
+    b"ssid:": "network name: {}",
     b"smartconfig connected wifi": "joined",
 }
-"""What the module prints (at-dialects 3.4), and how it is told; the password is not."""
+"""The lines of the module (at-dialects 3.4) and the text to print for each; none for the password."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Wait for a phone with Espressif's or WeChat's app to tell the module its network."
+    parser.description = (
+        "Wait for a phone with Espressif's or WeChat's app that sends the network's name and password."
+    )
     add_options(parser)
-    parser.add_argument("--kind", choices=KINDS, default="both", help="how the phone tells it (%(default)s)")
+    parser.add_argument(
+        "--kind", choices=KINDS, default="both", help="protocol of the phone's app (default: %(default)s)"
+    )
     parser.add_argument(
         "--timeout",
         type=float,
         default=120.0,
         metavar="S",
-        help="give up after so many seconds (%(default)g)",
+        help="seconds to wait (default: %(default)g)",
     )
     set_job(parser, job)
 
@@ -63,7 +67,7 @@ async def job(session: ManagementSession, arguments: argparse.Namespace) -> int 
 
 
 async def until_joined(session: ManagementSession, *, quiet: bool) -> bool:
-    """Tell what happens until the station has an address; False when the module is gone."""
+    """Print the progress until the station has an address; False when the session ends before."""
     async for event in session.events:
         if isinstance(event, UnknownText) and not quiet:
             print_progress(event.text)
@@ -72,18 +76,20 @@ async def until_joined(session: ManagementSession, *, quiet: bool) -> bool:
     return False
 
 
-def print_progress(text: bytes) -> None:
-    for beginning, story in PROGRESS.items():
-        if text.startswith(beginning):
-            print(story.format(text.removeprefix(beginning).decode("utf-8", "replace")), flush=True)
+def print_progress(line: bytes) -> None:
+    for beginning, text in PROGRESS.items():
+        if line.startswith(beginning):
+            print(text.format(line.removeprefix(beginning).decode("utf-8", "replace")), flush=True)
 
 
 async def report(session: ManagementSession, arguments: argparse.Namespace, *, joined: bool) -> int | None:
-    """How it ended: the station as `wifi status` shows it, or nothing joined."""
+    """Print the station as `wifi status` does, or that it did not join."""
     if joined:
         await status(session, arguments)
         return None
     print_result(
-        arguments, {"state": "join-timeout"}, lambda: print(f"nothing joined within {arguments.timeout:g} s")
+        arguments,
+        {"state": "join-timeout"},
+        lambda: print(f"no network joined within {arguments.timeout:g} s"),
     )
     return FAILED

@@ -1,4 +1,4 @@
-"""`esp32sock uart`: the serial line."""
+"""`esp32sock uart`: show or change the settings of the serial line."""
 
 from __future__ import annotations
 
@@ -22,15 +22,19 @@ FLOWS = {"none": 0, "rts": 1, "cts": 2, "rtscts": 3}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "The serial line between host and module."
+    parser.description = "Show or change the settings of the serial line between this machine and the module."
     commands = add_subparsers(parser)
-    add_subcommand(commands, "show", show, "show the settings now and after a restart")
-    setting = add_subcommand(commands, "set", set_flow, "change the flow control")
-    setting.add_argument("--flow", choices=FLOWS, required=True, help="which of the module's lines are used")
-    rate = add_subcommand(commands, "baud", set_baud, "change the rate of both sides; back if that fails")
-    rate.add_argument("rate", type=int, help="80 to 5000000")
+    add_subcommand(commands, "show", show, "show the settings in use and those after a restart")
+    setting = add_subcommand(commands, "set", set_flow, "set the flow control")
+    setting.add_argument(
+        "--flow", choices=FLOWS, required=True, help="the flow control lines that the module uses"
+    )
+    rate = add_subcommand(
+        commands, "baud", set_baud, "change the baud rate of both sides; if that fails, the old rate stays"
+    )
+    rate.add_argument("rate", type=int, help="baud rate, 80 to 5000000")
     for changing in (setting, rate):
-        changing.add_argument("--store", action="store_true", help="keep it after a restart too")
+        changing.add_argument("--store", action="store_true", help="keep the setting after a restart too")
 
 
 async def show(session: ManagementSession, arguments: argparse.Namespace) -> None:
@@ -56,17 +60,19 @@ async def change(
     session: ManagementSession, arguments: argparse.Namespace, wanted: basic.UartSettings
 ) -> None:
     command = basic.SetUart(wanted)
-    command.line(session.firmware)  # what cannot be sent is refused before anything is changed
+    command.line(session.firmware)  # raises for a wrong argument before any setting changes
     until = "" if arguments.store else ", until the module restarts"
 
-    async def all_of_it() -> None:
+    async def change_and_confirm() -> None:
         await session.change_uart(wanted, store=arguments.store)
-        print(f"verified; from now on use --baud {wanted.baudrate}{until}", file=sys.stderr, flush=True)
+        print(f"verified: use --baud {wanted.baudrate} from now on{until}", file=sys.stderr, flush=True)
 
     try:
-        await run_shielded(all_of_it)  # half of it would leave the two sides at different rates
+        await run_shielded(
+            change_and_confirm
+        )  # an interrupt half-way would leave both sides at different rates
     except PortError as error:
         if session.dialogue.error is not None:
             raise
-        raise Error(str(error)) from error  # the port is there, and so is the module
+        raise Error(str(error)) from error  # not a lost port: the module still answers at its old rate
     await show(session, arguments)

@@ -1,4 +1,4 @@
-"""`esp32sock update`: fetch new firmware over the air; its four stages as progress."""
+"""`esp32sock update`: install new firmware over the air, with a progress bar of its four stages."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from esp32sock.engine.management import ManagementSession
 
 RESTART_S = 60.0
-"""The first start with new firmware may take its time; by taste."""
+"""The first start of new firmware may take longer than others; by taste."""
 
 PROGRESS = {
     update.UpdateStage.FINDING_SERVER: "finding the server",
-    update.UpdateStage.CONNECTING: "connecting to it",
-    update.UpdateStage.ASKING_VERSION: "asking for the version",
-    update.UpdateStage.UPDATING: "fetching the firmware",
+    update.UpdateStage.CONNECTING: "connecting to the server",
+    update.UpdateStage.ASKING_VERSION: "asking for the latest version",
+    update.UpdateStage.UPDATING: "downloading the firmware",
 }
 LAST = len(PROGRESS)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Have the module fetch new firmware from its maker's server and restart with it. Takes minutes; "
-        "if it fails, the module keeps the firmware it has."
+        "Download new firmware from Espressif's server to the module and restart it. Takes minutes; after a "
+        "failure the module keeps its current firmware."
     )
     add_options(parser)
     add_yes(parser)
@@ -46,22 +46,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def job(session: ManagementSession, arguments: argparse.Namespace) -> int | None:
     firmware = str(session.firmware).removeprefix("AT version:")
-    await confirmed(arguments, f"The module has {firmware}; its firmware is replaced, and every link ends.")
+    await confirmed(arguments, f"This replaces the firmware {firmware} and closes all connections.")
     try:
         with stages(quiet=arguments.json) as begun:
             done = await session.execute(update.Update(on_stage=begun))
     except KeyboardInterrupt:
-        print("\nthe module goes on by itself, is busy until it is done, and restarts then", file=sys.stderr)
+        print("\nthe module continues the update, is busy until the end, and restarts then", file=sys.stderr)
         raise
     restarted = await until_restarted(session, RESTART_S)
-    words = "updated and restarted" if restarted else f"updated, but not back within {RESTART_S:g} s"
-    print_result(arguments, {"stages": done, "restarted": restarted}, lambda: print(words))
+    text = "updated and restarted" if restarted else f"updated, but not restarted within {RESTART_S:g} s"
+    print_result(arguments, {"stages": done, "restarted": restarted}, lambda: print(text))
     return None if restarted else FAILED
 
 
 @contextmanager
 def stages(*, quiet: bool) -> Iterator[Callable[[update.UpdateStage], object]]:
-    """A bar on a terminal, a line a stage elsewhere, nothing when `quiet`."""
+    """A progress bar on a terminal, one line per stage elsewhere, nothing with `quiet`."""
     if quiet:
         yield lambda stage: None
         return
@@ -70,7 +70,7 @@ def stages(*, quiet: bool) -> Iterator[Callable[[update.UpdateStage], object]]:
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("asking the module", total=LAST)
+        task = bar.add_task("starting", total=LAST)
         yield lambda stage: bar.update(
             task, completed=stage - 1, description=f"stage {stage} of {LAST}: {PROGRESS[stage]}", refresh=True
         )

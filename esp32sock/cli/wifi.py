@@ -1,4 +1,4 @@
-"""`esp32sock wifi`: scan, join, leave, and the station's addresses."""
+"""`esp32sock wifi`: scan, join or leave an access point, and set the station's addresses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from esp32sock.at.commands import addresses, dhcp, scan, wifi
 from esp32sock.cli.common import UsageError, add_subcommand, add_subparsers, keep_settings
-from esp32sock.cli.output import print_fields, print_result, printable, table, word
+from esp32sock.cli.output import member_name, print_fields, print_result, printable, table
 from esp32sock.cli.prompts import secret
 from esp32sock.net.local_interface import PASSWORD_VARIABLE
 
@@ -20,29 +20,37 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "The station: which access points there are, which one is joined, its addresses."
+    parser.description = (
+        "Control the module's Wi-Fi station: scan, join or leave an access point, set addresses."
+    )
     commands = add_subparsers(parser)
     add_subcommand(commands, "scan", scan_all, "list the access points in reach")
     joining = add_subcommand(commands, "join", join, "join an access point", stores=True)
-    joining.add_argument("ssid", help="its name")
-    joining.add_argument("--bssid", help="its address, where several have that name")
-    joining.add_argument("--no-password", action="store_true", help="it has no password")
+    joining.add_argument("ssid", help="name of the access point")
+    joining.add_argument("--bssid", help="MAC address of the access point, if several have the same name")
+    joining.add_argument("--no-password", action="store_true", help="join a network without a password")
     add_subcommand(commands, "leave", leave, "leave the access point")
-    add_subcommand(commands, "status", status, "tell how far the station is")
-    autojoin = add_subcommand(commands, "autojoin", auto_join, "whether the module joins by itself")
-    autojoin.add_argument("switch", nargs="?", choices=("on", "off"), help="change it")
+    add_subcommand(commands, "status", status, "show the station's state, network and addresses")
+    autojoin = add_subcommand(
+        commands, "autojoin", auto_join, "show or set whether the module joins automatically after a start"
+    )
+    autojoin.add_argument("switch", nargs="?", choices=("on", "off"), help="the new setting")
     static = add_subcommand(commands, "static", set_static, "give the station a fixed address", stores=True)
-    static.add_argument("address", type=IPv4Address, help="like 192.168.1.50")
-    static.add_argument("gateway", type=IPv4Address, nargs="?", help="the way out, like 192.168.1.1")
-    static.add_argument("netmask", type=IPv4Address, nargs="?", help="with a gateway; like 255.255.255.0")
-    dynamic = add_subcommand(commands, "dhcp", set_dhcp, "the station's address by DHCP, or not", stores=True)
-    dynamic.add_argument("switch", nargs="?", choices=("on", "off"), help="change it")
-    mac = add_subcommand(commands, "mac", set_mac, "the station's MAC address", stores=True)
-    mac.add_argument("mac", nargs="?", help="change it, like 18:fe:35:98:d3:7b")
+    static.add_argument("address", type=IPv4Address, help="for example 192.168.1.50")
+    static.add_argument("gateway", type=IPv4Address, nargs="?", help="for example 192.168.1.1")
+    static.add_argument(
+        "netmask", type=IPv4Address, nargs="?", help="required with a gateway; for example 255.255.255.0"
+    )
+    dynamic = add_subcommand(
+        commands, "dhcp", set_dhcp, "show or set whether the station uses DHCP", stores=True
+    )
+    dynamic.add_argument("switch", nargs="?", choices=("on", "off"), help="the new setting")
+    mac = add_subcommand(commands, "mac", set_mac, "show or set the station's MAC address", stores=True)
+    mac.add_argument("mac", nargs="?", help="the new address, for example 18:fe:35:98:d3:7b")
 
 
 async def enable_station(session: ManagementSession) -> None:
-    """The station's role on, besides what there is."""
+    """Turn the station on; the access point stays as it is."""
     mode = await session.execute(wifi.Mode())
     if mode in (wifi.WifiMode.OFF, wifi.WifiMode.SOFTAP):
         both = mode is wifi.WifiMode.SOFTAP
@@ -59,7 +67,7 @@ async def scan_all(session: ManagementSession, arguments: argparse.Namespace) ->
             point.bssid,
             point.channel,
             f"{point.rssi_dbm} dBm",
-            word(point.encryption) if point.encryption is not None else "",
+            member_name(point.encryption) if point.encryption is not None else "",
         )
         for point in found
     ]
@@ -72,7 +80,7 @@ async def scan_all(session: ManagementSession, arguments: argparse.Namespace) ->
 
 
 async def password_for(ssid: str, *, no_password: bool) -> str:
-    """From the environment or asked for; never from the command line, where everybody can read it."""
+    """The password, from the environment or a prompt. Not an option: other users can read command lines."""
     if no_password:
         return ""
     if PASSWORD_VARIABLE in os.environ:
@@ -85,7 +93,7 @@ async def password_for(ssid: str, *, no_password: bool) -> str:
 async def join(session: ManagementSession, arguments: argparse.Namespace) -> None:
     password = await password_for(arguments.ssid, no_password=arguments.no_password)
     command = wifi.Join(arguments.ssid, password, arguments.bssid)
-    command.line(session.firmware)  # what cannot be sent is refused before anything is changed
+    command.line(session.firmware)  # raises for a wrong argument before any setting changes
     await keep_settings(session, arguments)
     await enable_station(session)
     await session.execute(command)
@@ -94,7 +102,7 @@ async def join(session: ManagementSession, arguments: argparse.Namespace) -> Non
 
 async def leave(session: ManagementSession, arguments: argparse.Namespace) -> None:
     await session.execute(wifi.Leave())
-    print_result(arguments, {"network": None}, lambda: print("left"))
+    print_result(arguments, {"network": None}, lambda: print("disconnected"))
 
 
 async def status(session: ManagementSession, arguments: argparse.Namespace) -> None:
@@ -103,7 +111,7 @@ async def status(session: ManagementSession, arguments: argparse.Namespace) -> N
     subnet = await run(addresses.StationAddress())
     data: dict[str, Any] = {"state": state, "network": joined, "address": subnet}
     pairs = {
-        "state": word(state).replace("-", " "),
+        "state": member_name(state).replace("-", " "),
         "network": joined and printable(joined.ssid),
         "access point": joined and f"{joined.bssid}, channel {joined.channel}, {joined.rssi_dbm} dBm",
         "address": subnet and subnet.address,
@@ -122,7 +130,7 @@ async def auto_join(session: ManagementSession, arguments: argparse.Namespace) -
 
 async def set_static(session: ManagementSession, arguments: argparse.Namespace) -> None:
     if arguments.gateway is not None and arguments.netmask is None:
-        raise UsageError("a gateway needs a netmask behind it")
+        raise UsageError("a gateway needs a netmask")
     if arguments.netmask is not None:
         network = IPv4Network(f"{arguments.address}/{arguments.netmask}", strict=False)
         if arguments.gateway not in network:

@@ -1,4 +1,4 @@
-"""`esp32sock wps`: join by the access point's button."""
+"""`esp32sock wps`: join an access point by its WPS button."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Join the access point whose WPS button is pressed meanwhile."
+    parser.description = "Join the access point whose WPS button is pressed within the timeout."
     add_options(parser)
     parser.add_argument(
         "--timeout",
         type=float,
         default=120.0,
         metavar="S",
-        help="give up after so many seconds (%(default)g)",
+        help="seconds to wait (default: %(default)g)",
     )
     set_job(parser, job)
 
@@ -37,7 +37,7 @@ async def job(session: ManagementSession, arguments: argparse.Namespace) -> int 
     try:
         await session.execute(smartconfig.Wps(on=True))
         if not arguments.json:
-            print("press the button of the access point now", flush=True)
+            print("press the WPS button of the access point now", flush=True)
         with trio.move_on_after(arguments.timeout):
             joined = await until_joined(session, quiet=arguments.json)
     finally:

@@ -72,7 +72,7 @@ def test_passthrough_at_a_terminal() -> None:
     with echo_server() as port:
         seen = on_terminal(
             *("passthrough", HOST, str(port), "--wait", "0.2", "--port", WORLD),
-            keys=[("Ctrl-D leaves", "hello\r"), ("hello\nhello", "+++\r"), ("+++\n+++", "\x04")],
+            keys=[("Ctrl-D ends", "hello\r"), ("hello\nhello", "+++\r"), ("+++\n+++", "\x04")],
         )
     assert seen.status == 0, seen.written
     assert_screen("passthrough", seen)

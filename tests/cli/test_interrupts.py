@@ -115,7 +115,7 @@ def test_a_rate_is_changed_wholly_or_not_at_all(
 
     def change() -> Done:
         done = in_a_pipe("uart", "baud", rates[1], "--port", esp32_pty, "--baud", rates[0])
-        if f"verified; from now on use --baud {rates[1]}, until the module restarts\n" in done.stderr:
+        if f"verified: use --baud {rates[1]} from now on, until the module restarts\n" in done.stderr:
             rates.reverse()
         return done
 
@@ -208,7 +208,7 @@ def test_amid_a_bar(in_a_pipe: Run, esp32_pty: str, tmp_path: Path) -> None:
 def test_amid_passthrough(in_a_pipe: Run, esp32_pty: str) -> None:
     with echo_server() as port:
         words = ("passthrough", HOST, str(port), "--port", esp32_pty)
-        seen = on_terminal(*words, keys=[("Ctrl-D leaves", "hello\r"), ("hello\nhello", CTRL_C)])
+        seen = on_terminal(*words, keys=[("Ctrl-D ends", "hello\r"), ("hello\nhello", CTRL_C)])
     after = in_a_pipe("at", "cipmode?", "cipstatus", "--port", esp32_pty)
     assert seen.status == INTERRUPTED
     assert not re.search("Traceback|Exception", seen.written)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from esp32sock.cli.completion import places
+from esp32sock.cli.completion import positions
 from esp32sock.cli.parser import full_parser
 from tests.cli.terminal import ROOT, WORLD
 from tests.e2e.support import HOST, PAGE, http_server
@@ -114,9 +114,9 @@ def test_every_schema_is_valid_and_used() -> None:
 
 def test_every_word_that_has_json_is_here() -> None:
     tested = {tuple(case[1]) for case in CASES} | {("get",), ("put",), ("listen",)}
-    for place in places(full_parser()):
-        if "--json" in place.options:
-            assert any(words[: len(place.path)] == place.path for words in tested), place.path
+    for position in positions(full_parser()):
+        if "--json" in position.options:
+            assert any(words[: len(position.path)] == position.path for words in tested), position.path
 
 
 # ---- exit statuses

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from esp32sock._build import BUILD
-from esp32sock.cli.completion import places
+from esp32sock.cli.completion import positions
 from esp32sock.cli.parser import full_parser
 from tests.cli.terminal import CTRL_C, SCREENS, WORLD, assert_screen, on_terminal
 
@@ -38,7 +38,7 @@ CASES: list[tuple[str, list[str], int, Sequence[tuple[str, str]]]] = [
     ("wifi-dhcp", ["wifi", "dhcp", *JOINED], 0, ()),
     ("wifi-mac", ["wifi", "mac", "18:fe:35:98:d3:7b", *JOINED], 0, ()),
     ("wifi-mac-wrong", ["wifi", "mac", "15:fe:35:98:d3:7b", *JOINED], 2, ()),
-    ("wifi-join-not", ["wifi", "join", "attic", *JOINED], 2, [("password of attic:", "\x04")]),
+    ("wifi-join-no-answer", ["wifi", "join", "attic", *JOINED], 2, [("password of attic:", "\x04")]),
     ("ap-start", ["ap", "start", "cellar", *JOINED], 0, [("password of cellar:", "battery staple\r")]),
     ("ap-stop", ["ap", "stop", *JOINED], 0, ()),
     ("ap-stations", ["ap", "stations", *JOINED], 0, ()),
@@ -58,8 +58,8 @@ CASES: list[tuple[str, list[str], int, Sequence[tuple[str, str]]]] = [
     ("ping-old", ["ping", "10.0.2.2", "--port", "sim://0.10"], 1, ()),
     ("links", ["links", *JOINED], 0, ()),
     ("restore", ["restore", *JOINED], 0, [("[y/N]", "y\r")]),
-    ("restore-not", ["restore", *JOINED], 2, [("[y/N]", "n\r")]),
-    ("restore-nothing-said", ["restore", *JOINED], 2, [("[y/N]", "\x04")]),
+    ("restore-cancelled", ["restore", *JOINED], 2, [("[y/N]", "n\r")]),
+    ("restore-no-answer", ["restore", *JOINED], 2, [("[y/N]", "\x04")]),
     ("doctor", ["doctor", "--name", "host.test", *JOINED], 0, ()),
     ("doctor-not-joined", ["doctor", "--port", "sim://1.0?joined=0"], 1, ()),
     ("at-one", ["at", "cwmode?", *JOINED], 0, ()),
@@ -94,9 +94,9 @@ def test_a_word(
 
 def test_every_word_has_a_screen() -> None:
     screens = {path.stem for path in SCREENS.glob("*.txt")}
-    for place in places(full_parser()):
-        name = "-".join(place.path)
-        assert place.words or any(f"{one}-".startswith(f"{name}-") for one in screens), name
+    for position in positions(full_parser()):
+        name = "-".join(position.path)
+        assert position.commands or any(f"{one}-".startswith(f"{name}-") for one in screens), name
 
 
 # ---- words that talk to no module, or bring their own
@@ -149,8 +149,8 @@ def test_demo() -> None:
     """But for what was said on the line: in which pieces is chance."""
     seen = on_terminal("demo", "--baud", "3000000")
     assert seen.status == 0, seen.screen
-    table, _, said = seen.screen.partition("What was said on the serial line (excerpt):\n")
+    table, _, said = seen.screen.partition("Traffic of the serial line (excerpt):\n")
     table = re.sub(r"(│ the other of .*\n)(│ one of .*\n)", r"\2\1", table)  # who is first is chance
     assert_screen("demo", replace(seen, screen=table.rstrip()), BUILD=f"{BUILD} build")
     assert "  H>M  AT+CIPSTART=" in said
-    assert said.splitlines()[-1] == "everything arrived as it was sent"
+    assert said.splitlines()[-1] == "all data arrived unchanged"
