@@ -114,7 +114,7 @@ async def time_exchanges(session: ManagementSession) -> tuple[set[object], list[
 
 def own_time_s(session: ManagementSession) -> float:
     """How long the bytes of one `AT` and its answer take at this baud rate."""
-    return len(b"AT\r\n\r\nOK\r\n") * session.dialogue.session.s_per_byte
+    return len(b"AT\r\n\r\nOK\r\n") * session.channel.session.s_per_byte
 
 
 def latency_ms(port: str) -> int | None:
@@ -144,22 +144,22 @@ async def throughput(session: ManagementSession, arguments: argparse.Namespace) 
 
 async def receive_long_replies(session: ManagementSession) -> tuple[int, float, float]:
     """Bytes received, the seconds needed, and the seconds expected from baud rate and round trips."""
-    began, heard = trio.current_time(), session.dialogue.heard_bytes
+    began, heard = trio.current_time(), session.channel.heard_bytes
     await session.execute(basic.Test())
     trip_s = trio.current_time() - began
-    trips, began, heard = 0, trio.current_time(), session.dialogue.heard_bytes
-    while session.dialogue.heard_bytes - heard < LEAST_BYTES:
-        if await session.has(Raw(b"AT+CMD?")) is None:
+    trips, began, heard = 0, trio.current_time(), session.channel.heard_bytes
+    while session.channel.heard_bytes - heard < LEAST_BYTES:
+        if await session.try_execute(Raw(b"AT+CMD?")) is None:
             await session.execute(basic.Version())
             trips += 1
         trips += 1
-    count = session.dialogue.heard_bytes - heard
-    return count, trio.current_time() - began, count * session.dialogue.session.s_per_byte + trips * trip_s
+    count = session.channel.heard_bytes - heard
+    return count, trio.current_time() - began, count * session.channel.session.s_per_byte + trips * trip_s
 
 
 async def flow_control(session: ManagementSession, arguments: argparse.Namespace) -> Finding:
     """Which side can pause the other."""
-    settings = await session.has(basic.Uart())
+    settings = await session.try_execute(basic.Uart())
     flow = settings.flow if settings is not None else basic.FlowControl.NONE
     found = {
         basic.FlowControl.NONE: "off",

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def job(session: ManagementSession, arguments: argparse.Namespace) -> None:
     links = await session.execute(tcpip.Links())
-    server = await session.has(servers.GetServer())
+    server = await session.try_execute(servers.GetServer())
     rows = [
         (link.link_id, link.kind, f"{link.remote[0]}:{link.remote[1]}", link.local_port, opener(link))
         for link in links

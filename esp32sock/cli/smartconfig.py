@@ -62,7 +62,7 @@ async def job(session: ManagementSession, arguments: argparse.Namespace) -> int 
         with trio.move_on_after(arguments.timeout):
             joined = await until_joined(session, quiet=arguments.json)
     finally:
-        await run_shielded(lambda: session.has(smartconfig.StopSmartConfig()))
+        await run_shielded(lambda: session.try_execute(smartconfig.StopSmartConfig()))
     return await report(session, arguments, joined=joined)
 
 

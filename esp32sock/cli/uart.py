@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def show(session: ManagementSession, arguments: argparse.Namespace) -> None:
-    now, stored = await session.execute(basic.Uart()), await session.has(basic.StoredUart())
+    now, stored = await session.execute(basic.Uart()), await session.try_execute(basic.StoredUart())
     pairs = {"now": described(now), "after a restart": stored and described(stored)}
     print_result(arguments, {"now": now, "stored": stored}, lambda: print_fields(pairs))
 
@@ -72,7 +72,7 @@ async def change(
             change_and_confirm
         )  # an interrupt half-way would leave both sides at different rates
     except PortError as error:
-        if session.dialogue.error is not None:
+        if session.channel.error is not None:
             raise
         raise Error(str(error)) from error  # not a lost port: the module still answers at its old rate
     await show(session, arguments)

@@ -42,5 +42,5 @@ async def job(session: ManagementSession, arguments: argparse.Namespace) -> int 
             joined = await until_joined(session, quiet=arguments.json)
     finally:
         if not joined:
-            await run_shielded(lambda: session.has(smartconfig.Wps(on=False)))
+            await run_shielded(lambda: session.try_execute(smartconfig.Wps(on=False)))
     return await report(session, arguments, joined=joined)

@@ -2,7 +2,7 @@
 
 Theory of operation: the module says OK at the old settings and then has the new ones; the host follows and
 asks for a sign of life. Without one the module may still hear us though we do not hear it: it is told to go
-back, and then we do. All this while the dialogue is SYNCING, in which an unanswered command is owed nothing.
+back, and then we do. All this while the channel is SYNCING, in which an unanswered command is owed nothing.
 Only what has worked is stored.
 """
 
@@ -31,24 +31,24 @@ VERIFY_TRIES = 3
 log = logging.getLogger("esp32sock")
 
 
-async def change(dialogue: CommandChannel, wanted: basic.UartSettings, *, store: bool = False) -> None:
+async def change(channel: CommandChannel, wanted: basic.UartSettings, *, store: bool = False) -> None:
     """Change the serial line on both sides, and see that it works before it is stored; called in the turn.
 
     PortError if the host's side cannot do it (nothing was changed), or if the module does not answer then:
     both sides are put back, and the error says whether that worked.
     """
-    run = dialogue.execute_exclusive
+    run = channel.execute_exclusive
     before = await run(basic.Uart())
-    rate = dialogue.port.baudrate or before.baudrate
+    rate = channel.port.baudrate or before.baudrate
     before = replace(before, baudrate=rate)
-    _try_rate(dialogue.port, wanted.baudrate, rate)
+    _try_rate(channel.port, wanted.baudrate, rate)
     await run(basic.SetUart(wanted))
-    await _follow(dialogue, before, wanted)
-    if await _answers(dialogue):
+    await _follow(channel, before, wanted)
+    if await _is_responding(channel):
         if store:
             await run(basic.SetStoredUart(wanted))
         return
-    await _roll_back(dialogue, before, wanted)
+    await _roll_back(channel, before, wanted)
     raise PortError(
         f"nothing was understood at {wanted.baudrate} baud; both sides are at {rate} again. Is that rate, or "
         "the flow control, too much for the adapter or its cable?",
@@ -66,21 +66,21 @@ def _try_rate(port: Port, wanted: int, present: int) -> None:
         ) from error
 
 
-async def _follow(dialogue: CommandChannel, before: basic.UartSettings, now: basic.UartSettings) -> None:
+async def _follow(channel: CommandChannel, before: basic.UartSettings, now: basic.UartSettings) -> None:
     """The host's side, as the module's now is."""
     await trio.sleep(SETTLE_S)
-    dialogue.set_baud(now.baudrate)
+    channel.set_baud(now.baudrate)
     both = basic.FlowControl.RTS_CTS
     if now.flow is both or before.flow is both:
-        dialogue.port.set_rtscts(now.flow is both)
-    dialogue.write_raw(b"\r\n")  # what the change may have left in the module's line buffer
+        channel.port.set_rtscts(now.flow is both)
+    channel.write_raw(b"\r\n")  # what the change may have left in the module's line buffer
     await trio.sleep(SETTLE_S)
 
 
-async def _answers(dialogue: CommandChannel) -> bool:
+async def _is_responding(channel: CommandChannel) -> bool:
     for _ in range(VERIFY_TRIES):
         try:
-            await dialogue.execute_exclusive(basic.Test())
+            await channel.execute_exclusive(basic.Test())
         except PortError:
             raise
         except Error:
@@ -89,14 +89,14 @@ async def _answers(dialogue: CommandChannel) -> bool:
     return False
 
 
-async def _roll_back(dialogue: CommandChannel, before: basic.UartSettings, tried: basic.UartSettings) -> None:
+async def _roll_back(channel: CommandChannel, before: basic.UartSettings, tried: basic.UartSettings) -> None:
     """The module may hear us though we do not hear it: so it is told to go back, and then we do."""
     try:
-        await dialogue.execute_exclusive(basic.SetUart(before))
+        await channel.execute_exclusive(basic.SetUart(before))
     except CommandError as error:
         log.debug("%s", error)
-    await _follow(dialogue, tried, before)
-    if not await _answers(dialogue):
+    await _follow(channel, tried, before)
+    if not await _is_responding(channel):
         raise PortError(
             f"nothing was understood at the new rate, and nothing at {before.baudrate} baud either: restart "
             "the module, then it has its stored rate again",

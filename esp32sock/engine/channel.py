@@ -55,7 +55,7 @@ class ChannelListener(Protocol):
         """Anything that is not the result of a command."""
 
     def port_lost(self, error: PortError) -> None:
-        """The dialogue is over."""
+        """The channel is over."""
 
 
 class CommandChannel:
@@ -72,7 +72,7 @@ class CommandChannel:
         self.is_alive = False
         """Whether it ever said that it boots or is busy, which only an AT firmware says."""
         self._listener = listener
-        self._turn = trio.StrictFIFOLock()
+        self._exclusive = trio.StrictFIFOLock()
         self._answered = trio.Event()
         self._outcome: CommandDone | CommandFailed | None = None
         self._became_idle = trio.Event()
@@ -101,8 +101,8 @@ class CommandChannel:
         except PortError as error:
             self._lose(error)
         except Exception as error:
-            # A fault of ours: it costs this dialogue and its links, and not the engine.
-            log.exception("the dialogue with the module is given up")
+            # A fault of ours: it costs this channel and its links, and not the engine.
+            log.exception("the channel with the module is given up")
             self._lose(PortError(f"the engine failed: {error!r}", errno=errno.EPROTO))
 
     def _lose(self, error: PortError) -> None:
@@ -186,17 +186,17 @@ class CommandChannel:
     @property
     def others_wait(self) -> bool:
         """Whether somebody else waits for a turn."""
-        return self._turn.statistics().tasks_waiting > 0
+        return self._exclusive.statistics().tasks_waiting > 0
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Hold the dialogue: no command of anybody else goes out meanwhile."""
-        async with self._turn:
+    async def exclusive(self) -> AsyncIterator[None]:
+        """Hold the channel: no command of anybody else goes out meanwhile."""
+        async with self._exclusive:
             yield
 
     async def execute(self, command: Command[R], *, timeout: float | None = None) -> R:
         """Run one command in its turn; `timeout` counts from then, beyond the command's own."""
-        async with self._turn:
+        async with self._exclusive:
             return await self.execute_exclusive(command, timeout=timeout)
 
     async def execute_exclusive(self, command: Command[R], *, timeout: float | None = None) -> R:

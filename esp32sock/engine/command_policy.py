@@ -84,7 +84,7 @@ class AffectedLinks:
         return AffectedLinks(self.pumps - ended.pumps, None if self.server is ended.server else self.server)
 
 
-async def clear(context: Context, command: Command[Any], *, force: bool) -> AffectedLinks:
+async def close_affected(context: Context, command: Command[Any], *, force: bool) -> AffectedLinks:
     """Error(EBUSY) if the command would end what is open; with `force` that, given back, is ended first."""
     standing = AffectedLinks.on(context, command)
     if standing and not force:
@@ -101,6 +101,6 @@ async def clear(context: Context, command: Command[Any], *, force: bool) -> Affe
     pool = context.pool
     with trio.move_on_after(LINKS_END_S):
         for pump in standing.pumps:
-            await pool.given_back(pump)
+            await pool.wait_released(pump)
         await context.until(lambda: server is None or context.server is not server)
     return standing

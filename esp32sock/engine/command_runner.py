@@ -47,8 +47,8 @@ class CommandRunner:
         context = self._context
         while True:
             channel = await context.ready()
-            ended = await command_policy.clear(context, command, force=force)
-            async with channel.turn():
+            ended = await command_policy.close_affected(context, command, force=force)
+            async with channel.exclusive():
                 if context.is_open and command_policy.AffectedLinks.on(context, command).without(ended):
                     continue
                 if isinstance(command, SetsUart):

@@ -24,7 +24,7 @@ def drop_link(context: Context, pump: Pump) -> None:
     if _may_be_open(context, pump):
         context.tasks.begin(close_link, context, pump)
     elif _is_its(context, pump):
-        context.pool.give_back(pump)
+        context.pool.release(pump)
 
 
 async def close_link(context: Context, pump: Pump) -> None:
@@ -36,11 +36,11 @@ async def close_link(context: Context, pump: Pump) -> None:
         return
     if context.pool.was_accepted(pump):
         with trio.move_on_after(PEER_CLOSES_S):
-            await context.pool.given_back(pump)
+            await context.pool.wait_released(pump)
             return
     try:
         channel = context.channel
-        async with channel.turn():
+        async with channel.exclusive():
             if _may_be_open(context, pump):
                 channel.session.links.confirm(pump.link_id, listed=True)  # CIPCLOSE tells
                 await channel.execute_exclusive(tcpip.Close(pump.link_id))
@@ -48,13 +48,13 @@ async def close_link(context: Context, pump: Pump) -> None:
         pass  # it was closed by the peer meanwhile, or the module is gone: both are what was wanted
     finally:
         if _is_its(context, pump):
-            context.pool.give_back(pump)
+            context.pool.release(pump)
 
 
 async def close_orphan(context: Context, link_id: int) -> None:
     """Close a link that has no pump; by our turn it may be somebody's who came in the meantime."""
     channel = await context.ready()
-    async with channel.turn():
+    async with channel.exclusive():
         if link_id not in context.pool.pumps:
             await channel.execute_exclusive(tcpip.Close(link_id))
 

@@ -55,12 +55,12 @@ class Pump(Protocol):
 class LoopbackEnd(Pump, Protocol):
     """A pump whose link may lead to the module itself."""
 
-    def pair(self, twin: Self) -> None:
-        """The link of `twin` is the other end."""
+    def pair(self, peer: Self) -> None:
+        """The link of `peer` is the other end."""
 
 
 class LinkPool:
-    """The links of one dialogue and the pumps on them."""
+    """The links of one channel and the pumps on them."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -127,18 +127,18 @@ class LinkPool:
 
     def pair_loopback(self, port: int, pump: LoopbackEnd) -> None:
         """The module connects to itself from this port: one of the two ends; the second meets the first."""
-        twin = self._own_ports.pop(port, None)
-        if twin is None:
+        peer = self._own_ports.pop(port, None)
+        if peer is None:
             self._own_ports[port] = pump
         else:
-            pump.pair(twin)
+            pump.pair(peer)
 
     def reserve_for_server(self, links: int | None) -> None:
         """Leave the ids below `links` to the module's server; None: it may take any, so be careful."""
         self._server_links = links
         self.changed()
 
-    def give_back(self, pump: Pump) -> None:
+    def release(self, pump: Pump) -> None:
         """Its pump is done with it; it is given out again once the module is, too. Idempotent."""
         link_id = pump.link_id
         if self.pumps.get(link_id) is not pump:
@@ -152,7 +152,7 @@ class LinkPool:
         self._order.append(link_id)
         self.changed()
 
-    async def given_back(self, pump: Pump) -> None:
+    async def wait_released(self, pump: Pump) -> None:
         """Until this pump has no link any more."""
         while self.pumps.get(pump.link_id) is pump:
             await self._changed.wait()

@@ -36,11 +36,11 @@ log = logging.getLogger("esp32sock")
 class Server:
     """The module's server while it listens."""
 
-    def __init__(self, context: Context, dialogue: CommandChannel, request: ListenRequest) -> None:
+    def __init__(self, context: Context, channel: CommandChannel, request: ListenRequest) -> None:
         self.port = request.port
         self._context = context
         self.pool = context.pool
-        self.dialogue = dialogue
+        self.channel = channel
         self.request = request
         self.closed = trio.Event()
         """Set when the module listens no more, and another server may start."""
@@ -98,7 +98,7 @@ class Server:
             self._context.tasks.spawn(close_orphan, self._context, event.link_id)
             return
         pump = StreamPump(
-            self.dialogue,
+            self.channel,
             self.pool,
             event.link_id,
             engine_end,
@@ -117,7 +117,7 @@ class Server:
         while self._unannounced:
             await self._announced.wait()
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """It is the module's server no more: another may start. Idempotent."""
         if self._context.server is self:
             self._context.server = None
@@ -152,13 +152,13 @@ class Server:
         try:
             self.request.end.send(b"\0")
         except OSError:  # the listener was closed meanwhile, or its descriptor holds no more
-            self.request.listener.withdrawn(user_end)
+            self.request.listener.accept_failed(user_end)
             stream.is_waiting = False
 
     async def _remote(self, link_id: int) -> Address:
         """Who it is; the module says so only when asked, and not any more once the link is gone."""
         try:
-            listed = await self.dialogue.execute(tcpip.Links())
+            listed = await self.channel.execute(tcpip.Links())
         except Error:
             listed = []
         peers = (link.remote for link in listed if link.link_id == link_id)
@@ -200,7 +200,7 @@ async def _serve_on(context: Context, request: ListenRequest, server: Server) ->
     """Serve until the application closes its listener; the error if its place does not come back."""
     while (lost := await server.run()) is not None and not server.is_final:
         log.warning("the listener on port %d waits for the module to come back: %s", server.port, lost)
-        server.leave()
+        server.release()
         if HangupWatch.check(request.end.fileno()):
             return None
         try:
@@ -211,7 +211,7 @@ async def _serve_on(context: Context, request: ListenRequest, server: Server) ->
 
 
 async def _start(context: Context, request: ListenRequest) -> Server:
-    dialogue = await context.ready()
+    channel = await context.ready()
     while context.server is not None and context.server.is_ending:
         await context.server.closed.wait()
     if context.server is not None:
@@ -220,14 +220,14 @@ async def _start(context: Context, request: ListenRequest) -> Server:
             f"the module has one server, and it listens on port {context.server.port} already",
             errno=errno.EADDRINUSE if same else errno.EMFILE,
         )
-    server = context.server = Server(context, dialogue, request)
+    server = context.server = Server(context, channel, request)
     try:
-        async with dialogue.turn():
-            await _limit_links(server.pool, dialogue, request.links)
-            await context.receive_mode.prepare_server(dialogue, request.links)
-            await dialogue.execute_exclusive(servers.Listen(server.port))
+        async with channel.exclusive():
+            await _limit_links(server.pool, channel, request.links)
+            await context.receive_mode.prepare_server(channel, request.links)
+            await channel.execute_exclusive(servers.Listen(server.port))
             server.pool.server_port = server.port
-            await dialogue.execute_exclusive(servers.ServerTimeout(0))
+            await channel.execute_exclusive(servers.ServerTimeout(0))
     except BaseException:
         server.stop()
         context.tasks.begin(_stop, server)  # the module may listen, or be about to
@@ -235,9 +235,9 @@ async def _start(context: Context, request: ListenRequest) -> Server:
     return server
 
 
-async def _limit_links(pool: LinkPool, dialogue: CommandChannel, links: int) -> None:
+async def _limit_links(pool: LinkPool, channel: CommandChannel, links: int) -> None:
     try:
-        await dialogue.execute_exclusive(servers.ServerLinks(links))
+        await channel.execute_exclusive(servers.ServerLinks(links))
         pool.reserve_for_server(links)
     except CommandError:
         pool.reserve_for_server(None)  # 0.10 has no such command: the server may take any id
@@ -246,8 +246,8 @@ async def _limit_links(pool: LinkPool, dialogue: CommandChannel, links: int) -> 
 async def _stop(server: Server) -> None:
     """Listen no more, and make room for the next; the module may be gone, and its server with it."""
     try:
-        await server.dialogue.execute(servers.StopListening())
+        await server.channel.execute(servers.StopListening())
     except Error:
         pass
     finally:
-        server.leave()
+        server.release()

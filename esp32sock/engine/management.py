@@ -2,7 +2,7 @@
 
 Theory of operation: attaching a module sets it up for sockets (several links, none open, settings out of the
 flash). Whoever manages one must not do that to it: here it is only found (`startup.probe`), its echo turned
-off and its firmware read. The dialogue stays SYNCING, in which a command that is not answered is owed
+off and its firmware read. The channel stays SYNCING, in which a command that is not answered is owed
 nothing: so even after changing the serial rate in vain there is a way back (`baud.py`).
 """
 
@@ -50,19 +50,19 @@ class _EventBuffer:
 
     def __init__(self) -> None:
         self.send, self.receive = trio.open_memory_channel[Event](EVENTS)
-        self.dialogue: CommandChannel | None = None
+        self.channel: CommandChannel | None = None
         self.stream: Stream | None = None
 
     def payload(self, link_id: int) -> None:
-        assert self.dialogue is not None
+        assert self.channel is not None
         if self.stream is not None:
             self.stream.payload()
         else:
-            self.dialogue.session.demux.take(link_id)
+            self.channel.session.demux.take(link_id)
 
     def event(self, event: Event) -> None:
-        if isinstance(event, LinkOpened) and self.stream is None and self.dialogue is not None:
-            self.dialogue.session.demux.set_sink(event.link_id, DISCARD)
+        if isinstance(event, LinkOpened) and self.stream is None and self.channel is not None:
+            self.channel.session.demux.set_sink(event.link_id, DISCARD)
         if isinstance(event, UnknownText):
             event = UnknownText(redacted(event.text))
         try:
@@ -84,29 +84,29 @@ class _EventBuffer:
 class ManagementSession:
     """One module that is talked to."""
 
-    def __init__(self, dialogue: CommandChannel, ear: _EventBuffer) -> None:
-        self.dialogue = dialogue
-        self.events = ear.receive
+    def __init__(self, channel: CommandChannel, buffer: _EventBuffer) -> None:
+        self.channel = channel
+        self.events = buffer.receive
         """What it says unasked; ends when the port is lost."""
-        self._ear = ear
+        self._buffer = buffer
 
     @property
     def firmware(self) -> Firmware:
-        return self.dialogue.session.firmware
+        return self.channel.session.firmware
 
     @property
     def port(self) -> Port:
-        return self.dialogue.port
+        return self.channel.port
 
     def set_payload_sink(self, stream: Stream | None) -> None:
         """Payload goes there from now on; None: nowhere."""
-        self._ear.stream = stream
+        self._buffer.stream = stream
 
     async def execute(self, command: Command[R], *, timeout: float | None = None) -> R:
         """Run one command; see `CommandChannel.execute_exclusive` for what it raises."""
-        return await self.dialogue.execute(command, timeout=timeout)
+        return await self.channel.execute(command, timeout=timeout)
 
-    async def has(self, command: Command[R]) -> R | None:
+    async def try_execute(self, command: Command[R]) -> R | None:
         """The result of a command that this firmware may not have, or refuses now; None then."""
         try:
             return await self.execute(command)
@@ -114,7 +114,7 @@ class ManagementSession:
             log.debug("%s", error)
             return None
 
-    async def answers(self) -> bool:
+    async def is_responding(self) -> bool:
         """Whether it says OK to AT."""
         try:
             await self.execute(basic.Test())
@@ -127,8 +127,8 @@ class ManagementSession:
 
     async def change_uart(self, wanted: basic.UartSettings, *, store: bool = False) -> None:
         """Change the serial line on both sides; see `baud.change` for what it raises."""
-        async with self.dialogue.turn():
-            await baud.change(self.dialogue, wanted, store=store)
+        async with self.channel.exclusive():
+            await baud.change(self.channel, wanted, store=store)
 
 
 @asynccontextmanager
@@ -137,16 +137,16 @@ async def open_management_session(
 ) -> AsyncIterator[ManagementSession]:
     """Open a port and find the module behind it; PortError or CommandError if there is none."""
     port = await opener(url, baud)
-    ear = _EventBuffer()
-    dialogue = ear.dialogue = CommandChannel(port, ear)
+    buffer = _EventBuffer()
+    channel = buffer.channel = CommandChannel(port, buffer)
     failure: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
-            await nursery.start(dialogue.run)
+            await nursery.start(channel.run)
             try:
-                await _get_to_know(dialogue)
-                ear.forget()
-                yield ManagementSession(dialogue, ear)
+                await _identify(channel)
+                buffer.forget()
+                yield ManagementSession(channel, buffer)
             except BaseException as error:  # not in a group of the nursery's making
                 failure = error
             nursery.cancel_scope.cancel()
@@ -157,13 +157,13 @@ async def open_management_session(
         raise failure
 
 
-async def _get_to_know(dialogue: CommandChannel) -> None:
-    await startup.probe(dialogue)
-    run = dialogue.execute_exclusive
-    async with dialogue.turn():
+async def _identify(channel: CommandChannel) -> None:
+    await startup.probe(channel)
+    run = channel.execute_exclusive
+    async with channel.exclusive():
         await run(basic.Echo(on=False))
-        dialogue.session.firmware = await run(basic.Version())
-        dialogue.session.demux.mux = await run(tcpip.Multiplexed())
-        await startup.end_passthrough(dialogue)
+        channel.session.firmware = await run(basic.Version())
+        channel.session.demux.mux = await run(tcpip.Multiplexed())
+        await startup.end_passthrough(channel)
     for link_id in range(LINKS):
-        dialogue.session.demux.set_sink(link_id, DISCARD)
+        channel.session.demux.set_sink(link_id, DISCARD)

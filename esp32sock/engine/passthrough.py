@@ -79,10 +79,10 @@ class Passthrough(trio.abc.Stream):
     was sent unknown. One task may send and one receive; another sender gets `trio.BusyResourceError`.
     """
 
-    def __init__(self, talk: ManagementSession, on_link: OnLink | None = None) -> None:
+    def __init__(self, management: ManagementSession, on_link: OnLink | None = None) -> None:
         self.reconnected: bool | None = None
         """Whether the link broke meanwhile, so that bytes were lost; None until the mode is left."""
-        self._talk = talk
+        self._management = management
         self._entered = False
         self._closed = False
         self._on_link = on_link
@@ -139,7 +139,7 @@ class Passthrough(trio.abc.Stream):
     async def _send(self, data: bytes) -> None:
         if trio.current_time() - self._wrote_at >= IDLE_S:
             self._pluses = 0
-        for piece in self._harmless(data):
+        for piece in self._split_escape(data):
             if not piece:
                 await self._silence()
                 self._pluses = 0
@@ -151,9 +151,9 @@ class Passthrough(trio.abc.Stream):
             await self._write(piece)
 
     async def _write(self, piece: bytes) -> None:
-        s_per_byte = self._talk.dialogue.session.s_per_byte
+        s_per_byte = self._management.channel.session.s_per_byte
         started = max(trio.current_time(), self._wire_free_at)
-        await self._talk.port.send(piece)
+        await self._management.port.send(piece)
         self._wrote_at = trio.current_time()
         self._wire_free_at = min(
             max(self._wrote_at, started + len(piece) * s_per_byte),
@@ -164,7 +164,7 @@ class Passthrough(trio.abc.Stream):
         """On the wire: what was written may be with the port still, for as long as flow control wants."""
         await trio.sleep_until(self._wire_free_at)
         with trio.move_on_after(HELD_S):
-            while self._talk.port.unsent_bytes:  # noqa: ASYNC110  (the kernel tells nobody)
+            while self._management.port.unsent_bytes:  # noqa: ASYNC110  (the kernel tells nobody)
                 await trio.sleep(LOOK_S)
         await trio.sleep(SILENCE_S)
 
@@ -176,11 +176,11 @@ class Passthrough(trio.abc.Stream):
     def _check_open(self) -> None:
         if self._closed:
             raise trio.ClosedResourceError("the passthrough was left")
-        lost = self._talk.dialogue.error
+        lost = self._management.channel.error
         if lost is not None:
             raise StreamLost(str(lost), errno=lost.errno) from lost
 
-    def _harmless(self, data: bytes) -> tuple[bytes, ...]:
+    def _split_escape(self, data: bytes) -> tuple[bytes, ...]:
         """The data in pieces; an empty one stands for a silence."""
         if data.strip(b"+") or self._pluses + len(data) != len(ESCAPE_SEQUENCE):
             return (data,) if data else ()
@@ -189,13 +189,13 @@ class Passthrough(trio.abc.Stream):
     async def aclose(self) -> None:
         """Leave the mode, also when cancelled: about 1.2 s once all is on the wire. Idempotent."""
         if not self._closed:
-            await run_shielded(self.leave)
+            await run_shielded(self.exit_mode)
         await trio.lowlevel.checkpoint()
 
-    # -- in the dialogue's reading task ---------------------------------------------------------------
+    # -- in the channel's reading task ---------------------------------------------------------------
 
     def payload(self) -> None:
-        self._received += self._talk.dialogue.session.demux.take(LINK)
+        self._received += self._management.channel.session.demux.take(LINK)
         if self._on_link is not None:
             self._take_out_reports(self._on_link)
         if len(self._received) > 2 * UNREAD_BYTES:
@@ -213,17 +213,17 @@ class Passthrough(trio.abc.Stream):
 
     # -- entering and leaving -------------------------------------------------------------------------
 
-    async def enter(self) -> None:
-        await self._talk.execute(tcpip.SetPassthrough(on=True))
-        await self._talk.execute(passthrough.EnterPassthrough())
+    async def enter_mode(self) -> None:
+        await self._management.execute(tcpip.SetPassthrough(on=True))
+        await self._management.execute(passthrough.EnterPassthrough())
         self._entered = True
 
-    async def leave(self) -> None:
+    async def exit_mode(self) -> None:
         """Back to commands, and see that it worked; harmless if it never entered."""
-        if self._closed or not self._entered or self._talk.dialogue.error is not None:
+        if self._closed or not self._entered or self._management.channel.error is not None:
             return
         self._closed = True
-        session = self._talk.dialogue.session
+        session = self._management.channel.session
         for attempt in range(LEAVE_TRIES):
             if attempt:  # the module heard something else, or nothing: what comes is payload still
                 session.resume_passthrough()
@@ -231,17 +231,17 @@ class Passthrough(trio.abc.Stream):
             await self._write(ESCAPE_SEQUENCE)
             await self._silence()
             await trio.sleep(LEAVE_S)
-            if self._talk.dialogue.error is not None:
+            if self._management.channel.error is not None:
                 break
             session.leave_passthrough()
-            if await self._talk.answers() or session.module.state is not ModuleState.SYNCING:
+            if await self._management.is_responding() or session.module.state is not ModuleState.SYNCING:
                 break
         self._more.set()
 
 
 @asynccontextmanager
 async def open_passthrough(
-    talk: ManagementSession, host: str, port: int, kind: Kind = "TCP", *, on_link: OnLink | None = None
+    management: ManagementSession, host: str, port: int, kind: Kind = "TCP", *, on_link: OnLink | None = None
 ) -> AsyncIterator[Passthrough]:
     """Open one link in passthrough mode, and leave the module as it was found.
 
@@ -252,40 +252,40 @@ async def open_passthrough(
     Error(EBUSY) when something is open on the module; CommandError when the link or the mode cannot be had;
     Error(EOPNOTSUPP) for `on_link` on firmware that cannot say it.
     """
-    if on_link is not None and not talk.firmware.at_least(2, 1):
+    if on_link is not None and not management.firmware.at_least(2, 1):
         raise Error(
             "this firmware says nothing of its link in passthrough; from 2.1 on it does",
             errno=errno.EOPNOTSUPP,
         )
-    if await talk.execute(tcpip.Links()):
+    if await management.execute(tcpip.Links()):
         raise Error(
             "the module has links open, and passthrough needs it alone: see `esp32sock links`",
             errno=errno.EBUSY,
         )
-    multiplexed = await talk.execute(tcpip.Multiplexed())
+    multiplexed = await management.execute(tcpip.Multiplexed())
     if multiplexed:
-        await talk.has(servers.StopListening())
-        await talk.execute(tcpip.SetMultiplexed(on=False))
-    stream = Passthrough(talk, on_link)
+        await management.try_execute(servers.StopListening())
+        await management.execute(tcpip.SetMultiplexed(on=False))
+    stream = Passthrough(management, on_link)
     before = _Before(multiplexed)
-    talk.set_payload_sink(stream)
+    management.set_payload_sink(stream)
     try:
         if on_link is not None:
-            before.messages = await talk.execute(passthrough.SystemMessages())
-            await talk.execute(passthrough.SetSystemMessages(passthrough.Messages.LINKS_IN_PASSTHROUGH))
-        await _open(talk, _opening(host, port, kind))
-        before.local_port = await _local_port(talk)
-        _confirm(talk, listed=before.local_port is not None)
-        await run_shielded(stream.enter)  # half-way in, what puts it back would be payload
+            before.messages = await management.execute(passthrough.SystemMessages())
+            await management.execute(passthrough.SetSystemMessages(passthrough.Messages.LINKS_IN_PASSTHROUGH))
+        await _open(management, _opening(host, port, kind))
+        before.local_port = await _local_port(management)
+        _confirm(management, listed=before.local_port is not None)
+        await run_shielded(stream.enter_mode)  # half-way in, what puts it back would be payload
         yield stream
     finally:
-        await run_shielded(lambda: _put_back(talk, stream, before))
+        await run_shielded(lambda: _put_back(management, stream, before))
 
 
-async def _open(talk: ManagementSession, command: tcpip.OpenTcp | udp.OpenUdp | ssl.OpenSsl) -> None:
+async def _open(management: ManagementSession, command: tcpip.OpenTcp | udp.OpenUdp | ssl.OpenSsl) -> None:
     started = trio.current_time()
     try:
-        await talk.execute(command)
+        await management.execute(command)
     except CommandError as error:
         if error.errno == errno.EIO:  # most firmware does not say why
             quick = trio.current_time() - started < REFUSED_WITHIN_S
@@ -293,9 +293,9 @@ async def _open(talk: ManagementSession, command: tcpip.OpenTcp | udp.OpenUdp | 
         raise
 
 
-def _confirm(talk: ManagementSession, *, listed: bool) -> None:
+def _confirm(management: ManagementSession, *, listed: bool) -> None:
     """An OK without CONNECT says nothing (V1.0, 5.2.3): the link is open if the module lists it."""
-    links = talk.dialogue.session.links
+    links = management.channel.session.links
     if links.needs_confirmation(LINK):
         links.confirm(LINK, listed=listed)
         if not listed:
@@ -317,24 +317,24 @@ class _Before:
     local_port: int | None = None
 
 
-async def _local_port(talk: ManagementSession) -> int | None:
+async def _local_port(management: ManagementSession) -> int | None:
     """The port of the link's near side, a new one each time it is opened; None without a link."""
-    return next((link.local_port for link in await talk.has(tcpip.Links()) or ()), None)
+    return next((link.local_port for link in await management.try_execute(tcpip.Links()) or ()), None)
 
 
-async def _put_back(talk: ManagementSession, stream: Passthrough, before: _Before) -> None:
+async def _put_back(management: ManagementSession, stream: Passthrough, before: _Before) -> None:
     """Normal mode, no link, and as many as were allowed before."""
-    await stream.leave()
-    talk.set_payload_sink(None)
-    if talk.dialogue.error is not None:
+    await stream.exit_mode()
+    management.set_payload_sink(None)
+    if management.channel.error is not None:
         return
     if before.local_port is not None:
-        stream.reconnected = await _local_port(talk) != before.local_port
+        stream.reconnected = await _local_port(management) != before.local_port
         if stream.reconnected:
             log.warning("the link broke during passthrough: bytes of both directions may be lost")
-    await talk.has(tcpip.SetPassthrough(on=False))
-    await talk.has(tcpip.Close())
+    await management.try_execute(tcpip.SetPassthrough(on=False))
+    await management.try_execute(tcpip.Close())
     if before.messages is not None:
-        await talk.has(passthrough.SetSystemMessages(before.messages))
+        await management.try_execute(passthrough.SetSystemMessages(before.messages))
     if before.multiplexed:
-        await talk.has(tcpip.SetMultiplexed(on=True))
+        await management.try_execute(tcpip.SetMultiplexed(on=True))

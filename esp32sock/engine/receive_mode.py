@@ -36,12 +36,12 @@ class ReceiveMode:
         self.passive = asked == "passive" or (asked is None and self._per_link)
         self._link_is_passive: dict[int, bool] = {}
 
-    async def set_up(self, dialogue: CommandChannel) -> None:
+    async def set_up(self, channel: CommandChannel) -> None:
         """The global setting, where that is all there is; called in the turn."""
         if self.passive and not self._per_link:
-            await dialogue.execute_exclusive(SetReceiveMode(passive=True))
+            await channel.execute_exclusive(SetReceiveMode(passive=True))
 
-    async def prepare(self, dialogue: CommandChannel, link_id: int, *, stream: bool) -> None:
+    async def prepare(self, channel: CommandChannel, link_id: int, *, stream: bool) -> None:
         """Before a link is opened; Error(EPROTONOSUPPORT) for UDP where everything is passive."""
         if not self._per_link:
             if self.passive and not stream:
@@ -53,23 +53,23 @@ class ReceiveMode:
             return
         wanted = self.passive and stream
         if self._link_is_passive.get(link_id, False) != wanted:
-            await dialogue.execute(SetReceiveType(link_id, wanted))
+            await channel.execute(SetReceiveType(link_id, wanted))
             self._link_is_passive[link_id] = wanted
 
-    async def prepare_server(self, dialogue: CommandChannel, links: int) -> None:
+    async def prepare_server(self, channel: CommandChannel, links: int) -> None:
         """Before the server starts: the links it may give out; called in the turn."""
         if self._per_link and self.passive:
             for link_id in range(links):
                 if not self._link_is_passive.get(link_id, False):
-                    await dialogue.execute_exclusive(SetReceiveType(link_id, passive=True))
+                    await channel.execute_exclusive(SetReceiveType(link_id, passive=True))
                     self._link_is_passive[link_id] = True
 
 
 class PassiveReader:
     """Fetches what the module holds for one passive link."""
 
-    def __init__(self, dialogue: CommandChannel, link_id: int) -> None:
-        self._dialogue = dialogue
+    def __init__(self, channel: CommandChannel, link_id: int) -> None:
+        self._channel = channel
         self._link_id = link_id
         self._announced = trio.Event()
 
@@ -83,7 +83,7 @@ class PassiveReader:
             with trio.move_on_after(LOOK_S):
                 await self._announced.wait()
                 break
-            held = await self._dialogue.execute(UnreadBytes())
+            held = await self._channel.execute(UnreadBytes())
             if held.get(self._link_id, 0) > 0:
                 break
 
@@ -91,7 +91,7 @@ class PassiveReader:
         """One read; ERROR means that there was nothing after all (known-bugs 8)."""
         self._announced = trio.Event()
         try:
-            await self._dialogue.execute(ReceiveData(self._link_id))
+            await self._channel.execute(ReceiveData(self._link_id))
         except CommandError as error:
             if error.result != "ERROR":
                 raise

@@ -120,10 +120,10 @@ class Accepted:
 
 
 class ServerListener(Protocol):
-    """Who is told how a listener fares.
+    """Hears what becomes of a listener.
 
-    `accepted` comes before the byte that announces it; `withdrawn` behind it, if that byte could not be sent:
-    the end, which nobody can have accepted, is to be closed.
+    `accepted` comes before the byte that announces the connection; `accept_failed` follows if that byte could
+    not be sent: the end is then closed unaccepted.
     """
 
     def listening(self, local: Address) -> None: ...
@@ -131,7 +131,7 @@ class ServerListener(Protocol):
     def accepted(
         self, user_end: _socket.socket, link_id: int, local: Address, remote: Address, stream: Accepted
     ) -> None: ...
-    def withdrawn(self, user_end: _socket.socket) -> None: ...
+    def accept_failed(self, user_end: _socket.socket) -> None: ...
     def ended(self, error: Error | None) -> None: ...
 
 

@@ -136,7 +136,7 @@ class Router:
         pump = context.pool.pumps.get(event.link_id)
         if pump is None:
             return
-        context.pool.give_back(pump)
+        context.pool.release(pump)
         error = event.error or self._station.lost(event.link_id)
         if error is None:
             pump.peer_closed()

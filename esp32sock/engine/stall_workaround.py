@@ -27,15 +27,15 @@ SPARE_PORT = 49151
 log = logging.getLogger("esp32sock")
 
 
-async def recover_stalled_receive(dialogue: CommandChannel, pool: LinkPool, sent: tcpip.Send) -> None:
+async def recover_stalled_receive(channel: CommandChannel, pool: LinkPool, sent: tcpip.Send) -> None:
     """Called in the turn right behind a chunk: makes the event if this link may have stopped receiving."""
-    session = dialogue.session
+    session = channel.session
     if not session.firmware.stalls_on_receive_while_sending or not session.links.received_while_sending(sent):
         return
     log.debug("link %d may have stopped receiving; waking it", sent.link_id)
     for command in _event(pool):
         try:
-            await dialogue.execute_exclusive(command)
+            await channel.execute_exclusive(command)
         except CommandError as error:
             log.debug("waking link %d: %s", sent.link_id, error)
 

@@ -39,48 +39,48 @@ ALIVE_S = 30.0
 log = logging.getLogger("esp32sock")
 
 
-async def probe(dialogue: CommandChannel) -> None:
+async def probe(channel: CommandChannel) -> None:
     """Leave whatever mode the module is in and hear it say OK; PortError that says what is wrong if not.
 
     At most about 10 s, up to 30 s more for a module that shows that it is alive.
     """
-    await _until_silent(dialogue)
-    dialogue.write_raw(b"+++")
+    await _until_silent(channel)
+    channel.write_raw(b"+++")
     await trio.sleep(PLUS_S)
-    dialogue.write_raw(b"\r\n")
-    await _until_silent(dialogue)
+    channel.write_raw(b"\r\n")
+    await _until_silent(channel)
     tries, waiting = 0, False
     asked_at = trio.current_time()
     with trio.CancelScope() as patience:
         while tries < TRIES or waiting:
-            if await _says_ok(dialogue):
+            if await _says_ok(channel):
                 return
-            if dialogue.is_alive and not waiting:
+            if channel.is_alive and not waiting:
                 waiting = True
                 patience.deadline = asked_at + ALIVE_S
                 log.warning(
-                    "the module on %s boots or is busy; waiting up to %d s", dialogue.port.name, ALIVE_S
+                    "the module on %s boots or is busy; waiting up to %d s", channel.port.name, ALIVE_S
                 )
             tries += 1
     if waiting:
         raise PortError(
-            f"the module on {dialogue.port.name} shows signs of life but has not said OK for {ALIVE_S:.0f} s",
+            f"the module on {channel.port.name} shows signs of life but has not said OK for {ALIVE_S:.0f} s",
             errno=errno.ETIMEDOUT,
         )
-    raise await _diagnosis(dialogue)
+    raise await _diagnosis(channel)
 
 
-async def _until_silent(dialogue: CommandChannel) -> None:
+async def _until_silent(channel: CommandChannel) -> None:
     with trio.move_on_after(DRAIN_S):
         heard = -1
-        while heard != dialogue.heard_bytes:
-            heard = dialogue.heard_bytes
+        while heard != channel.heard_bytes:
+            heard = channel.heard_bytes
             await trio.sleep(SILENCE_S)
 
 
-async def _says_ok(dialogue: CommandChannel) -> bool:
+async def _says_ok(channel: CommandChannel) -> bool:
     try:
-        await dialogue.execute_exclusive(basic.Test())
+        await channel.execute_exclusive(basic.Test())
     except PortError:
         raise
     except Error:
@@ -88,20 +88,20 @@ async def _says_ok(dialogue: CommandChannel) -> bool:
     return True
 
 
-async def _diagnosis(dialogue: CommandChannel) -> PortError:
+async def _diagnosis(channel: CommandChannel) -> PortError:
     """Why nobody says OK, as an error that says what to do."""
-    port = dialogue.port
-    sample = dialogue.sample
+    port = channel.port
+    sample = channel.sample
     given = port.baudrate
     if given is not None and not TEXT.fullmatch(sample):
-        found = await _other_rate(dialogue)
+        found = await _other_rate(channel)
         if found is not None:
             return PortError(
                 f"the module on {port.name} answers at {found} baud, not at {given}: say baudrate={found} "
                 f"(--baud {found})",
                 errno=errno.EPROTO,
             )
-    if not dialogue.heard_bytes:
+    if not channel.heard_bytes:
         return PortError(
             f"nothing answers on {port.name} at {given} baud or any other usual rate: is the module powered, "
             "are TX and RX crossed, is this its AT port (GPIO16 and 17 on a WROOM-32)?",
@@ -113,9 +113,9 @@ async def _diagnosis(dialogue: CommandChannel) -> PortError:
     )
 
 
-async def _other_rate(dialogue: CommandChannel) -> int | None:
+async def _other_rate(channel: CommandChannel) -> int | None:
     """The usual rate at which an AT is answered; the port is put back afterwards."""
-    port = dialogue.port
+    port = channel.port
     given = port.baudrate
     if given is None:
         return None
@@ -123,44 +123,44 @@ async def _other_rate(dialogue: CommandChannel) -> int | None:
         for baud in OTHER_RATES_BAUD:
             if baud == given or not port.set_baud(baud):
                 continue
-            dialogue.write_raw(b"\r\n")  # what was said at other rates stands in the module's line buffer
+            channel.write_raw(b"\r\n")  # what was said at other rates stands in the module's line buffer
             await trio.sleep(OTHER_RATE_S / 2)
-            dialogue.sample = b""
-            dialogue.write_raw(b"AT\r\n")
+            channel.sample = b""
+            channel.write_raw(b"AT\r\n")
             await trio.sleep(OTHER_RATE_S)
-            if b"OK\r\n" in dialogue.sample:
+            if b"OK\r\n" in channel.sample:
                 return baud
     finally:
         port.set_baud(given)
     return None
 
 
-async def set_up(dialogue: CommandChannel) -> bool:
+async def set_up(channel: CommandChannel) -> bool:
     """Echo off, firmware known, several links allowed, nothing left open; CommandError if it will not.
 
     Whether it was left in passthrough.
     """
-    run = dialogue.execute_exclusive
+    run = channel.execute_exclusive
     await run(basic.Echo(on=False))
-    dialogue.session.firmware = await run(basic.Version())
-    if dialogue.session.firmware.has_sysstore:
-        await _allowed_to_fail(dialogue, basic.StoreSettings(on=False))
-    if dialogue.session.firmware.at_least(5, 0):  # it says why a connection failed then (at-dialects 3.3)
-        await _allowed_to_fail(dialogue, basic.ErrorCodes(on=True))
-    was_in_passthrough = await end_passthrough(dialogue)
+    channel.session.firmware = await run(basic.Version())
+    if channel.session.firmware.has_sysstore:
+        await _allowed_to_fail(channel, basic.StoreSettings(on=False))
+    if channel.session.firmware.at_least(5, 0):  # it says why a connection failed then (at-dialects 3.3)
+        await _allowed_to_fail(channel, basic.ErrorCodes(on=True))
+    was_in_passthrough = await end_passthrough(channel)
     if await run(tcpip.Multiplexed()):
-        await _allowed_to_fail(dialogue, tcpip.Close(tcpip.ALL_LINKS))
-        await _allowed_to_fail(dialogue, servers.StopListening())
+        await _allowed_to_fail(channel, tcpip.Close(tcpip.ALL_LINKS))
+        await _allowed_to_fail(channel, servers.StopListening())
     else:
-        await _multiplex(dialogue)
+        await _multiplex(channel)
     await run(tcpip.ShowPeer(on=False))
     return was_in_passthrough
 
 
-async def end_passthrough(dialogue: CommandChannel) -> bool:
+async def end_passthrough(channel: CommandChannel) -> bool:
     """Back to normal sending, once `probe` has left passthrough; whether it was in it, or about to be."""
     try:
-        if not await dialogue.execute_exclusive(passthrough.Passthrough()):
+        if not await channel.execute_exclusive(passthrough.Passthrough()):
             return False
     except CommandError as error:
         log.debug("%s", error)
@@ -168,41 +168,41 @@ async def end_passthrough(dialogue: CommandChannel) -> bool:
     log.warning(
         "the module on %s was in passthrough, and was taken out of it; if that is stored (AT+SAVETRANSLINK) "
         "every restart begins it again, until passthrough.ForgetPassthrough() is executed",
-        dialogue.port.name,
+        channel.port.name,
     )
-    await _allowed_to_fail(dialogue, tcpip.SetPassthrough(on=False))
+    await _allowed_to_fail(channel, tcpip.SetPassthrough(on=False))
     return True
 
 
-async def leave_stored_passthrough(dialogue: CommandChannel) -> None:
+async def leave_stored_passthrough(channel: CommandChannel) -> None:
     """After a restart that ends in passthrough: let it begin, or nothing said later would be a command."""
     await trio.sleep(STORED_S)
-    await probe(dialogue)
+    await probe(channel)
 
 
-async def use_flow_control(dialogue: CommandChannel) -> None:
+async def use_flow_control(channel: CommandChannel) -> None:
     """RTS and CTS on both sides; PortError or CommandError where either has none."""
-    settings = await dialogue.execute_exclusive(basic.Uart())
+    settings = await channel.execute_exclusive(basic.Uart())
     wanted = replace(
-        settings, baudrate=dialogue.port.baudrate or settings.baudrate, flow=basic.FlowControl.RTS_CTS
+        settings, baudrate=channel.port.baudrate or settings.baudrate, flow=basic.FlowControl.RTS_CTS
     )
-    await dialogue.execute_exclusive(basic.SetUart(wanted))
-    dialogue.port.set_rtscts(True)
-    await dialogue.execute_exclusive(basic.Test())
+    await channel.execute_exclusive(basic.SetUart(wanted))
+    channel.port.set_rtscts(True)
+    await channel.execute_exclusive(basic.Test())
 
 
-async def _multiplex(dialogue: CommandChannel) -> None:
+async def _multiplex(channel: CommandChannel) -> None:
     """CIPMUX=1 is refused while a link of single-link mode is open (at-dialects 7.3): then that is closed."""
     try:
-        await dialogue.execute_exclusive(tcpip.SetMultiplexed(on=True))
+        await channel.execute_exclusive(tcpip.SetMultiplexed(on=True))
     except CommandError:
-        await _allowed_to_fail(dialogue, tcpip.Close(None))
-        await dialogue.execute_exclusive(tcpip.SetMultiplexed(on=True))
+        await _allowed_to_fail(channel, tcpip.Close(None))
+        await channel.execute_exclusive(tcpip.SetMultiplexed(on=True))
 
 
-async def _allowed_to_fail(dialogue: CommandChannel, command: SimpleCommand) -> None:
+async def _allowed_to_fail(channel: CommandChannel, command: SimpleCommand) -> None:
     """What brings a known state about and is refused where that is the state already."""
     try:
-        await dialogue.execute_exclusive(command)
+        await channel.execute_exclusive(command)
     except CommandError as error:
         log.debug("set-up goes on without %s", error)

@@ -160,7 +160,7 @@ class Supervisor:
     # -- set-up, and the way back to it ---------------------------------------------------------------
 
     async def _start(self, channel: CommandChannel, *, first: bool) -> None:
-        async with channel.turn():
+        async with channel.exclusive():
             await startup.probe(channel)
             try:
                 await self._set_up(channel, must_join=first)
@@ -213,7 +213,7 @@ class Supervisor:
                 if channel.error is not None:
                     raise channel.error
                 try:
-                    async with channel.turn():
+                    async with channel.exclusive():
                         if self._stores_passthrough:
                             await startup.leave_stored_passthrough(channel)
                         await self._set_up(channel)

@@ -57,7 +57,7 @@ async def _open(context: Context, request: StreamRequest) -> tuple[StreamPump, A
     timeout = float("inf") if request.timeout is None else request.timeout
     deadline = trio.current_time() + timeout
     with trio.fail_at(deadline):
-        dialogue = await context.ready()
+        channel = await context.ready()
         if request.tls is not None:
             context.tls.refuse_impossible(request.tls, passive=context.receive_mode.passive)
         await context.wait_for_network(request.remote[0])
@@ -70,7 +70,7 @@ async def _open(context: Context, request: StreamRequest) -> tuple[StreamPump, A
         await pool.server_has_room(wait_s)
     link_id = await pool.take(wait_s, secure=request.tls is not None)
     pump = StreamPump(
-        dialogue,
+        channel,
         pool,
         link_id,
         request.end,
@@ -81,9 +81,9 @@ async def _open(context: Context, request: StreamRequest) -> tuple[StreamPump, A
     pool.pumps[link_id] = pump
     try:
         with trio.fail_at(deadline):
-            await context.receive_mode.prepare(dialogue, link_id, stream=True)
+            await context.receive_mode.prepare(channel, link_id, stream=True)
             tls, securing = request.tls, context.tls
-            async with nullcontext() if tls is None else securing.prepared(dialogue, link_id, tls):
+            async with nullcontext() if tls is None else securing.prepared(channel, link_id, tls):
                 local_port = await _connect(context, link_id, request, securing)
             if context.server is not None and context.is_own(request.remote[0]):
                 await context.server.all_announced()  # who connects to himself finds it in the backlog
@@ -109,24 +109,24 @@ async def _retire(context: Context, replaced: Replaced) -> None:
             errno=errno.EISCONN,
         )
     pump.fail(Error("TLS begins on a link of its own", errno=errno.ECONNABORTED))
-    await context.pool.given_back(pump)
+    await context.pool.wait_released(pump)
 
 
 async def _connect(context: Context, link_id: int, request: StreamRequest, securing: TlsConfigurator) -> int:
     """CIPSTART, and what the module lists then: the local port, 0 if the link is gone already."""
     host, port = request.remote
     started = trio.current_time()
-    dialogue = context.channel
-    links = dialogue.session.links
+    channel = context.channel
+    links = channel.session.links
     try:
         opening = tcpip.OpenTcp if request.tls is None else ssl.OpenSsl
-        async with dialogue.turn():
+        async with channel.exclusive():
             if request.tls is not None:
                 securing.check()
-            await dialogue.execute_exclusive(opening(link_id, host, port, request.options.keepalive_s))
+            await channel.execute_exclusive(opening(link_id, host, port, request.options.keepalive_s))
         if request.options.need_a_command:
             await set_link_options(context, link_id, request.options)
-        listed = {link.link_id: link for link in await dialogue.execute(tcpip.Links())}
+        listed = {link.link_id: link for link in await channel.execute(tcpip.Links())}
         if links.needs_confirmation(link_id):
             links.confirm(link_id, listed=link_id in listed)
             if links[link_id].state is LinkState.FREE:

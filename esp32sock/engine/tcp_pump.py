@@ -4,7 +4,7 @@ Theory of operation
 -------------------
 *Down*: payload goes straight into the pair from the reading task; what the pair does not take is kept in
 order and written by a task that waits until it does. *Up*: when the pair has bytes, the link takes its
-turn in the dialogue and only then reads them, as many as one chunk carries, so small writes that had to
+turn in the channel and only then reads them, as many as one chunk carries, so small writes that had to
 wait are merged and nothing lies between the socket and the wire. A link whose peer is the module itself
 (its twin) also waits until the twin's reader has taken most of what is under way.
 
@@ -66,7 +66,7 @@ class StreamPump:
 
     def __init__(
         self,
-        dialogue: CommandChannel,
+        channel: CommandChannel,
         pool: LinkPool,
         link_id: int,
         end: _socket.socket,
@@ -79,7 +79,7 @@ class StreamPump:
         self.unread_bytes = 0
         self.sent_bytes = 0
         self.received_bytes = 0
-        self._dialogue = dialogue
+        self._channel = channel
         self._pool = pool
         self._end = end
         self._half_close_s = half_close_s
@@ -93,13 +93,13 @@ class StreamPump:
         self._running = False
         self._ended = False
         self._sending = False  # from the first byte on
-        self._puller = PassiveReader(dialogue, link_id) if passive else None
+        self._reader = PassiveReader(channel, link_id) if passive else None
         self._emptied = trio.Event()
         self._finishing = trio.Event()
-        self._twin: StreamPump | None = None
-        self._twin_took = trio.Event()
-        self._shared_bytes = max(SHARED_BYTES, int(SHARED_S / (dialogue.session.s_per_byte or 1e-9)))
-        self._buffer = bytearray(min(CHUNK_BYTES, dialogue.session.firmware.cipsend_max))
+        self._loopback_peer: StreamPump | None = None
+        self._peer_read = trio.Event()
+        self._shared_bytes = max(SHARED_BYTES, int(SHARED_S / (channel.session.s_per_byte or 1e-9)))
+        self._buffer = bytearray(min(CHUNK_BYTES, channel.session.firmware.cipsend_max))
 
     @property
     def was_used(self) -> bool:
@@ -131,7 +131,7 @@ class StreamPump:
         rest = memoryview(data)
         if self._running and not self._unread:
             rest = rest[self._write(rest) :]
-            self._tell_twin()
+            self._notify_loopback_peer()
         if rest:
             self._unread.append(rest)
             self._count(len(rest))
@@ -139,16 +139,16 @@ class StreamPump:
 
     def announce(self) -> None:
         """Passive receive: the module holds something for this link."""
-        if self._puller is not None:
-            self._puller.announce()
+        if self._reader is not None:
+            self._reader.announce()
 
-    def pair(self, twin: StreamPump) -> None:
+    def pair(self, peer: StreamPump) -> None:
         """The peer is a link of this very module: neither sends more than the other's reader has room for.
 
         Else CIPSEND would wait for that reader, and keep the module from handing anything to him.
         """
-        if not (self._ended or twin._ended):
-            self._twin, twin._twin = twin, self
+        if not (self._ended or peer._ended):
+            self._loopback_peer, peer._loopback_peer = peer, self
 
     def peer_closed(self) -> None:
         """The module closed the link after everything that was fed."""
@@ -183,8 +183,8 @@ class StreamPump:
                     nursery.start_soon(self._down, nursery.cancel_scope)
                     nursery.start_soon(self._up, hangup, nursery.cancel_scope)
                     nursery.start_soon(self._finish, nursery.cancel_scope)
-                    if self._puller is not None:
-                        nursery.start_soon(self._pull, self._puller)
+                    if self._reader is not None:
+                        nursery.start_soon(self._pull, self._reader)
         except Error as error:  # no descriptor for the watch
             self.fail(error)
         finally:
@@ -244,7 +244,7 @@ class StreamPump:
             while self._unread:
                 written = self._write(self._unread[0])
                 self._count(-written)
-                self._tell_twin()
+                self._notify_loopback_peer()
                 if written == len(self._unread[0]):
                     self._unread.popleft()
                 else:
@@ -257,16 +257,16 @@ class StreamPump:
             self._more = trio.Event()
             await self._more.wait()
 
-    async def _pull(self, puller: PassiveReader) -> None:
+    async def _pull(self, reader: PassiveReader) -> None:
         """Passive receive: fetch a piece whenever the application has taken the one before."""
         try:
             while not self._peer_closed:
-                await puller.wait()
+                await reader.wait()
                 while self._unread:
                     self._emptied = trio.Event()
                     await self._emptied.wait()
                 if not self._peer_closed:
-                    await puller.pull()
+                    await reader.pull()
         except Error as error:
             if not self._peer_closed:
                 self.fail(error)
@@ -275,9 +275,9 @@ class StreamPump:
 
     async def _up(self, hangup: HangupWatch, both: trio.CancelScope) -> None:
         try:
-            while await self._send_what_is_there():
+            while await self._send_available():
                 await trio.lowlevel.wait_readable(self._end)
-                await self._twin_has_room()
+                await self._loopback_peer_has_room()
         except Error as error:
             self._sending_failed(error)
             await trio.sleep_forever()  # `_down` ends both, or the failure does
@@ -290,18 +290,16 @@ class StreamPump:
         if not (self._peer_closed and isinstance(error, CommandError)):
             self.fail(error)
 
-    async def _send_what_is_there(self) -> bool:
+    async def _send_available(self) -> bool:
         """One turn's worth; False at the end of the application's stream."""
-        async with self._dialogue.turn():
+        async with self._channel.exclusive():
             if not self._peer_closed:
-                return await self._use_turn()
+                return await self._send_chunks()
         await trio.sleep_forever()  # nothing can be sent any more; `_down` ends both
         raise AssertionError("unreachable")
 
-    async def _use_turn(self) -> bool:
-        limit = (
-            min(self._shared_bytes, len(self._buffer)) if self._dialogue.others_wait else len(self._buffer)
-        )
+    async def _send_chunks(self) -> bool:
+        limit = min(self._shared_bytes, len(self._buffer)) if self._channel.others_wait else len(self._buffer)
         try:
             count = self._end.recv_into(self._buffer, limit)
         except BlockingIOError:
@@ -313,33 +311,36 @@ class StreamPump:
         while data:
             chunk = stream_chunk(self.link_id, data, limit)
             send = tcpip.Send(self.link_id, chunk)
-            await self._dialogue.execute_exclusive(send)
-            await recover_stalled_receive(self._dialogue, self._pool, send)
+            await self._channel.execute_exclusive(send)
+            await recover_stalled_receive(self._channel, self._pool, send)
             self.sent_bytes += len(chunk.payload)
             data = data[len(chunk.payload) :]
         return count > 0
 
-    async def _twin_has_room(self) -> None:
-        while self._twin is not None and self.sent_bytes - self._twin.acknowledged_bytes >= WINDOW_BYTES:
-            self._twin_took = trio.Event()
-            await self._twin_took.wait()
+    async def _loopback_peer_has_room(self) -> None:
+        while (
+            self._loopback_peer is not None
+            and self.sent_bytes - self._loopback_peer.acknowledged_bytes >= WINDOW_BYTES
+        ):
+            self._peer_read = trio.Event()
+            await self._peer_read.wait()
 
-    def _tell_twin(self) -> None:
-        if self._twin is not None:
-            self._twin._twin_took.set()
+    def _notify_loopback_peer(self) -> None:
+        if self._loopback_peer is not None:
+            self._loopback_peer._peer_read.set()
 
     def _unpair(self) -> None:
-        self._tell_twin()
-        if self._twin is not None:
-            self._twin._twin = None
-            self._twin = None
+        self._notify_loopback_peer()
+        if self._loopback_peer is not None:
+            self._loopback_peer._loopback_peer = None
+            self._loopback_peer = None
 
     async def _finish(self, both: trio.CancelScope) -> None:
         """The interface is closing: one more turn, and more as long as it finds something to send."""
         await self._finishing.wait()
         fd = self._end.fileno()
         try:
-            while await self._send_what_is_there() and HangupWatch.readable(fd):
+            while await self._send_available() and HangupWatch.readable(fd):
                 pass
         except Error as error:
             self._sending_failed(error)

@@ -108,7 +108,7 @@ class TlsConfigurator:
             )
 
     @asynccontextmanager
-    async def prepared(self, dialogue: CommandChannel, link_id: int, tls: TlsOptions) -> AsyncIterator[None]:
+    async def prepared(self, channel: CommandChannel, link_id: int, tls: TlsOptions) -> AsyncIterator[None]:
         """Set for this link all that is wanted; within the block it may be opened, and nobody else's.
 
         `check` in the turn in which it is opened. TlsRefused if the module cannot be got ready.
@@ -116,15 +116,15 @@ class TlsConfigurator:
         async with self.lock:
             self._disturbed = False
             try:
-                await self._prepare(dialogue, link_id, tls)
+                await self._prepare(channel, link_id, tls)
             except CommandError as error:
                 raise TlsRefused(f"the module could not be set up for it: {error}") from error
             except ValueError as error:
                 raise TlsRefused(str(error)) from error
             yield
 
-    async def _prepare(self, dialogue: CommandChannel, link_id: int, tls: TlsOptions) -> None:
-        memory = await dialogue.execute(basic.FreeMemory())
+    async def _prepare(self, channel: CommandChannel, link_id: int, tls: TlsOptions) -> None:
+        memory = await channel.execute(basic.FreeMemory())
         if memory.free_bytes < SSL_LINK_BYTES:
             raise Error(
                 f"the module has {memory.free_bytes} bytes of memory left; an SSL link takes up to "
@@ -132,17 +132,17 @@ class TlsConfigurator:
                 errno=errno.ENOBUFS,
             )
         if tls.verify:
-            await self._set_clock(dialogue)
-            await self._write(dialogue, CertificateKind.AUTHORITY, tls.authority_slot, tls.authority)
-        await self._write(dialogue, CertificateKind.CERTIFICATE, tls.own_slot, tls.certificate)
-        await self._write(dialogue, CertificateKind.KEY, tls.own_slot, tls.key)
+            await self._set_clock(channel)
+            await self._write(channel, CertificateKind.AUTHORITY, tls.authority_slot, tls.authority)
+        await self._write(channel, CertificateKind.CERTIFICATE, tls.own_slot, tls.certificate)
+        await self._write(channel, CertificateKind.KEY, tls.own_slot, tls.key)
         if self._firmware.configures_ssl:
-            await self._configure(dialogue, ssl.SetSslSettings(link_id, tls.settings))
+            await self._configure(channel, ssl.SetSslSettings(link_id, tls.settings))
         if self._firmware.names_ssl_servers:
-            await self._set_names(dialogue, link_id, tls)
+            await self._set_names(channel, link_id, tls)
 
     @staticmethod
-    async def _configure(dialogue: CommandChannel, wanted: ssl.SetSslSettings) -> None:
+    async def _configure(channel: CommandChannel, wanted: ssl.SetSslSettings) -> None:
         """Only if it is not so already: it is stored in flash before 2.1.
 
         2.0 says ERROR where a slot that is not asked for is empty, and does it (esp-at issue 384), so what
@@ -150,28 +150,28 @@ class TlsConfigurator:
         """
 
         async def is_so() -> bool:
-            in_force = await dialogue.execute(ssl.GetSslSettings())
+            in_force = await channel.execute(ssl.GetSslSettings())
             return in_force.get(wanted.link_id) == wanted.settings
 
         if await is_so():
             return
         try:
-            await dialogue.execute(wanted)
+            await channel.execute(wanted)
         except CommandError:
             if not await is_so():
                 raise
 
     async def _write(
-        self, dialogue: CommandChannel, what: CertificateKind, slot: int | None, pem: bytes
+        self, channel: CommandChannel, what: CertificateKind, slot: int | None, pem: bytes
     ) -> None:
         """Into its slot, unless it is there already as far as we know."""
         if not pem or slot is None or self._written.get((what, slot)) == pem:
             return
         self._written.pop((what, slot), None)
-        await dialogue.execute(StoreCertificate(what, slot, pem))
+        await channel.execute(StoreCertificate(what, slot, pem))
         self._written[what, slot] = pem
 
-    async def _set_names(self, dialogue: CommandChannel, link_id: int, tls: TlsOptions) -> None:
+    async def _set_names(self, channel: CommandChannel, link_id: int, tls: TlsOptions) -> None:
         """SNI, the name to be checked and ALPN; what an earlier link of this id left is taken away."""
         name = tls.server_name or ""
         wanted = _Names("" if _is_address(name) else name, name if tls.check_name else "", tls.alpn)
@@ -181,36 +181,36 @@ class TlsConfigurator:
             self._may_have_names.add(link_id)
         if before is None or wanted.sni != before.sni:
             command: Command[None] = ssl.SetServerName(link_id, wanted.sni)
-            await self._set_name(dialogue, command, may_fail=not wanted.sni and clean)
+            await self._set_name(channel, command, may_fail=not wanted.sni and clean)
         if before is None or wanted.common != before.common:
             command = ssl.SetCommonName(link_id, wanted.common)
-            await self._set_name(dialogue, command, may_fail=not wanted.common and clean)
+            await self._set_name(channel, command, may_fail=not wanted.common and clean)
         if before is None or wanted.alpn != before.alpn:
-            await dialogue.execute(ssl.SetAlpn(link_id, wanted.alpn))
+            await channel.execute(ssl.SetAlpn(link_id, wanted.alpn))
         self._names[link_id] = wanted
 
     @staticmethod
-    async def _set_name(dialogue: CommandChannel, command: Command[None], *, may_fail: bool) -> None:
+    async def _set_name(channel: CommandChannel, command: Command[None], *, may_fail: bool) -> None:
         """Taking away a name that nobody is known to have set need not succeed."""
         try:
-            await dialogue.execute(command)
+            await channel.execute(command)
         except CommandError as error:
             if not may_fail:
                 raise
             log.debug("%s", error)
 
-    async def _set_clock(self, dialogue: CommandChannel) -> None:
+    async def _set_clock(self, channel: CommandChannel) -> None:
         """A certificate is valid for a time, so the module must know which it is (known-bugs 18)."""
         now = datetime.now(UTC)
         if self._firmware.clock_can_be_set:
-            if abs(await dialogue.execute(Clock()) - now) > CLOCK_ERROR:
-                await dialogue.execute(SetClock(now))
+            if abs(await channel.execute(Clock()) - now) > CLOCK_ERROR:
+                await channel.execute(SetClock(now))
             return
-        if await dialogue.execute(sntp.GetTimeSource()) is None:
-            await dialogue.execute(sntp.SetTimeSource(sntp.TimeSource(0)))
+        if await channel.execute(sntp.GetTimeSource()) is None:
+            await channel.execute(sntp.SetTimeSource(sntp.TimeSource(0)))
         give_up = trio.current_time() + SNTP_S
         while trio.current_time() < give_up:
-            if await dialogue.execute(sntp.Time()) is not None:
+            if await channel.execute(sntp.Time()) is not None:
                 return
             await trio.sleep(SNTP_LOOK_S)
         raise TlsRefused(

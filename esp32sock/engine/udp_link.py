@@ -48,14 +48,14 @@ class DatagramPump:
     """The life of one open UDP link."""
 
     def __init__(
-        self, dialogue: CommandChannel, link_id: int, request: DatagramRequest, counters: Counters
+        self, channel: CommandChannel, link_id: int, request: DatagramRequest, counters: Counters
     ) -> None:
         self.link_id = link_id
         self.unread_bytes = 0
         self.sent_bytes = 0
         self.received_bytes = 0
         self.running = False
-        self._dialogue = dialogue
+        self._channel = channel
         self._end = request.end
         self._remote = request.remote
         self._listener = request.listener
@@ -156,7 +156,7 @@ class DatagramPump:
 
     async def _send_one(self) -> bool:
         """One datagram in its turn; False at the end."""
-        async with self._dialogue.turn():
+        async with self._channel.exclusive():
             try:
                 message = self._end.recv(HEADER.size + MAX_DATAGRAM_BYTES)
             except BlockingIOError:
@@ -174,7 +174,7 @@ class DatagramPump:
         peer = (addresses.inet_ntoa(host), port) if self._remote is None else None
         try:
             command = self._command(payload, peer)
-            await self._dialogue.execute_exclusive(command)
+            await self._channel.execute_exclusive(command)
         except (CommandError, LocalProtocolError) as error:
             self._doubt(f"a datagram was not sent: {error}")
             return
@@ -182,7 +182,7 @@ class DatagramPump:
             self.fail(error)
             return
         self.sent_bytes += len(payload)
-        session = self._dialogue.session
+        session = self._channel.session
         follows = self._remote is None and not session.firmware.at_least(2, 0)
         if follows and session.links.received_while_sending(command):
             self._doubt("a datagram may have gone to whoever sent one at that moment (firmware before 2.0)")
@@ -196,7 +196,7 @@ class DatagramPump:
         data = bytes(payload)
         if data == ESCAPE_SEQUENCE:
             raise LocalProtocolError("a datagram that is just +++ would cancel its own sending")
-        can_be_marked = b"\\" not in data and self._dialogue.session.firmware.ends_sending_at_mark
+        can_be_marked = b"\\" not in data and self._channel.session.firmware.ends_sending_at_mark
         if data.endswith(ESCAPE_SEQUENCE) and can_be_marked:
             return SendMarked(self.link_id, data, peer)
         return tcpip.Send(self.link_id, datagram_chunk(self.link_id, payload, peer, MAX_DATAGRAM_BYTES))
@@ -233,18 +233,18 @@ async def run_datagram(context: Context, request: DatagramRequest) -> None:
 
 
 async def _open(context: Context, request: DatagramRequest) -> tuple[DatagramPump, Address]:
-    dialogue = await context.ready()
+    channel = await context.ready()
     await context.wait_for_network(request.remote[0] if request.remote else None)
     pool = context.pool
     link_id = await pool.take(WAIT_FOR_LINK_S)
-    pump = DatagramPump(dialogue, link_id, request, context.counters)
+    pump = DatagramPump(channel, link_id, request, context.counters)
     pool.pumps[link_id] = pump
     try:
-        await context.receive_mode.prepare(dialogue, link_id, stream=False)
+        await context.receive_mode.prepare(channel, link_id, stream=False)
         if request.remote is None:
             await context.enable_peer_info()
-        await dialogue.execute(_open_command(link_id, request))
-        listed = {link.link_id: link for link in await dialogue.execute(tcpip.Links())}
+        await channel.execute(_open_command(link_id, request))
+        listed = {link.link_id: link for link in await channel.execute(tcpip.Links())}
         port = listed[link_id].local_port if link_id in listed else request.local_port
         return pump, (context.local_ip(request.remote[0] if request.remote else ""), port)
     except BaseException:

@@ -75,7 +75,7 @@ class Station:
             await enable_station(execute)
             await execute(wanted)
             channel = self._context.channel
-            async with channel.turn():
+            async with channel.exclusive():
                 await self.read_addresses(channel)
             return await execute(wifi.Joined())
         raise Error(f"the module has not joined {wanted.ssid!r} within {timeout} s", errno=errno.ETIMEDOUT)
@@ -121,7 +121,7 @@ class Station:
 
     async def _refresh_addresses(self) -> None:
         channel = await self._context.ready()
-        async with channel.turn():
+        async with channel.exclusive():
             await self.read_addresses(channel)
 
     async def _check_links(self) -> None:
@@ -161,7 +161,7 @@ class Station:
     async def _try_again(self) -> None:
         try:
             channel = await self._context.ready()
-            async with channel.turn():
+            async with channel.exclusive():
                 if self._is_settled:
                     return
                 if self._wanted is not None:

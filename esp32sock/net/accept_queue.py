@@ -79,7 +79,7 @@ class AcceptQueue:
         if self._dropped:
             self.drop()
 
-    def withdrawn(self, user_end: _socket.socket) -> None:
+    def accept_failed(self, user_end: _socket.socket) -> None:
         with suppress(IndexError):  # dropped meanwhile
             self._queue.pop()  # the one that came last: without a byte, nobody can have taken it
         user_end.close()

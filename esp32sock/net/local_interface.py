@@ -120,8 +120,8 @@ class _ServerRelay:
         handle.link_id = link_id
         self.events.accepted(user_end, StreamOpened(link_id, local, remote), handle)
 
-    def withdrawn(self, user_end: _socket.socket) -> None:
-        self.events.withdrawn(user_end)
+    def accept_failed(self, user_end: _socket.socket) -> None:
+        self.events.accept_failed(user_end)
 
     def ended(self, error: Error | None) -> None:
         self.events.ended(error)

@@ -66,11 +66,11 @@ async def open_passthrough(
     if not chosen:
         raise ValueError(f"passthrough needs a port: url=, or set {PORT_VARIABLE}")
     with translated(f"passthrough to {host}:{port}"):
-        async with open_management_session(chosen, baudrate, opener=open_on_host) as talk:
+        async with open_management_session(chosen, baudrate, opener=open_on_host) as management:
             if rtscts:
-                async with talk.dialogue.turn():
-                    await startup.use_flow_control(talk.dialogue)
-            async with engine.open_passthrough(talk, host, port, kind, on_link=on_link) as stream:
+                async with management.channel.exclusive():
+                    await startup.use_flow_control(management.channel)
+            async with engine.open_passthrough(management, host, port, kind, on_link=on_link) as stream:
                 yield stream
 
 

@@ -14,8 +14,8 @@ from esp32sock.engine import hangup
 from esp32sock.engine.tcp_pump import StreamPump
 from esp32sock.errors import CommandError, Error
 from tests.engine.harness import HOST, echo, network, running, sink
-from tests.engine.test_datagrams import open_udp
 from tests.engine.test_faults import deaf_to, works
+from tests.engine.test_udp_link import open_udp
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -30,8 +30,8 @@ class Listing:
 
     def __init__(self, rig: Rig, wait_s: float = 0.0) -> None:
         self.disturbed = True
-        dialogue = rig.module.context.channel
-        execute = dialogue.execute
+        channel = rig.module.context.channel
+        execute = channel.execute
 
         async def disturbed(command: Command[Any], **options: Any) -> Any:
             if self.disturbed and isinstance(command, tcpip.Links):
@@ -39,7 +39,7 @@ class Listing:
                 raise CommandError("AT+CIPSTATE?", "ERROR")
             return await execute(command, **options)
 
-        dialogue.execute = disturbed  # type: ignore[method-assign]
+        channel.execute = disturbed  # type: ignore[method-assign]
 
 
 def open_on_the_module(rig: Rig) -> int:

@@ -1,4 +1,4 @@
-"""A module that says what none should: it costs a command, a link or the dialogue, and never the engine."""
+"""A module that says what none should: it costs a command, a link or the channel, and never the engine."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def test_an_answer_that_makes_no_sense(
 async def test_an_orphan_whose_id_somebody_has_by_now_is_not_closed(autojump_clock: MockClock) -> None:
     between = Between()
     async with running(network=network(p7000=echo), opener=between.opener) as rig:
-        async with rig.module.context.channel.turn():
+        async with rig.module.context.channel.exclusive():
             between.says(b"4,CONNECT\r\n")  # nobody listens: it is to be closed
             await trio.sleep(1)
             between.says(b"4,CLOSED\r\n")
@@ -87,7 +87,7 @@ async def test_a_command_does_not_end_what_came_while_it_waited(autojump_clock: 
                 refused.append(error)
 
         async with trio.open_nursery() as nursery:
-            async with rig.module.context.channel.turn():
+            async with rig.module.context.channel.exclusive():
                 newcomer = rig.begin(7000)
                 await trio.sleep(1)
                 nursery.start_soon(close)
@@ -159,11 +159,11 @@ async def test_a_command_that_is_given_up_and_never_answered_is_waited_for_bound
     between = Between()
     async with (
         open_module(Settings(), network(p7000=echo)) as simulated,
-        open_management_session("memory", 115200, opener=between.opener(simulated)) as talk,
+        open_management_session("memory", 115200, opener=between.opener(simulated)) as management,
     ):
         between.answers[b"AT+CIPSTART"] = None
         with trio.move_on_after(2):
-            await talk.execute(tcpip.OpenTcp(0, HOST, 7000))
+            await management.execute(tcpip.OpenTcp(0, HOST, 7000))
         with trio.fail_after(200):
-            await talk.execute(basic.Test())
-        assert talk.dialogue.session.links[0].state is LinkState.FREE
+            await management.execute(basic.Test())
+        assert management.channel.session.links[0].state is LinkState.FREE

@@ -30,7 +30,7 @@ PROFILES = ["doc-v1", "0.10", "1.0", "1.2", "2.0", "2.1", "2.2", "2.4", "3.4", "
 
 
 @asynccontextmanager
-async def talk(
+async def management(
     profile: str = "2.4", settings: Settings | None = None, **others: object
 ) -> AsyncIterator[ManagementSession]:
     chosen = settings or Settings(profile=profile)
@@ -83,7 +83,7 @@ async def echoed(stream: Passthrough, pieces: list[tuple[float, bytes]]) -> None
 
 @pytest.mark.parametrize("profile", PROFILES)
 async def test_there_and_back(profile: str, autojump_clock: trio.testing.MockClock) -> None:
-    async with talk(profile) as one:
+    async with management(profile) as one:
         async with open_passthrough(one, HOST, 7000) as stream:
             await echoed(stream, [(0, b"hello"), (1, b"+++"), (1, b"\r\nOK\r\n+IPD,0,5:\x00\xff")])
         assert await one.execute(passthrough.Passthrough()) is False
@@ -92,7 +92,7 @@ async def test_there_and_back(profile: str, autojump_clock: trio.testing.MockClo
 
 
 async def test_several_links_are_allowed_again_afterwards(autojump_clock: trio.testing.MockClock) -> None:
-    async with talk() as one:
+    async with management() as one:
         await one.execute(tcpip.SetMultiplexed(on=True))
         async with open_passthrough(one, HOST, 7000) as stream:
             await echoed(stream, [(0, b"hello")])
@@ -116,7 +116,7 @@ PLUSES: dict[str, Callable[[random.Random], tuple[float, bytes]]] = {
 @pytest.mark.parametrize("kind", PLUSES)
 async def test_pluses_are_payload(kind: str, autojump_clock: trio.testing.MockClock) -> None:
     chance = random.Random(kind)
-    async with talk() as one, open_passthrough(one, HOST, 7000) as stream:
+    async with management() as one, open_passthrough(one, HOST, 7000) as stream:
         await echoed(stream, [PLUSES[kind](chance) for _ in range(300)])
 
 
@@ -141,7 +141,7 @@ async def test_a_megabyte_with_pluses_after_every_20_ms_of_silence(
     pieces = []
     for _ in range(480):
         pieces += [(0.0, chance.randbytes(2080)), (WINDOW_S, b"+++"), (WINDOW_S, b"+++tail")]
-    async with talk(profile) as one, open_passthrough(one, HOST, 7000) as stream:
+    async with management(profile) as one, open_passthrough(one, HOST, 7000) as stream:
         assert await carried(stream, pieces) > 480 * 2 * WINDOW_S
 
 
@@ -159,7 +159,7 @@ async def test_a_megabyte_at_the_pace_of_the_line_with_pluses_at_every_20_ms_bou
         pieces.append((WINDOW_S, chance.randbytes(window - 3) + b"+++"))
         pieces += [(WINDOW_S, chance.randbytes(window - 3)), (2.5 * WINDOW_S, b"+++")]
     settings = Settings(profile=profile, paced=True, baud=baud)
-    async with talk(profile, settings) as one, open_passthrough(one, HOST, 7000) as stream:
+    async with management(profile, settings) as one, open_passthrough(one, HOST, 7000) as stream:
         took_s = await carried(stream, pieces)
     assert took_s > MEGABYTE * 10 / baud, "the line was not paced"
 
@@ -270,7 +270,7 @@ async def test_udp(autojump_clock: trio.testing.MockClock) -> None:
 
 
 async def test_a_host_that_refuses(autojump_clock: trio.testing.MockClock) -> None:
-    async with talk() as one:
+    async with management() as one:
         await one.execute(tcpip.SetMultiplexed(on=True))
         with pytest.raises(CommandError):
             async with open_passthrough(one, HOST, 1):
@@ -279,7 +279,7 @@ async def test_a_host_that_refuses(autojump_clock: trio.testing.MockClock) -> No
 
 
 async def test_what_others_have_open_is_not_touched(autojump_clock: trio.testing.MockClock) -> None:
-    async with talk() as one:
+    async with management() as one:
         await one.execute(tcpip.OpenTcp(None, HOST, 7000))
         with pytest.raises(Error, match="links open"):
             async with open_passthrough(one, HOST, 7000):
@@ -288,7 +288,7 @@ async def test_what_others_have_open_is_not_touched(autojump_clock: trio.testing
 
 
 async def test_an_interrupt_leaves_the_mode(autojump_clock: trio.testing.MockClock) -> None:
-    async with talk() as one:
+    async with management() as one:
         with trio.move_on_after(5):
             async with open_passthrough(one, HOST, 7000) as stream:
                 await stream.receive_some()
@@ -302,7 +302,7 @@ async def test_an_interrupt_leaves_the_mode(autojump_clock: trio.testing.MockClo
 async def test_that_the_link_broke_is_told_afterwards(
     profile: str, autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with talk(profile) as one:
+    async with management(profile) as one:
         async with open_passthrough(one, HOST, 7002) as stream:
             await echoed(stream, [(0, b"hello")])
             assert stream.reconnected is None
@@ -320,7 +320,7 @@ async def test_that_the_link_broke_is_told_at_once(
     profile: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     told: list[bool] = []
-    async with talk(profile) as one:
+    async with management(profile) as one:
         async with open_passthrough(one, HOST, 7002, on_link=told.append) as stream:
             await echoed(stream, [(0, b"CONN"), (0.1, b"ECT is no report, and CLOSED neither")])
             assert told == []
@@ -332,7 +332,7 @@ async def test_that_the_link_broke_is_told_at_once(
 
 
 async def test_firmware_that_cannot_tell_says_so(autojump_clock: trio.testing.MockClock) -> None:
-    async with talk("2.0") as one:
+    async with management("2.0") as one:
         with pytest.raises(Error, match=r"from 2\.1 on") as caught:
             async with open_passthrough(one, HOST, 7002, on_link=print):
                 pytest.fail("it cannot be told")
@@ -344,7 +344,7 @@ async def test_firmware_that_cannot_tell_says_so(autojump_clock: trio.testing.Mo
 
 
 async def test_pieces_as_asked_for(autojump_clock: trio.testing.MockClock) -> None:
-    async with talk() as one, open_passthrough(one, HOST, 7000) as stream:
+    async with management() as one, open_passthrough(one, HOST, 7000) as stream:
         await stream.send_all(b"hello")
         await trio.sleep(1)
         assert await stream.receive_some(2) == b"he"
@@ -355,7 +355,7 @@ async def test_pieces_as_asked_for(autojump_clock: trio.testing.MockClock) -> No
 
 
 async def test_closing_leaves_the_mode_once(autojump_clock: trio.testing.MockClock) -> None:
-    async with talk() as one:
+    async with management() as one:
         async with open_passthrough(one, HOST, 7000) as stream:
             await stream.aclose()
             await stream.aclose()
@@ -366,7 +366,11 @@ async def test_closing_leaves_the_mode_once(autojump_clock: trio.testing.MockClo
 
 
 async def test_two_senders_are_one_too_many(autojump_clock: trio.testing.MockClock) -> None:
-    async with talk() as one, open_passthrough(one, HOST, 7000) as stream, trio.open_nursery() as nursery:
+    async with (
+        management() as one,
+        open_passthrough(one, HOST, 7000) as stream,
+        trio.open_nursery() as nursery,
+    ):
         nursery.start_soon(stream.send_all, b"+++")  # with a silence of its own
         await trio.testing.wait_all_tasks_blocked()
         with pytest.raises(trio.BusyResourceError):
@@ -380,17 +384,21 @@ async def test_a_lost_port_is_told_to_reader_and_writer(autojump_clock: trio.tes
         with pytest.raises(trio.BrokenResourceError):
             await stream.send_all(b"x")
 
-    async with talk() as one, open_passthrough(one, HOST, 7000) as stream, trio.open_nursery() as nursery:
+    async with (
+        management() as one,
+        open_passthrough(one, HOST, 7000) as stream,
+        trio.open_nursery() as nursery,
+    ):
         nursery.start_soon(read, stream)
         await trio.testing.wait_all_tasks_blocked()
-        one.dialogue.lose(PortError("unplugged", errno=errno.ENODEV))
+        one.channel.lose(PortError("unplugged", errno=errno.ENODEV))
 
 
 async def test_what_nobody_reads_is_bounded(
     autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("esp32sock.engine.passthrough.UNREAD_BYTES", 1000)
-    async with talk() as one, open_passthrough(one, HOST, 7000) as stream:
+    async with management() as one, open_passthrough(one, HOST, 7000) as stream:
         for _ in range(5):
             await stream.send_all(bytes(1000))
             await trio.sleep(1)
@@ -403,7 +411,7 @@ async def test_a_way_out_that_was_not_heard_is_gone_again(
     autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first pluses get lost in somebody's noise."""
-    async with talk() as one:
+    async with management() as one:
         sent = one.port.send
         lost: list[bytes] = []
 
@@ -428,7 +436,7 @@ async def test_a_prompt_that_gets_lost_leaves_the_mode_again(autojump_clock: tri
         while data := await connection.receive():
             heard.extend(data)
 
-    async with talk(settings=Settings(profile="2.4", faults="lost-prompt@1"), p7003=listens) as one:
+    async with management(settings=Settings(profile="2.4", faults="lost-prompt@1"), p7003=listens) as one:
         with trio.fail_after(10), pytest.raises(CommandError, match=r"AT\+CIPSEND"):
             async with open_passthrough(one, HOST, 7003):
                 pass

@@ -174,7 +174,7 @@ async def test_the_set_up_works_on_every_profile(profile: str, autojump_clock: M
 async def test_each_side_has_its_own_address(autojump_clock: MockClock) -> None:
     async with running() as rig:
         await rig.module.execute(wifi.SetMode(wifi.WifiMode.STATION_AND_SOFTAP))
-        async with rig.module.context.channel.turn():
+        async with rig.module.context.channel.exclusive():
             await rig.module._station.read_addresses(rig.module.context.channel)
         peers = ("10.0.2.2", "192.168.4.2", "127.0.0.1")
         context = rig.module.context

@@ -306,18 +306,18 @@ async def test_a_restart_before_it_is_opened(
     ear = Ear()
     network = secure_network(p7444=TlsPeer(authority=ANOTHER_CA))
     async with running(Settings(profile="2.4"), network, ear) as rig:
-        dialogue = rig.module.context.channel
-        execute = dialogue.execute
+        channel = rig.module.context.channel
+        execute = channel.execute
 
         async def slow(command: Command[Any], **options: Any) -> Any:
             result = await execute(command, **options)
             if isinstance(command, SetAlpn):  # the last of the settings
-                dialogue.force_restart()
+                channel.force_restart()
                 await trio.sleep(30)
                 await rig.module.context.ready()
             return result
 
-        monkeypatch.setattr(dialogue, "execute", slow)
+        monkeypatch.setattr(channel, "execute", slow)
         assert isinstance(await failure(rig, 7444, NAMED), ModuleReset)
         assert ear.said("CIPSTART") == []
         monkeypatch.undo()

@@ -15,7 +15,7 @@ from esp32sock.at.commands import servers
 from esp32sock.engine.listener import Server
 from esp32sock.errors import Error
 from tests.engine.harness import echo, network, running
-from tests.engine.test_server import begin_to_listen, listen, make_pair, upper
+from tests.engine.test_listener import begin_to_listen, listen, make_pair, upper
 
 if TYPE_CHECKING:
     import _socket
@@ -89,7 +89,7 @@ async def test_closing_who_came_too_late_spares_who_has_the_link_by_then(autojum
     async with running(network=net) as rig:
         host = await listen(rig, 8080, backlog=0)
         await visit(rig, net)
-        async with rig.module.context.channel.turn():
+        async with rig.module.context.channel.exclusive():
             await visit(rig, net)  # refused, and gone by itself before our turn
             (await host.accept())[0].socket.close()
             assert not rig.module.context.pool.pumps
@@ -213,7 +213,7 @@ async def test_who_lost_its_place_leaves_the_other_alone(
         async def slow(server: Server) -> Error | None:
             error = await run(server)
             if error is not None and server.port == 8080:
-                server.leave()  # as it will; but the other is to be quicker from here
+                server.release()  # as it will; but the other is to be quicker from here
                 lost.set()
                 await go_on.wait()
             return error
@@ -245,7 +245,7 @@ async def test_nobody_waits_for_a_server_that_a_restart_ended(autojump_clock: Mo
     """The second waits for the first, which is closed; the restart comes before that is done."""
     async with running() as rig:
         first = await listen(rig, 8080)
-        async with rig.module.context.channel.turn():
+        async with rig.module.context.channel.exclusive():
             first.end.close()
             second, _ = begin_to_listen(rig, 8081)
             rig.module.context.channel.force_restart()

@@ -168,13 +168,13 @@ def test_what_is_withdrawn_is_not_accepted() -> None:
     opened = StreamOpened(0, ("192.0.2.7", 8080), ("192.0.2.9", 50000))
     engine, user = socketpairs.stream_pair()
     backlog.accepted(first, opened, Mock())
-    backlog.withdrawn(first)
+    backlog.accept_failed(first)
     backlog.accepted(second, opened, Mock())
     engine.send(b"\0")
     assert first.fileno() == -1
     assert backlog.next(user)[0] is second
     backlog.drop()
-    backlog.withdrawn(second)  # no harm
+    backlog.accept_failed(second)  # no harm
     assert second.fileno() == -1
 
 

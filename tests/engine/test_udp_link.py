@@ -279,10 +279,10 @@ async def test_a_datagram_from_no_address_is_dropped_and_counted(
     async with running(network=network(p7000=echo)) as rig:
         user = await open_udp(rig, None)
         other = await rig.connect(7000)
-        dialogue = rig.module.context.channel
+        channel = rig.module.context.channel
         for sender in (header, '"10.0.2.2",80'):
-            dialogue.session.receive_data(f"\r\n+IPD,4,3,{sender}:abc".encode(), trio.current_time())
-            dialogue._dispatch()
+            channel.session.receive_data(f"\r\n+IPD,4,3,{sender}:abc".encode(), trio.current_time())
+            channel._dispatch()
         assert await user.receive() == (b"abc", ("10.0.2.2", 80))
         assert rig.module.stats()["datagrams_dropped"] == 1
         await other.end.send_all(b"fine")

@@ -59,7 +59,7 @@ class Host:
     ) -> None:
         self.waiting.append((user_end, remote, stream))
 
-    def withdrawn(self, user_end: _socket.socket) -> None:
+    def accept_failed(self, user_end: _socket.socket) -> None:
         self.told.append("withdrawn")
         assert self.waiting.pop()[0] is user_end
         user_end.close()

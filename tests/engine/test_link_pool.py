@@ -11,14 +11,14 @@ import trio
 from esp32sock.errors import Error
 from esp32sock.simulator import Settings
 from tests.engine.harness import echo, network, running, sink
-from tests.engine.test_server import listen
+from tests.engine.test_listener import listen
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from esp32sock.simulator.network.memory import MemoryNetwork
     from tests.engine.harness import Rig
-    from tests.engine.test_server import Host
+    from tests.engine.test_listener import Host
 
 WITH_LIMIT = ["1.0", "2.0", "2.1", "2.4", "4.1"]
 """Those that have AT+CIPSERVERMAXCONN."""

@@ -51,7 +51,7 @@ class Line(StreamPort):
 
 
 @asynccontextmanager
-async def talk(
+async def management(
     settings: Settings | None = None, **line: int
 ) -> AsyncIterator[tuple[ManagementSession, Line]]:
     async with open_module(settings, network(p7000=echo)) as simulated:
@@ -79,7 +79,7 @@ async def test_what_is_open_stays_open(autojump_clock: trio.testing.MockClock) -
 
 
 async def test_what_it_says_unasked_is_heard(autojump_clock: trio.testing.MockClock) -> None:
-    async with talk() as (one, _):
+    async with management() as (one, _):
         assert one.events.statistics().current_buffer_used == 0  # not what the probe made it say
         await one.execute(wifi.Leave())
         event = await one.events.receive()
@@ -87,7 +87,7 @@ async def test_what_it_says_unasked_is_heard(autojump_clock: trio.testing.MockCl
 
 
 async def test_a_rate_that_works_is_kept(autojump_clock: trio.testing.MockClock) -> None:
-    async with talk() as (one, line):
+    async with management() as (one, line):
         await one.change_uart(basic.UartSettings(921600))
         assert line.rates[-1] == 921600
         stored = await one.execute(basic.StoredUart())
@@ -100,7 +100,7 @@ async def test_a_rate_that_works_is_kept(autojump_clock: trio.testing.MockClock)
 async def test_a_rate_that_the_adapter_cannot_do_changes_nothing(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    async with talk(most=1_000_000) as (one, line):
+    async with management(most=1_000_000) as (one, line):
         with pytest.raises(PortError, match="cannot do 2000000 baud"):
             await one.change_uart(basic.UartSettings(2_000_000))
         assert line.baudrate == 115200
@@ -111,7 +111,7 @@ async def test_a_rate_at_which_nothing_is_understood_is_taken_back(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     """The module hears us at the new rate, we do not hear it: both go back."""
-    async with talk(garbles_from=900_000) as (one, line):
+    async with management(garbles_from=900_000) as (one, line):
         with pytest.raises(PortError, match="both sides are at 115200 again"):
             await one.change_uart(basic.UartSettings(921600), store=True)
         assert line.baudrate == 115200
@@ -130,7 +130,7 @@ async def test_a_password_that_a_phone_told_is_not_among_the_events(
         access_points=(AccessPoint("attic", "correct horse", encryption=3),),
         provisioning=Provisioning("attic", "correct horse"),
     )
-    async with talk(settings) as (one, _):
+    async with management(settings) as (one, _):
         await one.execute(StartSmartConfig())
         await trio.sleep(10)
         count = one.events.statistics().current_buffer_used

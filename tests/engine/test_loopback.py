@@ -10,7 +10,7 @@ import trio
 from esp32sock.engine.tcp_pump import CHUNK_BYTES, WINDOW_BYTES
 from esp32sock.simulator import Settings
 from tests.engine.harness import PAIR_BYTES, running
-from tests.engine.test_server import listen
+from tests.engine.test_listener import listen
 
 if TYPE_CHECKING:
     from trio.testing import MockClock

@@ -1,4 +1,4 @@
-"""The dialogue: what is written, and what is not any more."""
+"""The channel: what is written, and what is not any more."""
 
 from __future__ import annotations
 
@@ -54,16 +54,16 @@ async def test_what_waits_for_the_port_is_not_for_the_module_after_its_restart(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     port = SlowPort()
-    dialogue = CommandChannel(port, Nobody())
+    channel = CommandChannel(port, Nobody())
     async with trio.open_nursery() as nursery:
-        await nursery.start(dialogue.run)
-        dialogue.write_raw(b"old")
+        await nursery.start(channel.run)
+        channel.write_raw(b"old")
         await port.waits.wait()
-        dialogue.write_raw(b"older")
+        channel.write_raw(b"older")
         await port.say.send(b"\r\nready\r\n")
         await trio.testing.wait_all_tasks_blocked()
         port.may_take.set()
-        nursery.start_soon(dialogue.execute, basic.Test())
+        nursery.start_soon(channel.execute, basic.Test())
         await trio.testing.wait_all_tasks_blocked()
         assert port.taken == [b"old", b"AT\r\n"]
         await port.say.send(b"\r\nOK\r\n")

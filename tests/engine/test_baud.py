@@ -15,7 +15,7 @@ from esp32sock.engine.transports import StreamPort
 from esp32sock.errors import Error, PortError
 from esp32sock.simulator import Settings, open_module
 from tests.engine.harness import HOST, Rig, echo, network, running
-from tests.engine.test_talk import Line
+from tests.engine.test_management import Line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
