@@ -47,6 +47,15 @@ def test_restart_with_links(power_on):
     assert bench.module.journal.boots == 2
 
 
+@pytest.mark.parametrize("profile", ["4.1", "4.2"])
+def test_restart_with_a_link_that_is_not_named(power_on, profile):
+    """Observed 4.1, already-connected: OK, WIFI DISCONNECT, silence; no CLOSED for the link that was open."""
+    bench = power_on(profile)
+    bench.do('AT+CIPSTART="TCP","10.0.2.2",7000', "ATE0")
+    assert bench.say(b"AT+RST\r\n") == OK + b"WIFI DISCONNECT\r\n" + joined(profile)
+    assert [record.closed_at_s is not None for record in bench.module.journal.links] == [True]
+
+
 def test_bytes_during_the_boot_are_lost(power_on):
     bench = power_on("2.0")
     bench.say(b"AT+RST\r\n", within=0.1)

@@ -65,6 +65,13 @@ TABLE = [
         lines('+CIPDNS:0,"10.0.2.3","114.114.114.114","8.8.8.8"'),
         "observed 4.1, wifi",
     ),
+    (
+        ("4.2",),
+        [],
+        "AT+CIPDNS?",
+        lines('+CIPDNS:0,"208.67.222.222","114.114.114.114","8.8.8.8"'),
+        "observed 4.2, basic: joined for 52 s",
+    ),
     (("4.1",), ['AT+CIPDNS=1,"9.9.9.9"'], "AT+CIPDNS?", lines('+CIPDNS:1,"9.9.9.9"'), "docs"),
     (("4.1",), [], 'AT+CIPDNS=1,"9.9.9.9","9.9.9.9"', ERROR, "docs: none of them twice"),
     (("1.0", "2.0", "2.1"), [], 'AT+CIPDOMAIN="host.test"', lines("+CIPDOMAIN:10.0.2.2"), "observed 2.0"),

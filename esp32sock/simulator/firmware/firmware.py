@@ -168,7 +168,7 @@ class Firmware:
     def restart(self, cause: ResetCause = ResetCause.SOFTWARE, *, off_s: float = 0.0) -> None:
         """Close everything, say so as the firmware does, be off for a time, and boot.
 
-        Order: links, WIFI DISCONNECT, silence, `ready` (sweep of RST, 2.0).
+        Order: links, WIFI DISCONNECT, silence, `ready` (sweep of RST, 2.0); 4.1 does not name the links.
         """
         if not self.board.running:
             return

@@ -251,7 +251,7 @@ class Links:
             self._board.request(Close(handle, abort=True))
         self._table.opening.clear()
         for link in self.all():
-            self.close(link)
+            self.close(link, say=self._board.profile.tcpip.restart_says_closed)
         self._requests.forget()
 
     def close_streams(self) -> None:

@@ -85,6 +85,9 @@ class TcpIp:
     loss_spares_softap: bool = False
     """Those to stations of the SoftAP stay: from 4.1 on (at-dialects 8.2)."""
 
+    restart_says_closed: bool = True
+    """AT+RST prints CLOSED for every open link (sweep of RST, 2.0); 4.1 does not (observed 4.1)."""
+
     # Server
     server_modes: bool = True
     """CIPSERVER takes any number as mode and then serves on a port of its own choice (sweep, 2.0)."""
@@ -99,6 +102,10 @@ class TcpIp:
 
     # Names and time
     dns_form: Literal["bare", "one", "three"] = "one"
+    dhcp_name_server: bool = True
+    """CIPDNS? shows the name server of the network; on 4.2 the built-in one still stood there 52 s after the
+    address had come (observed 4.2, basic).
+    """
     sntp_forms: Literal["document", "enable"] = "enable"
     sntp_zone_shown: bool = False
     """CIPSNTPCFG? shows the zone of a disabled client (observed 4.1)."""
@@ -184,8 +191,9 @@ _V4_1 = replace(
     server_interface=True,
     update_line="+CIUPDATE",
     tcp_keepalive_s=60,
+    restart_says_closed=False,
 )
-_V4_2 = replace(_V4_1, tcp_keepalive_s=0)
+_V4_2 = replace(_V4_1, tcp_keepalive_s=0, dhcp_name_server=False)
 
 _DOCUMENT = replace(
     _V2_0,

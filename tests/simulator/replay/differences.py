@@ -12,7 +12,7 @@ _CUT = "a long line that was read in two pieces, of which the first was thrown a
 _STUCK = "the emulated module hung or was restarted in the middle of this"
 _LOADED = "boot and watchdog text instead of an answer: the emulated module did not come back"
 _SUSPECT = "the README calls lines with NUL bytes in this section suspect"
-_CUT_OFF = "the recording ends before the answer does"
+CUT_OFF = "the recording ends before the answer does"
 _FINDS_FEWER = "a scan that heard one access point of three"
 
 DOUBTFUL_LINES: dict[str, dict[str, tuple[int, ...]]] = {
@@ -23,7 +23,7 @@ DOUBTFUL_LINES: dict[str, dict[str, tuple[int, ...]]] = {
     },
     "esp-at-v201712-basic": {
         _CUT: (115, 118),
-        _CUT_OFF: (259,),
+        CUT_OFF: (259,),
     },
     "esp-at-v201712-duplex": {
         _SUSPECT: (140, 155),
@@ -44,7 +44,7 @@ DOUBTFUL_LINES: dict[str, dict[str, tuple[int, ...]]] = {
     },
     "esp-at-v4.1dev-already-connected": {
         "the recording begins while the module still boots": (8, 10, 12),
-        _CUT_OFF: (40,),
+        CUT_OFF: (40,),
     },
     "esp-at-v4.2dev-basic": {
         "the recording begins while the module still boots": (8, 17),
@@ -78,9 +78,6 @@ DIFFERENT_LINES: dict[str, dict[str, tuple[int, ...]]] = {
     "esp-at-v4.1dev-tcp-single": {
         "a link was open before the recording began": (18,),
         _RACE: (85,),
-    },
-    "esp-at-v4.2dev-basic": {
-        "the address had only just come, and its resolver not yet": (203,),
     },
 }
 

@@ -7,7 +7,7 @@ doubtful; each other one is listed with its reason in differences.py.
 import pytest
 
 from .capture import CAPTURES, available
-from .differences import DIFFERENT, DOUBTFUL
+from .differences import CUT_OFF, DIFFERENT, DOUBTFUL
 from .reporting import describe, figures, replay
 
 PATHS = available()
@@ -34,6 +34,15 @@ def test_every_listed_difference_is_one(results, path):
     result = results[path]
     listed = set(DOUBTFUL.get(result.name, {})) | set(DIFFERENT.get(result.name, {}))
     assert listed <= {exchange.line for exchange in result.different}
+
+
+def test_an_answer_that_is_cut_off_is_the_last_and_begins_as_recorded(results):
+    for result in results.values():
+        for exchange in result.exchanges:
+            if result.reason(exchange) == CUT_OFF:
+                recorded, simulated = exchange.compared
+                assert exchange is result.exchanges[-1]
+                assert simulated.startswith(recorded)
 
 
 def test_nothing_is_listed_for_a_capture_that_is_not_there(results):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from esp32sock.simulator.firmware.commands.call import Call
 
 NAME_SERVER = "208.67.222.222"
-"""Without a network (observed 1.0, 2.0, 4.2)."""
+"""Without a network (observed 1.0, 2.0); on 4.2 with one, too."""
 
 FURTHER_NAME_SERVERS = ("114.114.114.114", "8.8.8.8")
 """Behind the first, on the modern builds (observed 4.1, 4.2)."""
@@ -76,15 +76,15 @@ def announce(call: Call) -> None:
 
 
 def name_servers(call: Call) -> tuple[str, ...]:
-    """Those that AT+CIPDNS set, or what DHCP gave."""
+    """Those that AT+CIPDNS set, or what DHCP gave, or the built-in ones."""
     chosen: tuple[str, ...] = call.memory.get("dns", ())
     if chosen:
         return chosen
-    station = call.firmware.station
-    access_point = station.access_point
-    joined = access_point is not None and station.has_address
-    first = access_point.subnet.dns if access_point is not None and joined else NAME_SERVER
-    return (first, *FURTHER_NAME_SERVERS) if call.profile.tcpip.dns_form == "three" else (first,)
+    station, traits = call.firmware.station, call.profile.tcpip
+    first = NAME_SERVER
+    if station.access_point is not None and station.has_address and traits.dhcp_name_server:
+        first = station.access_point.subnet.dns
+    return (first, *FURTHER_NAME_SERVERS) if traits.dns_form == "three" else (first,)
 
 
 @command("CIPDNS", "q")
