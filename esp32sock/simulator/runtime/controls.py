@@ -2,7 +2,7 @@
 inject faults.
 
     async with open_module(settings, network) as opened:
-        opened.controls.lose_wifi()
+        opened.controls.disable_ap()
 
     background = BackgroundModule(settings)
     background.controls.inject("drop:0.01")       # from any thread
