@@ -2,21 +2,19 @@ from typing import Final, final
 
 from _typeshed import ReadableBuffer
 
-from esp32sock.at._framing_py import CIPSEND_MAX as CIPSEND_MAX
-from esp32sock.at._framing_py import CIPSEND_MAX_V1 as CIPSEND_MAX_V1
-from esp32sock.at._framing_py import DATAGRAM as DATAGRAM
-from esp32sock.at._framing_py import DATAGRAM_OVERHEAD_BYTES as DATAGRAM_OVERHEAD_BYTES
-from esp32sock.at._framing_py import DISCARD as DISCARD
-from esp32sock.at._framing_py import LINKS as LINKS
-from esp32sock.at._framing_py import MAX_BLOCK_BYTES as MAX_BLOCK_BYTES
-from esp32sock.at._framing_py import MAX_DATAGRAM_BYTES as MAX_DATAGRAM_BYTES
-from esp32sock.at._framing_py import MAX_HEADER_BYTES as MAX_HEADER_BYTES
-from esp32sock.at._framing_py import MAX_LINE_BYTES as MAX_LINE_BYTES
-from esp32sock.at._framing_py import MAX_LINK_BYTES as MAX_LINK_BYTES
-from esp32sock.at._framing_py import NEED_DATA as NEED_DATA
-from esp32sock.at._framing_py import PROMPT as PROMPT
-from esp32sock.at._framing_py import STREAM as STREAM
-from esp32sock.at._framing_py import Token as Token
+from esp32sock._constants import DATAGRAM as DATAGRAM
+from esp32sock._constants import DATAGRAM_OVERHEAD_BYTES as DATAGRAM_OVERHEAD_BYTES
+from esp32sock._constants import DISCARD as DISCARD
+from esp32sock._constants import LINKS as LINKS
+from esp32sock._constants import MAX_BLOCK_BYTES as MAX_BLOCK_BYTES
+from esp32sock._constants import MAX_DATAGRAM_BYTES as MAX_DATAGRAM_BYTES
+from esp32sock._constants import MAX_HEADER_BYTES as MAX_HEADER_BYTES
+from esp32sock._constants import MAX_LINE_BYTES as MAX_LINE_BYTES
+from esp32sock._constants import MAX_LINK_BYTES as MAX_LINK_BYTES
+from esp32sock._constants import NEED_DATA as NEED_DATA
+from esp32sock._constants import PROMPT as PROMPT
+from esp32sock._constants import STREAM as STREAM
+from esp32sock._constants import Token as Token
 
 @final
 class Line:
@@ -89,5 +87,5 @@ class Demux:
 
 def stream_chunk(link_id: int | None, data: memoryview, limit: int) -> Chunk: ...
 def datagram_chunk(
-    link_id: int | None, data: memoryview, peer: tuple[str, int] | None, limit: int = 1460
+    link_id: int | None, data: memoryview, peer: tuple[str, int] | None, limit: int = MAX_DATAGRAM_BYTES
 ) -> Chunk: ...

@@ -1,5 +1,5 @@
 # cython: language_level=3, embedsignature=True, auto_pickle=False
-"""Framing of the AT stream, compiled; `esp32sock/at/_framing_py.py` is the twin and explains how it works.
+"""Framing of the AT stream, compiled; `esp32sock/at/_framing_py.py` is the pure build and explains how it works.
 
 Here stands only what is different: where bytes lie and who may point at them.
 
@@ -24,10 +24,8 @@ from libc.string cimport memcmp, memcpy, memmove, memset
 
 from collections import deque
 
-from esp32sock.at import _framing_py as twin
-from esp32sock.at._framing_py import (
-    CIPSEND_MAX,
-    CIPSEND_MAX_V1,
+from esp32sock import _constants
+from esp32sock._constants import (
     DATAGRAM,
     DATAGRAM_OVERHEAD_BYTES,
     DISCARD,
@@ -38,13 +36,14 @@ from esp32sock.at._framing_py import (
     MAX_LINE_BYTES,
     MAX_LINK_BYTES,
     NEED_DATA,
+    PLAIN_HOST,
     PROMPT,
     STREAM,
     Token,
 )
 from esp32sock.errors import LocalProtocolError, RemoteProtocolError
 
-cdef enum:  # the C twins of constants; checked at the end of this file
+cdef enum:  # constants as C knows them; checked at the end of this file
     C_LINKS = 5
     C_DISCARD = 0
     C_STREAM = 1
@@ -1127,7 +1126,7 @@ def datagram_chunk(link_id, data, peer, Py_ssize_t limit=MAX_DATAGRAM_BYTES):
     header = cipsend(link_id, length)
     if peer is not None:
         host, port = peer
-        if not twin.PLAIN_HOST.fullmatch(host) or not 1 <= port <= 65535:
+        if not PLAIN_HOST.fullmatch(host) or not 1 <= port <= 65535:
             raise LocalProtocolError(f"cannot send a datagram to {peer!r}")
         header += f',"{host}",{port}'.encode("ascii")
     return Chunk(header + b"\r\n", data[:length])
@@ -1140,6 +1139,6 @@ cdef bytes cipsend(object link_id, Py_ssize_t length):
 
 
 if (C_LINKS, C_DISCARD, C_STREAM, C_DATAGRAM, HEADER_MAX, sizeof(Record), LIMIT_CEILING) != (
-    LINKS, DISCARD, STREAM, DATAGRAM, MAX_HEADER_BYTES, DATAGRAM_OVERHEAD_BYTES, twin.LIMIT_CEILING
+    LINKS, DISCARD, STREAM, DATAGRAM, MAX_HEADER_BYTES, DATAGRAM_OVERHEAD_BYTES, _constants.LIMIT_CEILING
 ):
     raise ImportError("esp32sock: the compiled framing was built for another version; build it again")

@@ -1,15 +1,74 @@
-"""Facts that more than one room needs, each defined once."""
+"""Facts that more than one room needs, or both builds of the framing, each defined once."""
 
 from __future__ import annotations
 
+import re
 import struct
+from enum import Enum
 from typing import Final
+
+# -- the module's limits and words --------------------------------------------------------------------
+
+LINKS: Final = 5
+"""Link ids are 0 to 4 (at-dialects 9)."""
+
+DISCARD: Final = 0
+STREAM: Final = 1
+DATAGRAM: Final = 2
+
+MAX_BLOCK_BYTES: Final = 64 * 1024
+"""Longest block we believe in. Real ones reach 2920 bytes pushed and about 5.7 kB pulled (at-dialects 9,
+real-firmware); ten times that leaves room for custom builds and still ends the damage of a garbled length."""
+
+MAX_LINE_BYTES: Final = 16 * 1024
+"""Longest line we believe in. Modules echo up to 2050 bytes (real-firmware, the sweep); h11 and most HTTP
+servers stop at 16 KiB too."""
+
+MAX_LINK_BYTES: Final = 1024 * 1024
+"""What one link may hold before its payload is dropped. Taste: eleven seconds of a 921,600 baud line."""
+
+MAX_HEADER_BYTES: Final = 96
+"""Longest header: `+CIPRECVDATA:`, an IPv6 address of 45 characters, a port, and room for leading zeros."""
+
+DATAGRAM_OVERHEAD_BYTES: Final = 64
+"""What a datagram costs of `max_link_bytes` besides its payload, so that empty ones are not free."""
+
+CIPSEND_MAX_V1: Final = 2048
+"""Most bytes of one CIPSEND up to AT 2.2 (at-dialects 7.5)."""
+
+CIPSEND_MAX: Final = 8192
+"""Most bytes of one CIPSEND from AT 2.4 on (at-dialects 7.5)."""
 
 MAX_DATAGRAM_BYTES: Final = 1460
 """Largest datagram that is safe both ways (at-dialects 7.5, 9)."""
 
+LIMIT_CEILING: Final = 2**31 - 1
+"""No limit may exceed this, so that sums of two fit the machine words of the compiled build."""
+
 ESCAPE_SEQUENCE: Final = b"+++"
 """Alone between two silences it cancels a send and ends passthrough (at-dialects 7.5, 7.10)."""
 
+PLAIN_HOST: Final = re.compile(r"[0-9A-Za-z.:_%-]{1,64}")
+
+# -- between the engine's end of a pair and the user's ------------------------------------------------
+
 DATAGRAM_HEADER: Final = struct.Struct("!HH4s")
-"""In front of each message of a datagram pair: address family, port, IPv4 address."""
+"""In front of the payload in each message of a datagram pair: the address family (always AF_INET, so that
+bytes out of step are noticed), the port, the IPv4 address. Towards the engine it names the destination, from
+the engine the source."""
+
+# -- frames -------------------------------------------------------------------------------------------
+
+
+class Token(Enum):
+    """Frames that carry nothing; compare them by identity."""
+
+    PROMPT = "PROMPT"
+    NEED_DATA = "NEED_DATA"
+
+    def __repr__(self) -> str:
+        return self.value
+
+
+PROMPT: Final = Token.PROMPT
+NEED_DATA: Final = Token.NEED_DATA

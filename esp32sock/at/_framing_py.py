@@ -1,4 +1,4 @@
-"""Framing of the AT stream in pure Python; `_speedups/_framing_c.pyx` is the compiled twin, part for part.
+"""Framing of the AT stream in pure Python; `_speedups/_framing_c.pyx` is the compiled build, part for part.
 
 Theory of operation
 ===================
@@ -51,46 +51,28 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
+from esp32sock._constants import (
+    DATAGRAM,
+    DATAGRAM_OVERHEAD_BYTES,
+    DISCARD,
+    ESCAPE_SEQUENCE,
+    LIMIT_CEILING,
+    LINKS,
+    MAX_BLOCK_BYTES,
+    MAX_DATAGRAM_BYTES,
+    MAX_HEADER_BYTES,
+    MAX_LINE_BYTES,
+    MAX_LINK_BYTES,
+    NEED_DATA,
+    PLAIN_HOST,
+    PROMPT,
+    STREAM,
+    Token,
+)
 from esp32sock.errors import LocalProtocolError, RemoteProtocolError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
-
-LINKS: Final = 5
-"""Link ids are 0 to 4 (at-dialects 9)."""
-
-DISCARD: Final = 0
-STREAM: Final = 1
-DATAGRAM: Final = 2
-
-MAX_BLOCK_BYTES: Final = 64 * 1024
-"""Longest block we believe in. Real ones reach 2920 bytes pushed and about 5.7 kB pulled (at-dialects 9,
-real-firmware); ten times that leaves room for custom builds and still ends the damage of a garbled length."""
-
-MAX_LINE_BYTES: Final = 16 * 1024
-"""Longest line we believe in. Modules echo up to 2050 bytes (real-firmware, the sweep); h11 and most HTTP
-servers stop at 16 KiB too."""
-
-MAX_LINK_BYTES: Final = 1024 * 1024
-"""What one link may hold before its payload is dropped. Taste: eleven seconds of a 921,600 baud line."""
-
-MAX_HEADER_BYTES: Final = 96
-"""Longest header: `+CIPRECVDATA:`, an IPv6 address of 45 characters, a port, and room for leading zeros."""
-
-DATAGRAM_OVERHEAD_BYTES: Final = 64
-"""What a datagram costs of `max_link_bytes` besides its payload, so that empty ones are not free."""
-
-CIPSEND_MAX_V1: Final = 2048
-"""Most bytes of one CIPSEND up to AT 2.2 (at-dialects 7.5)."""
-
-CIPSEND_MAX: Final = 8192
-"""Most bytes of one CIPSEND from AT 2.4 on (at-dialects 7.5)."""
-
-MAX_DATAGRAM_BYTES: Final = 1460
-"""Largest datagram that is safe both ways (at-dialects 7.5, 9)."""
-
-LIMIT_CEILING: Final = 2**31 - 1
-"""No limit may exceed this, so that sums of two fit the machine words of the compiled twin."""
 
 _CR: Final = 0x0D
 _LF: Final = 0x0A
@@ -99,20 +81,6 @@ _QUOTE: Final = 0x22
 _PLUS: Final = 0x2B
 _GREATER: Final = 0x3E
 _BACKSLASH: Final = 0x5C
-
-
-class Token(Enum):
-    """Frames that carry nothing; compare them by identity."""
-
-    PROMPT = "PROMPT"
-    NEED_DATA = "NEED_DATA"
-
-    def __repr__(self) -> str:
-        return self.value
-
-
-PROMPT: Final = Token.PROMPT
-NEED_DATA: Final = Token.NEED_DATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -758,8 +726,6 @@ def _checked_link(link_id: int) -> int:
 
 # Sending
 
-PLAIN_HOST: Final = re.compile(r"[0-9A-Za-z.:_%-]{1,64}")
-
 
 def stream_chunk(link_id: int | None, data: memoryview, limit: int) -> Chunk:
     """The CIPSEND for the first bytes of a stream, 1 to `limit` of them; `link_id` None without mux.
@@ -770,7 +736,7 @@ def stream_chunk(link_id: int | None, data: memoryview, limit: int) -> Chunk:
     length = min(len(data), limit)
     if length < 1:
         raise LocalProtocolError("cannot send nothing: the module would wait at its prompt")
-    if bytes(data[max(0, length - 3) : length]) == b"+++":
+    if bytes(data[max(0, length - 3) : length]) == ESCAPE_SEQUENCE:
         pluses = length - len(bytes(data[:length]).rstrip(b"+"))
         length -= (pluses - 1) // 2 * 2
     return Chunk(_cipsend(link_id, length) + b"\r\n", data[:length])

@@ -50,13 +50,6 @@ class HangupWatch:
         return bool(self._epoll.poll(0, 1))
 
     @staticmethod
-    def check(fd: int) -> bool:
-        """Whether it has happened to a descriptor that nobody watches."""
-        poll = select.poll()
-        poll.register(fd, 0)
-        return bool(poll.poll(0))
-
-    @staticmethod
     def readable(fd: int) -> bool:
         """Whether something lies there to be read."""
         poll = select.poll()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from esp32sock._hangup import hung_up
 from esp32sock.at.commands import servers, tcpip
 from esp32sock.engine.hangup import HangupWatch
 from esp32sock.engine.link_closing import close_orphan
@@ -66,7 +67,7 @@ class Server:
     @property
     def is_ending(self) -> bool:
         """Whether the application has closed its listener already, so that this server is about to go."""
-        return self._ended or HangupWatch.check(self.request.end.fileno())
+        return self._ended or hung_up(self.request.end.fileno())
 
     def stop(self) -> None:
         """Stop accepting."""
@@ -201,7 +202,7 @@ async def _serve_on(context: Context, request: ListenRequest, server: Server) ->
     while (lost := await server.run()) is not None and not server.is_final:
         log.warning("the listener on port %d waits for the module to come back: %s", server.port, lost)
         server.release()
-        if HangupWatch.check(request.end.fileno()):
+        if hung_up(request.end.fileno()):
             return None
         try:
             server = await _start(context, request)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from esp32sock._constants import ESCAPE_SEQUENCE
 from esp32sock.at.commands import SimpleCommand, basic, passthrough, servers, tcpip
 from esp32sock.errors import CommandError, Error, PortError
 
@@ -45,7 +46,7 @@ async def probe(channel: CommandChannel) -> None:
     At most about 10 s, up to 30 s more for a module that shows that it is alive.
     """
     await _until_silent(channel)
-    channel.write_raw(b"+++")
+    channel.write_raw(ESCAPE_SEQUENCE)
     await trio.sleep(PLUS_S)
     channel.write_raw(b"\r\n")
     await _until_silent(channel)

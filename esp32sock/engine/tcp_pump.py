@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from esp32sock._hangup import hung_up
 from esp32sock.at.commands import tcpip
 from esp32sock.at.framing import stream_chunk
 from esp32sock.engine.hangup import HangupWatch
@@ -197,7 +198,7 @@ class StreamPump:
     def shut_writing(self) -> bool:
         """After an end by the peer: the application sees it now; False if the pair must be closed."""
         fd = self._end.fileno()
-        if not self._peer_closed or HangupWatch.check(fd) or HangupWatch.readable(fd):
+        if not self._peer_closed or hung_up(fd) or HangupWatch.readable(fd):
             return False
         self._end.shutdown(SHUT_WR)
         return True
@@ -346,7 +347,7 @@ class StreamPump:
             self._sending_failed(error)
         if self._peer_closed:
             return  # `_down` ends both when the reader has everything
-        if not HangupWatch.check(fd):
+        if not hung_up(fd):
             self.fail(detached())
         both.cancel()
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 import errno
 import logging
 import socket as addresses
-import struct
 from collections import deque
 from typing import TYPE_CHECKING
 
 import trio
 
-from esp32sock._constants import ESCAPE_SEQUENCE
+from esp32sock._constants import DATAGRAM_HEADER, ESCAPE_SEQUENCE
+from esp32sock._hangup import hung_up
 from esp32sock.at.commands import tcpip
 from esp32sock.at.commands.sendex import SendMarked
 from esp32sock.at.commands.udp import ANY_PEER, OpenUdp, PeerMode
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("esp32sock")
 
-HEADER = struct.Struct("!HH4s")
 """Family, port, IPv4 address; the sockets use the same."""
 QUEUE_BYTES = 212_992
 """What waits for a slow reader; Linux has this much by default for a UDP socket."""
@@ -76,7 +75,9 @@ class DatagramPump:
 
     def _received(self, peer: Address, payload: bytes) -> None:
         try:
-            header = HEADER.pack(addresses.AF_INET, peer[1], addresses.inet_pton(addresses.AF_INET, peer[0]))
+            header = DATAGRAM_HEADER.pack(
+                addresses.AF_INET, peer[1], addresses.inet_pton(addresses.AF_INET, peer[0])
+            )
         except OSError:
             log.debug("UDP link %d: no datagram comes from %r; dropped", self.link_id, peer)
             self._counters.datagrams_dropped += 1
@@ -158,19 +159,19 @@ class DatagramPump:
         """One datagram in its turn; False at the end."""
         async with self._channel.exclusive():
             try:
-                message = self._end.recv(HEADER.size + MAX_DATAGRAM_BYTES)
+                message = self._end.recv(DATAGRAM_HEADER.size + MAX_DATAGRAM_BYTES)
             except BlockingIOError:
-                return not HangupWatch.check(self._end.fileno())
+                return not hung_up(self._end.fileno())
             except OSError:
                 return False
-            if len(message) < HEADER.size:
+            if len(message) < DATAGRAM_HEADER.size:
                 return False
             await self._send(message)
         return True
 
     async def _send(self, message: bytes) -> None:
-        _, port, host = HEADER.unpack_from(message)
-        payload = memoryview(message)[HEADER.size :]
+        _, port, host = DATAGRAM_HEADER.unpack_from(message)
+        payload = memoryview(message)[DATAGRAM_HEADER.size :]
         peer = (addresses.inet_ntoa(host), port) if self._remote is None else None
         try:
             command = self._command(payload, peer)

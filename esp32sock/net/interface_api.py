@@ -186,9 +186,9 @@ class Interface(ABC):
     ) -> Handle:
         """Open a UDP link over a SOCK_SEQPACKET `end`; each message is an 8-byte header and a payload.
 
-        As with a stream, `end` is the engine's until `failed`. The header is `ends.DATAGRAM_HEADER`. With
-        `remote` only that peer is heard; without it, anyone (mode 2 of CIPSTART). `local_port` 0 lets the
-        module choose.
+        As with a stream, `end` is the engine's until `failed`. The header is
+        `esp32sock._constants.DATAGRAM_HEADER`. With `remote` only that peer is heard; without it, anyone
+        (mode 2 of CIPSTART). `local_port` 0 lets the module choose.
         """
 
     @abstractmethod

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import _socket
 import os
-import select
-import struct
 import weakref
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+
+from esp32sock._constants import DATAGRAM_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,11 +39,6 @@ DATAGRAM_QUEUE_BYTES = 65536
 
 # A waiting connection is one byte in a listener, for which the kernel counts some 800: this is over 150.
 BACKLOG_BYTES = 65536
-
-# Each datagram in a SEQPACKET pair is this header and the payload: the address family (always AF_INET; there
-# so that bytes out of step are noticed), the port, the IPv4 address. Towards the engine it names where to
-# send to, from the engine where it came from.
-DATAGRAM_HEADER = struct.Struct("!HH4s")
 
 
 class EngineEnd(_socket.socket):
@@ -172,15 +167,6 @@ def dup_guard(fd: int) -> Iterator[None]:
         yield
     finally:
         os.close(copy)
-
-
-def hung_up(end: _socket.socket) -> bool:
-    """Whether nobody holds the other end any more, or this end is closed itself."""
-    if end.fileno() < 0:
-        return True
-    poll = select.poll()
-    poll.register(end.fileno(), 0)
-    return bool(poll.poll(0))
 
 
 def datagram_header(address: Address) -> bytes:

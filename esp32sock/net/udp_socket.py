@@ -22,6 +22,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
+from esp32sock._constants import DATAGRAM_HEADER, ESCAPE_SEQUENCE, MAX_DATAGRAM_BYTES
 from esp32sock.net import fd_registry, local_ports, socketpairs
 from esp32sock.net.addresses import ANY, BROADCAST, LOOPBACK, parse
 from esp32sock.net.arguments import bytes_like, refuse_ancillary, refuse_out_of_band, sendto_arguments
@@ -38,16 +39,10 @@ if TYPE_CHECKING:
 
 C = _socket.socket
 
-# What fits one Ethernet frame; the module cuts or merges what is longer (AT+CIPSEND, UDP).
-LARGEST_DATAGRAM_BYTES = 1460
-
-HEADER_BYTES = socketpairs.DATAGRAM_HEADER.size
+HEADER_BYTES = DATAGRAM_HEADER.size
 
 # Shorter than a header: no datagram, there is an error to be told.
 WAKE = b"\0"
-
-# Alone it ends the module's data phase instead of being sent (real-firmware: a lone +++).
-CANCELS_SENDING = b"+++"
 
 
 class _Link:
@@ -290,13 +285,13 @@ class VirtualDatagram(VirtualSocket):
     def _refuse(self, remote: Address, views: list[memoryview]) -> None:
         dotted, port = remote
         size_bytes = sum(len(view) for view in views)
-        if size_bytes > LARGEST_DATAGRAM_BYTES:
+        if size_bytes > MAX_DATAGRAM_BYTES:
             raise os_error(
-                errno.EMSGSIZE, f"{size_bytes} bytes in a datagram; the module sends {LARGEST_DATAGRAM_BYTES}"
+                errno.EMSGSIZE, f"{size_bytes} bytes in a datagram; the module sends {MAX_DATAGRAM_BYTES}"
             )
         if not size_bytes:
             raise os_error(errno.EMSGSIZE, "an empty datagram: the module would wait for its bytes for ever")
-        if size_bytes == len(CANCELS_SENDING) and b"".join(views) == CANCELS_SENDING:
+        if size_bytes == len(ESCAPE_SEQUENCE) and b"".join(views) == ESCAPE_SEQUENCE:
             raise os_error(
                 errno.EMSGSIZE, "a datagram that is just +++: to the module that means to cancel the sending"
             )

@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from esp32sock._hangup import hung_up
 from esp32sock.errors import Error
 from esp32sock.net import context, fd_registry, local_ports, options, socketpairs
 from esp32sock.net.addresses import ANY, parse
@@ -95,7 +96,7 @@ class VirtualSocket(ABC):
     def is_descriptor_open(self, fd: int) -> bool:
         """Whether a descriptor that has no object is still open."""
         if self.end is not None:
-            return not socketpairs.hung_up(self.end)
+            return not hung_up(self.end.fileno())
         try:
             return socketpairs.key_of(fd) == self.key
         except OSError:
@@ -235,7 +236,7 @@ class VirtualSocket(ABC):
     def release(self) -> None:
         """No object of this process is left: give back what only this state holds."""
         if self.end is not None:
-            if not socketpairs.hung_up(self.end):
+            if not hung_up(self.end.fileno()):
                 fd_registry.park(-1, self)  # a duplicate that we know nothing of is still open
                 return
             self.end.close()

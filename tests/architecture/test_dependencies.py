@@ -27,6 +27,7 @@ ROOM_OF_FILE = {
     "esp32sock.errors": "common",
     "esp32sock._build": "common",
     "esp32sock._constants": "common",
+    "esp32sock._hangup": "common",
     "esp32sock._version": "common",
 }
 ROOMS = {*ORDER, "top", "simulator"}
@@ -45,7 +46,7 @@ ALSO = {
 ALSO_ROOMS = {"cli": {"simulator"}}
 
 # Rooms that helpers of issue 9 are still at work on: an import to the left, a circle.
-IMPORTS_PENDING = {"front", "shims", "_speedups"}
+IMPORTS_PENDING = {"front", "shims"}
 CIRCLES_PENDING = {"net"}
 
 # What lies below the engine knows no clock, no thread and no input or output.

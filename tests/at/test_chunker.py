@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esp32sock.at.framing import CIPSEND_MAX, CIPSEND_MAX_V1, MAX_DATAGRAM_BYTES
 from esp32sock.errors import LocalProtocolError
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def test_header(framing: ModuleType, link_id: int | None, header: bytes) -> None
     assert framing.datagram_chunk(link_id, memoryview(b"hello"), None).header == header
 
 
-def test_limits_are_those_of_the_firmware(framing: ModuleType) -> None:
-    assert (framing.CIPSEND_MAX_V1, framing.CIPSEND_MAX, framing.MAX_DATAGRAM_BYTES) == (2048, 8192, 1460)
+def test_limits_are_those_of_the_firmware() -> None:
+    assert (CIPSEND_MAX_V1, CIPSEND_MAX, MAX_DATAGRAM_BYTES) == (2048, 8192, 1460)
 
 
 def test_the_payload_is_a_view(framing: ModuleType) -> None:
@@ -120,7 +121,7 @@ def test_no_port_can_be_more_than_a_port(framing: ModuleType, port: int) -> None
 
 
 def test_a_datagram_goes_whole_or_not_at_all(framing: ModuleType) -> None:
-    largest = memoryview(bytes(framing.MAX_DATAGRAM_BYTES + 1))
+    largest = memoryview(bytes(MAX_DATAGRAM_BYTES + 1))
     assert len(framing.datagram_chunk(0, largest[1:], None).payload) == 1460
     with pytest.raises(LocalProtocolError, match="a datagram of 1461 bytes is over the limit of 1460"):
         framing.datagram_chunk(0, largest, None)

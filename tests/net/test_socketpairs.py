@@ -10,6 +10,7 @@ import socket as stdlib
 
 import pytest
 
+from esp32sock._hangup import hung_up
 from esp32sock.net import socketpairs
 
 
@@ -113,11 +114,11 @@ def test_hanging_up() -> None:
     engine, user = socketpairs.stream_pair()
     copy = os.dup(user.fileno())
     user.close()
-    assert not socketpairs.hung_up(engine)
+    assert not hung_up(engine.fileno())
     os.close(copy)
-    assert socketpairs.hung_up(engine)
+    assert hung_up(engine.fileno())
     engine.close()
-    assert socketpairs.hung_up(engine)
+    assert hung_up(engine.fileno())
 
 
 def test_ends_close_in_silence() -> None:

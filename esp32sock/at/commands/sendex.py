@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from esp32sock._constants import ESCAPE_SEQUENCE
 from esp32sock.at.commands.base import SimpleCommand
 from esp32sock.at.commands.validation import checked_host, checked_link, checked_port
 from esp32sock.at.params import command_line
@@ -37,7 +38,7 @@ class SendEscaped(SimpleCommand):
     def line(self, firmware: Firmware) -> bytes:
         if not 1 <= len(self.data) <= firmware.cipsend_max:
             raise ValueError(f"{len(self.data)} bytes; AT+CIPSENDEX takes 1 to {firmware.cipsend_max} here")
-        if b"\\" in self.data or self.data.endswith(b"+++"):
+        if b"\\" in self.data or self.data.endswith(ESCAPE_SEQUENCE):
             raise ValueError("a backslash or a final +++ does not go by AT+CIPSENDEX")
         link_id = () if self.link_id is None else (checked_link(self.link_id),)
         return command_line("+CIPSENDEX", *link_id, len(self.data))
