@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PAGE = Path(__file__).with_name("commands.md")
+REFERENCE = {"V1.0": "instruction-set-v1", "at-dialects": "at-dialects", "known-bugs": "known-bugs"}
+"""The pages of reference/ that commands cite, by the name they use."""
+
+_NUMBER = r"\d+(?:\.\d+)*"
+_CITATION = re.compile(
+    rf"({'|'.join(map(re.escape, REFERENCE))}),? ({_NUMBER}(?:(?:, | and ){_NUMBER}\b(?! on))*)"
+)
+_CAPTURES = re.compile(r"\b(?:real-firmware|observed)\b")
 
 HEAD = """\
 # Commands
@@ -77,7 +85,7 @@ def _row(entry: Entry) -> str:
         f"`{_call(entry.command)}`",
         f"`{_result(entry.command)}`",
         does,
-        _source(entry.command),
+        _linked(_source(entry.command)),
         _firmware(entry),
     )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
@@ -118,6 +126,29 @@ def _first_sentence(command: type[Command[Any]]) -> str:
 
 def _source(command: type[Command[Any]]) -> str:
     return _text(command).partition("Source: ")[2].rstrip(".")
+
+
+def _linked(source: str) -> str:
+    """A source with its citations as links to the sections that they name."""
+    text = _CITATION.sub(_links, source)
+    return _CAPTURES.sub(lambda found: f"[{found[0]}](reference/real-firmware.md)", text)
+
+
+def _links(citation: re.Match[str]) -> str:
+    name = f"{citation[1]}, " if citation[1] == "V1.0" else f"{citation[1]} "
+    page = REFERENCE[citation[1]]
+    numbers = re.findall(_NUMBER, citation[2])
+    links = [f"{number}](reference/{page}.md#{_anchor(page, number)})" for number in numbers]
+    return f"[{name}" + ", [".join(links)
+
+
+def _anchor(page: str, number: str) -> str:
+    """The anchor of a numbered heading; ValueError for a section that the page has not."""
+    text = PAGE.with_name("reference").joinpath(f"{page}.md").read_text("utf-8")
+    heading = re.search(rf"^#+ ({re.escape(number)}\.? .+)$", text, re.M)
+    if heading is None:
+        raise ValueError(f"{page} has no section {number}")
+    return re.sub(r"[^\w\- ]", "", heading[1].lower()).replace(" ", "-")
 
 
 def _ends_links(command: type[Command[Any]]) -> bool:

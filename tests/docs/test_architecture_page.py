@@ -1,0 +1,56 @@
+"""The pages for contributors name files and folders that are there, and leave none of the package out."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.docs.blocks import ROOT
+
+PAGES = ("docs/architecture.md", "docs/glossary.md", "CONTRIBUTING.md")
+ROOMS = ("esp32sock", "_speedups", "shims")
+WHERE = ("", "esp32sock", "esp32sock/simulator", "esp32sock/at", "docs")
+"""Where a name may start from."""
+
+# In the text, a path has a folder or a suffix; in the picture of section 3, every name before the words.
+PATH = re.compile(r"`((?:[\w.-]+/)*[\w.-]+(?:\.(?:py|md|pyx|txt|toml)|/))`|\]\(([\w./-]+\.md)")
+PICTURED = re.compile(r"^ *((?:[\w./-]+[./][\w./]* ?)+)", re.M)
+HOUSE = re.compile(r"## 3 .*?```text\n(.*?)```", re.S)
+
+
+def exists(name: str) -> bool:
+    """Whether it is in the tree, from one of the places that the pages start from."""
+    return any((ROOT / start / name).exists() for start in WHERE)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_names_exists(page: str) -> None:
+    names = [a or b for a, b in PATH.findall((ROOT / page).read_text("utf-8"))]
+    assert names or page == "docs/glossary.md"
+    assert not [name for name in names if not exists(name) and not list(ROOT.glob(f"esp32sock/**/{name}"))]
+
+
+def pictured() -> list[str]:
+    house = HOUSE.search((ROOT / PAGES[0]).read_text("utf-8"))
+    assert house is not None
+    return [name for line in PICTURED.findall(house[1]) for name in line.split()]
+
+
+def test_the_picture_names_files_that_exist() -> None:
+    names = pictured()
+    assert len(names) > 40
+    missing = [
+        name for name in names if not exists(name) and not list((ROOT / "esp32sock").rglob(name.rstrip("/")))
+    ]
+    assert not missing
+
+
+def test_the_picture_has_every_folder() -> None:
+    folders = {
+        path.parent.name
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*.py")
+        if "__pycache__" not in path.parts
+    }
+    assert folders <= {name.rstrip("/") for name in pictured()}
