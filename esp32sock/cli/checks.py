@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from esp32sock.engine.management import ManagementSession
 
 OLD = (2, 1)
-"""Before it all settings go to flash, and 2.0 does not receive while it sends (real-firmware/README)."""
+"""Before it all settings go to flash, and 2.0 does not receive while it sends (real-firmware)."""
 EXCHANGES = 20
 SLOW_S = 0.012
 """An FTDI adapter with its default settings adds 16 ms and more (performance-facts 2.2); by taste."""

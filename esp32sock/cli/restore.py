@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from esp32sock.engine.management import ManagementSession
 
 RESTART_S = 30.0
-"""20 s were observed (real-firmware/README)."""
+"""20 s were observed (real-firmware)."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

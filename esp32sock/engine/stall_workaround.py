@@ -2,7 +2,7 @@
 
 The data is not lost: it comes when something happens on another link. Opening and closing a UDP link is the
 smallest such thing; with all links taken, starting and stopping the server is. Nothing else helps.
-Source: real-firmware/README (duplex-wake), known-bugs 12.
+Source: real-firmware (duplex-wake), known-bugs 12.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 REOPEN_S = 0.5
 """Between two tries to get a lost port back."""
 RESTART_S = 30.0
-"""A restart takes 2 s on hardware, 18 to 25 s in an emulator (real-firmware/README)."""
+"""A restart takes 2 s on hardware, 18 to 25 s in an emulator (real-firmware)."""
 
 log = logging.getLogger("esp32sock")
 

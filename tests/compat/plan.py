@@ -1,4 +1,4 @@
-"""Which of CPython's own tests are run over a simulated module: compat.md, chapter 4."""
+"""Which of CPython's own tests are run over a simulated module: compat 4."""
 
 from __future__ import annotations
 

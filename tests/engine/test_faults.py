@@ -1,6 +1,6 @@
 """Firmware faults that the engine absorbs, each on the profiles that show it.
 
-Sources: known-bugs, real-firmware/README.
+Sources: known-bugs, real-firmware.
 """
 
 from __future__ import annotations

@@ -234,7 +234,7 @@ TCPIP = [
     ),
     (ALL, [ECHO, "AT+CIPCLOSE"], "AT+CIPSTATUS", b"STATUS:4\r\n" + OK, "v2.0-tcp-single"),
     (FIRMWARE, ["AT+CWQAP"], "AT+CIPSTATUS", b"STATUS:5\r\n" + OK, "v2.0-wifi"),
-    (ALL, ["AT+CIPMUX=1", "AT+CIPCLOSE=5"], "AT+CIPSTATUS", b"STATUS:4\r\n" + OK, "real-firmware README"),
+    (ALL, ["AT+CIPMUX=1", "AT+CIPCLOSE=5"], "AT+CIPSTATUS", b"STATUS:4\r\n" + OK, "real-firmware"),
     (
         SINCE_2_0,
         ['AT+CIPSTART="UDP","10.0.2.2",7005,1112,2'],
@@ -253,7 +253,13 @@ TCPIP = [
     ),
     (("2.0", "2.1"), [], 'AT+CIPDOMAIN="localhost"', b"+CIPDOMAIN:127.0.0.1\r\n" + OK, "v2.0-wifi"),
     (("2.0",), [], 'AT+CIPDOMAIN="10.0.2.2"', b"+CIPDOMAIN:10.0.2.2\r\n" + OK, "v2.0-wifi"),
-    (MODERN, [], 'AT+CIPDOMAIN="localhost"', b'+CIPDOMAIN:"127.0.0.1"\r\n' + OK, "README; quoted from 2.2"),
+    (
+        MODERN,
+        [],
+        'AT+CIPDOMAIN="localhost"',
+        b'+CIPDOMAIN:"127.0.0.1"\r\n' + OK,
+        "real-firmware 6; quoted from 2.2",
+    ),
     (ALL, [], 'AT+CIPDOMAIN="no-such-host.invalid"', ERROR, "v2.0-wifi"),
     (FIRMWARE, [], ECHO, b"CONNECT\r\n" + OK, "v2.0-tcp-single"),
     (("doc-v1",), [], ECHO, OK, "V1.0 5.2.3"),
@@ -335,7 +341,7 @@ TCPIP = [
     (ALL, [ECHO], "AT+CIPSEND=99999999999", ERROR, "sweep of CIPSEND"),
     (("doc-v1", "2.0", "2.1"), [ECHO], "AT+CIPSEND=2049", ERROR, "v2.0-tcp-single"),
     (MODERN, [ECHO], "AT+CIPSEND=8193", ERROR, "v4.1dev-sendl"),
-    (MODERN, [ECHO], "AT+CIPSEND=-1", ERROR, "README, modern builds"),
+    (MODERN, [ECHO], "AT+CIPSEND=-1", ERROR, "real-firmware 6"),
     (ALL, [ECHO, "AT+CIPMODE=1"], "AT+CIPSEND=5", ERROR, "sweep of CIPSEND, CIPMODE=1"),
     (ALL, ["AT+CIPMUX=1", ECHO_2], "AT+CIPSEND=5", ERROR, "v4.2dev-mux"),
     (ALL, ["AT+CIPMUX=1", ECHO_2], "AT+CIPSEND=7,5", ERROR, "v4.2dev-mux"),
@@ -393,7 +399,7 @@ def test_list_of_commands(quiet):
 
 @pytest.mark.parametrize("profile", ALL)
 def test_factory_state(power_on, profile):
-    """A module that is not joined stands as RESTORE leaves it (README: CWMODE starts at 2)."""
+    """A module that is not joined stands as RESTORE leaves it (real-firmware 4: CWMODE starts at 2)."""
     bench = power_on(profile, joined=False)
     assert bench.say(b"AT+CWMODE?\r\n") == b"AT+CWMODE?\r\n+CWMODE:2\r\n\r\nOK\r\n"
     assert bench.say(b"AT+CIPSTATUS\r\n") == b"AT+CIPSTATUS\r\nSTATUS:0\r\n\r\nOK\r\n"

@@ -118,7 +118,7 @@ def test_plus_signs_without_a_pause_are_data(linked):
 
 @pytest.mark.parametrize("length", [b"0", b"-1"])
 def test_prompt_that_nothing_fills(quiet, length):
-    """README of real-firmware: 2.0; a lone `+++` ends it."""
+    """real-firmware: 2.0; a lone `+++` ends it."""
     bench = quiet("2.0")
     bench.do(SINK)
     assert bench.say(b"AT+CIPSEND=%b\r\n" % length) == PROMPT
@@ -159,7 +159,7 @@ def test_received_data_cuts_into_the_echo(power_on):
 
 
 def test_peer_closes_at_the_prompt(linked):
-    """README: CLOSED at once; after the payload Recv and SEND FAIL."""
+    """real-firmware 4: CLOSED at once; after the payload Recv and SEND FAIL."""
     linked.do("AT+CIPCLOSE", OBEY)
     linked.say(b"AT+CIPSEND=5\r\n")
     linked.network.connections[0].close()
@@ -179,7 +179,7 @@ def test_document_says_error_when_the_link_breaks(quiet):
 
 
 def test_peer_resets_at_the_prompt(linked):
-    """README: nothing until the payload, then SEND OK and only then CLOSED."""
+    """real-firmware 4: nothing until the payload, then SEND OK and only then CLOSED."""
     linked.do("AT+CIPCLOSE", OBEY)
     linked.say(b"AT+CIPSEND=5\r\n")
     linked.network.connections[0].reset()

@@ -1,4 +1,4 @@
-"""Faults that are behaviour of a generation: README of real-firmware, the duplex files, known-bugs 12."""
+"""Faults that are behaviour of a generation: real-firmware, the duplex files, known-bugs 12."""
 
 import pytest
 
@@ -87,7 +87,7 @@ def test_alone_nothing_wakes_it(quiet, peers):
 
 
 def test_a_long_answer_stops_at_its_first_block(quiet, peers):
-    """README: 100 kB down against 2 kB sends stopped at the first block."""
+    """real-firmware 5: 100 kB down against 2 kB sends stopped at the first block."""
     bench = quiet("2.0", network=peers.network)
     bench.do("AT+CIPMUX=1", 'AT+CIPSTART=0,"TCP","10.0.2.2",7100', "AT+CIPSEND=0,5")
     peers.of(7100).send(b"x" * 5000)
@@ -96,7 +96,7 @@ def test_a_long_answer_stops_at_its_first_block(quiet, peers):
 
 @pytest.mark.parametrize("profile", ["1.0", "2.1", "2.4", "4.1"])
 def test_other_generations_hear_on(quiet, peers, profile):
-    """README: 1.0 never; at-dialects 7.5: fixed after 2.0."""
+    """real-firmware 5: 1.0 never; at-dialects 7.5: fixed after 2.0."""
     bench = quiet(profile, network=peers.network)
     bench.do("AT+CIPMUX=1", 'AT+CIPSTART=0,"TCP","10.0.2.2",7100', "AT+CIPSEND=0,5")
     for data in (b"one", b"two"):
@@ -109,7 +109,7 @@ def test_other_generations_hear_on(quiet, peers, profile):
 )
 @pytest.mark.parametrize("command", ["CIPDOMAIN", "PING"])
 def test_an_empty_name(quiet, profile, crashes, command):
-    """README: a look-up of nothing resets 1.0 and 2.0."""
+    """real-firmware 4: a look-up of nothing resets 1.0 and 2.0."""
     bench = quiet(profile)
     said = bench.say(f'AT+{command}=""\r\n'.encode())
     assert (b"\r\nready\r\n" in said) is crashes
@@ -118,7 +118,7 @@ def test_an_empty_name(quiet, profile, crashes, command):
 
 @pytest.mark.parametrize(("profile", "crashes"), [("1.0", True), ("2.0", False), ("4.1", False)])
 def test_closing_link_minus_one(quiet, profile, crashes):
-    """README: resets 1.0 with CIPMUX=1."""
+    """real-firmware 4: resets 1.0 with CIPMUX=1."""
     bench = quiet(profile)
     bench.do("AT+CIPMUX=1")
     said = bench.say(b"AT+CIPCLOSE=-1\r\n")

@@ -122,7 +122,7 @@ def test_escaped(quiet, profile, length, reads, payload):
 
 @pytest.mark.parametrize(("profile", "hangs"), [("1.0", True), ("2.0", True), ("4.1", False)])
 def test_nothing_to_send(quiet, profile, hangs):
-    """README: 1.0 and 2.0 never answer again; that later ones do is a guess."""
+    """real-firmware 4: 1.0 and 2.0 never answer again; that later ones do is a guess."""
     bench = quiet(profile)
     bench.do(SINK)
     bench.say(b"AT+CIPSENDEX=20\r\n")

@@ -1,4 +1,4 @@
-"""The arguments of a set command, against what 1.0 and 2.0 took and refused (sweeps, README)."""
+"""The arguments of a set command, against what 1.0 and 2.0 took and refused (real-firmware 4)."""
 
 import pytest
 from hypothesis import given
@@ -77,7 +77,7 @@ def test_omitted_fields_take_their_defaults():
     ],
 )
 def test_codes(text, read, code):
-    """README, Errors: 08 counts fields from 0, 04 and 07 from 1, 06 is needed and given."""
+    """real-firmware 4: 08 counts fields from 0, 04 and 07 from 1, 06 is needed and given."""
     with pytest.raises(CommandRefused) as refusal:
         read(Arguments(text))
     assert refusal.value.code == code

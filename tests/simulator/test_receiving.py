@@ -1,4 +1,4 @@
-"""+IPD in active receive: headers, pieces, window, order (V1.0 5.2.17, at-dialects 7.6, README)."""
+"""+IPD in active receive: headers, pieces, window, order (V1.0 5.2.17, at-dialects 7.6, real-firmware)."""
 
 import re
 

@@ -71,7 +71,7 @@ def test_restart_and_a_second_line(power_on):
 
 @pytest.mark.parametrize("profile", FIRMWARE)
 def test_forced_restart(power_on, profile):
-    """README: while another command hangs, AT+RST gets through, not echoed."""
+    """real-firmware 6: while another command hangs, AT+RST gets through, not echoed."""
     bench = power_on(profile)
     bench.say(b'AT+CIPSTART="TCP","10.0.2.99",80\r\n', within=1)
     said = bench.say(b"AT+RST\r\n")
@@ -80,7 +80,7 @@ def test_forced_restart(power_on, profile):
 
 
 def test_second_cipstart_wedges_2_0(power_on):
-    """README: the next CIPCLOSE or CIPSTART never answers, all else is busy, only AT+RST gets through."""
+    """real-firmware 3: the next CIPCLOSE or CIPSTART never answers, all but AT+RST is busy."""
     bench = power_on("2.0")
     bench.do("ATE0", 'AT+CIPSTART="TCP","10.0.2.2",7000')
     assert bench.say(b'AT+CIPSTART="TCP","10.0.2.2",7001\r\n') == b"\r\nERROR\r\n"

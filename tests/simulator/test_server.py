@@ -1,4 +1,4 @@
-"""The module's server: V1.0 5.2.9, 5.2.12, at-dialects 7.9, sweeps of CIPSERVER and CIPSTO, 4.1 server."""
+"""The module's server: V1.0 5.2.9, 5.2.12, at-dialects 7.9, sweeps of CIPSERVER, CIPSTO; v4.1dev-server."""
 
 import pytest
 

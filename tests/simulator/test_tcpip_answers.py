@@ -168,7 +168,7 @@ SSL = b'"SSL","10.0.2.2",7443\r\n'
 
 @pytest.mark.parametrize("profile", FIRMWARE)
 def test_ssl_link(secure, profile):
-    """v2.0-ssl: as TCP; CIPSTATUS calls it TCP there, CIPSTATE SSL later (README)."""
+    """v2.0-ssl: as TCP; CIPSTATUS calls it TCP there, CIPSTATE SSL later (real-firmware 6)."""
     bench = secure(profile)
     assert bench.say(b"AT+CIPSTART=2," + SSL) == b"2,CONNECT\r\n" + OK
     bench.do("AT+CIPSEND=2,5")
@@ -235,7 +235,7 @@ def test_an_empty_slot(secure, setting, line):
 
 @pytest.mark.parametrize("profile", ["2.0", "2.4", "4.1", "4.2"])
 def test_start_anywhere(quiet, profile):
-    """README: the lowest free link; ERROR with all taken; with CIPMUX=0 too."""
+    """real-firmware 6: the lowest free link; ERROR with all taken; with CIPMUX=0 too."""
     bench = quiet(profile)
     start = b'AT+CIPSTARTEX="TCP","10.0.2.2",7004\r\n'
     assert bench.say(start) == b"CONNECT\r\n" + OK

@@ -71,7 +71,7 @@ class StationMac(Command[str]):
 class SetStationMac(EndsLinks):
     """Change the station's MAC address, not to a group address; its role must be on.
 
-    Source: V1.0, 4.2.11, real-firmware/README.
+    Source: V1.0, 4.2.11, real-firmware.
     """
 
     name: ClassVar[str] = "+CIPSTAMAC"
@@ -103,7 +103,7 @@ class SoftApMac(Command[str]):
 class SetSoftApMac(EndsLinks):
     """Change the SoftAP's MAC address, not to a group address; its role must be on.
 
-    Source: V1.0, 4.2.12, real-firmware/README.
+    Source: V1.0, 4.2.12, real-firmware.
     """
 
     name: ClassVar[str] = "+CIPAPMAC"

@@ -60,7 +60,7 @@ class Echo(SimpleCommand):
 class TestForm(Command["list[str]"]):
     """What a command's test form prints of its parameters and their ranges, without its name; often nothing.
 
-    `command` is the name as in `+CIPSEND`. Source: V1.0, 2, at-dialects 4.1, real-firmware/README.
+    `command` is the name as in `+CIPSEND`. Source: V1.0, 2, at-dialects 4.1, real-firmware.
     """
 
     name: ClassVar[str] = " (test)"
@@ -178,7 +178,7 @@ def _uart_line(name: str, wanted: UartSettings) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Uart(Command[UartSettings]):
-    """The serial settings in force; the document has no query. Source: V1.0, 3.2.8, real-firmware/README."""
+    """The serial settings in force; the document has no query. Source: V1.0, 3.2.8, real-firmware."""
 
     name: ClassVar[str] = "+UART_CUR"
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+UART_CUR:", b"+UART:")

@@ -99,7 +99,7 @@ class SetDhcpServer(SimpleCommand):
     """Set the leases of the SoftAP's DHCP server, or with None take the usual ones again.
 
     A lease is whole minutes, 1 to 2880; the range, at most 101 addresses, lies in the SoftAP's own network
-    and leaves out the SoftAP itself. Source: V1.0, 4.2.9, real-firmware/README.
+    and leaves out the SoftAP itself. Source: V1.0, 4.2.9, real-firmware.
     """
 
     name: ClassVar[str] = "+CWDHCPS"

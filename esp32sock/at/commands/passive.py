@@ -20,7 +20,7 @@ MAX_PULL_BYTES = 2048
 
 @dataclass(frozen=True, slots=True)
 class SetReceiveMode(EndsLinks):
-    """Passive or active for all links; before they are opened. Source: at-dialects 7.7, 2.0 to 3.2."""
+    """Passive or active for all links; before they are opened. Source: at-dialects 7.7 (2.0 to 3.2)."""
 
     name: ClassVar[str] = "+CIPRECVMODE"
 

@@ -127,7 +127,7 @@ class SetScan(SimpleCommand):
     """What later scans print and whether by strength; `strongest_first` as firmware has it.
 
     The document's text and example contradict each other on the first field: on firmware 1 sorts.
-    Source: V1.0, 4.2.3, real-firmware/README.
+    Source: V1.0, 4.2.3, real-firmware.
     """
 
     name: ClassVar[str] = "+CWLAPOPT"

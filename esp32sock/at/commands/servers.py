@@ -67,7 +67,7 @@ class ServerLinks(SimpleCommand):
 class ServerTimeout(SimpleCommand):
     """Seconds after which an idle accepted link is closed, 0 (never) to 7200; needs a running server.
 
-    Source: V1.0, 5.2.12, real-firmware/README.
+    Source: V1.0, 5.2.12, real-firmware.
     """
 
     name: ClassVar[str] = "+CIPSTO"

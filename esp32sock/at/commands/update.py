@@ -93,7 +93,7 @@ _DOING = {
 
 @dataclass(frozen=True, slots=True)
 class UpdateState(Command["UpdateStage | None"]):
-    """How far a running update is, None without one. Source: real-firmware/README, from 2.0 on."""
+    """How far a running update is, None without one. Source: real-firmware, from 2.0 on."""
 
     name: ClassVar[str] = "+CIUPDATE"
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+CIPUPDATE:", b"+CIUPDATE:")

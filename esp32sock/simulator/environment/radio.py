@@ -56,7 +56,7 @@ DEFAULT_ACCESS_POINTS = (
     AccessPoint("OpenNetworkA1", bssid="10:01:00:c4:0a:56", channel=1, rssi_dbm=-18),
     AccessPoint("MasseyWifi", bssid="10:01:00:c4:0a:52", channel=10, rssi_dbm=-36),
 )
-"""The air of the captures (real-firmware/)."""
+"""The air of the captures (real-firmware)."""
 
 
 @dataclass(frozen=True, slots=True)

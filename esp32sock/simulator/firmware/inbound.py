@@ -98,7 +98,7 @@ class Inbound:
     # The fault of 2.0
 
     def wake_others(self, link: Link | None) -> None:
-        """Something happened to this link, or to the server: links that had stopped go on (README)."""
+        """An event of this link, or of the server: links that had stopped go on (real-firmware 5)."""
         stalled = [each for each in self._table.all() if each.stalled and each is not link]
         for each in stalled:
             each.stalled = False

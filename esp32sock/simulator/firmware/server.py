@@ -56,7 +56,7 @@ class Server:
         self.most_links = LINK_COUNT
         """AT+CIPSERVERMAXCONN."""
         self.timeout_s = 0
-        """AT+CIPSTO: 0 is never, on every captured firmware (README)."""
+        """AT+CIPSTO: 0 is never, on every captured firmware (real-firmware 4)."""
         self._idle_check: Timer | None = None
 
     @property

@@ -74,7 +74,7 @@ class Profile:
 
     # Links
     announces_tcp: bool = True
-    """CIPSTART prints CONNECT for streams too (at-dialects 7.4, 10.1)."""
+    """CIPSTART prints CONNECT for streams too (at-dialects 7.4 and 10)."""
     wedges_on_second_start: bool = False
     """CIPSTART on an open link: the next CIPCLOSE or CIPSTART never answers (observed 2.0)."""
     host_name_limit: int = 128

@@ -36,11 +36,11 @@ class TcpIp:
     tells_empty_slots: bool = True
     """NO CERT FOUND and its like, from 1.1.1 on (at-dialects 3.4)."""
     empty_name_crashes: bool = True
-    """An empty name in a look-up restarts the module (README: 1.0, 2.0)."""
+    """An empty name in a look-up restarts the module (real-firmware 4: 1.0, 2.0)."""
     close_minus_one_crashes: bool = False
-    """CIPCLOSE=-1 with CIPMUX=1 does (README: 1.0)."""
+    """CIPCLOSE=-1 with CIPMUX=1 does (real-firmware 4: 1.0)."""
     server_stop_crash_s: float = 0.0
-    """CIPSERVER=0 so soon after CIPSERVER=1 once did (README: 1.0)."""
+    """CIPSERVER=0 so soon after CIPSERVER=1 once did (real-firmware 4: 1.0)."""
 
     # Status
     status: Literal["counted", "remembered"] = "counted"
@@ -48,9 +48,9 @@ class TcpIp:
 
     # Sending
     minus_one_link: bool = False
-    """CIPSEND takes -1 as link id and then fails (README: 1.0)."""
+    """CIPSEND takes -1 as link id and then fails (real-firmware 4: 1.0)."""
     empty_sendex_hangs: bool = True
-    """CIPSENDEX whose data is `\\\\0` at once never answers (README)."""
+    """CIPSENDEX whose data is `\\\\0` at once never answers (real-firmware 4)."""
     udp_redirects: bool = False
     """A datagram at the prompt redirects a send with a destination of its own in UDP mode 2 (at-dialects 7.5:
     1.0 to 1.2).
@@ -63,7 +63,7 @@ class TcpIp:
 
     # Receiving
     stalls: bool = True
-    """A link whose +IPD is printed at its own prompt receives no more (README: 2.0)."""
+    """A link whose +IPD is printed at its own prompt receives no more (real-firmware 5: 2.0)."""
     passive_udp: bool = False
     """CIPRECVDATA reads datagrams; ERROR on 2.0 (at-dialects 7.7)."""
     read_limit: int = 2048

@@ -1,7 +1,7 @@
 """The exchanges that differ, each with its reason, by capture and line of the file.
 
-`DOUBTFUL` are those that the README of the captures calls so: what the emulation did, and no rule. All others
-are `DIFFERENT`. An exchange that differs and is not here fails the test, and so does one that is here and is
+`DOUBTFUL` are those that real-firmware 2 calls so: what the emulation did, and no rule. All others are
+`DIFFERENT`. An exchange that differs and is not here fails the test, and so does one that is here and is
 equal.
 """
 
@@ -11,7 +11,7 @@ _SLOW = "the emulator was slow: the answer or the command went missing, or came 
 _CUT = "a long line that was read in two pieces, of which the first was thrown away"
 _STUCK = "the emulated module hung or was restarted in the middle of this"
 _LOADED = "boot and watchdog text instead of an answer: the emulated module did not come back"
-_SUSPECT = "the README calls lines with NUL bytes in this section suspect"
+_SUSPECT = "real-firmware 2 calls lines with NUL bytes in this section suspect"
 CUT_OFF = "the recording ends before the answer does"
 _FINDS_FEWER = "a scan that heard one access point of three"
 
@@ -51,7 +51,7 @@ DOUBTFUL_LINES: dict[str, dict[str, tuple[int, ...]]] = {
     },
 }
 
-_RACE = "a block between `Recv` and SEND OK: where the README says it may fall, and a race here"
+_RACE = "a block between `Recv` and SEND OK: where it may fall (real-firmware 4), and a race here"
 _HELD_OUT = "the state was made by a section that is not in the folder"
 _WINDOW = "how much of a full window has come when a read answers depends on the emulator's timing"
 

@@ -152,7 +152,7 @@ class Names(dict[str, str]):
 
 
 def network_of_the_captures(firmware: str, driver: Driver) -> MemoryNetwork:
-    """The world behind the access point, as the README of the captures describes it."""
+    """The world behind the access point, as real-firmware 1 describes it."""
     network = MemoryNetwork()
     network.names = {"host.test": GATEWAY}
     if firmware in ("v201712", "v2.0"):

@@ -59,7 +59,7 @@ class Exchange:
     module: int = 0
     """Which of the modules that the capture needs."""
     doubtful: str = ""
-    """Why the README does not trust what was recorded here; empty if it does."""
+    """Why real-firmware 2 does not trust what was recorded here; empty if it does."""
 
     @property
     def compared(self) -> tuple[bytes, bytes]:

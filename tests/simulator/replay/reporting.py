@@ -34,7 +34,7 @@ class Result:
         return exchange.doubtful or listed.get(exchange.line, "")
 
     def is_doubtful(self, exchange: Exchange) -> bool:
-        """The README does not trust what was recorded here."""
+        """What was recorded here is not trusted (real-firmware 2)."""
         return bool(exchange.doubtful) or exchange.line in DOUBTFUL.get(self.name, {})
 
 

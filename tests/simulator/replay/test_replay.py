@@ -1,7 +1,7 @@
-"""Every capture of real firmware, replayed against the profile that the README of the captures names.
+"""Every capture of real firmware, replayed against the profile that real-firmware names.
 
-At least 95 % of the exchanges of each firmware are equal, or 98 % without those that the README calls
-doubtful; each other one is listed with its reason in differences.py.
+At least 95 % of the exchanges of each firmware are equal, or 98 % without those that `DOUBTFUL`
+lists; each other one is listed with its reason in differences.py.
 """
 
 import pytest

@@ -24,7 +24,7 @@ IPV6_ONLY = 3
 
 
 async def _read_name(call: Call) -> str:
-    """A name to look up; an empty one restarts 1.0 and 2.0 (README of real-firmware)."""
+    """A name to look up; an empty one restarts 1.0 and 2.0 (real-firmware)."""
     name = call.arguments.string(call.profile.host_name_limit)
     if not name:
         if call.profile.tcpip.empty_name_crashes:

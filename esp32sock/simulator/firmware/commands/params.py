@@ -1,6 +1,6 @@
 """The arguments of a set command: how the firmware cuts, unquotes and reads them.
 
-Rules, all observed on 1.0 and 2.0 (sweeps, README of real-firmware): numbers are decimal with leading zeros
+Rules, all observed on 1.0 and 2.0 (sweeps, real-firmware): numbers are decimal with leading zeros
 or 0x hex, never with blanks or `+` or quotes, and do not wrap; in a string `\\x` is `x` for any x; a blank
 after a comma is refused; a last empty string may lack its closing quote or be absent altogether.
 """
