@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from esp32sock.at.events import Event
     from esp32sock.at.firmware import Firmware
     from esp32sock.engine.options import Options
-    from esp32sock.engine.requests import LinkOptions
+    from esp32sock.engine.requests import LinkHolder, StreamOptions
 
 R = TypeVar("R")
 Request = StreamRequest | DatagramRequest | ListenRequest
@@ -107,26 +107,27 @@ class Engine:
     # -- links ----------------------------------------------------------------------------------------
 
     def open_stream(self, request: StreamRequest) -> None:
-        """Begin a stream; its listener hears how it goes."""
+        """Begin a stream; its events tell how it goes."""
         self._begin(run_stream, request)
 
     def open_datagram(self, request: DatagramRequest) -> None:
-        """Begin a UDP link; its listener hears how it goes."""
+        """Begin a UDP link; its events tell how it goes."""
         self._begin(run_datagram, request)
 
     def listen(self, request: ListenRequest) -> None:
-        """Begin to listen; the request's listener hears how it goes."""
+        """Begin to listen; its events tell how it goes."""
         self._begin(run_server, request)
 
     def _begin(self, life: Callable[..., Awaitable[None]], request: Request) -> None:
         try:
             self.context.tasks.begin(life, self.context, request)
         except RuntimeError:  # the nursery is closed: the engine is just ending
-            request.listener.failed(PortError("the interface was detached", errno=errno.ENETDOWN))
+            request.failed(PortError("the interface was detached", errno=errno.ENETDOWN))
 
-    async def set_link_options(self, link_id: int, options: LinkOptions) -> None:
-        """Change the options of an open TCP link, as far as the firmware can."""
-        await set_link_options(self.context, link_id, options)
+    async def set_link_options(self, holder: LinkHolder, options: StreamOptions) -> None:
+        """Change the options of an open TCP link, as far as the firmware can; none while it is not open."""
+        if holder.link_id is not None:
+            await set_link_options(self.context, holder.link_id, options)
 
     # -- what is known (in any thread) ----------------------------------------------------------------
 

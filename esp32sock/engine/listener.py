@@ -17,7 +17,7 @@ from esp32sock._hangup import hung_up
 from esp32sock.at.commands import servers, tcpip
 from esp32sock.engine.hangup import HangupWatch
 from esp32sock.engine.link_closing import close_orphan
-from esp32sock.engine.requests import Accepted
+from esp32sock.engine.requests import Accepted, Listening, StreamOpened
 from esp32sock.engine.tcp_link import pump_to_the_end
 from esp32sock.engine.tcp_pump import StreamPump
 from esp32sock.errors import CommandError, Error
@@ -108,7 +108,7 @@ class Server:
             passive=self._context.receive_mode.passive,
         )
         self.pool.adopt(pump)
-        stream = Accepted()
+        stream = Accepted(event.link_id)
         waiting.append(stream)
         self._unannounced += 1
         self._context.tasks.begin(self._serve, event, pump, stream, user_end)
@@ -149,11 +149,12 @@ class Server:
         if self._context.is_own(remote[0]):
             self.pool.pair_loopback(remote[1], pump)
         local = (self._context.local_ip(remote[0]), self.port)
-        self.request.listener.accepted(user_end, event.link_id, local, remote, stream)
+        opened = StreamOpened(event.link_id, local, remote)
+        self.request.events.accepted(user_end, opened, self.request.make_handle(stream))
         try:
             self.request.end.send(b"\0")
         except OSError:  # the listener was closed meanwhile, or its descriptor holds no more
-            self.request.listener.accept_failed(user_end)
+            self.request.events.accept_failed(user_end)
             stream.is_waiting = False
 
     async def _remote(self, link_id: int) -> Address:
@@ -175,21 +176,21 @@ async def run_server(context: Context, request: ListenRequest) -> None:
     server: Server | None = None
     error = Error("nobody waits for this listener any more", errno=errno.ECONNABORTED)
     try:
-        with request.scope:
+        with request.opening.scope:
             server = await _start(context, request)
     except Error as caught:
         error = caught
     finally:
         if server is None:  # also when the module ends meanwhile; the end is its owner's again
-            request.listener.failed(error)
+            request.failed(error)
     if server is None:
         return
-    request.listener.listening((context.station_ip or "0.0.0.0", server.port))
+    request.events.listening(Listening((context.station_ip or "0.0.0.0", server.port)))
     ended_by: Error | None = None
     try:
         ended_by = await _serve_on(context, request, server)
     finally:
-        request.listener.ended(ended_by)
+        request.events.ended(ended_by)
         trio.lowlevel.notify_closing(request.end)
         request.end.close()
         current = context.server

@@ -1,15 +1,21 @@
-"""What a link may be asked for, and how its owner is told what became of it."""
+"""The one set of types for asking for a link, and for hearing what becomes of it.
+
+The engine, the sockets and whatever carries the verbs between two processes use these types; so this file
+imports the standard library only. Events are called in the engine's thread, must return at once, and are
+called before the descriptor shows the same fact.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-import trio
-
 if TYPE_CHECKING:
     import _socket
     from collections.abc import Callable
+    from concurrent.futures import Future
+
+    import trio
 
     from esp32sock.at.tls import TlsOptions
     from esp32sock.errors import Error
@@ -17,27 +23,24 @@ if TYPE_CHECKING:
 Address = tuple[str, int]
 
 
-class EndListener(Protocol):
-    """Who is told how an open stream ends; called before its descriptor shows the same."""
-
-    def ended(self, error: Error | None) -> None: ...
-
-
-class StreamListener(EndListener, Protocol):
-    """Who is told how a stream fares; called before its descriptor shows the same."""
-
-    def opened(self, link_id: int, local: Address, remote: Address) -> None: ...
-    def failed(self, error: Error) -> None: ...
+# -- what is known of a link --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class LinkOptions:
-    """What the module can be asked for on a TCP link; None leaves its own default."""
+class StreamOptions:
+    """What a TCP link may be asked for; None leaves the firmware's own default.
+
+    Seconds as the AT commands take them: keep-alive 0 to 7200, linger -1 (off) upwards, send timeout
+    in milliseconds. With `tls` the module does TLS on it, from the first byte; a firmware that cannot do
+    what is asked there refuses with Error(EPROTONOSUPPORT) before anything is sent, and a handshake that
+    fails is Error(EPROTO).
+    """
 
     keepalive_s: int | None = None
     nodelay: bool | None = None
     linger_s: int | None = None
     send_timeout_ms: int | None = None
+    tls: TlsOptions | None = None
 
     @property
     def need_a_command(self) -> bool:
@@ -45,108 +48,205 @@ class LinkOptions:
         return bool(self.nodelay) or self.linger_s not in (None, -1) or bool(self.send_timeout_ms)
 
 
-NO_OPTIONS = LinkOptions()
-
-
-class Replaced(Protocol):
-    """An open stream that is to make place for another one."""
-
-    @property
-    def link_id(self) -> int | None:
-        """Its link, None once that has ended."""
+DEFAULT_OPTIONS = StreamOptions()
 
 
 @dataclass(frozen=True, slots=True)
-class StreamRequest:
-    """A TCP connection somebody wants, and the end of the pair it is to be joined to.
+class StreamOpened:
+    """A link is up; the addresses are those of the module's own stack."""
 
-    With `tls` the module does TLS on it. `replaces` is a stream over which nothing went yet: it is closed
-    before the new link is opened, but not before it is known that this firmware can do what is asked.
-    """
-
-    end: _socket.socket
+    link_id: int
+    local: Address
     remote: Address
-    listener: StreamListener
-    filler_bytes: int = 0
-    timeout: float | None = None
-    wait_for_link_s: float | None = 0.0
-    options: LinkOptions = NO_OPTIONS
-    tls: TlsOptions | None = None
-    replaces: Replaced | None = None
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-    """Cancelled by whoever does not want the connection any more while it is opening."""
 
 
-class DatagramListener(Protocol):
-    """Who is told how a UDP link fares; called before its descriptor shows the same."""
+@dataclass(frozen=True, slots=True)
+class DatagramOpened:
+    """A UDP link is up on this local address."""
 
-    def opened(self, link_id: int, local: Address) -> None: ...
+    link_id: int
+    local: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The module's one server listens here."""
+
+    local: Address
+
+
+# -- what happens to a link ---------------------------------------------------------------------------
+
+
+class EndEvents(Protocol):
+    """The end of an open stream; the error is None if it ended as TCP means it to."""
+
+    def ended(self, error: Error | None) -> None: ...
+
+
+class StreamEvents(EndEvents, Protocol):
+    """What happens to a stream; `failed` excludes `opened`, `ended` comes once after `opened`."""
+
+    def opened(self, opened: StreamOpened) -> None: ...
+    def failed(self, error: Error) -> None: ...
+
+
+class DatagramEvents(Protocol):
+    """What happens to a UDP link; `doubtful` reports a datagram whose fate is not known."""
+
+    def opened(self, opened: DatagramOpened) -> None: ...
     def failed(self, error: Error) -> None: ...
     def doubtful(self, error: Error) -> None: ...
     def ended(self, error: Error | None) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class DatagramRequest:
-    """A UDP link somebody wants; without `remote` it hears anyone, and must name its `local_port` (not 0)."""
+class ListenEvents(Protocol):
+    """What happens to a listener; `accepted` hands over the user's end of a new pair, already connected.
 
-    end: _socket.socket
-    local_port: int
-    remote: Address | None
-    listener: DatagramListener
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-
-
-class Accepted:
-    """How an accepted stream fares, kept until its owner asks."""
-
-    def __init__(self) -> None:
-        self.is_waiting = True
-        """Whether it takes a place in the backlog: nobody has accepted it yet, but somebody may."""
-        self._listener: EndListener | None = None
-        self._ended: tuple[Error | None] | None = None
-
-    def attach(self, listener: EndListener) -> None:
-        """Tell this one from now on, and at once what happened before; it may hear the latter twice."""
-        self._listener = listener
-        self.is_waiting = False
-        if self._ended is not None:
-            listener.ended(*self._ended)
-
-    def ended(self, error: Error | None) -> None:
-        self._ended = (error,)
-        if self._listener is not None:
-            self._listener.ended(error)
-
-
-class ServerListener(Protocol):
-    """Hears what becomes of a listener.
-
-    `accepted` comes before the byte that announces the connection; `accept_failed` follows if that byte could
-    not be sent: the end is then closed unaccepted.
+    It comes before the byte that announces the connection. `accept_failed` follows at once if that byte could
+    not be written: the end is then to be closed unaccepted.
     """
 
-    def listening(self, local: Address) -> None: ...
+    def listening(self, listening: Listening) -> None: ...
     def failed(self, error: Error) -> None: ...
-    def accepted(
-        self, user_end: _socket.socket, link_id: int, local: Address, remote: Address, stream: Accepted
-    ) -> None: ...
+    def accepted(self, user_end: _socket.socket, opened: StreamOpened, events_to: AcceptedStream) -> None: ...
     def accept_failed(self, user_end: _socket.socket) -> None: ...
     def ended(self, error: Error | None) -> None: ...
 
 
+class Handle(Protocol):
+    """What an open call gives back at once: the way to give up on it."""
+
+    def abandon(self) -> None:
+        """Give up: if it is still opening, whatever opens late is closed; the engine's end is closed."""
+
+    def set_options(self, options: StreamOptions) -> Future[None]:
+        """Change what can be changed on an open link; fails with what the firmware said."""
+
+
+class AcceptedStream(Handle, Protocol):
+    """The handle of a stream that was accepted, and where its owner puts the events object."""
+
+    def attach(self, events: StreamEvents) -> None:
+        """Report to `events` from now on; what happened before is reported at once, in the calling thread."""
+
+
+class LinkHolder(Protocol):
+    """What has a link for a while."""
+
+    @property
+    def link_id(self) -> int | None:
+        """Its link; None before it is open and after it has ended."""
+
+
+@dataclass(slots=True, eq=False)
+class Opening:
+    """One open call, from the request to the end of its link."""
+
+    scope: trio.CancelScope
+    """Around the opening alone: cancelled when the link is not wanted any more."""
+    link_id: int | None = None
+
+
+class Accepted:
+    """An accepted stream: its link, and its end, kept until its owner asks."""
+
+    def __init__(self, link_id: int) -> None:
+        self.link_id: int | None = link_id
+        self.is_waiting = True
+        """Whether it takes a place in the backlog: it is not accepted yet, but may be."""
+        self._events: EndEvents | None = None
+        self._ended: tuple[Error | None] | None = None
+
+    def attach(self, events: EndEvents) -> None:
+        """Report to `events` from now on, and at once what happened before; that may be reported twice."""
+        self._events = events
+        self.is_waiting = False
+        if self._ended is not None:
+            events.ended(*self._ended)
+
+    def ended(self, error: Error | None) -> None:
+        """The link has ended."""
+        self.link_id = None
+        self._ended = (error,)
+        if self._events is not None:
+            self._events.ended(error)
+
+
+# -- what is asked for --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRequest:
+    """A TCP connection, and the end of the pair to join it to.
+
+    `filler_bytes` at the head of `end` are dropped once it is open. `timeout` bounds the connecting in
+    seconds, `wait_for_link_s` the wait while all links are taken (None: for ever). `replaces` is a stream
+    over which nothing went yet: it is closed before the new link is opened, but not before it is known that
+    this firmware can do what is asked.
+    """
+
+    end: _socket.socket
+    remote: Address
+    events: StreamEvents
+    opening: Opening
+    options: StreamOptions = DEFAULT_OPTIONS
+    filler_bytes: int = 0
+    timeout: float | None = None
+    wait_for_link_s: float | None = 0.0
+    replaces: LinkHolder | None = None
+
+    def opened(self, opened: StreamOpened) -> None:
+        self.opening.link_id = opened.link_id
+        self.events.opened(opened)
+
+    def failed(self, error: Error) -> None:
+        """`end` is its owner's again."""
+        self.events.failed(error)
+
+    def ended(self, error: Error | None) -> None:
+        self.opening.link_id = None
+        self.events.ended(error)
+
+
+@dataclass(frozen=True, slots=True)
+class DatagramRequest:
+    """A UDP link; without `remote` it hears any peer, and must name its `local_port` (not 0)."""
+
+    end: _socket.socket
+    local_port: int
+    remote: Address | None
+    events: DatagramEvents
+    opening: Opening
+
+    def failed(self, error: Error) -> None:
+        """`end` is its owner's again."""
+        self.events.failed(error)
+
+
 @dataclass(frozen=True, slots=True)
 class ListenRequest:
-    """A listener somebody wants."""
+    """A listener, and the end that gets a byte for each connection."""
 
     end: _socket.socket
     port: int
-    listener: ServerListener
+    events: ListenEvents
+    opening: Opening
     make_pair: Callable[[], tuple[_socket.socket, _socket.socket]]
     """(engine's end, user's end) for each accepted connection."""
+    make_handle: Callable[[Accepted], AcceptedStream]
+    """What the owner of an accepted connection gets for it."""
     links: int = 3
+    """How many connections the module may have accepted at a time, 1 to 5."""
     backlog: int = 128
     """One more than so many may wait to be accepted, as on Linux."""
+    closes_end_on_failure: bool = False
+    """Whether nothing waits for the outcome, so that only the closed end shows a failure."""
     waiting: list[Accepted] = field(default_factory=list)
-    """Those who may; they survive a restart of the server."""
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    """The connections that wait; they survive a restart of the server."""
+
+    def failed(self, error: Error) -> None:
+        """`end` is its owner's again, unless it is to show the failure."""
+        self.events.failed(error)
+        if self.closes_end_on_failure:
+            self.end.close()

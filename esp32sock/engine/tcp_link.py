@@ -13,12 +13,13 @@ from esp32sock.at.commands import ssl, tcpip
 from esp32sock.at.commands.tcpoptions import TcpOptions
 from esp32sock.at.state import LinkState
 from esp32sock.engine.link_closing import close_link, drop_link
+from esp32sock.engine.requests import StreamOpened
 from esp32sock.engine.tcp_pump import StreamPump, detached
 from esp32sock.errors import CommandError, Error
 
 if TYPE_CHECKING:
     from esp32sock.engine.context import Context
-    from esp32sock.engine.requests import Address, EndListener, LinkOptions, Replaced, StreamRequest
+    from esp32sock.engine.requests import Address, EndEvents, LinkHolder, StreamOptions, StreamRequest
     from esp32sock.engine.tls_setup import TlsConfigurator
 
 log = logging.getLogger("esp32sock")
@@ -32,7 +33,7 @@ async def run_stream(context: Context, request: StreamRequest) -> None:
     pump: StreamPump | None = None
     error = Error("nobody waits for this connection any more", errno=errno.ECONNABORTED)
     try:
-        with request.scope:
+        with request.opening.scope:
             pump, local = await _open(context, request)
     except Error as caught:
         error = caught
@@ -45,21 +46,22 @@ async def run_stream(context: Context, request: StreamRequest) -> None:
         )
     finally:
         if pump is None:  # also when the module ends meanwhile; the end is its owner's again
-            request.listener.failed(error)
+            request.failed(error)
     if pump is None:
         return
-    request.listener.opened(pump.link_id, local, request.remote)
-    await pump_to_the_end(context, pump, request.listener, request.filler_bytes)
+    request.opened(StreamOpened(pump.link_id, local, request.remote))
+    await pump_to_the_end(context, pump, request, request.filler_bytes)
 
 
 async def _open(context: Context, request: StreamRequest) -> tuple[StreamPump, Address]:
     """A link that is open, with a pump on it that keeps what arrives; the local address."""
+    tls = request.options.tls
     timeout = float("inf") if request.timeout is None else request.timeout
     deadline = trio.current_time() + timeout
     with trio.fail_at(deadline):
         channel = await context.ready()
-        if request.tls is not None:
-            context.tls.refuse_impossible(request.tls, passive=context.receive_mode.passive)
+        if tls is not None:
+            context.tls.refuse_impossible(tls, passive=context.receive_mode.passive)
         await context.wait_for_network(request.remote[0])
         if request.replaces is not None:
             await _retire(context, request.replaces)
@@ -68,7 +70,7 @@ async def _open(context: Context, request: StreamRequest) -> tuple[StreamPump, A
     wait_s = min(wait_s, timeout)
     if context.server is not None and context.is_own(request.remote[0]):
         await pool.server_has_room(wait_s)
-    link_id = await pool.take(wait_s, secure=request.tls is not None)
+    link_id = await pool.take(wait_s, secure=tls is not None)
     pump = StreamPump(
         channel,
         pool,
@@ -82,12 +84,12 @@ async def _open(context: Context, request: StreamRequest) -> tuple[StreamPump, A
     try:
         with trio.fail_at(deadline):
             await context.receive_mode.prepare(channel, link_id, stream=True)
-            tls, securing = request.tls, context.tls
-            async with nullcontext() if tls is None else securing.prepared(channel, link_id, tls):
-                local_port = await _connect(context, link_id, request, securing)
+            configurator = context.tls  # after a restart there is another one
+            async with nullcontext() if tls is None else configurator.prepared(channel, link_id, tls):
+                local_port = await _connect(context, link_id, request, configurator)
             if context.server is not None and context.is_own(request.remote[0]):
                 await context.server.all_announced()  # who connects to himself finds it in the backlog
-                if request.tls is None:  # with TLS the two ends count different bytes
+                if tls is None:  # with TLS the two ends count different bytes
                     pool.pair_loopback(local_port, pump)
         return pump, (context.local_ip(request.remote[0]), local_port)
     except BaseException:
@@ -96,7 +98,7 @@ async def _open(context: Context, request: StreamRequest) -> tuple[StreamPump, A
         raise
 
 
-async def _retire(context: Context, replaced: Replaced) -> None:
+async def _retire(context: Context, replaced: LinkHolder) -> None:
     """Close a link over which nothing went; Error(EISCONN) if something did."""
     link_id = replaced.link_id
     pump = None if link_id is None else context.pool.pumps.get(link_id)
@@ -112,17 +114,20 @@ async def _retire(context: Context, replaced: Replaced) -> None:
     await context.pool.wait_released(pump)
 
 
-async def _connect(context: Context, link_id: int, request: StreamRequest, securing: TlsConfigurator) -> int:
+async def _connect(
+    context: Context, link_id: int, request: StreamRequest, configurator: TlsConfigurator
+) -> int:
     """CIPSTART, and what the module lists then: the local port, 0 if the link is gone already."""
     host, port = request.remote
+    tls = request.options.tls
     started = trio.current_time()
     channel = context.channel
     links = channel.session.links
     try:
-        opening = tcpip.OpenTcp if request.tls is None else ssl.OpenSsl
+        opening = tcpip.OpenTcp if tls is None else ssl.OpenSsl
         async with channel.exclusive():
-            if request.tls is not None:
-                securing.check()
+            if tls is not None:
+                configurator.check()
             await channel.execute_exclusive(opening(link_id, host, port, request.options.keepalive_s))
         if request.options.need_a_command:
             await set_link_options(context, link_id, request.options)
@@ -135,13 +140,13 @@ async def _connect(context: Context, link_id: int, request: StreamRequest, secur
     except CommandError as error:
         if error.errno == errno.EIO:
             quick = trio.current_time() - started < REFUSED_WITHIN_S
-            refused = errno.ECONNREFUSED if request.tls is None else errno.EPROTO
+            refused = errno.ECONNREFUSED if tls is None else errno.EPROTO
             error.errno = refused if quick else errno.ETIMEDOUT
         error.add_note(f"while connecting link {link_id} to {_text(request.remote)}")
         raise
 
 
-async def set_link_options(context: Context, link_id: int, options: LinkOptions) -> None:
+async def set_link_options(context: Context, link_id: int, options: StreamOptions) -> None:
     """Ask for what the firmware can give; before 2.1 it has no such command, and the defaults stay."""
     if not context.firmware.at_least(2, 1):
         return
@@ -159,7 +164,7 @@ async def set_link_options(context: Context, link_id: int, options: LinkOptions)
 
 
 async def pump_to_the_end(
-    context: Context, pump: StreamPump, listener: EndListener, filler_bytes: int = 0
+    context: Context, pump: StreamPump, events: EndEvents, filler_bytes: int = 0
 ) -> None:
     """Carry an open stream until it has ended, say so, and close both of its sides."""
     context.counters.links_opened += 1
@@ -168,7 +173,7 @@ async def pump_to_the_end(
         error = await pump.run(filler_bytes)
     finally:  # also when the module ends meanwhile
         context.counters.add(pump)
-        listener.ended(error)
+        events.ended(error)
         lingers = error is None and pump.shut_writing()
         if not lingers:
             pump.close_end()

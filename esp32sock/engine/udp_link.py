@@ -24,6 +24,7 @@ from esp32sock.at.commands.udp import ANY_PEER, OpenUdp, PeerMode
 from esp32sock.at.framing import MAX_DATAGRAM_BYTES, datagram_chunk
 from esp32sock.engine.hangup import HangupWatch
 from esp32sock.engine.link_closing import close_link, drop_link
+from esp32sock.engine.requests import DatagramOpened
 from esp32sock.errors import CommandError, Error, LocalProtocolError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class DatagramPump:
         self._channel = channel
         self._end = request.end
         self._remote = request.remote
-        self._listener = request.listener
+        self._events = request.events
         self._counters = counters
         self._unread: deque[bytes] = deque()
         self._more = trio.Event()
@@ -204,7 +205,7 @@ class DatagramPump:
 
     def _doubt(self, why: str) -> None:
         self._counters.datagrams_doubtful += 1
-        self._listener.doubtful(Error(f"UDP link {self.link_id}: {why}"))
+        self._events.doubtful(Error(f"UDP link {self.link_id}: {why}"))
 
 
 async def run_datagram(context: Context, request: DatagramRequest) -> None:
@@ -212,7 +213,7 @@ async def run_datagram(context: Context, request: DatagramRequest) -> None:
     pump: DatagramPump | None = None
     error = Error("nobody waits for this link any more", errno=errno.ECONNABORTED)
     try:
-        with request.scope:
+        with request.opening.scope:
             pump, local = await _open(context, request)
     except Error as caught:
         error = caught
@@ -220,13 +221,13 @@ async def run_datagram(context: Context, request: DatagramRequest) -> None:
         error = Error(str(caught), errno=errno.EINVAL)
     finally:
         if pump is None:  # also when the module ends meanwhile; the end is its owner's again
-            request.listener.failed(error)
+            request.failed(error)
     if pump is None:
         return
-    request.listener.opened(pump.link_id, local)
+    request.events.opened(DatagramOpened(pump.link_id, local))
     context.counters.links_opened += 1
     try:
-        request.listener.ended(await pump.run())
+        request.events.ended(await pump.run())
     finally:
         context.counters.add(pump)
         pump.close_end()

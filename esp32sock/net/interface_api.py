@@ -12,8 +12,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from esp32sock.engine.requests import (
+    DEFAULT_OPTIONS,
+    AcceptedStream,
+    Address,
+    DatagramEvents,
+    DatagramOpened,
+    Handle,
+    ListenEvents,
+    Listening,
+    StreamEvents,
+    StreamOpened,
+    StreamOptions,
+)
 from esp32sock.net import context
 
 if TYPE_CHECKING:
@@ -25,55 +38,23 @@ if TYPE_CHECKING:
 
     from esp32sock.at.commands import Command
     from esp32sock.at.commands.wifi import JoinedTo
-    from esp32sock.at.tls import TlsOptions
-    from esp32sock.errors import Error
     from esp32sock.net.event_queue import EventQueue
 
-Address = tuple[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class StreamOptions:
-    """What a TCP link may be asked for; None leaves the firmware's own default.
-
-    Seconds as the AT commands take them: keep-alive 0 to 7200, linger -1 (off) upwards, send timeout
-    in milliseconds. With `tls` the module does TLS on it, from the first byte; a firmware that cannot do
-    what is asked there refuses with Error(EPROTONOSUPPORT) before anything is sent, and a handshake that
-    fails is Error(EPROTO).
-    """
-
-    keepalive_s: int | None = None
-    nodelay: bool | None = None
-    linger_s: int | None = None
-    send_timeout_ms: int | None = None
-    tls: TlsOptions | None = None
-
-
-DEFAULT_OPTIONS = StreamOptions()
-
-
-@dataclass(frozen=True, slots=True)
-class StreamOpened:
-    """A link is up; the addresses are those of the module's own stack."""
-
-    link_id: int
-    local: Address
-    remote: Address
-
-
-@dataclass(frozen=True, slots=True)
-class DatagramOpened:
-    """A UDP link is up on this local address."""
-
-    link_id: int
-    local: Address
-
-
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """The module's one server listens here."""
-
-    local: Address
+__all__ = (
+    "DEFAULT_OPTIONS",
+    "AcceptedStream",
+    "Address",
+    "DatagramEvents",
+    "DatagramOpened",
+    "Handle",
+    "Interface",
+    "ListenEvents",
+    "Listening",
+    "ModuleStatus",
+    "StreamEvents",
+    "StreamOpened",
+    "StreamOptions",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,53 +66,6 @@ class ModuleStatus:
     build: str
     station_ip: str | None
     links: Mapping[int, str] = field(default_factory=dict)
-
-
-class StreamEvents(Protocol):
-    """What happens to a stream; `failed` excludes `opened`, `ended` comes once after `opened`."""
-
-    def opened(self, opened: StreamOpened) -> None: ...
-    def failed(self, error: Error) -> None: ...
-    def ended(self, error: Error | None) -> None: ...
-
-
-class DatagramEvents(Protocol):
-    """What happens to a UDP link; `doubtful` reports a datagram whose fate is not known."""
-
-    def opened(self, opened: DatagramOpened) -> None: ...
-    def failed(self, error: Error) -> None: ...
-    def doubtful(self, error: Error) -> None: ...
-    def ended(self, error: Error | None) -> None: ...
-
-
-class ListenEvents(Protocol):
-    """What happens to a listener; `accepted` hands over the user's end of a new pair, already connected.
-
-    `accept_failed` follows at once if the byte for that end could not be written: nobody is to accept it.
-    """
-
-    def listening(self, listening: Listening) -> None: ...
-    def failed(self, error: Error) -> None: ...
-    def accepted(self, user_end: _socket.socket, opened: StreamOpened, events_to: AcceptedStream) -> None: ...
-    def accept_failed(self, user_end: _socket.socket) -> None: ...
-    def ended(self, error: Error | None) -> None: ...
-
-
-class Handle(Protocol):
-    """What an open call gives back at once: the way to give up on it."""
-
-    def abandon(self) -> None:
-        """Give up: if it is still opening, whatever opens late is closed; the engine's end is closed."""
-
-    def set_options(self, options: StreamOptions) -> Future[None]:
-        """Change what can be changed on an open link; fails with what the firmware said."""
-
-
-class AcceptedStream(Handle, Protocol):
-    """The handle of a stream that was accepted, and where its owner puts the events object."""
-
-    def attach(self, events: StreamEvents) -> None:
-        """Report to `events` from now on; what happened before is reported at once, in the calling thread."""
 
 
 class Interface(ABC):

@@ -6,9 +6,9 @@ import atexit
 import errno
 import os
 import threading
-from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
 from trio import CancelScope
@@ -16,7 +16,7 @@ from trio import CancelScope
 from esp32sock._build import BUILD
 from esp32sock.engine.engine import Engine
 from esp32sock.engine.options import Options
-from esp32sock.engine.requests import Accepted, DatagramRequest, LinkOptions, ListenRequest, StreamRequest
+from esp32sock.engine.requests import Accepted, DatagramRequest, ListenRequest, Opening, StreamRequest
 from esp32sock.engine.thread import EngineThread
 from esp32sock.engine.transports import Port, open_port
 from esp32sock.errors import Error
@@ -27,14 +27,11 @@ from esp32sock.net.interface_api import (
     DEFAULT_OPTIONS,
     Address,
     DatagramEvents,
-    DatagramOpened,
     Handle,
     Interface,
     ListenEvents,
-    Listening,
     ModuleStatus,
     StreamEvents,
-    StreamOpened,
     StreamOptions,
 )
 from esp32sock.net.routes import Routes
@@ -47,6 +44,8 @@ if TYPE_CHECKING:
     from esp32sock.at.commands import Command, wifi
     from esp32sock.net.routes import Direct
 
+Q = TypeVar("Q", StreamRequest, DatagramRequest, ListenRequest)
+
 using = context.using
 
 PORT_VARIABLE = "ESP32SOCK_PORT"
@@ -57,109 +56,37 @@ MARGIN_S = 0.2
 """So much before a socket's own time-out it is told that no link became free, so that it hears the reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class _StreamRelay:
-    """Hands what the engine tells about a stream to the socket's own events object."""
-
-    events: StreamEvents
-    handle: _Handle
-
-    def opened(self, link_id: int, local: Address, remote: Address) -> None:
-        self.handle.link_id = link_id
-        self.events.opened(StreamOpened(link_id, local, remote))
-
-    def failed(self, error: Error) -> None:
-        self.events.failed(error)
-
-    def ended(self, error: Error | None) -> None:
-        self.handle.link_id = None
-        self.events.ended(error)
-
-
-@dataclass(frozen=True, slots=True)
-class _DatagramRelay:
-    """The same for a UDP link."""
-
-    events: DatagramEvents
-
-    def opened(self, link_id: int, local: Address) -> None:
-        self.events.opened(DatagramOpened(link_id, local))
-
-    def failed(self, error: Error) -> None:
-        self.events.failed(error)
-
-    def doubtful(self, error: Error) -> None:
-        self.events.doubtful(error)
-
-    def ended(self, error: Error | None) -> None:
-        self.events.ended(error)
-
-
-@dataclass(frozen=True, slots=True)
-class _ServerRelay:
-    """The same for a listener and what it accepts."""
-
-    events: ListenEvents
-    thread: EngineThread
-    module: Engine
-    unclaimed: _socket.socket | None
-    """The end, if nobody waits for the outcome: closed on failure, so that `accept` wakes and says why."""
-
-    def listening(self, local: Address) -> None:
-        self.events.listening(Listening(local))
-
-    def failed(self, error: Error) -> None:
-        self.events.failed(error)
-        if self.unclaimed is not None:
-            self.unclaimed.close()
-
-    def accepted(
-        self, user_end: _socket.socket, link_id: int, local: Address, remote: Address, stream: Accepted
-    ) -> None:
-        handle = _AcceptedHandle(self.thread, self.module, stream)
-        handle.link_id = link_id
-        self.events.accepted(user_end, StreamOpened(link_id, local, remote), handle)
-
-    def accept_failed(self, user_end: _socket.socket) -> None:
-        self.events.accept_failed(user_end)
-
-    def ended(self, error: Error | None) -> None:
-        self.events.ended(error)
-
-
 class _Handle:
     """What an open call gives back: giving up while it opens, options once a TCP link is open."""
 
-    def __init__(self, thread: EngineThread, module: Engine, give_up: Callable[[], object]) -> None:
+    def __init__(self, thread: EngineThread, engine: Engine, opening: Opening) -> None:
         self._thread = thread
-        self._module = module
-        self._give_up = give_up
-        self.link_id: int | None = None
+        self._engine = engine
+        self.opening = opening
 
     def abandon(self) -> None:
-        self._thread.post(self._give_up)
+        self._thread.post(self.opening.scope.cancel)
 
     def set_options(self, options: StreamOptions) -> Future[None]:
-        async def change() -> None:
-            if self.link_id is not None:
-                await self._module.set_link_options(self.link_id, _link_options(options))
-
-        return self._thread.call(change)
+        return self._thread.call(self._engine.set_link_options, self.opening, options)
 
 
-class _AcceptedHandle(_Handle):
-    """The same for a stream that the module accepted."""
+class _AcceptedHandle:
+    """The same for a stream that the module accepted: it is open, and closing its descriptor ends it."""
 
-    def __init__(self, thread: EngineThread, module: Engine, stream: Accepted) -> None:
-        super().__init__(thread, module, lambda: None)  # it is open; closing its descriptor ends it
+    def __init__(self, thread: EngineThread, engine: Engine, stream: Accepted) -> None:
+        self._thread = thread
+        self._engine = engine
         self._stream = stream
+
+    def abandon(self) -> None:
+        pass
+
+    def set_options(self, options: StreamOptions) -> Future[None]:
+        return self._thread.call(self._engine.set_link_options, self._stream, options)
 
     def attach(self, events: StreamEvents) -> None:
         self._stream.attach(events)
-
-
-def _link_options(options: StreamOptions) -> LinkOptions:
-    return LinkOptions(options.keepalive_s, options.nodelay, options.linger_s, options.send_timeout_ms)
 
 
 class LocalInterface(Interface):
@@ -190,41 +117,43 @@ class LocalInterface(Interface):
         if timeout is not None:
             latest = max(0.0, timeout - MARGIN_S)
             wait_for_link_s = latest if wait_for_link_s is None else min(wait_for_link_s, latest)
-        scope = CancelScope()
-        handle = _Handle(self._thread, self._module, scope.cancel)
         request = StreamRequest(
             end,
             remote,
-            _StreamRelay(events, handle),
+            events,
+            Opening(CancelScope()),
+            options,
             filler_bytes,
             timeout,
             wait_for_link_s,
-            _link_options(options),
-            options.tls,
-            replacing if isinstance(replacing, _Handle) else None,
-            scope,
+            replacing.opening if isinstance(replacing, _Handle) else None,
         )
-        self._begin(self._module.open_stream, request)
-        return handle
+        return self._begin(self._module.open_stream, request)
 
     def open_datagram(
         self, end: _socket.socket, local_port: int, remote: Address | None, events: DatagramEvents
     ) -> Handle:
-        request = DatagramRequest(end, local_port, remote, _DatagramRelay(events))
-        self._begin(self._module.open_datagram, request)
-        return _Handle(self._thread, self._module, request.scope.cancel)
+        request = DatagramRequest(end, local_port, remote, events, Opening(CancelScope()))
+        return self._begin(self._module.open_datagram, request)
 
     def listen(self, end: _socket.socket, port: int, backlog: int, events: ListenEvents) -> Handle:
-        relay = _ServerRelay(events, self._thread, self._module, None if self.may_block() else end)
         request = ListenRequest(
-            end, port, relay, socketpairs.stream_pair, self._options.server_links, backlog
+            end,
+            port,
+            events,
+            Opening(CancelScope()),
+            socketpairs.stream_pair,
+            partial(_AcceptedHandle, self._thread, self._module),
+            self._options.server_links,
+            backlog,
+            closes_end_on_failure=not self.may_block(),  # so that `accept` wakes and says why
         )
-        self._begin(self._module.listen, request)
-        return _Handle(self._thread, self._module, request.scope.cancel)
+        return self._begin(self._module.listen, request)
 
-    def _begin(self, job: Callable[..., object], request: object) -> None:
+    def _begin(self, job: Callable[[Q], object], request: Q) -> Handle:
         if not self._thread.post(job, request):
             raise Error("the interface was detached", errno=errno.ENETDOWN)
+        return _Handle(self._thread, self._module, request.opening)
 
     def resolve(self, host: str) -> Future[list[str]]:
         return self._thread.call(self._module.resolve, host)

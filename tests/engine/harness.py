@@ -6,13 +6,13 @@ import errno
 import socket
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
 from esp32sock.engine.engine import Engine
 from esp32sock.engine.options import Options
-from esp32sock.engine.requests import StreamRequest
+from esp32sock.engine.requests import Opening, StreamOptions, StreamRequest
 from esp32sock.engine.transports import StreamPort
 from esp32sock.errors import PortError
 from esp32sock.simulator import MemoryNetwork, Settings, open_module
@@ -20,6 +20,8 @@ from esp32sock.simulator import MemoryNetwork, Settings, open_module
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from esp32sock.at.tls import TlsOptions
+    from esp32sock.engine.requests import StreamOpened
     from esp32sock.engine.transports import Port
     from esp32sock.errors import Error
     from esp32sock.simulator.network.memory import Connection
@@ -30,6 +32,10 @@ DEADLOCK_S = 3600
 """Of virtual time: a test that waits for what never comes ends here, at once."""
 PAIR_BYTES = 4096
 """Small, as the sockets make them: what a pair holds is not on the wire yet."""
+
+
+def opening() -> Opening:
+    return Opening(trio.CancelScope())
 
 
 @dataclass
@@ -45,9 +51,9 @@ class User:
     decided: trio.Event = field(default_factory=trio.Event)
     over: trio.Event = field(default_factory=trio.Event)
 
-    def opened(self, link_id: int, local: tuple[str, int], remote: tuple[str, int]) -> None:
+    def opened(self, opened: StreamOpened) -> None:
         self.told.append("opened")
-        self.link_id, self.local = link_id, local
+        self.link_id, self.local = opened.link_id, opened.local
         self.decided.set()
 
     def failed(self, error: Error) -> None:
@@ -74,14 +80,16 @@ class Rig:
     simulated: Simulated
     users: list[User] = field(default_factory=list)
 
-    def begin(self, port: int, *, host: str = HOST, **options: object) -> User:
-        """Ask for a connection, and do not wait."""
+    def begin(self, port: int, *, host: str = HOST, tls: TlsOptions | None = None, **more: Any) -> User:
+        """Ask for a connection, and do not wait; `more` are fields of the request."""
         ours, engines = socket.socketpair()
         engines.setblocking(False)
         for end in (ours, engines):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PAIR_BYTES)
         user = User(trio.SocketStream(trio.socket.from_stdlib_socket(ours)))
-        user.request = StreamRequest(engines, (host, port), user, **options)  # type: ignore[arg-type]
+        if tls is not None:
+            more["options"] = StreamOptions(tls=tls)
+        user.request = StreamRequest(engines, (host, port), user, opening(), **more)
         self.users.append(user)
         self.module.open_stream(user.request)
         return user
@@ -91,7 +99,7 @@ class Rig:
         assert self.simulated.module.wake is not None
         self.simulated.module.wake()
 
-    async def connect(self, port: int, **options: object) -> User:
+    async def connect(self, port: int, **options: Any) -> User:
         """A connection, or the failure of it raised."""
         user = self.begin(port, **options)
         await user.decided.wait()

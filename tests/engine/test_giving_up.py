@@ -56,7 +56,7 @@ async def test_a_connect_that_fails_after_cipstart_leaves_no_link(
             user = rig.begin(7000, timeout=1.0 if way == "time-out" else None, wait_for_link_s=5.0)
             if way == "cancelled":
                 await trio.sleep(0.5)
-                user.request.scope.cancel()
+                user.request.opening.scope.cancel()
             await user.decided.wait()
             assert user.told == ["failed"]
             assert "all 5 links" not in str(user.error)

@@ -15,14 +15,14 @@ from esp32sock.engine.requests import ListenRequest
 from esp32sock.errors import Error
 from esp32sock.simulator import Settings
 from tests.engine.between import Between
-from tests.engine.harness import HOST, PAIR_BYTES, echo, network, running, sink
+from tests.engine.harness import HOST, PAIR_BYTES, echo, network, opening, running, sink
 
 if TYPE_CHECKING:
     import _socket
 
     from trio.testing import MockClock
 
-    from esp32sock.engine.requests import Accepted
+    from esp32sock.engine.requests import Accepted, Listening, StreamOpened
     from esp32sock.simulator.network.memory import Connection
     from tests.engine.harness import Rig
 
@@ -39,9 +39,9 @@ class Host:
     waiting: list[tuple[_socket.socket, tuple[str, int], Accepted]] = field(default_factory=list)
     ended_streams: list[Error | None] = field(default_factory=list)
 
-    def listening(self, local: tuple[str, int]) -> None:
+    def listening(self, listening: Listening) -> None:
         self.told.append("listening")
-        self.local = local
+        self.local = listening.local
         self.decided.set()
 
     def failed(self, error: Error) -> None:
@@ -52,12 +52,10 @@ class Host:
     def accepted(
         self,
         user_end: _socket.socket,
-        link_id: int,
-        local: tuple[str, int],
-        remote: tuple[str, int],
-        stream: Accepted,
+        opened: StreamOpened,
+        events_to: Accepted,
     ) -> None:
-        self.waiting.append((user_end, remote, stream))
+        self.waiting.append((user_end, opened.remote, events_to))
 
     def accept_failed(self, user_end: _socket.socket) -> None:
         self.told.append("withdrawn")
@@ -99,7 +97,8 @@ def begin_to_listen(rig: Rig, port: int, links: int = 3, **more: Any) -> tuple[H
     ours, engines = socket.socketpair()
     engines.setblocking(False)
     host = Host(trio.socket.from_stdlib_socket(ours))
-    request = ListenRequest(engines, port, host, **{"make_pair": make_pair, "links": links, **more})
+    fields = {"make_pair": make_pair, "make_handle": lambda accepted: accepted, "links": links, **more}
+    request = ListenRequest(engines, port, host, opening(), **fields)
     rig.module.listen(request)
     return host, request
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from esp32sock.engine.requests import LinkOptions
+from esp32sock.engine.requests import StreamOptions
 from esp32sock.simulator import Settings
 from tests.engine.harness import echo, network, running
 
@@ -29,7 +29,7 @@ def lines_of(rig: Rig) -> list[bytes]:
     return lines
 
 
-ALL = LinkOptions(keepalive_s=60, nodelay=True, linger_s=3, send_timeout_ms=1500)
+ALL = StreamOptions(keepalive_s=60, nodelay=True, linger_s=3, send_timeout_ms=1500)
 
 
 @pytest.mark.parametrize(("profile", "command"), [
@@ -52,7 +52,7 @@ async def test_options_reach_the_module_with_the_link(
 async def test_what_nobody_asked_for_is_not_sent(profile: str, autojump_clock: MockClock) -> None:
     async with running(Settings(profile=profile), network(p7000=echo)) as rig:
         lines = lines_of(rig)
-        for options in (LinkOptions(), LinkOptions(nodelay=False, linger_s=-1, send_timeout_ms=0)):
+        for options in (StreamOptions(), StreamOptions(nodelay=False, linger_s=-1, send_timeout_ms=0)):
             user = await rig.connect(7000, options=options)
             await user.end.aclose()
             await user.over.wait()
@@ -68,10 +68,10 @@ async def test_options_change_on_an_open_link(
         user = await rig.connect(7000)
         lines = lines_of(rig)
         for options in (
-            LinkOptions(nodelay=True), LinkOptions(nodelay=False), LinkOptions(keepalive_s=30),
-            LinkOptions(keepalive_s=0), LinkOptions(linger_s=0), LinkOptions(send_timeout_ms=250),
+            StreamOptions(nodelay=True), StreamOptions(nodelay=False), StreamOptions(keepalive_s=30),
+            StreamOptions(keepalive_s=0), StreamOptions(linger_s=0), StreamOptions(send_timeout_ms=250),
         ):  # fmt: skip
-            await rig.module.set_link_options(user.link_id, options)
+            await rig.module.set_link_options(user.request.opening, options)
         said = [line.split(b",")[1:fields] for line in lines]
         expected = [
             [b"-1", b"1", b"0"], [b"-1", b"0", b"0"], [b"-1", b"0", b"0", b"30"], [b"-1", b"0", b"0", b"0"],

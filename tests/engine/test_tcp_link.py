@@ -266,7 +266,7 @@ async def test_the_user_closing_while_it_connects_leaves_nothing(autojump_clock:
     async with running(network=net) as rig:
         user = rig.begin(7000)
         await trio.sleep(0.5)
-        user.request.scope.cancel()
+        user.request.opening.scope.cancel()
         await user.decided.wait()
         assert user.told == ["failed"]
         await trio.sleep(10)

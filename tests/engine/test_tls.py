@@ -210,7 +210,7 @@ async def test_giving_up_on_the_way_leaves_nothing_behind(autojump_clock: MockCl
         await trio.sleep(1)
         other = rig.begin(7443, tls=NONE, wait_for_link_s=None)
         await trio.sleep(1)
-        user.request.scope.cancel()
+        user.request.opening.scope.cancel()
         await user.over.wait()
         assert user.error is not None
         assert user.error.errno == errno.ECONNABORTED

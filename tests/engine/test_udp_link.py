@@ -13,12 +13,13 @@ from esp32sock.engine.requests import DatagramRequest
 from esp32sock.engine.udp_link import HEADER
 from esp32sock.errors import Error, ModuleReset, PortError
 from esp32sock.simulator import Settings
-from tests.engine.harness import HOST, PAIR_BYTES, echo, gone, network, running
+from tests.engine.harness import HOST, PAIR_BYTES, echo, gone, network, opening, running
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from esp32sock.at.commands import Command
+    from esp32sock.engine.requests import DatagramOpened
     from esp32sock.simulator import MemoryNetwork
     from tests.engine.harness import Rig
 
@@ -34,9 +35,9 @@ class User:
     over: trio.Event = field(default_factory=trio.Event)
     doubts: list[str] = field(default_factory=list)
 
-    def opened(self, link_id: int, local: tuple[str, int]) -> None:
+    def opened(self, opened: DatagramOpened) -> None:
         self.told.append("opened")
-        self.local = local
+        self.local = opened.local
         self.decided.set()
 
     def failed(self, error: Error) -> None:
@@ -70,7 +71,7 @@ async def open_udp(rig: Rig, remote: tuple[str, int] | None, local_port: int = 5
     engines.setblocking(False)
     engines.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PAIR_BYTES)
     user = User(trio.socket.from_stdlib_socket(ours))
-    rig.module.open_datagram(DatagramRequest(engines, local_port, remote, user))
+    rig.module.open_datagram(DatagramRequest(engines, local_port, remote, user, opening()))
     await user.decided.wait()
     if user.told[0] == "failed":
         assert user.error is not None

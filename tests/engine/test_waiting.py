@@ -277,7 +277,7 @@ async def test_a_listener_given_up_while_it_opens_leaves_no_server_behind(
         def give_up_now(command: Command[Any], now: float) -> None:
             send(command, now)
             if isinstance(command, servers.Listen) and command.port == 8080:
-                request.scope.cancel()
+                request.opening.scope.cancel()
 
         monkeypatch.setattr(session, "send", give_up_now)
         host, request = begin_to_listen(rig, 8080)

@@ -154,7 +154,7 @@ def test_class_of_what_is_accepted(fake: FakeInterface) -> None:
 
 
 def test_what_ended_before_it_was_accepted_is_known_at_once() -> None:
-    stream = Accepted()
+    stream = Accepted(0)
     stream.ended(None)
     events = Mock()
     _AcceptedHandle(Mock(), Mock(), stream).attach(events)
