@@ -5,7 +5,10 @@
     def test_links(esp32_module, esp32_pty):      # and the module itself, to look into
     def test_loss(esp32_controls, esp32):         # and what may be done to it meanwhile
 
-    @pytest.mark.esp32(profile="2.0", faults="busy:0.1", world={...})
+    @pytest.mark.esp32(profile="2.0", faults="busy:0.1", scenario={...})
+
+The marker takes the options of esp32sock/simulator/options.py, and `attach`, a dict of further arguments of
+`esp32sock.attach`.
 
 Loaded by every pytest of an environment that esp32sock is installed in. It imports nothing but pytest until a
 test asks for a fixture, and adds no option, no report line and nothing to tests that do not. When a test
@@ -15,22 +18,18 @@ fails that has a module, what the two ends said to each other is in its report.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import fields
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Mapping
 
     from esp32sock.net.interface_api import Interface
-    from esp32sock.simulator import BackgroundModule, Controls, Device, Scenario, Settings
+    from esp32sock.simulator import BackgroundModule, Controls, Device, Settings
 
-MARKER = (
-    "esp32(profile, faults, world, attach, **settings): the simulated module that the esp32 fixtures give"
-)
+MARKER = "esp32(profile, faults, scenario, attach, ...): the simulated module that the esp32 fixtures give"
 
 DIALOGUE_LINES = 200
 """The most that a report shows of a dialogue: its end (chosen by taste)."""
@@ -53,26 +52,10 @@ def asked_for(node: pytest.Item) -> dict[str, Any]:
 
 
 def settings_for(wanted: Mapping[str, Any]) -> Settings:
-    """The settings that a marker asks for. Raises ValueError for what cannot be."""
-    from esp32sock.simulator import Settings  # noqa: PLC0415  (trio comes with it)
+    """The settings that a marker asks for. Raises ValueError naming the option, OSError for a file."""
+    from esp32sock.simulator.options import settings_with  # noqa: PLC0415  (trio comes with it)
 
-    names = {each.name for each in fields(Settings)}
-    extra = {"world", "attach"}
-    for name in wanted:
-        if name not in names | extra:
-            raise ValueError(f"no setting {name!r}; there are {', '.join(sorted(names | extra))}")
-    settings = Settings(**{name: value for name, value in wanted.items() if name in names})
-    world = wanted.get("world")
-    return settings if world is None else world_of(world).around(settings)
-
-
-def world_of(world: Scenario | Mapping[str, object] | str | os.PathLike[str]) -> Scenario:
-    """A world as the marker may give it: itself, a dict that looks like its file, or the path of one."""
-    from esp32sock.simulator import Scenario  # noqa: PLC0415
-
-    if isinstance(world, Scenario):
-        return world
-    return Scenario.of(world) if isinstance(world, Mapping) else Scenario.read(world)
+    return settings_with({name: value for name, value in wanted.items() if name != "attach"})
 
 
 @pytest.fixture

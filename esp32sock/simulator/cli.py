@@ -15,17 +15,16 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 import trio
 
 from esp32sock.simulator.environment.radio import Subnet
-from esp32sock.simulator.environment.scenario import Scenario
-from esp32sock.simulator.environment.settings import Settings
-from esp32sock.simulator.faults.spec import parse_faults
 from esp32sock.simulator.network.host import HostNetwork
 from esp32sock.simulator.observers.pcapng import PcapNg
 from esp32sock.simulator.observers.trace import line_writer
-from esp32sock.simulator.profiles.generations import DEFAULT_PROFILE, PROFILES
+from esp32sock.simulator.options import BY_NAME, OPTIONS, Option, settings_with
 from esp32sock.simulator.runtime.serve import serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
+
+    from esp32sock.simulator.environment.settings import Settings
 
 
 Place: TypeAlias = str | tuple[str, int] | None
@@ -39,29 +38,8 @@ def _tcp(text: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
-def _world(path: str) -> Scenario:
-    try:
-        return Scenario.read(path)
-    except (OSError, ValueError) as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _spec(text: str) -> str:
-    try:
-        parse_faults(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return text
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `esp32sock simulate`."""
-    parser.add_argument(
-        "--profile",
-        choices=list(PROFILES),
-        default=DEFAULT_PROFILE,
-        help="the firmware generation (%(default)s)",
-    )
+    """The options of `esp32sock simulate`: where modules run, those of options.py, what is recorded."""
     parser.add_argument(
         "--pty",
         metavar="LINK",
@@ -77,31 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_tcp,
         help="listen there instead; open as socket://HOST:PORT",
     )
-    parser.add_argument("--paced", action="store_true", help="slow the line down to its baud")
-    parser.add_argument(
-        "--baud", type=int, default=115200, metavar="N", help="the baud at power-on (%(default)s)"
-    )
-    parser.add_argument(
-        "--latency-ms",
-        type=float,
-        default=0.0,
-        metavar="N",
-        help="delay of the host's adapter, per turn-around",
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything that is chance")
-    parser.add_argument("--window", type=int, metavar="N", help="TCP receive window of each link in bytes")
-    parser.add_argument("--cold", action="store_true", help="power on now: boot, `ready`, join")
-    parser.add_argument("--no-join", action="store_true", help="as shipped: no access point is stored")
-    parser.add_argument("--world", metavar="FILE", type=_world, help="access points, names and more, in TOML")
-    parser.add_argument(
-        "--faults", metavar="SPEC", type=_spec, default="", help="what goes wrong: drop:0.001,reset@1234"
-    )
-    parser.add_argument(
-        "--nvs", metavar="FILE", help="keep the module's flash there; further modules take FILE.2, FILE.3"
-    )
-    parser.add_argument(
-        "--boot-noise", action="store_true", help="the boot log comes on the same line, as with AT on UART0"
-    )
+    for option in OPTIONS:
+        _add_option(parser, option)
     parser.add_argument("--trace", action="store_true", help="print the AT dialogue with times")
     parser.add_argument(
         "--pcap",
@@ -113,25 +68,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_option(parser: argparse.ArgumentParser, option: Option) -> None:
+    """An option of the table: not in the namespace unless it is given."""
+    flag = f"--{option.name.replace('_', '-')}"
+    if not option.metavar:
+        on = not option.default
+        parser.add_argument(
+            flag if on else f"--no-{flag[2:]}",
+            dest=option.name,
+            action="store_const",
+            const=on,
+            default=argparse.SUPPRESS,
+            help=option.help if on else option.help_off,
+        )
+        return
+    shown = "" if option.default is None else f" ({option.default})".replace("%", "%%")
+    parser.add_argument(
+        flag,
+        dest=option.name,
+        metavar=option.metavar if not option.choices else None,
+        choices=option.choices or None,
+        type=partial(_checked, option),
+        action="append" if option.repeats else "store",
+        default=argparse.SUPPRESS,
+        help=option.help + shown,
+    )
+
+
+def _checked(option: Option, text: str) -> str:
+    """The text of an option, if it can be read."""
+    try:
+        option.read(text)
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
 def settings_of(arguments: argparse.Namespace, number: int = 1) -> Settings:
     """Those of the module with this number, from 1: the first is what was asked for, the others differ in
     seed, MAC addresses and flash.
     """
-    settings = Settings(
-        profile=arguments.profile,
-        seed=arguments.seed + number - 1,
-        joined=not arguments.no_join,
-        cold=arguments.cold,
-        paced=arguments.paced,
-        baud=arguments.baud,
-        latency_s=arguments.latency_ms / 1000,
-        window_bytes=arguments.window,
-        boot_noise=arguments.boot_noise,
-        faults=arguments.faults,
-        nvs=None if arguments.nvs is None else numbered(arguments.nvs, number),
-    )
-    if arguments.world is not None:
-        settings = arguments.world.around(settings)
+    chosen = {name: value for name, value in vars(arguments).items() if name in BY_NAME}
+    settings = settings_with(chosen)
+    if settings.nvs is not None:
+        settings = replace(settings, nvs=numbered(settings.nvs, number))
+    settings = replace(settings, seed=settings.seed + number - 1)
     if number > 1:
         identity = settings.identity
         settings = replace(
@@ -182,7 +163,7 @@ async def simulate(
                     )
                     where = await modules.start(serving)
                     servers = f"its servers at {network.address}"
-                    print(f"simulated ESP32, profile {arguments.profile}, {servers}, at {where}", flush=True)
+                    print(f"simulated ESP32, profile {settings.profile}, {servers}, at {where}", flush=True)
             nursery.cancel_scope.cancel()
 
 

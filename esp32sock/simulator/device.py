@@ -103,7 +103,7 @@ class Device:
             self.kernel,
             settings=settings.uart,
             paced=settings.paced,
-            latency_s=settings.latency_s,
+            latency_s=settings.latency_ms / 1000,
             ring_bytes=settings.ring_bytes,
             deliver=self._deliver,
             drained=self._drained,
@@ -157,7 +157,7 @@ class Device:
             self._shaped.triggers = faults.triggers
 
     def _shape(self, network: Network, triggers: Triggers | None) -> ShapedNetwork:
-        """The layer of the world and the faults over a network."""
+        """The layer of the scenario and the faults over a network."""
         settings = self.settings
         shaped = ShapedNetwork(network, names=settings.names, update=settings.update, triggers=triggers)
         shaped.tell = self._see

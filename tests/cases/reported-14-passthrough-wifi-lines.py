@@ -32,7 +32,7 @@ with passthrough("10.0.2.2", srv.getsockname()[1], url=bg.path, on_link=heard.ap
     time.sleep(0.5)
     bg.controls.disable_ap()
     time.sleep(1)
-    bg.controls.return_wifi()
+    bg.controls.enable_ap()
     time.sleep(4)
     d = b""
     try:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 SCREENS = Path(__file__).with_name("screens")
-WORLD = "sim://2.4?world=tests/cli/world.toml"
-"""A module in the world of these tests, for one run."""
+SCENARIO = "sim://2.4?scenario=tests/cli/scenario.toml"
+"""A module in the scenario of these tests, for one run."""
 
 QUICK = "tests/cli/fast_timeouts.py"
 """The command line without the second that only a real module needs."""

@@ -15,7 +15,7 @@ import pytest
 from esp32sock.cli.parser import full_parser
 from esp32sock.cli.registry import SUBCOMMANDS
 from tests.cli.servers import Client, echo_server, free_port
-from tests.cli.terminal import CTRL_C, ROOT, WORLD, assert_screen, environment, on_terminal, piped
+from tests.cli.terminal import CTRL_C, ROOT, SCENARIO, assert_screen, environment, on_terminal, piped
 from tests.e2e.support import HOST
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def test_listen() -> None:
     port = free_port()
     client = Client(port)
     seen = on_terminal(
-        *("listen", str(port), "--clients", "1", "--port", WORLD),
+        *("listen", str(port), "--clients", "1", "--port", SCENARIO),
         keys=[("listening", client.connect), ("connected", lambda: client.say(b"hello\n\x1b[2J\n"))],
     )
     assert seen.status == 0, seen.written
@@ -45,7 +45,7 @@ def test_listen() -> None:
 def test_listen_for_programs() -> None:
     port = free_port()
     client = Client(port)
-    words = ["listen", str(port), "--clients", "1", "--json", "--port", WORLD]
+    words = ["listen", str(port), "--clients", "1", "--json", "--port", SCENARIO]
     process = subprocess.Popen(
         [sys.executable, "tests/cli/fast_timeouts.py", *words],
         stdout=subprocess.PIPE,
@@ -71,7 +71,7 @@ def test_listen_for_programs() -> None:
 def test_passthrough_at_a_terminal() -> None:
     with echo_server() as port:
         seen = on_terminal(
-            *("passthrough", HOST, str(port), "--wait", "0.2", "--port", WORLD),
+            *("passthrough", HOST, str(port), "--wait", "0.2", "--port", SCENARIO),
             keys=[("Ctrl-D ends", "hello\r"), ("hello\nhello", "+++\r"), ("+++\n+++", "\x04")],
         )
     assert seen.status == 0, seen.written
@@ -94,13 +94,13 @@ def test_passthrough_in_a_pipe(in_a_pipe: Callable[..., Done], esp32_pty: str) -
 def test_the_console_remembers_lines_but_no_passwords(tmp_path: Path) -> None:
     state = str(tmp_path)
     on_terminal(
-        *("at", "--port", WORLD),
+        *("at", "--port", SCENARIO),
         keys=[("AT>", "gmr\r"), ("OK\nAT>", 'CWJAP="attic","correct horse"\r'), ("GOT IP\nOK\nAT>", "\x04")],
         XDG_STATE_HOME=state,
     )
     assert (tmp_path / "esp32sock" / "history").read_text() == "gmr\n"
     again = on_terminal(
-        *("at", "--port", WORLD),
+        *("at", "--port", SCENARIO),
         keys=[("AT>", "\x1b[A\r"), ("OK\nAT>", "quit\r")],
         XDG_STATE_HOME=state,
     )
@@ -109,7 +109,7 @@ def test_the_console_remembers_lines_but_no_passwords(tmp_path: Path) -> None:
 
 def test_the_console_survives_an_interrupt(tmp_path: Path) -> None:
     seen = on_terminal(
-        *("at", "--port", WORLD),
+        *("at", "--port", SCENARIO),
         keys=[("AT>", CTRL_C), ("AT>\nAT>", "cipmux?\r"), ("+CIPMUX:0\nOK\nAT>", "quit\r")],
         XDG_STATE_HOME=str(tmp_path),
     )
@@ -118,7 +118,7 @@ def test_the_console_survives_an_interrupt(tmp_path: Path) -> None:
 
 def test_an_address_out_of_nowhere_stands_above_the_prompt(tmp_path: Path) -> None:
     seen = on_terminal(
-        *("at", "--port", WORLD),
+        *("at", "--port", SCENARIO),
         keys=[("AT>", "cwstartsmart\r"), ("connected wifi\nAT>", "quit\r")],
         XDG_STATE_HOME=str(tmp_path),
     )
@@ -142,7 +142,7 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
             "-i",
             "0.05",
             "--port",
-            WORLD,
+            SCENARIO,
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -227,7 +227,7 @@ def test_standard_streams_that_are_closed(words: str, closed: str, status: int) 
     done = subprocess.run(
         ["sh", "-c", command, sys.executable],
         cwd=ROOT,
-        env=environment({"ESP32SOCK_PORT": WORLD}),
+        env=environment({"ESP32SOCK_PORT": SCENARIO}),
         capture_output=True,
         text=True,
         timeout=60,

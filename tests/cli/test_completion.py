@@ -65,7 +65,7 @@ def completed(script: Path, *words: str, folder: Path | None = None) -> list[str
         (["info", "--baud", ""], []),
         (["put", "pa"], ["page one", "page two"]),
         (["get", "http://10.0.2.2/", "-o", "page o"], ["page one"]),
-        (["simulate", "--world", "p"], ["page one", "page two"]),
+        (["simulate", "--scenario", "p"], ["page one", "page two"]),
         (["nonsense", ""], list(SUBCOMMANDS)),
         (["completion", ""], ["bash", "zsh"]),
     ],

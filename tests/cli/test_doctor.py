@@ -23,7 +23,7 @@ from esp32sock.cli.findings import PROBLEMS
 from esp32sock.engine import startup
 from esp32sock.simulator import BackgroundModule, Settings
 from esp32sock.simulator.environment.settings import Timing
-from tests.cli.terminal import WORLD
+from tests.cli.terminal import SCENARIO
 from tests.e2e.support import HOST
 from tests.e2e.test_tls import secure_echo
 
@@ -97,7 +97,7 @@ def test_a_problem_is_named(in_a_pipe: Run, problem: str, port: str, status: int
 
 
 def test_nothing_wrong_is_found_where_nothing_is(in_a_pipe: Run) -> None:
-    findings, status = examined(in_a_pipe, WORLD)
+    findings, status = examined(in_a_pipe, SCENARIO)
     assert named(findings) == []
     assert [finding["check"] for finding in findings] == [
         *("port", "firmware", "dialect", "adapter", "line", "throughput", "flow control", "memory"),
@@ -129,12 +129,12 @@ def test_no_flow_control_on_a_fast_line(in_a_pipe: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("problem", "world"), [("weak-signal", WEAK), ("no-gateway", SILENT_GATEWAY)], ids=["weak", "gateway"]
+    ("problem", "scenario"), [("weak-signal", WEAK), ("no-gateway", SILENT_GATEWAY)], ids=["weak", "gateway"]
 )
-def test_a_problem_of_the_world(in_a_pipe: Run, tmp_path: Path, problem: str, world: str) -> None:
-    path = tmp_path / "world.toml"
-    path.write_text(world)
-    findings, _ = examined(in_a_pipe, f"sim://2.4?world={path}")
+def test_a_problem_of_the_world(in_a_pipe: Run, tmp_path: Path, problem: str, scenario: str) -> None:
+    path = tmp_path / "scenario.toml"
+    path.write_text(scenario)
+    findings, _ = examined(in_a_pipe, f"sim://2.4?scenario={path}")
     assert named(findings) == [problem]
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Run = Callable[..., Done]
 
-WORLD = pytest.mark.esp32(world="tests/cli/world.toml")
+SCENARIO = pytest.mark.esp32(scenario="tests/cli/scenario.toml")
 PROBE_WRITES = 7
 """What finding a module takes."""
 
@@ -68,13 +68,13 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Interrupts:
     return Interrupts(monkeypatch)
 
 
-@WORLD
+@SCENARIO
 def test_while_the_module_is_looked_for(in_a_pipe: Run, esp32_pty: str, interrupted: Interrupts) -> None:
     done = interrupted(lambda: in_a_pipe("info", "--port", esp32_pty))
     assert done.returncode == 0, done.stderr
 
 
-@WORLD
+@SCENARIO
 @pytest.mark.parametrize(
     "words",
     [
@@ -106,7 +106,7 @@ def test_amid_a_word(in_a_pipe: Run, esp32_pty: str, interrupted: Interrupts, wo
     assert done.returncode == 0, done.stderr
 
 
-@WORLD
+@SCENARIO
 def test_a_rate_is_changed_wholly_or_not_at_all(
     in_a_pipe: Run, esp32_pty: str, interrupted: Interrupts
 ) -> None:
@@ -123,7 +123,7 @@ def test_a_rate_is_changed_wholly_or_not_at_all(
     assert done.returncode == 0, done.stderr
 
 
-@WORLD
+@SCENARIO
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_words_with_sockets(in_a_pipe: Run, esp32_pty: str, interrupted: Interrupts, tmp_path: Path) -> None:
     page = tmp_path / "page"
@@ -148,7 +148,7 @@ def test_words_with_sockets(in_a_pipe: Run, esp32_pty: str, interrupted: Interru
     assert list(tmp_path.iterdir()) == [page]
 
 
-@WORLD
+@SCENARIO
 def test_passthrough(in_a_pipe: Run, esp32_pty: str, interrupted: Interrupts) -> None:
     with echo_server() as port:
         words = ("passthrough", HOST, str(port), "--wait", "0.05", "--port", esp32_pty)
@@ -161,7 +161,7 @@ def test_passthrough(in_a_pipe: Run, esp32_pty: str, interrupted: Interrupts) ->
 # ---- on a terminal, which is looked at by `on_terminal` itself
 
 
-@WORLD
+@SCENARIO
 @pytest.mark.parametrize(
     ("words", "keys"),
     [
@@ -183,7 +183,7 @@ def test_amid_what_people_see(
     assert not re.search("Traceback|Exception|esp32sock: ", seen.written)
 
 
-@WORLD
+@SCENARIO
 def test_amid_an_update(in_a_pipe: Run, esp32_pty: str) -> None:
     """It cannot be called off, which is said; then the module is busy, restarts, and answers."""
     seen = on_terminal("update", "--port", esp32_pty, keys=[("[y/N]", "y\r"), ("stage 2 of 4", CTRL_C)])

@@ -10,7 +10,7 @@ import pytest
 
 from esp32sock.cli.completion import positions
 from esp32sock.cli.parser import full_parser
-from tests.cli.terminal import ROOT, WORLD
+from tests.cli.terminal import ROOT, SCENARIO
 from tests.e2e.support import HOST, PAGE, http_server
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Run = Callable[..., Done]
 
 SCHEMAS = ROOT / "docs" / "schemas"
-JOINED = ("--port", WORLD)
+JOINED = ("--port", SCENARIO)
 PASSWORD = {"ESP32SOCK_PASSWORD": "correct horse"}
 
 CASES: list[tuple[str, list[str], dict[str, str], dict[str, Any]]] = [

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tests.cli.servers import BIG, Big
-from tests.cli.terminal import WORLD, assert_screen, on_terminal
+from tests.cli.terminal import SCENARIO, assert_screen, on_terminal
 from tests.e2e.support import HOST, http_server
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.cli.terminal import Seen
 
 BAUD = "1500000"
-FAST = ("--port", f"{WORLD}&paced=1&baud={BAUD}", "--baud", BAUD)
+FAST = ("--port", f"{SCENARIO}&paced=1&baud={BAUD}", "--baud", BAUD)
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7])(?:;\d+)*m")
 
 
@@ -59,7 +59,7 @@ def test_put_shows_moving_progress(tmp_path: Path) -> None:
 
 
 def test_update_shows_its_four_stages() -> None:
-    seen = on_terminal("update", "--port", WORLD, keys=[("[y/N]", "y\r")])
+    seen = on_terminal("update", "--port", SCENARIO, keys=[("[y/N]", "y\r")])
     assert seen.status == 0, seen.written
     assert_moves(seen, r"(\d+)% \d:\d\d:\d\d", 100.0)
     assert sorted(set(positions(seen, r"stage (\d) of 4"))) == [1, 2, 3, 4]
@@ -69,21 +69,21 @@ def test_update_shows_its_four_stages() -> None:
 def test_no_color_is_respected(tmp_path: Path) -> None:
     with http_server(Big) as port:
         url = f"http://{HOST}:{port}/big.bin"
-        seen = on_terminal("get", url, "-o", str(tmp_path / "page"), "--port", WORLD, NO_COLOR="1")
+        seen = on_terminal("get", url, "-o", str(tmp_path / "page"), "--port", SCENARIO, NO_COLOR="1")
     assert seen.status == 0, seen.written
     assert "200.0/200.0 kB" in seen.screen
     assert not COLOUR.search(seen.written)
 
 
 def test_no_terminal_no_drawing(in_a_pipe: Callable[..., Done], tmp_path: Path) -> None:
-    scan = in_a_pipe("wifi", "scan", "--port", WORLD)
+    scan = in_a_pipe("wifi", "scan", "--port", SCENARIO)
     assert [line.split("\t")[0] for line in scan.stdout.splitlines()] == ["attic", "next door"]
     page = tmp_path / "page"
     with http_server(Big) as port:
         url = f"http://{HOST}:{port}/"
-        got = in_a_pipe("get", url, "-o", str(page), "--port", WORLD)
-        put = in_a_pipe("put", str(page), url, "--port", WORLD)
-    update = in_a_pipe("update", "--yes", "--port", WORLD)
+        got = in_a_pipe("get", url, "-o", str(page), "--port", SCENARIO)
+        put = in_a_pipe("put", str(page), url, "--port", SCENARIO)
+    update = in_a_pipe("update", "--yes", "--port", SCENARIO)
     assert update.stderr.count("stage ") == 4
     for done in (scan, got, put, update):
         assert done.returncode == 0

@@ -13,12 +13,12 @@ import pytest
 from esp32sock._build import BUILD
 from esp32sock.cli.completion import positions
 from esp32sock.cli.parser import full_parser
-from tests.cli.terminal import CTRL_C, SCREENS, WORLD, assert_screen, on_terminal
+from tests.cli.terminal import CTRL_C, SCENARIO, SCREENS, assert_screen, on_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-JOINED = ("--port", WORLD)
+JOINED = ("--port", SCENARIO)
 
 CASES: list[tuple[str, list[str], int, Sequence[tuple[str, str]]]] = [
     ("info", ["info", *JOINED], 0, ()),
@@ -131,7 +131,7 @@ def test_ports(name: str, found: str) -> None:
 def test_run(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text("import socket\nprint(socket.gethostbyname('host.test'))\n")
-    seen = on_terminal("run", str(program), ESP32SOCK_PORT=WORLD)
+    seen = on_terminal("run", str(program), ESP32SOCK_PORT=SCENARIO)
     assert_screen("run", seen)
     assert seen.status == 0
 

@@ -83,12 +83,12 @@ class Workshop:
     def __post_init__(self) -> None:
         for name in SEEN:
             (self.folder / name).symlink_to(ROOT / name)
-        (self.folder / "world.toml").write_text(WORLD, "utf-8")
+        (self.folder / "scenario.toml").write_text(WORLD, "utf-8")
 
     def replaced(self, text: str) -> str:
         """The example with what a reader would replace."""
         text = text.replace(PORT, self.outside.port).replace("/tmp/", f"{self.folder}/")
-        text = SIMULATED.sub("sim://?world=world.toml", text)
+        text = SIMULATED.sub("sim://?scenario=scenario.toml", text)
         for served in re.findall(r"http\.server (\d+)", text):
             self.ports[served] = str(free_port())
         for port in ("8000", "7000", "3333"):

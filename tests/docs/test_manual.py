@@ -32,7 +32,7 @@ def test_a_program_runs(workshop: Workshop, block: Block) -> None:
 @pytest.mark.parametrize("block", programs("toml"), ids=str)
 def test_a_world_is_one(block: Block, tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_bytes(trustme.CA().cert_pem.bytes())
-    path = tmp_path / "world.toml"
+    path = tmp_path / "scenario.toml"
     path.write_text(block.text, "utf-8")
     assert Scenario.read(path) != Scenario()
 

@@ -90,4 +90,6 @@ def test_a_command_that_fails_is_noticed(workshop: Workshop, commands: str) -> N
 
 
 def test_a_simulated_module_of_the_examples_own_has_a_world(workshop: Workshop) -> None:
-    assert workshop.replaced('"sim://" sim://2.0?seed=1') == '"sim://?world=world.toml" sim://2.0?seed=1'
+    assert (
+        workshop.replaced('"sim://" sim://2.0?seed=1') == '"sim://?scenario=scenario.toml" sim://2.0?seed=1'
+    )

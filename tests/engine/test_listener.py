@@ -180,7 +180,7 @@ async def test_passive_receive_delivers_everything_and_the_close(
         connection.send(data)
         connection.close()
 
-    settings = Settings(profile=profile, window_bytes=5760)
+    settings = Settings(profile=profile, window=5760)
     async with running(settings, network(p7000=peer), receive="passive") as rig:
         user = await rig.connect(7000)
         assert await user.read_all() == data
@@ -192,7 +192,7 @@ async def test_a_passive_link_that_nobody_reads_is_throttled_not_buffered(autoju
     async def flood(connection: Connection) -> None:
         connection.send(bytes(500_000))
 
-    async with running(Settings(profile="4.1", window_bytes=5760), network(p7000=flood)) as rig:
+    async with running(Settings(profile="4.1", window=5760), network(p7000=flood)) as rig:
         user = await rig.connect(7000)
         await trio.sleep(60)
         assert user.told == ["opened"]

@@ -173,7 +173,7 @@ async def session(seed, said, moments):
         baud=random.choice(RATES),
         cold=seed % 3 == 0,
         boot_noise=seed % 5 == 0,
-        latency_s=random.choice((0, 0, 0.001)),
+        latency_ms=random.choice((0, 0, 1)),
     )
     peers = network()
     async with open_module(settings, peers) as opened:

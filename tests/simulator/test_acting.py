@@ -54,9 +54,9 @@ def test_the_softap_takes_so_many_stations(quiet, profile):
 
 
 def test_stations_of_the_world_come_when_the_softap_is_on(quiet):
-    world = Scenario.of({"station": [{"mac": f"{MAC}1"}, {"mac": f"{MAC}2", "after_s": 3}]})
-    assert world.stations == (SoftApClient(f"{MAC}1"), SoftApClient(f"{MAC}2", 3.0))
-    bench = quiet("2.4", stations=world.stations)
+    scenario = Scenario.of({"station": [{"mac": f"{MAC}1"}, {"mac": f"{MAC}2", "after_s": 3}]})
+    assert scenario.stations == (SoftApClient(f"{MAC}1"), SoftApClient(f"{MAC}2", 3.0))
+    bench = quiet("2.4", stations=scenario.stations)
     assert bench.passes(10) == b""
     assert bench.say(b"AT+CWMODE=3\r\n", 0) == OK
     assert bench.passes(2).startswith(b'+STA_CONNECTED:"aa:bb:cc:00:00:01"')

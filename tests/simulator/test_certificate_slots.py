@@ -177,22 +177,24 @@ def test_an_image_is_read_as_far_as_it_is_one():
 @pytest.mark.parametrize("profile", ["2.4", "4.1"])
 async def test_a_world_and_a_url_fill_slots(authority, tmp_path, profile):
     (tmp_path / "ca.pem").write_text(pem(authority))
-    (tmp_path / "world.toml").write_text('[certificates]\nclient_ca = "ca.pem"\n')
-    world = Scenario.read(tmp_path / "world.toml")
-    url = settings_of(f"sim://{profile}?client_ca={tmp_path / 'ca.pem'}&client_cert.3=")
+    (tmp_path / "scenario.toml").write_text('[certificates]\nclient_ca = "ca.pem"\n')
+    scenario = Scenario.read(tmp_path / "scenario.toml")
+    url = settings_of(
+        f"sim://{profile}?certificate=client_ca={tmp_path / 'ca.pem'}&certificate=client_cert.3="
+    )
     assert url.certificates == (("client_ca.0", pem(authority)), ("client_cert.3", ""))
-    assert Scenario.of({"certificates": {"client_ca.0": pem(authority)}}) == world
+    assert Scenario.of({"certificates": {"client_ca.0": pem(authority)}}) == scenario
     async with tls_server(authority) as start:
-        for certificates in (world.certificates, url.certificates):
+        for certificates in (scenario.certificates, url.certificates):
             async with module_on_this_machine(profile, certificates=certificates) as host:
                 await host.do(CLOCK, VERIFY, start)
 
 
-def test_mistakes_in_slots_are_told(tmp_path):
+def test_mistakes_in_slots_are_named(tmp_path):
     (tmp_path / "no.pem").write_text("hello")
     with pytest.raises(ValueError, match="no PEM in it"):
-        settings_of(f"sim://2.4?client_ca={tmp_path / 'no.pem'}")
+        settings_of(f"sim://2.4?certificate=client_ca={tmp_path / 'no.pem'}")
     with pytest.raises(FileNotFoundError):
-        settings_of(f"sim://2.4?client_ca={tmp_path / 'none.pem'}")
+        settings_of(f"sim://2.4?certificate=client_ca={tmp_path / 'none.pem'}")
     with pytest.raises(ValueError, match=r"no certificate slot 'client_ca\.x'"):
-        settings_of("sim://2.4?client_ca.x=y")
+        settings_of("sim://2.4?certificate=client_ca.x=y")

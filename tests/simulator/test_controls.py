@@ -58,7 +58,7 @@ def test_the_access_point_goes_and_comes_back(controlled, profile):
     said = bench.passes(5)
     assert said == b"WIFI DISCONNECT\r\n" * said.count(b"\n")
     assert 2 <= said.count(b"\n") <= 3
-    controls.return_wifi()
+    controls.enable_ap()
     said = bench.passes(5)
     assert said.removeprefix(b"WIFI DISCONNECT\r\n") == JOINED
     open_ids = {link.link_id for link in bench.module.firmware.links.all()}
@@ -73,12 +73,12 @@ def test_reconnecting_is_configured_from_2_2_on(controlled):
     controls.disable_ap()
     assert bench.passes(5.9) == b"WIFI DISCONNECT\r\n"
     assert bench.passes(60) == 2 * b"WIFI DISCONNECT\r\n"
-    controls.return_wifi()
+    controls.enable_ap()
     assert bench.passes(60) == b""
     assert bench.say(b"AT+CWJAP\r\n") == JOINED + OK
     bench.do("AT+CWRECONNCFG=0,0")
     controls.disable_ap()
-    controls.return_wifi()
+    controls.enable_ap()
     assert bench.passes(60) == b"WIFI DISCONNECT\r\n"
     assert bench.say(b"AT+CWSTATE?\r\n") == b'+CWSTATE:4,"Espressif"\r\n' + OK
 
@@ -98,7 +98,7 @@ def test_a_boot_without_the_access_point_joins_when_it_comes(controlled):
     assert bench.passes(0) == b"WIFI DISCONNECT\r\n"
     controls.restart()
     assert bench.passes(30) == b"\r\nready\r\n"
-    controls.return_wifi()
+    controls.enable_ap()
     assert bench.passes(5) == JOINED
 
 
@@ -143,9 +143,9 @@ def test_another_access_point_under_the_same_name(controlled):
 
 def test_stations_come_and_go(controlled):
     bench, controls = controlled("2.4")
-    assert controls.send_station("aa:bb:cc:00:00:01") is None
+    assert controls.connect_station("aa:bb:cc:00:00:01") is None
     bench.do("AT+CWMODE=3")
-    assert controls.send_station("aa:bb:cc:00:00:01") == "192.168.4.2"
+    assert controls.connect_station("aa:bb:cc:00:00:01") == "192.168.4.2"
     controls.disconnect_station("aa:bb:cc:00:00:01")
     assert bench.passes(1).endswith(b'+STA_DISCONNECTED:"aa:bb:cc:00:00:01"\r\n')
 
@@ -307,7 +307,7 @@ def test_controls_from_a_thread():
         with serial.Serial(background.path, 115200, timeout=LIMIT_S) as port:
             background.controls.disable_ap()
             assert port.read_until(b"\n") == b"WIFI DISCONNECT\r\n"
-            background.controls.return_wifi()
+            background.controls.enable_ap()
             assert port.read_until(b"GOT IP\r\n").endswith(JOINED)
             background.controls.restart()
             assert port.read_until(b"GOT IP\r\n") == b"\r\nready\r\n" + JOINED

@@ -57,7 +57,7 @@ async def test_a_host_that_does_not_read_holds_the_module_back(autojump_clock):
 
     network = MemoryNetwork()
     network.listen("10.0.2.2", 1, pour)
-    async with open_module(Settings(window_bytes=5760), network) as opened:
+    async with open_module(Settings(window=5760), network) as opened:
         await opened.stream.send_all(b"ATE0\r\n")
         await until(opened.stream, b"OK\r\n")
         await opened.stream.send_all(b'AT+CIPSTART="TCP","10.0.2.2",1\r\n')

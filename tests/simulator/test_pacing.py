@@ -45,7 +45,7 @@ def test_upload_costs_two_turn_arounds(quiet, size, latency_ms):
             pass
 
     network.listen("10.0.2.2", 1, sink)
-    bench = quiet("2.4", network=network, paced=True, baud=921600, latency_s=latency_ms / 1000)
+    bench = quiet("2.4", network=network, paced=True, baud=921600, latency_ms=latency_ms)
     bench.do('AT+CIPSTART="TCP","10.0.2.2",1')
 
     def until(end):
@@ -69,7 +69,7 @@ def test_latency_does_not_slow_a_stream(quiet):
     """A download needs no answer of the host, so the adapter's delay costs it nothing."""
     network = MemoryNetwork(latency_s=1e-5)
     network.listen("10.0.2.2", 1, pour(92160))
-    bench = quiet("2.4", network=network, paced=True, baud=921600, latency_s=0.016)
+    bench = quiet("2.4", network=network, paced=True, baud=921600, latency_ms=16)
     bench.writes(b'AT+CIPSTART="TCP","10.0.2.2",1\r\n')
     assert len(bench.passes(1.1)) > 92160
 

@@ -47,9 +47,9 @@ def test_a_terminal_with_a_module(run):
         def test_fault(esp32_pty):
             assert ask(esp32_pty, b"AT\\r\\nAT\\r\\n").startswith(b"AT\\r\\n\\r\\nbusy p...")
 
-        WORLD = {"access_point": [{"ssid": "attic"}], "network": {"names": {"x.test": "10.0.2.2"}}}
+        SCENARIO = {"access_point": [{"ssid": "attic"}], "network": {"names": {"x.test": "10.0.2.2"}}}
 
-        @pytest.mark.esp32(world=WORLD)
+        @pytest.mark.esp32(scenario=SCENARIO)
         def test_world(esp32_pty, tmp_path):
             assert b'"attic"' in ask(esp32_pty, b"AT+CWJAP?\\r\\n")
             assert b"10.0.2.2" in ask(esp32_pty, b'AT+CIPDOMAIN="x.test"\\r\\n')
@@ -100,10 +100,10 @@ def test_the_dialogue_is_in_the_report_of_a_failure(run):
 
 WRONG = {
     'profile="9.9"': "no profile '9.9'",
-    "nosuch=1": "no setting 'nosuch'; there are",
+    "nosuch=1": "no option 'nosuch'; there are",
     'faults="nosuch"': "no fault 'nosuch'",
-    'world={"x": 1}': "no key 'x'; there are",
-    'world="nosuch.toml"': "nosuch.toml",
+    'scenario={"x": 1}': "no key 'x'; there are",
+    'scenario="nosuch.toml"': "nosuch.toml",
     "3": "takes keywords only",
 }
 

@@ -164,37 +164,37 @@ def test_options_of_the_url():
         profile="2.0",
         paced=True,
         baud=921600,
-        latency_s=0.004,
+        latency_ms=4,
         seed=7,
         joined=False,
         cold=True,
-        window_bytes=2880,
+        window=2880,
     )
     assert settings_of("sim://") == Settings()
-    assert settings_of("sim://?faults=drop:0.1,busy@3&nvs=flash&noise=1") == Settings(
+    assert settings_of("sim://?faults=drop:0.1,busy@3&nvs=flash&boot_noise=1") == Settings(
         faults="drop:0.1,busy@3", nvs="flash", boot_noise=True
     )
 
 
-def test_a_world_in_the_url(tmp_path):
-    path = tmp_path / "world.toml"
+def test_a_scenario_in_the_url(tmp_path):
+    path = tmp_path / "scenario.toml"
     path.write_text('[[access_point]]\nssid = "attic"\n')
-    assert settings_of(f"sim://2.0?world={path}").access_points[0].ssid == "attic"
+    assert settings_of(f"sim://2.0?scenario={path}").access_points[0].ssid == "attic"
     with pytest.raises(FileNotFoundError):
-        settings_of(f"sim://?world={tmp_path}/nosuch")
+        settings_of(f"sim://?scenario={tmp_path}/nosuch")
 
 
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("sim://9.9", "no profile '9.9'; there are doc-v1"),
-        ("sim://2.0?nosuch=1", "no option 'nosuch'; there are paced, baud"),
+        ("sim://9.9", "option profile: no profile '9.9'; there are doc-v1"),
+        ("sim://2.0?nosuch=1", "no option 'nosuch'; there are profile, scenario, paced, baud"),
         ("sim://?paced=yes", "option paced: 'yes' is neither 0 nor 1"),
         ("sim://?baud=fast", "option baud: "),
         ("sim://?latency_ms=-1", "option latency_ms: "),
         ("sim://?paced", "bad query field"),
         ("sim://?faults=nosuch", "option faults: no fault 'nosuch'; there are all"),
-        ("sim://?world=nosuch.toml", "nosuch.toml"),
+        ("sim://?scenario=nosuch.toml", "nosuch.toml"),
         ("sim://?nvs=/dev/null/x", "/dev/null/x"),
     ],
 )
@@ -428,8 +428,8 @@ def test_command_line_says_what_is_wrong(tmp_path, capsys):
     for words, message in (
         (["--profile", "nosuch"], "doc-v1"),
         (["--faults", "nosuch"], "no fault 'nosuch'"),
-        (["--world", str(tmp_path / "file")], "file: "),
-        (["--world", str(tmp_path / "none")], "No such file"),
+        (["--scenario", str(tmp_path / "file")], "file: "),
+        (["--scenario", str(tmp_path / "none")], "No such file"),
     ):
         with pytest.raises(SystemExit):
             main(words)

@@ -449,7 +449,7 @@ PLAYS: dict[str, Play | Skipped] = {
     "22": Skipped("bytes were lost on the serial line, and the log is cut where its reader's time-outs fell"),
     "23": Play(
         "1.2",
-        settings={"cold": True, "boot_noise": True, "latency_s": 0.2, "timing": Timing(dhcp_s=60.0)},
+        settings={"cold": True, "boot_noise": True, "latency_ms": 200, "timing": Timing(dhcp_s=60.0)},
         cues=(("> AT+GMR", wait(0.31)),),
         air=(
             AccessPoint("REDACTED", bssid="REDACTED", channel=1, encryption=3, rssi_dbm=-60),

@@ -4,7 +4,7 @@ Made for this simulator and worth nothing elsewhere: the keys are public. Valid 
 that believes in 1970 cannot verify them.
 
 A slot is named as AT+SYSMFG names it, `client_ca.0`: one of `KINDS` and a number. Others than the shipped
-ones come with `Settings.certificates` (a world, a URL) or through AT+SYSMFG and AT+SYSFLASH.
+ones come with `Settings.certificates` (a scenario, a URL) or through AT+SYSMFG and AT+SYSFLASH.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The world around a module: access points, the network behind them, what makes this module itself.
+"""A scenario: access points, the network behind them, what makes this module itself.
 
-A world is a small TOML file; every table and key may be left out, and what is left out is as in `Settings`.
+It is a small TOML file; every table and key may be left out, and what is left out is as in `Settings`.
 
     [[access_point]]
     ssid = "attic"
@@ -28,7 +28,7 @@ A world is a small TOML file; every table and key may be left out, and what is l
     softap_mac = "24:0a:c4:12:34:57"
     host_name = "espressif"
 
-    [smartconfig]                   # a phone that tells a network once AT+CWSTARTSMART runs
+    [smartconfig]                   # a phone that gives the module a network once AT+CWSTARTSMART runs
     ssid = "attic"
     password = "correct horse"
     after_s = 1.0
@@ -88,7 +88,7 @@ _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Everything around one module. The default is the world of the captures of real firmware."""
+    """Everything around one module. The default is that of the captures of real firmware."""
 
     access_points: tuple[AccessPoint, ...] = DEFAULT_ACCESS_POINTS
     identity: Identity = field(default_factory=Identity)
@@ -102,7 +102,7 @@ class Scenario:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Scenario:
-        """A world out of a file. Raises OSError, or ValueError naming the file, the place and the cause."""
+        """A scenario out of a file. Raises OSError, or ValueError naming file, place and cause."""
         try:
             return cls.parse(Path(path).read_text("utf-8"), base=Path(path).parent)
         except ValueError as error:
@@ -110,28 +110,28 @@ class Scenario:
 
     @classmethod
     def parse(cls, text: str, *, base: Path = Path()) -> Scenario:
-        """A world out of TOML."""
+        """A scenario out of TOML."""
         return cls.of(tomllib.loads(text), base=base)
 
     @classmethod
     def of(cls, tables: Mapping[str, object], *, base: Path = Path()) -> Scenario:
-        """A world out of what TOML gives, or a dict that looks like it. Files are looked for from `base` on.
+        """A scenario out of what TOML gives, or an equal dict. Files are looked for from `base` on.
 
         Raises ValueError naming the place and the cause, OSError for a file.
         """
         table = _Table("", tables)
-        world = cls()
+        scenario = cls()
         entries = table.take("access_point", _list_of_tables, None)
         if entries is not None:
             points = [_access_point(_Table(f"access_point {n}", e), n) for n, e in enumerate(entries, 1)]
-            world = replace(world, access_points=tuple(points))
+            scenario = replace(scenario, access_points=tuple(points))
         network = _Table("network", table.take("network", _table, {}))
         aliases = network.take("aliases", _table, None)
         if aliases is not None:
-            world = replace(world, aliases=tuple(_aliases(_Table("network.aliases", aliases))))
+            scenario = replace(scenario, aliases=tuple(_aliases(_Table("network.aliases", aliases))))
         names = _Table("network.names", network.take("names", _table, {}))
-        world = replace(
-            world,
+        scenario = replace(
+            scenario,
             names=tuple(_name(name, names) for name in list(names.left)),
             update=network.take("update_server", _text, None),
             identity=_identity(_Table("module", table.take("module", _table, {}))),
@@ -139,27 +139,28 @@ class Scenario:
         network.end()
         smartconfig = table.take("smartconfig", _table, None)
         if smartconfig is not None:
-            world = replace(world, provisioning=_provisioning(_Table("smartconfig", smartconfig)))
+            scenario = replace(scenario, provisioning=_provisioning(_Table("smartconfig", smartconfig)))
         wps = table.take("wps", _table, None)
         if wps is not None:
             pressed = _Table("wps", wps)
-            world = replace(world, wps=pressed.take("ssid", _ssid))
+            scenario = replace(scenario, wps=pressed.take("ssid", _ssid))
             pressed.end()
-        visitors = table.take("station", _list_of_tables, ())
-        world = replace(
-            world, stations=tuple(_visitor(_Table(f"station {n}", e)) for n, e in enumerate(visitors, 1))
+        clients = table.take("station", _list_of_tables, ())
+        scenario = replace(
+            scenario,
+            stations=tuple(_softap_client(_Table(f"station {n}", e)) for n, e in enumerate(clients, 1)),
         )
         slots = _Table("certificates", table.take("certificates", _table, {}))
-        world = replace(
-            world, certificates=tuple(_certificate(slots, name, base) for name in list(slots.left))
+        scenario = replace(
+            scenario, certificates=tuple(_certificate(slots, name, base) for name in list(slots.left))
         )
         table.end()
-        if world.wps is not None and world.wps not in {point.ssid for point in world.access_points}:
-            raise ValueError(f"wps: there is no access point {world.wps!r}")
-        return world
+        if scenario.wps is not None and scenario.wps not in {point.ssid for point in scenario.access_points}:
+            raise ValueError(f"wps: there is no access point {scenario.wps!r}")
+        return scenario
 
     def around(self, settings: Settings) -> Settings:
-        """The settings of a module that is in this world."""
+        """The settings of a module that is in this scenario."""
         return replace(
             settings,
             access_points=self.access_points,
@@ -222,7 +223,7 @@ def _provisioning(table: _Table) -> Provisioning:
     return result
 
 
-def _visitor(table: _Table) -> SoftApClient:
+def _softap_client(table: _Table) -> SoftApClient:
     result = SoftApClient(table.take("mac", _mac), table.take("after_s", _seconds, SoftApClient("").after_s))
     table.end()
     return result

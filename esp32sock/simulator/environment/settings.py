@@ -1,4 +1,4 @@
-"""What somebody who starts a simulated module may choose."""
+"""What a simulated module is made with. The options by which users choose are in options.py."""
 
 from __future__ import annotations
 
@@ -78,17 +78,18 @@ class Settings:
     cold: bool = False
     paced: bool = False
     baud: int = 115200
-    latency_s: float = 0.0
+    latency_ms: float = 0.0
+    """Delay of the host's adapter, once for each write of the host."""
     boot_noise: bool = False
     """AT on UART0: what the ROM and the bootloader print comes on the same line (at-dialects 2)."""
     drain_bytes_per_s: float | None = None
     """How fast the firmware empties its receive ring; None: as fast as bytes come."""
     faults: str = ""
-    """A SPEC, see fault_spec.py."""
+    """A SPEC, see faults/spec.py."""
     nvs: str | None = None
     """A file that is the module's flash; None: forgotten at the end."""
-    window_bytes: int | None = None
-    """None: 5760 on a paced module, as good as none on an unpaced one."""
+    window: int | None = None
+    """TCP receive window of each link in bytes; None: 5760 on a paced module, 1 MiB on an unpaced one."""
     timing: Timing = field(default_factory=Timing)
     identity: Identity = field(default_factory=Identity)
     access_points: tuple[AccessPoint, ...] = DEFAULT_ACCESS_POINTS
@@ -98,7 +99,7 @@ class Settings:
     update: str | None = None
     """The version that the update server offers; None: there is no such server."""
     provisioning: Provisioning | None = None
-    """A phone that tells the module a network by SmartConfig."""
+    """A phone that gives the module a network by SmartConfig."""
     wps: str | None = None
     """The SSID of the access point whose WPS button is pressed."""
     stations: tuple[SoftApClient, ...] = ()
@@ -113,9 +114,10 @@ class Settings:
         return UartSettings(baud=self.baud)
 
     @property
-    def window(self) -> int:
-        if self.window_bytes is not None:
-            return self.window_bytes
+    def window_bytes(self) -> int:
+        """The receive window of a link."""
+        if self.window is not None:
+            return self.window
         return WINDOW_BYTES if self.paced else OPEN_WINDOW_BYTES
 
     @property

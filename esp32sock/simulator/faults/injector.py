@@ -88,7 +88,7 @@ class FaultInjector(Faults):
 
     def _watch_seconds(self) -> None:
         for name, action in (
-            ("wifi-loss", self._lose_wifi),
+            ("wifi-loss", self._disable_access_point),
             ("wifi-storm", self._storm),
             ("restart", self._restart),
         ):
@@ -112,7 +112,7 @@ class FaultInjector(Faults):
         if fault is not None and target.is_running() and callable(action):
             action(fault)
 
-    def _lose_wifi(self, fault: Fault) -> None:
+    def _disable_access_point(self, fault: Fault) -> None:
         """Its access point is off for a while; the firmware tries again by its own rules."""
         target = self._target
         access_point = target.lose_access_point()

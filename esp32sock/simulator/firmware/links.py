@@ -94,7 +94,7 @@ class Links:
         """The receive window of a new link: never open in passive receive, which would hold all of it."""
         board = self._board
         keeps = board.state.passive or board.state.receive_types[link_id]
-        return min(board.settings.window, WINDOW_BYTES) if keeps else board.settings.window
+        return min(board.settings.window_bytes, WINDOW_BYTES) if keeps else board.settings.window_bytes
 
     async def open(
         self, link_id: int, request: OpenStream | OpenDatagram, kind: str, *, within_s: float = 0.0

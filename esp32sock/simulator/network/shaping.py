@@ -1,5 +1,5 @@
-"""What stands between a module and its network when a world or faults want something of it: names of the
-world with their delays, its update server, and the network's faults. Works on any network, on the module's
+"""What stands between a module and its network when a scenario or faults want something of it: names of the
+scenario with their delays, its update server, and the network's faults. Works on any network, on the module's
 clock.
 
 Theory of operation
@@ -59,7 +59,7 @@ PING_TIMEOUT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name of the world. `address` None: it does not exist; the answer comes after `delay_s`."""
+    """A name of the scenario. `address` None: it does not exist; the answer comes after `delay_s`."""
 
     name: str
     address: str | None
@@ -90,7 +90,7 @@ def _unanswered(request: Request, seconds: float) -> tuple[float, Event]:
 
 
 class ShapedNetwork(Network):
-    """A network, seen through a world and its faults."""
+    """A network, seen through a scenario and its faults."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What somebody may do to a module and its world while it runs: pull the plug, switch the access point off,
+"""What a test may do to a running module and its scenario: unplug the line, switch an access point off,
 inject faults.
 
     async with open_module(settings, network) as opened:
@@ -34,7 +34,7 @@ class Perform(Protocol):
 
 
 class Controls:
-    """The hand of a tester."""
+    """Acts on one module."""
 
     def __init__(self, module: Device, perform: Perform) -> None:
         self._module = module
@@ -81,7 +81,7 @@ class Controls:
 
         self._perform(lose)
 
-    def return_wifi(self, ssid: str | None = None) -> None:
+    def enable_ap(self, ssid: str | None = None) -> None:
         """Switch it on again."""
         self._perform(lambda: self._radio.away.difference_update(point.ssid for point in self._named(ssid)))
 
@@ -107,7 +107,7 @@ class Controls:
             raise ValueError(f"no access point {ssid!r}; there are {', '.join(p.ssid for p in points)}")
         return found
 
-    def send_station(self, mac: str) -> str | None:
+    def connect_station(self, mac: str) -> str | None:
         """Let a station come to the SoftAP; the address it gets, None if the SoftAP is off or full."""
         return self._perform(lambda: self._module.firmware.softap.join(mac))
 

@@ -79,7 +79,7 @@ class Bench:
         self.now = 0.0
         self.network = network_of_the_captures(firmware, self.driver)
         profile = PROFILES[firmware]
-        settings = Settings(profile=profile, joined=not shipped, timing=OBSERVED_TIMING, window_bytes=5760)
+        settings = Settings(profile=profile, joined=not shipped, timing=OBSERVED_TIMING, window=5760)
         self.module = Device(settings, self.network, nvs=nvs or (Nvs() if shipped else None))
         self._actions: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = 0

@@ -1,4 +1,4 @@
-"""Worlds: what a file may say, what it means to a module, and how mistakes are told."""
+"""Scenarios: what a file may say, what it means to a module, and how mistakes are told."""
 
 import tomllib
 from pathlib import Path
@@ -15,31 +15,31 @@ OK = b"\r\nOK\r\n"
 
 
 def documented():
-    """The example in the docstring: it must be a world."""
+    """The example in the docstring: it must be a scenario."""
     lines = world_module.__doc__.splitlines()
     return "\n".join(line[4:] for line in lines if line.startswith("    "))
 
 
 def test_the_documented_world(tmp_path):
     (tmp_path / "ca.pem").write_text(CA)
-    (tmp_path / "world.toml").write_text(documented())
-    world = Scenario.read(tmp_path / "world.toml")
-    assert [(visitor.mac, visitor.after_s) for visitor in world.stations] == [("aa:bb:cc:00:00:01", 1.0)]
-    assert world.certificates == (("client_ca.0", CA), ("client_cert.0", ""))
-    (point,) = world.access_points
+    (tmp_path / "scenario.toml").write_text(documented())
+    scenario = Scenario.read(tmp_path / "scenario.toml")
+    assert [(visitor.mac, visitor.after_s) for visitor in scenario.stations] == [("aa:bb:cc:00:00:01", 1.0)]
+    assert scenario.certificates == (("client_ca.0", CA), ("client_cert.0", ""))
+    (point,) = scenario.access_points
     assert (point.ssid, point.password, point.channel, point.rssi_dbm, point.encryption) == (
         "attic", "correct horse", 6, -48, 3,
     )  # fmt: skip
     assert point.failures == (JoinFailure.TIMEOUT,)
     assert point.subnet.address == "192.168.1.50"
-    assert dict(world.aliases) == {"10.0.2.2": "127.0.0.1"}
-    assert {(name.name, name.address, name.delay_s) for name in world.names} == {
+    assert dict(scenario.aliases) == {"10.0.2.2": "127.0.0.1"}
+    assert {(name.name, name.address, name.delay_s) for name in scenario.names} == {
         ("host.test", "10.0.2.2", 0),
         ("slow.test", "10.0.2.2", 3),
         ("gone.test", None, 5),
     }
-    assert world.identity.station_mac == "24:0a:c4:12:34:56"
-    assert (world.update, world.wps, world.provisioning.ssid) == ("4.1.1.0", "attic", "attic")
+    assert scenario.identity.station_mac == "24:0a:c4:12:34:56"
+    assert (scenario.update, scenario.wps, scenario.provisioning.ssid) == ("4.1.1.0", "attic", "attic")
 
 
 def test_every_key_is_documented():
@@ -94,15 +94,15 @@ def test_nothing_said_is_the_default():
     ],
 )
 def test_mistakes(tmp_path, text, message):
-    path = tmp_path / "world.toml"
+    path = tmp_path / "scenario.toml"
     path.write_text(text)
-    with pytest.raises(ValueError, match=r"world\.toml: ") as error:
+    with pytest.raises(ValueError, match=r"scenario\.toml: ") as error:
         Scenario.read(path)
     assert message in str(error.value)
 
 
 def test_joining_in_a_world(power_on):
-    world = Scenario.of(
+    scenario = Scenario.of(
         {
             "access_point": [
                 {"ssid": "attic", "password": "correct horse", "failures": ["timeout", "not found"]},
@@ -110,7 +110,7 @@ def test_joining_in_a_world(power_on):
             ]
         }
     )
-    settings = world.around(Settings(joined=False))
+    settings = scenario.around(Settings(joined=False))
     bench = power_on("2.4", joined=False, access_points=settings.access_points)
     bench.do("ATE0", "AT+CWMODE=1")
     join = b'AT+CWJAP="attic","%s"\r\n'
@@ -123,14 +123,14 @@ def test_joining_in_a_world(power_on):
 
 
 def test_names_of_a_world(power_on):
-    world = Scenario.of(
+    scenario = Scenario.of(
         {
             "network": {
                 "names": {"a.test": "10.9.9.9", "B.test": {"address": "10.8.8.8", "delay_s": 2}, "c": {}}
             }
         }
     )
-    bench = power_on("2.4", names=world.names, network=MemoryNetwork(names={"d.test": "10.7.7.7"}))
+    bench = power_on("2.4", names=scenario.names, network=MemoryNetwork(names={"d.test": "10.7.7.7"}))
     bench.do("ATE0")
     assert bench.say(b'AT+CIPDOMAIN="a.test"\r\n', within=0.1) == b'+CIPDOMAIN:"10.9.9.9"\r\n' + OK
     assert bench.say(b'AT+CIPDOMAIN="b.test"\r\n', within=1.9) == b""
