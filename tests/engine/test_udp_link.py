@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 
+from esp32sock._constants import DATAGRAM_HEADER
 from esp32sock.engine.requests import DatagramRequest
-from esp32sock.engine.udp_link import HEADER
 from esp32sock.errors import Error, ModuleReset, PortError
 from esp32sock.simulator import Settings
 from tests.engine.harness import HOST, PAIR_BYTES, echo, gone, network, opening, running
@@ -54,12 +54,12 @@ class User:
         self.over.set()
 
     async def send(self, data: bytes, port: int, host: str = HOST) -> None:
-        await self.end.send(HEADER.pack(socket.AF_INET, port, socket.inet_aton(host)) + data)
+        await self.end.send(DATAGRAM_HEADER.pack(socket.AF_INET, port, socket.inet_aton(host)) + data)
 
     async def receive(self) -> tuple[bytes, tuple[str, int]]:
         message = await self.end.recv(65536)
-        _, port, host = HEADER.unpack_from(message)
-        return message[HEADER.size :], (socket.inet_ntoa(host), port)
+        _, port, host = DATAGRAM_HEADER.unpack_from(message)
+        return message[DATAGRAM_HEADER.size :], (socket.inet_ntoa(host), port)
 
     async def close(self) -> None:
         self.end.close()
