@@ -32,7 +32,7 @@ class Info:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Tell what module this is and how it is set. Changes nothing but its echo."
+    parser.description = "Show the module's firmware, settings and addresses. Only the echo setting is changed."
     add_options(parser)
     parser.set_defaults(run=run)
 

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "again. Data that does not reach the host is lost without an error; use sockets to avoid that."
     )
     add_port(parser)
-    parser.add_argument("host", help="a name or an address")
+    parser.add_argument("host", help="host name or IPv4 address")
     parser.add_argument("host_port", type=int, metavar="PORT", help="its TCP or UDP port")
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--udp", dest="kind", action="store_const", const="UDP", help="use UDP instead of TCP")

@@ -24,7 +24,7 @@ MS = timedelta(milliseconds=1)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Send ICMP echo requests from the module to a host. Needs firmware 1.0 or later."
     add_options(parser)
-    parser.add_argument("host", help="a name or an address")
+    parser.add_argument("host", help="host name or IPv4 address")
     parser.add_argument(
         "-c", "--count", type=int, default=4, help="number of requests (default: %(default)s)"
     )

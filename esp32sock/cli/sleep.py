@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_options(parser)
     add_yes(parser)
-    parser.add_argument("time", nargs="?", help="duration of deep sleep: 250ms, 90s, 5m, 12h, 2d")
+    parser.add_argument(
+        "time", metavar="TIME", nargs="?", help="duration of deep sleep: 250ms, 90s, 5m, 12h, 2d"
+    )
     parser.add_argument("--mode", choices=MODES, help="power-saving mode to set")
     set_job(parser, job)
 

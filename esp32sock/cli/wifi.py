@@ -86,7 +86,7 @@ async def password_for(ssid: str, *, no_password: bool) -> str:
     if PASSWORD_VARIABLE in os.environ:
         return os.environ[PASSWORD_VARIABLE]
     if not sys.stdin.isatty():
-        raise UsageError(f"set {PASSWORD_VARIABLE}, or say --open for a network without a password")
+        raise UsageError(f"set {PASSWORD_VARIABLE}, or use --no-password for a network without a password")
     return await secret(f"password of {printable(ssid)}: ")
 
 
