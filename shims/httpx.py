@@ -106,6 +106,6 @@ def _change_backend(made: Any, backend: object, options: dict[str, Any]) -> None
     pool: Any = getattr(made, "_pool", None)
     if not hasattr(pool, "_network_backend"):
         raise RuntimeError(
-            "this version of httpx or httpcore is not known: its connections would go past the module"
+            "this version of httpx or httpcore is not supported: its connections would bypass the module"
         )
     pool._network_backend = backend

@@ -157,7 +157,7 @@ def _patch_trio() -> None:
         readable, writable = inner._core.wait_readable, inner._core.wait_writable
     except AttributeError:
         warnings.warn(
-            "trio was imported before esp32sock.patch() and this version of it is not known: its UDP sockets "
+            "trio was imported before esp32sock.patch(), and this version is not supported: its UDP sockets "
             "may bypass the patch; call patch() before importing trio",
             RuntimeWarning,
             stacklevel=4,
@@ -174,7 +174,7 @@ def _refuse_green() -> None:
     for library, asks in (("gevent", _gevent_patched), ("eventlet", _eventlet_patched)):
         if asks():
             raise RuntimeError(
-                f"{library} has replaced the socket module, so its sockets would not be the module's; "
+                f"{library} has replaced the socket module, so its sockets would bypass the module; "
                 f"use esp32sock without {library}'s monkey patching, or `from esp32sock import socket`"
             )
 

@@ -126,7 +126,7 @@ class ModuleContext(ssl.SSLContext):
         Refused for more, and for a directory; else what `ssl` raises.
         """
         if capath is not None:
-            raise Refused("the module takes authorities from a file or as text, not from a directory")
+            raise Refused("authorities must come from a file or text, not from a directory")
         super().load_verify_locations(cafile, None, cadata)
         text = self._authority
         if cafile is not None:
@@ -154,7 +154,7 @@ class ModuleContext(ssl.SSLContext):
         source = _read(certfile if keyfile is None else keyfile)
         found = _KEY.search(source)
         if found is None or b"ENCRYPTED" in found[0]:
-            raise Refused("the module needs a key that is not encrypted, as PEM")
+            raise Refused("the module needs an unencrypted key in PEM format")
         certificate, key = _pem(_CERTIFICATE, _read(certfile)), found[0] + b"\n"
         if len(certificate) > MAX_PEM_BYTES:
             raise Refused(f"{len(certificate)} bytes of certificates: a slot takes {MAX_PEM_BYTES}")
@@ -163,8 +163,8 @@ class ModuleContext(ssl.SSLContext):
     def load_default_certs(self, purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH) -> NoReturn:
         """Always Refused: this machine's authorities do not fit in the module."""
         raise Refused(
-            "the authorities of this machine do not fit in the module: load_verify_locations() with the one "
-            "that signed the server's certificate"
+            "the authorities of this machine do not fit in the module: call load_verify_locations() with "
+            "the one that signed the server's certificate"
         )
 
     def set_default_verify_paths(self) -> NoReturn:
@@ -179,14 +179,14 @@ class ModuleContext(ssl.SSLContext):
         protocols = tuple(alpn_protocols)
         if len(protocols) > 1:
             raise ValueError(
-                f"the module does not say which of {', '.join(protocols)} the server chose: offer one"
+                f"the module does not report which of {', '.join(protocols)} the server chose; offer one"
             )
         super().set_alpn_protocols(list(protocols))
         self._alpn = protocols
 
     def set_ciphers(self, cipherlist: str, /) -> NoReturn:
         """Always Refused: the firmware picks."""
-        raise Refused("the module picks its ciphers itself")
+        raise Refused("the firmware chooses the ciphers")
 
     # What it is for.
 
@@ -210,18 +210,20 @@ class ModuleContext(ssl.SSLContext):
         if there is none at all; `sock` is used up then, as with `ssl`.
         """
         if server_side:
-            raise Refused("the module's context is for clients only")
+            raise Refused("a ModuleContext is for clients only")
         if session is not None:
-            raise Refused("the module resumes no sessions")
+            raise Refused("the module cannot resume sessions")
         state = fd_registry.state_by_id(id(sock))
         if state is None:
-            raise Refused("this is no socket of the module: the host serves it; use ssl.SSLContext")
+            raise Refused("this socket does not use the module; use ssl.SSLContext")
         if not isinstance(state, VirtualStream):
             raise Refused("only TCP sockets can have TLS")
         tls = self._options(server_hostname)
         timeout = sock.gettimeout()
         if timeout == 0 and not state.unused():
-            raise ValueError("a connected socket that does not block cannot change to TLS: wrap it before")
+            raise ValueError(
+                "a connected non-blocking socket cannot change to TLS: wrap it before connecting"
+            )
         secured = TlsSocket(sock.family, sock.type, sock.proto, fileno=sock.detach())
         try:
             secured.settimeout(timeout)
@@ -237,7 +239,7 @@ class ModuleContext(ssl.SSLContext):
     def __setattr__(self, name: str, value: Any) -> None:
         """As ever, but Refused for a change of what only OpenSSL, on this machine, would heed."""
         if name in _HOST_SETTINGS and value != getattr(self, name):
-            raise Refused(f"the module knows no such setting ({name})")
+            raise Refused(f"the module does not support this setting ({name})")
         super().__setattr__(name, value)
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> NoReturn:
@@ -252,13 +254,13 @@ class ModuleContext(ssl.SSLContext):
         if self.check_hostname and not server_hostname:
             raise ValueError("check_hostname requires server_hostname")
         if self.minimum_version > ssl.TLSVersion.TLSv1_2:
-            raise Refused("the module speaks TLS up to 1.2 (minimum_version)")
+            raise Refused("the module supports TLS up to 1.2 (minimum_version)")
         if self.maximum_version not in _ANY_VERSION and self.maximum_version < ssl.TLSVersion.TLSv1_2:
-            raise Refused("the module picks the version of TLS itself, up to 1.2 (maximum_version)")
+            raise Refused("the firmware chooses the TLS version, up to 1.2 (maximum_version)")
         if self.options & ssl.OP_NO_TLSv1_2:
-            raise Refused("the module speaks TLS 1.2, which options forbid")
+            raise Refused("the module uses TLS 1.2, which options forbid")
         if self.verify_flags & _HOST_CHECKS:
-            raise Refused("the module checks no revocation lists, nor more than it does (verify_flags)")
+            raise Refused("the module supports no revocation lists and no stricter checks (verify_flags)")
         verify = self.verify_mode != ssl.CERT_NONE
         loaded = WRITTEN_SLOT if self._authority else None
         own = WRITTEN_SLOT if self._certificate else None
@@ -277,7 +279,7 @@ class ModuleContext(ssl.SSLContext):
 
 def _refusing(name: str) -> Callable[..., NoReturn]:
     def refuse(self: ModuleContext, *args: Any, **kwargs: Any) -> NoReturn:
-        raise Refused(f"the module knows no such setting ({name})")
+        raise Refused(f"the module does not support this setting ({name})")
 
     refuse.__name__ = refuse.__qualname__ = name
     refuse.__doc__ = "Always Refused: for OpenSSL on this machine."
@@ -336,7 +338,7 @@ class TlsSocket(socket.socket):
 
     def listen(self, backlog: int = 128, /) -> NoReturn:
         """Always Refused."""
-        raise Refused("the module's context is for clients only")
+        raise Refused("a ModuleContext is for clients only")
 
     def dup(self) -> Self:
         """A second object over the same connection, as `socket.dup`."""
@@ -389,11 +391,11 @@ class TlsSocket(socket.socket):
 
     def unwrap(self) -> NoReturn:
         """Always Refused: the module ends TLS and connection together; use close()."""
-        raise Refused("the module ends TLS only together with the connection: close() it")
+        raise Refused("the module ends TLS only with the connection; call close()")
 
     def verify_client_post_handshake(self) -> NoReturn:
         """Always Refused: for servers."""
-        raise Refused("the module's context is for clients only")
+        raise Refused("a ModuleContext is for clients only")
 
 
 @contextmanager

@@ -178,7 +178,7 @@ def _refuse(bypasses: bool, what: str) -> None:
     if bypasses:
         raise os_error(
             errno.EOPNOTSUPP,
-            f"{what}: uvloop would open it in C, past the module; run asyncio's own event loop for it",
+            f"{what}: uvloop would open it in C and bypass the module; use asyncio's own event loop",
         )
 
 
@@ -205,8 +205,8 @@ def _replace(module: ModuleType, set_attribute: Set) -> None:
     loop_class = getattr(module, "Loop", None)
     if not isinstance(loop_class, type) or not all(hasattr(loop_class, name) for name in _REPLACED):
         warnings.warn(
-            "this version of uvloop is not known: it resolves names and opens sockets in C, past the patch "
-            "and past the module; run asyncio's own event loop",
+            "this version of uvloop is not supported: it resolves names and opens sockets in C and bypasses "
+            "the patch and the module; use asyncio's own event loop",
             RuntimeWarning,
             stacklevel=6,
         )

@@ -22,7 +22,7 @@ class Meaning:
 _OF_SUBCATEGORY = {
     0x00: Meaning("ok"),
     0x01: Meaning("reserved"),
-    0x02: Meaning("the command has no end, or text behind it", errno.EINVAL),
+    0x02: Meaning("the command has no end, or text follows it", errno.EINVAL),
     0x03: Meaning("no AT in front, or a line that is too long", errno.EINVAL),
     0x04: Meaning("the length of a parameter", errno.EINVAL),
     0x05: Meaning("the type of a parameter", errno.EINVAL),
@@ -30,7 +30,7 @@ _OF_SUBCATEGORY = {
     0x07: Meaning("a parameter is not valid", errno.EINVAL),
     0x08: Meaning("a parameter cannot be understood", errno.EINVAL),
     0x09: Meaning("this firmware does not have the command", errno.EOPNOTSUPP),
-    0x0A: Meaning("it was understood, but failed"),
+    0x0A: Meaning("the command was understood but failed"),
     0x0B: Meaning("another command is still running", errno.EBUSY),
     0x0C: Meaning("the command does not have this form", errno.EOPNOTSUPP),
 }

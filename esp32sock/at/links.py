@@ -115,7 +115,7 @@ class Links:
             if record.state is LinkState.LATE_CONNECT:
                 record.machine.feed(LinkInput.CONFIRMED)
             if record.state is LinkState.OPEN:
-                self._orphan(command.opens, record, "it opened after nobody waited for it any more")
+                self._orphan(command.opens, record, "it opened after its request had been cancelled")
         elif record.state is LinkState.CONNECTING:
             record.confirming = True
 
@@ -222,7 +222,7 @@ class Links:
             if discarded != record.discarded_bytes:
                 record.discarded_bytes = discarded
                 if record.state is LinkState.FREE:
-                    self._orphan(link_id, record, "payload came for a link that is not open here")
+                    self._orphan(link_id, record, "payload arrived for a link that is not open")
 
     def _orphan(self, link_id: int, record: LinkRecord, reason: str) -> None:
         """Report it, once until something is done about it."""

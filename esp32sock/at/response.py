@@ -90,7 +90,7 @@ class Response:
         """The error of no final result in time."""
         if self.was_busy and not self.has_begun:
             hint = "another command is still running"
-            return CommandBusy(self.command.label, "busy p... to every try", self._error_code, hint)
+            return CommandBusy(self.command.label, "busy p... to every attempt", self._error_code, hint)
         return CommandTimeout(self.command.label, "nothing in time", self._error_code)
 
     def data_phase_failure(self) -> CommandError:

@@ -223,7 +223,7 @@ class Session:
             missing = self.demux.missing_bytes
             link_id = self.demux.abandon_block()
             if link_id is not None:
-                self.links.faulty(link_id, f"{missing} bytes of its payload never came")
+                self.links.faulty(link_id, f"{missing} bytes of its payload are missing")
         if self._transaction is not None:
             self._transaction.handle_deadline(now)
             self._forget_if_over()
@@ -328,7 +328,7 @@ class Session:
     def _not_understood(self, line: Line) -> None:
         shown = self._shown(line.text)
         if line.follows is not None and self.links.faulty(
-            line.follows, f"{shown[:SHOWN_BYTES]!r} stands where its payload should have ended"
+            line.follows, f"{shown[:SHOWN_BYTES]!r} appears before the end of its payload"
         ):
             return
         self._events.append(UnknownText(shown))
@@ -367,7 +367,7 @@ class Session:
         if self.module.allows(ModuleInput.BOOTED):
             self._feed(ModuleInput.BOOTED)
         reason = "" if expected else " by itself (crash, watchdog or power)"
-        self._drop_everything(ModuleReset(f"the module restarted{reason}; every link on it is gone"))
+        self._drop_everything(ModuleReset(f"the module restarted{reason}; all its links are closed"))
         self.demux.reset()
         self._echo = True
         self._events.append(ModuleRestarted(expected))
@@ -385,4 +385,4 @@ _RESTARTING = frozenset({b"AT+RST", b"AT+RESTORE", b"AT+CIUPDATE"})
 
 
 def _restarts() -> ModuleReset:
-    return ModuleReset("the module restarts; every link on it is gone")
+    return ModuleReset("the module restarts; all its links are closed")

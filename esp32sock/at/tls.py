@@ -69,22 +69,22 @@ HOST_TLS = "do TLS on the host with ssl.SSLContext, which checks everything"
 def refuse_impossible(tls: TlsOptions, firmware: Firmware) -> None:
     """TlsRefused with the reason, if this firmware cannot do what is asked for the sake of security."""
     if tls.verify and not firmware.configures_ssl:
-        raise TlsRefused(f"{firmware.release} verifies no certificate; {HOST_TLS}")
+        raise TlsRefused(f"{firmware.release} cannot verify certificates; {HOST_TLS}")
     if tls.own_slot is not None and not firmware.configures_ssl:
-        raise TlsRefused(f"{firmware.release} shows no certificate of its own; {HOST_TLS}")
+        raise TlsRefused(f"{firmware.release} cannot present a client certificate; {HOST_TLS}")
     if tls.check_name and not firmware.names_ssl_servers:
         raise TlsRefused(
-            f"{firmware.release} does not check for whom a certificate is (check_hostname); {HOST_TLS}"
+            f"{firmware.release} cannot check the server name in a certificate (check_hostname); {HOST_TLS}"
         )
     if tls.check_name and not tls.server_name:
         raise TlsRefused("no server name is given to check the certificate for")
     if tls.verify and tls.authority_slot is None:
         raise TlsRefused(
-            "nothing to verify the server's certificate against: load_verify_locations(), or name a slot"
+            "no authority to verify the server's certificate: call load_verify_locations() or give ca_slot"
         )
     written = tls.authority or tls.certificate or tls.key
     if written and not firmware.stores_certificates:
         raise TlsRefused(
-            f"{firmware.release} takes certificates only with its flash image: write them there and name the "
-            "slot they lie in instead of loading them"
+            f"{firmware.release} takes certificates only from its flash image: write them there and give "
+            "their slot instead of loading them"
         )

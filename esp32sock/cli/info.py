@@ -32,7 +32,9 @@ class Info:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Show the module's firmware, settings and addresses. Only the echo setting is changed."
+    parser.description = (
+        "Show the module's firmware, settings and addresses. Only the echo setting is changed."
+    )
     add_options(parser)
     parser.set_defaults(run=run)
 

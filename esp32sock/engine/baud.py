@@ -50,8 +50,8 @@ async def change(channel: CommandChannel, wanted: basic.UartSettings, *, store: 
         return
     await _roll_back(channel, before, wanted)
     raise PortError(
-        f"nothing was understood at {wanted.baudrate} baud; both sides are at {rate} again. Is that rate, or "
-        "the flow control, too much for the adapter or its cable?",
+        f"no valid answer at {wanted.baudrate} baud; both sides are at {rate} again; the "
+        "adapter or its cable may not support this rate or the flow control",
         errno=errno.EPROTO,
     )
 
@@ -98,7 +98,7 @@ async def _roll_back(channel: CommandChannel, before: basic.UartSettings, tried:
     await _follow(channel, tried, before)
     if not await _is_responding(channel):
         raise PortError(
-            f"nothing was understood at the new rate, and nothing at {before.baudrate} baud either: restart "
+            f"no valid answer at the new rate, and nothing at {before.baudrate} baud either: restart "
             "the module, then it has its stored rate again",
             errno=errno.EPROTO,
         )

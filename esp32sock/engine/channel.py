@@ -102,7 +102,7 @@ class CommandChannel:
             self._lose(error)
         except Exception as error:
             # A fault of ours: it costs this channel and its links, and not the engine.
-            log.exception("the channel with the module is given up")
+            log.exception("the command channel fails")
             self._lose(PortError(f"the engine failed: {error!r}", errno=errno.EPROTO))
 
     def _lose(self, error: PortError) -> None:
@@ -236,7 +236,7 @@ class CommandChannel:
             return command.result(outcome.lines, self.session.firmware)
         except (ValueError, LookupError, TypeError, ArithmeticError, OSError) as error:
             said = "(not shown)" if command.is_secret else repr(outcome.lines)[:SHOWN_CHARACTERS]
-            raise CommandError(command.label, f"something that makes no sense: {said}") from error
+            raise CommandError(command.label, f"nonsense: {said}") from error
 
     # -- outside any command --------------------------------------------------------------------------
 

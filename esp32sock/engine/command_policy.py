@@ -30,17 +30,17 @@ LINKS_END_S = 5.0
 """How long a command that ends links waits for them to be closed; by taste."""
 
 _PASSTHROUGH = "passthrough is a stream of its own: see esp32sock.passthrough"
-_RECEIVE_MODE = "the receive mode belongs to the sockets: attach with receive='active' or 'passive'"
+_RECEIVE_MODE = "the engine sets the receive mode; attach with receive='active' or 'passive'"
 _NEVER_TYPED = {EnterPassthrough: _PASSTHROUGH, SetReceiveMode: _RECEIVE_MODE, SetReceiveType: _RECEIVE_MODE}
 _NEVER_RAW = tuple(
     (re.compile(pattern, re.IGNORECASE), why)
     for pattern, why in (
         (rb"AT\+CIPSEND(?:EX|L)?\s*$", _PASSTHROUGH),
         (rb"AT\+(?:CIPSEND(?:EX|L)?|SYSFLASH|SYSMFG|USERRAM)=[^?]",
-         "it may ask for payload, which a raw command has none of: use the classes of esp32sock.at.commands"),
+         "it may ask for a payload, and a raw command has none; use the classes of esp32sock.at.commands"),
         (rb"AT\+CIPRECV(?:MODE|TYPE)=[^?]", _RECEIVE_MODE),
         (rb"AT\+UART(?:_CUR|_DEF)?=[^?]",
-         "the host's side must follow: use basic.SetUart or basic.SetStoredUart"),
+         "the host's port must change too; use basic.SetUart or basic.SetStoredUart"),
     )
 )  # fmt: skip
 
@@ -51,11 +51,11 @@ def reject_unsupported(context: Context, command: Command[Any]) -> None:
     if isinstance(command, Raw):
         why = next((why for pattern, why in _NEVER_RAW if pattern.match(command.text)), "")
     if why:
-        raise Error(f"{command.label} is not for an interface: {why}", errno=errno.EINVAL)
+        raise Error(f"{command.label} cannot be executed on an interface: {why}", errno=errno.EINVAL)
     if command.payload is not None and not command.stores_payload and context.is_open:
         link_id = getattr(command, "link_id", None) or 0
         if link_id in context.pool.pumps:
-            raise Error(f"{command.label}: link {link_id} is a socket's", errno=errno.EBUSY)
+            raise Error(f"{command.label}: link {link_id} belongs to a socket", errno=errno.EBUSY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,11 +29,11 @@ class CommandRunner:
     async def execute(self, command: Command[R], *, timeout: float | None = None, force: bool = False) -> R:
         """As `Engine.execute` says."""
         if not isinstance(command, Command):
-            wanted = "a command is wanted, like esp32sock.at.commands.Raw(b'AT'), not a"
+            wanted = "expected a command such as esp32sock.at.commands.Raw(b'AT'), not a"
             raise TypeError(f"{wanted} {type(command).__name__}")
         command_policy.reject_unsupported(self._context, command)
         if isinstance(command, SetsUart) and timeout is not None:
-            raise ValueError("a change of the serial line is never cut short: leave timeout out")
+            raise ValueError("a change of the serial line cannot have a timeout")
         result = await self._execute_exclusive(command, timeout, force=force)
         self._station.on_command_succeeded(command)
         if isinstance(command, basic.Restore):

@@ -193,7 +193,7 @@ class Context:
         """
         if not self.channel.session.demux.mux:
             raise Error(
-                "the module was told to have one link (AT+CIPMUX=0), and sockets need several: "
+                "the module is in single-link mode (AT+CIPMUX=0), and sockets need several links: "
                 "execute tcpip.SetMultiplexed(on=True)",
                 errno=errno.ENETDOWN,
             )

@@ -64,6 +64,6 @@ class HangupWatch:
 
 def _refused(error: OSError) -> Error:
     return Error(
-        f"the host gives no descriptor to watch this socket with: {error.strerror}",
+        f"no file descriptor is left to watch this socket: {error.strerror}",
         errno=error.errno or errno.EMFILE,
     )

@@ -89,13 +89,15 @@ class Server:
         waiting = self.request.waiting
         waiting[:] = [stream for stream in waiting if stream.is_waiting]
         if len(waiting) > self.request.backlog:
-            log.debug("link %d, just accepted, is closed: enough wait on port %d", event.link_id, self.port)
+            log.debug(
+                "closing link %d, just accepted: the backlog of port %d is full", event.link_id, self.port
+            )
             self._context.tasks.spawn(close_orphan, self._context, event.link_id)
             return
         try:
             engine_end, user_end = self.request.make_pair()
         except OSError as error:
-            log.warning("link %d, just accepted, is closed: %s", event.link_id, error)
+            log.warning("closing link %d, just accepted: %s", event.link_id, error)
             self._context.tasks.spawn(close_orphan, self._context, event.link_id)
             return
         pump = StreamPump(
@@ -174,7 +176,7 @@ async def run_server(context: Context, request: ListenRequest) -> None:
     It survives a restart of the module and a port that was lost and is back: the server is started again.
     """
     server: Server | None = None
-    error = Error("nobody waits for this listener any more", errno=errno.ECONNABORTED)
+    error = Error("the listener was cancelled", errno=errno.ECONNABORTED)
     try:
         with request.opening.scope:
             server = await _start(context, request)

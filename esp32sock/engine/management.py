@@ -68,7 +68,7 @@ class _EventBuffer:
         try:
             self.send.send_nowait(event)
         except trio.WouldBlock:
-            log.debug("nobody listens: %r", event)
+            log.debug("event dropped, no reader: %r", event)
 
     def port_lost(self, error: PortError) -> None:
         self.send.close()

@@ -42,7 +42,7 @@ class Options:
         if not 80 <= self.baudrate <= 5_000_000:
             raise ValueError(f"baudrate {self.baudrate} is outside 80 to 5000000")
         if self.password and self.ssid is None:
-            raise ValueError("a password without an ssid joins nothing")
+            raise ValueError("a password needs an ssid")
         if self.unread_link_bytes < 1 or self.unread_bytes < 1 or min(self.close_s, self.half_close_s) < 0:
             raise ValueError("limits must be positive")
         if self.receive not in (None, "active", "passive"):

@@ -175,7 +175,7 @@ class Passthrough(trio.abc.Stream):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise trio.ClosedResourceError("the passthrough was left")
+            raise trio.ClosedResourceError("the passthrough has ended")
         lost = self._management.channel.error
         if lost is not None:
             raise StreamLost(str(lost), errno=lost.errno) from lost
@@ -254,12 +254,12 @@ async def open_passthrough(
     """
     if on_link is not None and not management.firmware.at_least(2, 1):
         raise Error(
-            "this firmware says nothing of its link in passthrough; from 2.1 on it does",
+            "this firmware does not report link changes in passthrough; 2.1 and later do",
             errno=errno.EOPNOTSUPP,
         )
     if await management.execute(tcpip.Links()):
         raise Error(
-            "the module has links open, and passthrough needs it alone: see `esp32sock links`",
+            "passthrough needs a module without open links; see `esp32sock links`",
             errno=errno.EBUSY,
         )
     multiplexed = await management.execute(tcpip.Multiplexed())
@@ -299,7 +299,7 @@ def _confirm(management: ManagementSession, *, listed: bool) -> None:
     if links.needs_confirmation(LINK):
         links.confirm(LINK, listed=listed)
         if not listed:
-            raise CommandError("AT+CIPSTART", "OK, but it lists no such link")
+            raise CommandError("AT+CIPSTART", "OK, but it does not list the link")
 
 
 def _opening(host: str, port: int, kind: Kind) -> tcpip.OpenTcp | udp.OpenUdp | ssl.OpenSsl:

@@ -46,8 +46,7 @@ class ReceiveMode:
         if not self._per_link:
             if self.passive and not stream:
                 raise Error(
-                    "with receive='passive' this firmware glues datagrams together: "
-                    "attach without it for UDP",
+                    "with receive='passive' this firmware joins datagrams; attach without it for UDP",
                     errno=errno.EPROTONOSUPPORT,
                 )
             return

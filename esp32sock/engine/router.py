@@ -104,20 +104,20 @@ class Router:
             case ModuleRestarted():
                 self._restarted()
             case ModuleStuck():
-                log.warning("%s never ended; the module is restarted", event.label)
+                log.warning("%s has no result; restarting the module", event.label)
                 self._supervisor.module_stuck()
             case UnknownText():
                 context.counters.unknown_lines += 1
-                log.debug("the module said %r", event.text)
+                log.debug("unsolicited text: %r", event.text)
             case _:
-                log.debug("the module said %r", event)
+                log.debug("unsolicited text: %r", event)
 
     def _restarted(self) -> None:
         self._supervisor.module_restarted()
         self._context.tls.forgotten = True
         self._station.forget()
         if self._context.server is not None:
-            self._context.server.fail(ModuleReset("the module restarted; it listens no more"))
+            self._context.server.fail(ModuleReset("the module restarted; the listener ends"))
 
     def port_lost(self, error: PortError) -> None:
         """The channel is over; the supervisor sees to it."""

@@ -32,12 +32,12 @@ async def recover_stalled_receive(channel: CommandChannel, pool: LinkPool, sent:
     session = channel.session
     if not session.firmware.stalls_on_receive_while_sending or not session.links.received_while_sending(sent):
         return
-    log.debug("link %d may have stopped receiving; waking it", sent.link_id)
+    log.debug("link %d may have stopped receiving; recovering it", sent.link_id)
     for command in _event(pool):
         try:
             await channel.execute_exclusive(command)
         except CommandError as error:
-            log.debug("waking link %d: %s", sent.link_id, error)
+            log.debug("recovering link %d: %s", sent.link_id, error)
 
 
 def _event(pool: LinkPool) -> tuple[SimpleCommand, ...]:

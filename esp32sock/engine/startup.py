@@ -65,7 +65,7 @@ async def probe(channel: CommandChannel) -> None:
             tries += 1
     if waiting:
         raise PortError(
-            f"the module on {channel.port.name} shows signs of life but has not said OK for {ALIVE_S:.0f} s",
+            f"the module on {channel.port.name} is alive but has not answered OK for {ALIVE_S:.0f} s",
             errno=errno.ETIMEDOUT,
         )
     raise await _diagnosis(channel)
@@ -98,7 +98,7 @@ async def _diagnosis(channel: CommandChannel) -> PortError:
         found = await _other_rate(channel)
         if found is not None:
             return PortError(
-                f"the module on {port.name} answers at {found} baud, not at {given}: say baudrate={found} "
+                f"the module on {port.name} answers at {found} baud, not at {given}: use baudrate={found} "
                 f"(--baud {found})",
                 errno=errno.EPROTO,
             )
@@ -109,7 +109,7 @@ async def _diagnosis(channel: CommandChannel) -> PortError:
             errno=errno.ENODEV,
         )
     return PortError(
-        f"what answers on {port.name} is not an ESP-AT module: it said {sample!r} and never OK",
+        f"what answers on {port.name} is not an ESP-AT module: it sent {sample!r} and no OK",
         errno=errno.EPROTO,
     )
 
@@ -167,7 +167,7 @@ async def end_passthrough(channel: CommandChannel) -> bool:
         log.debug("%s", error)
         return False
     log.warning(
-        "the module on %s was in passthrough, and was taken out of it; if that is stored (AT+SAVETRANSLINK) "
+        "the module on %s was in passthrough, which is ended now; if it is stored (AT+SAVETRANSLINK), "
         "every restart begins it again, until passthrough.ForgetPassthrough() is executed",
         channel.port.name,
     )
@@ -206,4 +206,4 @@ async def _allowed_to_fail(channel: CommandChannel, command: SimpleCommand) -> N
     try:
         await channel.execute_exclusive(command)
     except CommandError as error:
-        log.debug("set-up goes on without %s", error)
+        log.debug("set-up continues without %s", error)

@@ -167,7 +167,7 @@ class Supervisor:
                 return
             except ModuleReset:
                 url = self._context.options.url
-                log.warning("the module on %s restarted while it was set up", url)
+                log.warning("the module on %s restarted during set-up", url)
         await self._recover(channel)
 
     async def _set_up(self, channel: CommandChannel, *, must_join: bool = False) -> None:
@@ -222,4 +222,4 @@ class Supervisor:
                     await trio.sleep(REOPEN_S)
             return
         url = self._context.options.url
-        raise PortError(f"the module on {url} restarted and did not come back", errno=errno.ENETDOWN)
+        raise PortError(f"the module on {url} restarted and does not answer", errno=errno.ENETDOWN)

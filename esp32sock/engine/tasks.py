@@ -36,7 +36,7 @@ class Tasks:
             await life(*args)
         except Exception:
             # A defect of the engine: it costs this socket, and not the others.
-            log.exception("a socket is given up")
+            log.exception("a socket fails")
         finally:
             self._lives -= 1
             if not self._lives:

@@ -31,7 +31,7 @@ REFUSED_WITHIN_S = 8.0
 async def run_stream(context: Context, request: StreamRequest) -> None:
     """The whole life of one stream; every outcome is told to its listener, none is raised."""
     pump: StreamPump | None = None
-    error = Error("nobody waits for this connection any more", errno=errno.ECONNABORTED)
+    error = Error("the connection attempt was cancelled", errno=errno.ECONNABORTED)
     try:
         with request.opening.scope:
             pump, local = await _open(context, request)
@@ -135,7 +135,7 @@ async def _connect(
         if links.needs_confirmation(link_id):
             links.confirm(link_id, listed=link_id in listed)
             if links[link_id].state is LinkState.FREE:
-                raise CommandError("AT+CIPSTART", "OK, but it lists no such link")
+                raise CommandError("AT+CIPSTART", "OK, but it does not list the link")
         return listed[link_id].local_port if link_id in listed else 0
     except CommandError as error:
         if error.errno == errno.EIO:

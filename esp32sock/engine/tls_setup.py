@@ -100,7 +100,7 @@ class TlsConfigurator:
     def check(self) -> None:
         """Error if the module may not verify as it was told: it has restarted, or somebody changed that."""
         if self.forgotten:
-            raise ModuleReset("the module restarted after it was told what TLS is to verify")
+            raise ModuleReset("the module restarted after its TLS verification was set")
         if self._disturbed:
             raise Error(
                 "a command changed what the module verifies while the connection was being made: try again",
@@ -118,7 +118,7 @@ class TlsConfigurator:
             try:
                 await self._prepare(channel, link_id, tls)
             except CommandError as error:
-                raise TlsRefused(f"the module could not be set up for it: {error}") from error
+                raise TlsRefused(f"the module refused its TLS settings: {error}") from error
             except ValueError as error:
                 raise TlsRefused(str(error)) from error
             yield
@@ -214,8 +214,8 @@ class TlsConfigurator:
                 return
             await trio.sleep(SNTP_LOOK_S)
         raise TlsRefused(
-            f"the module's clock is not set, and no time server has answered within {SNTP_S:.0f} s: tell it "
-            "one that it can reach (AT+CIPSNTPCFG)"
+            f"the module's clock is not set, and no time server has answered within {SNTP_S:.0f} s: "
+            "set a reachable time server (AT+CIPSNTPCFG)"
         )
 
 

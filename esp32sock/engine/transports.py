@@ -28,14 +28,14 @@ SIMULATOR_PACKAGE = "esp32sock.simulator"
 """pyserial looks up `sim://` there, by name, when somebody asks for it."""
 
 _ADVICE = {
-    errno.ENOENT: "there is no such port; `esp32sock ports` lists those there are",
-    errno.EACCES: "this user may not open it; on Linux the group is often `dialout`: "
+    errno.ENOENT: "no such port; `esp32sock ports` lists the ports",
+    errno.EACCES: "permission denied; on Linux the group is often `dialout`: "
     "`sudo usermod -a -G dialout $USER`, then log in again",
-    errno.EPERM: "this user may not open it",
-    errno.EBUSY: "another program has it open",
-    errno.EAGAIN: "another program has it open",
+    errno.EPERM: "permission denied",
+    errno.EBUSY: "another program uses it",
+    errno.EAGAIN: "another program uses it",
     errno.ENOTTY: "it is not a serial port",
-    errno.ENXIO: "the device behind it is gone",
+    errno.ENXIO: "the device was removed",
 }
 
 

@@ -80,7 +80,7 @@ class DatagramPump:
                 addresses.AF_INET, peer[1], addresses.inet_pton(addresses.AF_INET, peer[0])
             )
         except OSError:
-            log.debug("UDP link %d: no datagram comes from %r; dropped", self.link_id, peer)
+            log.debug("UDP link %d: datagram from unexpected %r dropped", self.link_id, peer)
             self._counters.datagrams_dropped += 1
             return
         self.received_bytes += len(payload)
@@ -187,7 +187,9 @@ class DatagramPump:
         session = self._channel.session
         follows = self._remote is None and not session.firmware.at_least(2, 0)
         if follows and session.links.received_while_sending(command):
-            self._doubt("a datagram may have gone to whoever sent one at that moment (firmware before 2.0)")
+            self._doubt(
+                "a datagram may have gone to another peer, whose datagram arrived then (firmware before 2.0)"
+            )
 
     def _command(self, payload: memoryview, peer: Address | None) -> tcpip.Send | SendMarked:
         """What sends it whole; LocalProtocolError if nothing does.
@@ -211,7 +213,7 @@ class DatagramPump:
 async def run_datagram(context: Context, request: DatagramRequest) -> None:
     """The whole life of a UDP link; every outcome is told to its listener, none is raised."""
     pump: DatagramPump | None = None
-    error = Error("nobody waits for this link any more", errno=errno.ECONNABORTED)
+    error = Error("the link was cancelled", errno=errno.ECONNABORTED)
     try:
         with request.opening.scope:
             pump, local = await _open(context, request)

@@ -63,7 +63,7 @@ class Station:
             except CommandError as error:
                 if must_join:
                     raise
-                log.warning("%s; it is tried again", error)
+                log.warning("%s; trying again", error)
                 self._context.tasks.spawn(self._keep_joined)
         await self.read_addresses(channel)
 
@@ -169,7 +169,7 @@ class Station:
                 elif self._context.firmware.at_least(2, 2):
                     await channel.execute_exclusive(wifi.Rejoin())
         except Error as error:
-            log.warning("the Wi-Fi is not back: %s", error)
+            log.warning("Wi-Fi is not restored: %s", error)
 
 
 def _leaves(command: Command[Any]) -> bool:

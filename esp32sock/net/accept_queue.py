@@ -54,7 +54,7 @@ class AcceptQueue:
         """Wait as the socket's timeout says, and take the first connection."""
         if not _socket.socket.recv(sock, 1):
             self._raise_error("accept")
-            raise os_error(errno.EINVAL, "accept: this socket does not listen any more")
+            raise os_error(errno.EINVAL, "accept: this socket no longer listens")
         return self._queue.popleft()
 
     def drop(self) -> None:

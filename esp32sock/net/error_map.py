@@ -46,7 +46,7 @@ def translated(doing: str, *, name: str | None = None) -> Iterator[None]:
             raise _gaierror(error, name) from error
         raise_from(error, doing)
     except CancelledError as error:
-        raise os_error(errno.ENETDOWN, f"{doing}: the interface was closed meanwhile") from error
+        raise os_error(errno.ENETDOWN, f"{doing}: the interface was closed") from error
 
 
 def _gaierror(error: Error, name: str) -> gaierror:

@@ -227,9 +227,7 @@ def name_of(option: Option) -> str:
 
 def refusal(option: Option) -> OSError:
     """What to raise for an option that we do not have."""
-    return os_error(
-        errno.ENOPROTOOPT, f"an ESP32 with AT firmware has nothing to offer for {name_of(option)}"
-    )
+    return os_error(errno.ENOPROTOOPT, f"an ESP32 with AT firmware does not support {name_of(option)}")
 
 
 def int_bytes(number: int) -> bytes:

@@ -184,7 +184,7 @@ def addresses_of(name: str) -> list[str]:
     if _is_own(name):
         station = interface.status().station_ip
         if station is None:
-            raise _again(name, "that is this host, and the module has no address yet")
+            raise _again(name, "that is this host's own name, and the module has no address yet")
         return [station]
     if not interface.may_block():
         raise _again(name, "this thread runs the engine and cannot wait for it; look names up through trio")
@@ -213,7 +213,7 @@ def _checked(name: str) -> str:
     if len(name.rstrip(".")) > _LONGEST_NAME:
         raise _unknown(name, f"it has {len(name)} characters, a host name has at most {_LONGEST_NAME}")
     if not _NAME.fullmatch(name) or name.rstrip(".").rpartition(".")[2].isdigit():
-        raise _unknown(name, "it is no host name")
+        raise _unknown(name, "it is not a valid host name")
     return name
 
 

@@ -177,7 +177,7 @@ class VirtualStream(StreamData):
         if self.phase is not Phase.OPEN or self._reset or self.remote is None:
             raise os_error(errno.EINVAL, "TLS: this socket is neither new nor connected")
         if self._was_accepted:
-            raise os_error(errno.EINVAL, "TLS: the module is no TLS server on a connection that it accepted")
+            raise os_error(errno.EINVAL, "TLS: the module cannot be the TLS server of an accepted connection")
         remote, replaced = self.remote, self.handle
         with socketpairs.dup_guard(sock.fileno()):  # the old connection ends when the engine says so
             self._start_over()
@@ -189,7 +189,8 @@ class VirtualStream(StreamData):
         timeout = sock.gettimeout()
         if timeout != 0 and not interface.may_block():
             raise os_error(
-                errno.EDEADLK, "connect: this thread runs the engine and may not block; setblocking(False)"
+                errno.EDEADLK,
+                "connect: this thread runs the engine and must not block; call setblocking(False)",
             )
         end = self._join(sock)
         filler_bytes = 0
@@ -285,7 +286,7 @@ class VirtualStream(StreamData):
         if self.phase is Phase.LISTENING:
             return
         if self.phase is not Phase.FRESH or self.tls is not None:
-            raise os_error(errno.EINVAL, "listen: this socket is connected, or to be a TLS client")
+            raise os_error(errno.EINVAL, "listen: this socket is connected or set up as a TLS client")
         if self.bound is None:
             self.bind(sock, (ANY, 0))
         assert self.bound is not None

@@ -269,7 +269,9 @@ class VirtualDatagram(VirtualSocket):
                 self.move_to_host(sock)
                 return C.sendmsg(sock, views, (), flags, remote)
             if direct:
-                raise os_error(errno.ENETUNREACH, f"this socket is the module's, {dotted} is the host's own")
+                raise os_error(
+                    errno.ENETUNREACH, f"this socket uses the module, but {dotted} is reached by the host"
+                )
         if remote is None:
             raise os_error(errno.EDESTADDRREQ, "send: no address, and this UDP socket is not connected")
         self._refuse(remote, views)
@@ -290,15 +292,13 @@ class VirtualDatagram(VirtualSocket):
                 errno.EMSGSIZE, f"{size_bytes} bytes in a datagram; the module sends {MAX_DATAGRAM_BYTES}"
             )
         if not size_bytes:
-            raise os_error(errno.EMSGSIZE, "an empty datagram: the module would wait for its bytes for ever")
+            raise os_error(errno.EMSGSIZE, "the module cannot send an empty datagram")
         if size_bytes == len(ESCAPE_SEQUENCE) and b"".join(views) == ESCAPE_SEQUENCE:
-            raise os_error(
-                errno.EMSGSIZE, "a datagram that is just +++: to the module that means to cancel the sending"
-            )
+            raise os_error(errno.EMSGSIZE, "the module cannot send a datagram that is exactly +++")
         if port == 0:
-            raise os_error(errno.EINVAL, "send: nobody has port 0")
+            raise os_error(errno.EINVAL, "send: port 0 is not a valid destination")
         if dotted == BROADCAST and not self.options.broadcast():
-            raise os_error(errno.EACCES, "set SO_BROADCAST to send to everybody")
+            raise os_error(errno.EACCES, "set SO_BROADCAST to send to a broadcast address")
 
     # Receiving.
 
@@ -405,7 +405,7 @@ class VirtualDatagram(VirtualSocket):
 
 
 def _link_gone() -> OSError:
-    return os_error(errno.ENETDOWN, "the module's UDP link is gone; close this socket and open another")
+    return os_error(errno.ENETDOWN, "the module closed the UDP link; close this socket and open another")
 
 
 def _room(buffer: Any, nbytes: int, caller: str, too_small: str) -> memoryview:

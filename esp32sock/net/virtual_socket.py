@@ -83,7 +83,7 @@ class VirtualSocket(ABC):
         """OSError if this process may not ask the module, or the descriptor was closed behind our back."""
         context.refuse_after_fork(self.fork_count)
         if socketpairs.key_of(sock.fileno()) != self.key:
-            raise os_error(errno.EBADF, f"descriptor {sock.fileno()} now belongs to something else")
+            raise os_error(errno.EBADF, f"descriptor {sock.fileno()} was closed and belongs to another file")
 
     @abstractmethod
     def listen(self, sock: _socket.socket, backlog: int = 128, /) -> None:
@@ -124,7 +124,7 @@ class VirtualSocket(ABC):
         sys.audit("socket.bind", sock, address)
         self.check_usable(sock)
         if self.bound is not None or not self.unused():
-            raise os_error(errno.EINVAL, "bind: this socket has its local address already")
+            raise os_error(errno.EINVAL, "bind: this socket is already bound")
         dotted = address_of(host)
         if dotted != ANY and context.to_host(dotted):
             self.move_to_host(sock)

@@ -501,7 +501,7 @@ def test_busy_to_every_try(rig: Rig) -> None:
         rig.wait(transaction.BUSY_GRACE_S)
     assert_events(
         [event for event in rig.events if not isinstance(event, ModuleBusy)],
-        [Failed(AT, CommandBusy, "busy p... to every try; another command is still running")],
+        [Failed(AT, CommandBusy, "busy p... to every attempt; another command is still running")],
     )
     assert rig.now - 1000 == pytest.approx(AT.timeout + transaction.BUSY_S, abs=0.5)
     assert set(rig.written) == {b"AT\r\n"}
@@ -713,7 +713,7 @@ def test_a_short_payload_is_given_up_after_silence(rig: Rig) -> None:
     rig.feed(b"w")
     assert rig.session.next_deadline() == rig.now + PAYLOAD_SILENCE_S
     rig.wait(PAYLOAD_SILENCE_S)
-    assert_events(rig.events, [Data(0, b"hellow"), Fault(0, 1, "4 bytes of its payload never came")])
+    assert_events(rig.events, [Data(0, b"hellow"), Fault(0, 1, "4 bytes of its payload are missing")])
     rig.forget()
     rig.feed(b"1,CLOSED\r\n")
     assert_events(rig.events, [Closed(1, 1)])

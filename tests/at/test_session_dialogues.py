@@ -415,7 +415,7 @@ DIALOGUES = [
     Dialogue(
         "payload for nobody, and for no link at all",
         [ipd(1, LOOK_ALIKE), ipd(7, LOOK_ALIKE), ipd(1, LOOK_ALIKE), Host(AT), OK],
-        [OrphanLink(1, "payload came for a link that is not open here"), Done(AT)],
+        [OrphanLink(1, "payload arrived for a link that is not open"), Done(AT)],
     ),
     Dialogue(
         "payload in pieces with nothing between (1.x)",
@@ -442,7 +442,7 @@ DIALOGUES = [
     Dialogue(
         "text glued behind a payload for nobody",
         [ipd(4, b"hello", b""), b"delete\r\n"],
-        [OrphanLink(4, "payload came for a link that is not open here"), UnknownText(b"delete")],
+        [OrphanLink(4, "payload arrived for a link that is not open"), UnknownText(b"delete")],
         links=(0,),
         calm=False,
     ),

@@ -32,8 +32,8 @@ OPEN = tcpip.OpenTcp(0, "10.0.2.2", 7000)
 SEND = tcpip.Send(0, chunk(0, b"hello"))
 STORE = StoreCertificate(CertificateKind.AUTHORITY, 1, b"-----BEGIN X-----\nabc\n-----END X-----\n")
 OK, ERROR = b"\r\nOK\r\n", b"\r\nERROR\r\n"
-ORPHAN_DATA = OrphanLink(0, "payload came for a link that is not open here")
-ORPHAN_LATE = OrphanLink(0, "it opened after nobody waited for it any more")
+ORPHAN_DATA = OrphanLink(0, "payload arrived for a link that is not open")
+ORPHAN_LATE = OrphanLink(0, "it opened after its request had been cancelled")
 
 
 # ---- a CIPSTART nobody waits for any more
@@ -421,7 +421,7 @@ def test_what_was_read_from_a_lost_port_is_forgotten() -> None:
     rig.session.port_opened()
     rig.feed(b"\r\n+IPD,3,1:x\r\n3,CONNECT\r\n")
     assert rig.events == [
-        OrphanLink(3, "payload came for a link that is not open here"),
+        OrphanLink(3, "payload arrived for a link that is not open"),
         LinkOpened(3, 1, accepted=True),
     ]
 

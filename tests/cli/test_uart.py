@@ -78,9 +78,7 @@ def test_a_rate_at_which_the_adapter_hears_nothing(
     monkeypatch.setattr(DescriptorPort, "receive", garbled)
     done = in_a_pipe("uart", "baud", "921600", "--store", "--port", esp32_pty)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(
-        "esp32sock: nothing was understood at 921600 baud; both sides are at 115200"
-    )
+    assert done.stderr.startswith("esp32sock: no valid answer at 921600 baud; both sides are at 115200")
     assert settings(in_a_pipe, esp32_pty) == before
 
 

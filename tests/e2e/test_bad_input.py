@@ -129,7 +129,7 @@ def test_a_line_that_only_echoes() -> None:
     [
         ({"bauds": 9600}, "no option bauds"),
         ({"baudrate": 12}, "outside"),
-        ({"password": "x"}, "without an ssid"),
+        ({"password": "x"}, "needs an ssid"),
         ({"direct": "10.0.0.0/99"}, "direct route"),
     ],
 )

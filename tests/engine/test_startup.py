@@ -129,7 +129,7 @@ async def test_a_module_that_stays_busy_is_given_up_in_time(autojump_clock: Mock
     started = trio.current_time()
     error = await attach(port)
     assert trio.current_time() - started < 45
-    assert "signs of life" in str(error)
+    assert "is alive" in str(error)
 
 
 async def test_a_module_that_is_just_powered_on_is_waited_for(autojump_clock: MockClock) -> None:

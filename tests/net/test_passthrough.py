@@ -129,7 +129,7 @@ def test_what_cannot_be_had_says_so(url, number):
             pytest.raises(OSError, match=f"passthrough to {HOST}:{port}") as caught,
             esp32sock.passthrough(HOST, port, url=url),
         ):
-            pytest.fail("nobody listens there")
+            pytest.fail("no server listens")
     assert caught.value.errno == number
 
 

@@ -94,7 +94,7 @@ def test_too_long(fake: FakeInterface, sock: Socket, host: Any) -> None:
         assert caught.value.errno == errno.EMSGSIZE
 
 
-@pytest.mark.parametrize(("data", "why"), [(b"+++", "cancel the sending"), (b"", "empty")])
+@pytest.mark.parametrize(("data", "why"), [(b"+++", "exactly \\+\\+\\+"), (b"", "empty")])
 def test_what_the_module_cannot_send(sock: Socket, host: Any, data: bytes, why: str) -> None:
     """The caller hears it at once, whatever the way, and the socket goes on."""
     address = host.getsockname()
@@ -181,7 +181,7 @@ def test_a_module_that_restarts(fake: FakeInterface, sock: Socket, host: Any) ->
         lambda: sock.send(b"x"),
         lambda: sock.recvmsg(1),
     ):
-        with pytest.raises(OSError, match="UDP link is gone") as caught:
+        with pytest.raises(OSError, match="closed the UDP link") as caught:
             call()
         assert caught.value.errno == errno.ENETDOWN
 
@@ -219,7 +219,7 @@ def test_a_destination_of_the_host(host: Any) -> None:
         assert not fake.links
         with socket.socket(type=socket.SOCK_DGRAM) as sock:
             sock.bind(("", 0))
-            with pytest.raises(OSError, match="host's own") as caught:
+            with pytest.raises(OSError, match="reached by the host") as caught:
                 sock.sendto(b"x", host.getsockname())
             assert caught.value.errno == errno.ENETUNREACH
 

@@ -237,7 +237,7 @@ def test_certificates_that_are_not_accepted(
         self_signed(tmp_path, NAME),
     ):
         with echoing(context) as server:
-            with pytest.raises(ssl.SSLError, match="certificate was not accepted") as caught:
+            with pytest.raises(ssl.SSLError, match="certificate was rejected") as caught:
                 connected(strict(module, authority), server.server_address[1], early=early)
             assert not isinstance(caught.value, Refused)
             assert server.received == b""
@@ -254,14 +254,14 @@ def test_a_chain_without_a_name(
     context.check_hostname = False
     port = echo.server_address[1]
     if module.profile == "1.0":
-        with pytest.raises(Refused, match="verifies no certificate"):
+        with pytest.raises(Refused, match="cannot verify certificates"):
             connected(context, port, early=True)
         assert module.ear.said("CIPSTART") == []
         return
     with connected(context, port, early=True, name=None) as secure:
         talks(secure)
     for other in (server_context(trustme.CA(), NAME), expired(authority, NAME), self_signed(tmp_path, NAME)):
-        with echoing(other) as server, pytest.raises(ssl.SSLError, match="not accepted"):
+        with echoing(other) as server, pytest.raises(ssl.SSLError, match="was rejected"):
             connected(context, server.server_address[1], early=True)
 
 
@@ -295,7 +295,7 @@ def test_authorities_from_everywhere(
             talks(secure)
     context = ModuleContext()
     context.load_verify_locations(cadata=another)
-    with pytest.raises(ssl.SSLError, match="not accepted"):
+    with pytest.raises(ssl.SSLError, match="was rejected"):
         connected(context, echo.server_address[1], early=True)
     assert all('"client_ca.1"' in line for line in module.ear.said("SYSMFG"))
 
@@ -317,7 +317,7 @@ def test_a_certificate_of_our_own(module: Attached, authority: trustme.CA, tmp_p
             with connected(loaded, port, early=False) as secure:
                 talks(secure)
         else:
-            with pytest.raises(Refused, match="only with its flash image"):
+            with pytest.raises(Refused, match="only from its flash image"):
                 connected(loaded, port, early=True)
 
 
@@ -360,7 +360,7 @@ def test_an_encrypted_key(authority: trustme.CA, tmp_path: Path) -> None:
     )
     file = tmp_path / "own.pem"
     file.write_bytes(encrypted + own.cert_chain_pems[0].bytes())
-    with pytest.raises(Refused, match="not encrypted"):
+    with pytest.raises(Refused, match="unencrypted"):
         ModuleContext().load_cert_chain(file, password="secret")
 
 
@@ -394,7 +394,7 @@ def test_what_cannot_be_wrapped(module: Attached, authority: trustme.CA, echo: S
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams, pytest.raises(Refused, match="TCP"):
         context.wrap_socket(datagrams)
     ours, theirs = socket.socketpair()
-    with ours, theirs, pytest.raises(Refused, match="the host serves it"):
+    with ours, theirs, pytest.raises(Refused, match="does not use the module"):
         context.wrap_socket(ours)
     with socket.socket() as plain:
         plain.connect(address)
@@ -458,7 +458,7 @@ def test_no_tls_and_nobody(module: Attached) -> None:
 
     with http_server() as port, pytest.raises(ssl.SSLError):
         connected(lax(), port, early=True)
-    with pytest.raises(ssl.SSLError, match="nobody listens"):
+    with pytest.raises(ssl.SSLError, match="no server listens"):
         connected(lax(), 1, early=True)
     with pytest.raises(ConnectionRefusedError):
         connected(lax(), 1, early=False)

@@ -387,7 +387,7 @@ async def test_own_engine_is_used_by_blocking_sockets_of_threads(own: TrioInterf
     async with host_server(echo) as port:
         with own.use():
             assert await trio.to_thread.run_sync(fetch, port) == b"thread"
-            with pytest.raises(OSError, match="may not block"):
+            with pytest.raises(OSError, match="must not block"):
                 fetch(port)
     assert links_opened(own) == 1
 

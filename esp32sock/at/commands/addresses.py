@@ -46,7 +46,7 @@ def _read_subnet(lines: Sequence[bytes]) -> Subnet | None:
 
 def _subnet_line(name: str, subnet: Subnet) -> bytes:
     if subnet.address == NOWHERE:
-        raise ValueError("0.0.0.0 is nobody's address")
+        raise ValueError("0.0.0.0 is not a host's address")
     if (subnet.gateway is None) != (subnet.netmask is None):
         raise ValueError("a gateway and a netmask go together")
     network = (None if value is None else str(value) for value in (subnet.gateway, subnet.netmask))
@@ -82,7 +82,7 @@ class SetStationMac(EndsLinks):
         return command_line("+CIPSTAMAC", checked_mac(self.mac))
 
     def advice(self, lines: Sequence[bytes]) -> str:
-        return "is the station role on (AT+CWMODE=1 or 3)?"
+        return "check that the station role is on (AT+CWMODE=1 or 3)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class SetSoftApMac(EndsLinks):
         return command_line("+CIPAPMAC", checked_mac(self.mac))
 
     def advice(self, lines: Sequence[bytes]) -> str:
-        return "is the SoftAP role on (AT+CWMODE=2 or 3)?"
+        return "check that the SoftAP role is on (AT+CWMODE=2 or 3)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class TestForm(Command["list[str]"]):
 
     def line(self, firmware: Firmware) -> bytes:
         if not _NAME.fullmatch(self.command):
-            raise ValueError(f"{self.command!r} is no name of a command, as +CIPSEND is one")
+            raise ValueError(f"{self.command!r} is not a command name such as +CIPSEND")
         return b"AT" + self.command.encode() + b"=?"
 
     def matches_line(self, text: bytes) -> bool:

@@ -67,7 +67,7 @@ class StoreCertificate(SimpleCommand):
         if not 0 <= self.slot <= MAX_SLOT:
             raise ValueError(f"certificate slot {self.slot} is outside 0 to {MAX_SLOT}")
         if not _PEM.match(self.pem):
-            raise ValueError("a certificate or key is written as PEM text")
+            raise ValueError("a certificate or key must be PEM text")
         if len(self.pem) > MAX_PEM_BYTES:
             raise ValueError(f"{len(self.pem)} bytes of PEM; a slot takes {MAX_PEM_BYTES}")
         space = self.what.value

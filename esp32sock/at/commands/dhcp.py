@@ -118,4 +118,6 @@ class SetDhcpServer(SimpleCommand):
         return command_line("+CWDHCPS", 1, minutes, str(first), str(last))
 
     def advice(self, lines: Sequence[bytes]) -> str:
-        return "is the SoftAP on, and the range in its network and without its own address?"
+        return (
+            "check that the SoftAP is on, and that the range is in its network and excludes its own address"
+        )

@@ -137,5 +137,5 @@ class SetScan(SimpleCommand):
 
     def line(self, firmware: Firmware) -> bytes:
         if not self.shown:
-            raise ValueError("a scan that prints no field tells nothing")
+            raise ValueError("a scan needs at least one field")
         return command_line("+CWLAPOPT", bool(self.strongest_first), bits_of(ScanField, self.shown))

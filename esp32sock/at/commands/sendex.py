@@ -71,7 +71,9 @@ class SendMarked(SimpleCommand):
     def line(self, firmware: Firmware) -> bytes:
         announced = len(self.data) + len(MARK) + 1
         if not self.data or announced > firmware.cipsend_max:
-            raise ValueError(f"{len(self.data)} bytes; there must be some, and room for the mark")
+            raise ValueError(
+                f"{len(self.data)} bytes; the text must not be empty and must leave room for the end mark"
+            )
         if b"\\" in self.data:
             raise ValueError("a backslash does not go by AT+CIPSENDEX")
         peer = () if self.peer is None else (checked_host(self.peer[0]), checked_port(self.peer[1]))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from esp32sock.at.firmware import Firmware
 
-STATION_ADVICE = "is the station role on (AT+CWMODE=1 or 3), and no other SmartConfig running?"
+STATION_ADVICE = "check that the station role is on (AT+CWMODE=1 or 3) and no other SmartConfig runs"
 
 
 class SmartConfigKind(IntEnum):

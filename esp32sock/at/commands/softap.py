@@ -117,7 +117,7 @@ class SetSoftAp(EndsLinks):
         return SOFTAP_ADVICE
 
 
-SOFTAP_ADVICE = "is the SoftAP role on (AT+CWMODE=2 or 3)?"
+SOFTAP_ADVICE = "check that the SoftAP role is on (AT+CWMODE=2 or 3)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ class OpenSsl(SimpleCommand):
             if line in _EMPTY_SLOTS:
                 return f"the slot holds no {_EMPTY_SLOTS[line]}"
         return (
-            "nobody listens there, or not with TLS, or its certificate was not accepted (is the clock set?): "
+            "no server listens, it has no TLS, or its certificate was rejected (check the module's clock): "
             "the module does not say which"
         )
 
@@ -180,7 +180,7 @@ class SetAlpn(SimpleCommand):
         if len(self.protocols) > MAX_PROTOCOLS:
             raise ValueError(f"{len(self.protocols)} protocols; the module offers up to {MAX_PROTOCOLS}")
         if not all(self.protocols):
-            raise ValueError("a protocol of ALPN has a name")
+            raise ValueError("an ALPN protocol needs a name")
         return command_line("+CIPSSLCALPN", checked_link(self.link_id), len(self.protocols), *self.protocols)
 
 

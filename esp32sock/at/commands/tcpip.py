@@ -72,7 +72,7 @@ class Resolve(Command["list[IPv4Address | IPv6Address]"]):
         return [ip_address(fields(after_colon(line))[0]) for line in lines]
 
     def advice(self, lines: Sequence[bytes]) -> str:
-        return "there is no such name, or no name server answers"
+        return "the name does not exist, or no name server answers"
 
 
 @dataclass(frozen=True, slots=True)

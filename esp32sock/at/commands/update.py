@@ -61,7 +61,9 @@ class Update(Command["tuple[UpdateStage, ...]"]):
         if self.over_tls is None and self.version is None:
             return command_line("+CIUPDATE")
         if not firmware.at_least(2, 0):
-            raise ValueError("this firmware always updates to the latest; from 2.0 on it can be told more")
+            raise ValueError(
+                "this firmware always installs the latest version; 2.0 and later accept a version"
+            )
         if self.version is not None and not 1 <= len(self.version.encode()) <= MAX_VERSION_BYTES:
             raise ValueError(f"a version has 1 to {MAX_VERSION_BYTES} bytes")
         return command_line("+CIUPDATE", bool(self.over_tls), self.version)
@@ -79,8 +81,8 @@ class Update(Command["tuple[UpdateStage, ...]"]):
     def advice(self, lines: Sequence[bytes]) -> str:
         stages = _stages(lines)
         if not stages:
-            return "no update server was found; try again later, the firmware is as it was"
-        return f"it failed while {_DOING[stages[-1]]}; try again later, the firmware is as it was"
+            return "no update server was found; try again later, the firmware is unchanged"
+        return f"it failed while {_DOING[stages[-1]]}; try again later, the firmware is unchanged"
 
 
 _DOING = {

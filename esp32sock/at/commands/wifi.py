@@ -42,7 +42,7 @@ class JoinFailure(IntEnum):
 
 
 JOIN_ADVICE = {
-    JoinFailure.TIMEOUT: "the access point did not answer in time; is it in reach?",
+    JoinFailure.TIMEOUT: "the access point did not answer in time; check that it is in reach",
     JoinFailure.WRONG_PASSWORD: "the access point refused the password",
     JoinFailure.NOT_FOUND: "no access point of that name is in reach",
     JoinFailure.FAILED: "the access point refused the connection",

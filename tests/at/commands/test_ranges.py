@@ -65,7 +65,7 @@ REFUSED: list[tuple[Command[Any], str]] = [
     (scan.Scan(channel=0), "channel 0"),
     (scan.Scan(channel=15), "channel 15"),
     (scan.Scan(bssid="nonsense"), "not a MAC"),
-    (scan.SetScan(shown=scan.ScanField(0)), "no field"),
+    (scan.SetScan(shown=scan.ScanField(0)), "at least one field"),
     (ap(ssid=""), "SSID"),
     (ap(ssid="s" * 33), "33"),
     (ap(password="1234567"), "8 to 63"),
@@ -364,5 +364,5 @@ def test_anything_true_is_on() -> None:
 
 
 def test_an_update_to_a_version_needs_firmware_that_can() -> None:
-    with pytest.raises(ValueError, match=r"from 2\.0 on"):
+    with pytest.raises(ValueError, match=r"2\.0 and later"):
         update.Update(version="v2.4.0.0").line(OLD)

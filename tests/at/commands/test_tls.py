@@ -40,7 +40,7 @@ REFUSED: list[tuple[Command[Any], str]] = [
     (ssl.SetCommonName(0, "h" * 65), "65 bytes"),
     (ssl.SetCommonName(5, "h"), "link id 5"),
     (ssl.SetAlpn(0, ("a",) * 6), "6 protocols"),
-    (ssl.SetAlpn(0, ("a", "")), "has a name"),
+    (ssl.SetAlpn(0, ("a", "")), "needs a name"),
     (ssl.SetAlpn(0, ("a" * 120, "b" * 120)), "a command line may have"),
     (StoreCertificate(CertificateKind.KEY, 256, PEM), "slot 256"),
     (StoreCertificate(CertificateKind.KEY, 0, b""), "PEM"),
@@ -111,7 +111,7 @@ def test_a_key_is_shown_nowhere() -> None:
 def test_an_empty_slot_is_named() -> None:
     opening = ssl.OpenSsl(0, "h", 443)
     assert opening.advice([b"NO CA FOUND"]) == "the slot holds no CA"
-    assert "does not say which" in opening.advice([])
+    assert "does not report which" in opening.advice([])
 
 
 # ---- a payload that stays in the module

@@ -18,7 +18,7 @@ async def main() -> None:
     try:
         await asyncio.start_server(lambda *_: None, "", 0)
     except OSError as error:
-        print(type(asyncio.get_running_loop()).__module__, "past the module" in str(error))
+        print(type(asyncio.get_running_loop()).__module__, "bypass" in str(error))
 
 
 uvloop.run(main())
