@@ -65,7 +65,7 @@ class OpenSsl(SimpleCommand):
                 return f"the slot holds no {_EMPTY_SLOTS[line]}"
         return (
             "no server listens, it has no TLS, or its certificate was rejected (check the module's clock): "
-            "the module does not say which"
+            "the module does not report which"
         )
 
 

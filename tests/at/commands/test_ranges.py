@@ -87,7 +87,7 @@ REFUSED: list[tuple[Command[Any], str]] = [
     (addresses.SetStationMac("00:00:00:00:00:00"), "all are 0"),
     (addresses.SetStationMac("ff:ff:ff:ff:ff:ff"), "bit 0"),
     (addresses.SetSoftApMac("18fe3598d37b"), "not a MAC"),
-    (addresses.SetStationAddress(addresses.Subnet(ip("0.0.0.0"))), "nobody"),
+    (addresses.SetStationAddress(addresses.Subnet(ip("0.0.0.0"))), "not a host"),
     (addresses.SetSoftApAddress(addresses.Subnet(ip("10.0.0.1"), ip("10.0.0.2"))), "go together"),
     (ssl.OpenSsl(5, "h", 443), "link id 5"),
     (ssl.OpenSsl(0, "", 443), "empty host name"),
@@ -260,7 +260,7 @@ def test_each_stage_of_an_update_is_told_once_as_it_comes() -> None:
         (ping.Ping("h"), [], ""),
         (update.Update(), [], "no update server"),
         (update.Update(), [b"+CIPUPDATE:1", b"+CIPUPDATE:2"], "while connecting"),
-        (softap.SoftAp(), [], "role on"),
+        (softap.SoftAp(), [], "role is on"),
     ],
 )
 def test_advice(command: Command[Any], lines: list[bytes], words: str) -> None:
