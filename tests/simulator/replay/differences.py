@@ -37,6 +37,7 @@ DOUBTFUL_LINES: dict[str, dict[str, tuple[int, ...]]] = {
         _CUT: (125, 138, 141, 144, 2454),
         _LOADED: (149, 164, 177, 230, 250, 252, 257, 259, 3042, 3044, 3197, 3215, 3218),
         _SLOW: (1566, 1571),
+        "busy half a second after a result, behind another line that was refused as busy": (1432,),
         _STUCK: (2630, 2632, 2634, 2911, 2913, 2916, 2920, 3020),
     },
     "esp-at-v3.2c3-tcp-single": {

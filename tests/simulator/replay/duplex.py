@@ -2,8 +2,8 @@
 
 A block of received data may fall between any two texts and be cut elsewhere. So the payload is compared a
 link at a time, over the whole section, and the texts between the blocks in order: an exchange is equal if all
-its texts stand, in order, in what the simulated module printed in that section, and the payload of the links
-it mentions is equal.
+its texts stand, in order, in what the simulated module printed in that section, if the simulated module
+printed no other text in it, and if the payload of the links that it mentions is equal.
 """
 
 from __future__ import annotations
@@ -50,45 +50,48 @@ def compare_duplex(replay: Replay) -> None:
 def _compare_run(run: list[Exchange], trailer: bytes) -> None:
     """The exchanges of one module. At the very end the recording may stop in the middle of data."""
     _, recorded_payload = separate(b"".join(each.recorded for each in run), trailer)
-    simulated_text, simulated_payload = separate(b"".join(each.simulated for each in run), trailer)
+    _, simulated_payload = separate(b"".join(each.simulated for each in run), trailer)
     payload_equal = recorded_payload.keys() == simulated_payload.keys() and all(
         simulated_payload[link].startswith(data) for link, data in recorded_payload.items()
     )
-    recorded_text, owners_of = _texts(run, trailer)
-    wanted = _tokens(recorded_text)
-    owners = _owners(wanted, owners_of)
-    matched = [False] * len(wanted)
-    found = _tokens(simulated_text)
-    for block in SequenceMatcher(None, wanted, found, autojunk=False).get_matching_blocks():
-        for offset in range(block.size):
-            matched[block.a + offset] = True
-    missing = {owner for owner, ok in zip(owners, matched, strict=True) if not ok}
+    missing, extra = _unmatched(
+        _tokens_by_exchange([each.recorded for each in run], trailer),
+        _tokens_by_exchange([each.simulated for each in run], trailer),
+    )
     for index, exchange in enumerate(run):
         has_payload = b"+IPD," in exchange.recorded
         if not exchange.equal:
-            exchange.equal = index not in missing and (payload_equal or not has_payload)
+            exchange.equal = index not in missing | extra and (payload_equal or not has_payload)
 
 
-def _texts(run: list[Exchange], trailer: bytes) -> tuple[bytes, list[tuple[int, int]]]:
-    """The recorded text of a run without its blocks, and where the text of each exchange ends in it.
+def _unmatched(
+    recorded: list[tuple[int, bytes]], simulated: list[tuple[int, bytes]]
+) -> tuple[set[int], set[int]]:
+    """The exchanges with a recorded token that is not simulated, and those with one that is not recorded."""
+    matcher = SequenceMatcher(
+        None, [token for _, token in recorded], [t for _, t in simulated], autojunk=False
+    )
+    missing: set[int] = set()
+    extra: set[int] = set()
+    for kind, start, end, other_start, other_end in matcher.get_opcodes():
+        if kind != "equal":
+            missing.update(index for index, _ in recorded[start:end])
+            extra.update(index for index, _ in simulated[other_start:other_end])
+    return missing, extra
 
-    A block may begin in one exchange and end in the next, so the exchanges are marked before cutting.
+
+def _tokens_by_exchange(printed: list[bytes], trailer: bytes) -> list[tuple[int, bytes]]:
+    """The tokens of the text without its blocks, each with the number of the exchange in which it ends.
+
+    A block may begin in one exchange and end in the next, so what was printed is put together before cutting.
     """
-    recorded = b"".join(each.recorded for each in run)
-    text, _ = separate(recorded, trailer)
-    ends = []
-    sofar = b""
-    for index, each in enumerate(run):
-        sofar += each.recorded
-        part, _ = separate(sofar, trailer)
-        ends.append((index, len(_tokens(part))))
-    return text, ends
-
-
-def _owners(wanted: list[bytes], ends: list[tuple[int, int]]) -> list[int]:
-    """The exchange that each token belongs to."""
+    text, _ = separate(b"".join(printed), trailer)
+    tokens = _tokens(text)
     owners: list[int] = []
-    for index, end in ends:
-        owners += [index] * (min(end, len(wanted)) - len(owners))
-    owners += [ends[-1][0]] * (len(wanted) - len(owners))
-    return owners
+    sofar = b""
+    for index, each in enumerate(printed):
+        sofar += each
+        part, _ = separate(sofar, trailer)
+        owners += [index] * (min(len(_tokens(part)), len(tokens)) - len(owners))
+    owners += [len(printed) - 1] * (len(tokens) - len(owners))
+    return list(zip(owners, tokens, strict=True))

@@ -35,6 +35,9 @@ BYTES_PER_S = 11520
 PATIENCE_S = 60.0
 """How long a write waits for the answer that the recording shows."""
 
+BUSY_AFTER_RESULT_S = 0.2
+"""A line that is refused as busy so soon after a result is the emulator's slowness (README: 0.1 s)."""
+
 _REPLACED = "module restarted"
 _BY_ITSELF = "restarted by itself"
 
@@ -220,7 +223,8 @@ class Player:
         self._wait_until(step.time_s + self._shift_s)
         before = next(each for each in reversed(self.replay.exchanges) if each.sent)
         self._open(Exchange(section.title, step.line, step.data, last_time_s=step.time_s))
-        if _BUSY_ONLY.match(normalise(answer)) and _RESULT.search(before.recorded):
+        soon = step.time_s - before.last_time_s <= BUSY_AFTER_RESULT_S
+        if soon and _BUSY_ONLY.match(normalise(answer)) and _RESULT.search(before.recorded):
             # The recorded module dropped this line although nothing ran: not a rule, says the README. It is
             # not written, so that both modules go on in the same state.
             self._exchange.doubtful = "busy after a result: the emulator was slow"

@@ -2,6 +2,15 @@
 
 At least 95 % of the exchanges of each firmware are equal, or 98 % without those that `DOUBTFUL`
 lists; each other one is listed with its reason in differences.py.
+
+The input of a replay is what the host wrote, and when. The player reads more of a recording, as the recorder
+left out what stood around the module. From the answers it takes: how long to wait before the next write
+(`Player._finish`), that a line refused as busy right after a result is not written at all, that a join fails
+where the recorded one did or gets no address (`Player._set_air`), whether the module has joined before the
+recording begins (`starts_joined`), when a peer acts, and what the clients of the module's server send
+(`Director.printed`). From the recorder's headings and remarks: the order of the sections
+(`in_order_of_recording`), what the peers do (`Director.remark`), and that the module was replaced or
+restarted by itself. No answer of the simulated module is made from a recorded one.
 """
 
 import pytest
@@ -55,7 +64,7 @@ def test_shares(results):
 
 
 def test_nothing_is_kept_of_a_recording(results):
-    """A replay is made of the capture's input alone: twice the same, whatever was replayed before."""
+    """Twice the same, whatever was replayed before."""
     path = next(path for path in PATHS if "v2.0-wifi" in path.name)
     again = replay(path)
     assert [each.simulated for each in again.exchanges] == [
