@@ -18,7 +18,15 @@ import pytest
 import serial
 import trio
 
-from esp32sock.simulator import BackgroundModule, Faults, Observer, Settings, opened_modules, serve
+from esp32sock.simulator import (
+    BackgroundModule,
+    Faults,
+    Observer,
+    Settings,
+    opened_modules,
+    protocol_sim,
+    serve,
+)
 from esp32sock.simulator.cli import main
 from esp32sock.simulator.protocol_sim import settings_of
 from esp32sock.simulator.runtime.timers import FineTimer
@@ -171,6 +179,7 @@ def test_options_of_the_url():
         window=2880,
     )
     assert settings_of("sim://") == Settings()
+    assert f"module speaks profile {Settings().profile} " in " ".join((protocol_sim.__doc__ or "").split())
     assert settings_of("sim://?faults=drop:0.1,busy@3&nvs=flash&boot_noise=1") == Settings(
         faults="drop:0.1,busy@3", nvs="flash", boot_noise=True
     )
