@@ -153,3 +153,21 @@ async def test_an_idle_connection_is_never_timed_out(profile: str, autojump_cloc
         await stream.send_all(b"still here")
         await stream.aclose()
         await host.close()
+
+
+async def test_the_id_that_has_been_free_longest_is_given_out_next(autojump_clock: MockClock) -> None:
+    """A late line about a closed link must not meet the next one: its id comes back last."""
+    async with running(network=net()) as rig:
+        given = []
+        for _ in range(7):
+            user = await rig.connect(7000)
+            given.append(user.link_id)
+            await user.end.aclose()
+            await user.over.wait()
+        assert given == [4, 3, 2, 1, 0, 4, 3]
+        users = [await rig.connect(7000) for _ in range(5)]
+        for user in (users[2], users[0], users[1]):
+            await user.end.aclose()
+            await user.over.wait()
+        again = [await rig.connect(7000) for _ in range(3)]
+        assert [user.link_id for user in again] == [users[2].link_id, users[0].link_id, users[1].link_id]
