@@ -36,7 +36,7 @@ PATIENCE_S = 60.0
 """How long a write waits for the answer that the recording shows."""
 
 BUSY_AFTER_RESULT_S = 0.2
-"""A line that is refused as busy so soon after a result is the emulator's slowness (README: 0.1 s)."""
+"""A line that is refused as busy so soon after a result is the emulator's slowness (real-firmware: 0.1 s)."""
 
 _REPLACED = "module restarted"
 _BY_ITSELF = "restarted by itself"
@@ -225,8 +225,8 @@ class Player:
         self._open(Exchange(section.title, step.line, step.data, last_time_s=step.time_s))
         soon = step.time_s - before.last_time_s <= BUSY_AFTER_RESULT_S
         if soon and _BUSY_ONLY.match(normalise(answer)) and _RESULT.search(before.recorded):
-            # The recorded module dropped this line although nothing ran: not a rule, says the README. It is
-            # not written, so that both modules go on in the same state.
+            # The recorded module dropped this line although nothing ran: not a rule (real-firmware). So it
+            # is not written, and both modules go on in the same state.
             self._exchange.doubtful = "busy after a result: the emulator was slow"
             self._exchange.sent = False
             return
