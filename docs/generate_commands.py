@@ -111,8 +111,8 @@ def _shown(value: object) -> str:
 
 
 def _result(command: type[Command[Any]]) -> str:
-    """What `result` says that it returns."""
-    return str(inspect.get_annotations(command.result)["return"])
+    """What `parse` says that it returns."""
+    return str(inspect.get_annotations(command.parse)["return"])
 
 
 def _text(command: type[Command[Any]]) -> str:

@@ -233,7 +233,7 @@ class CommandChannel:
 
     def _understood(self, command: Command[R], outcome: CommandDone) -> R:
         try:
-            return command.result(outcome.lines, self.session.firmware)
+            return command.parse(outcome.lines, self.session.firmware)
         except (ValueError, LookupError, TypeError, ArithmeticError, OSError) as error:
             said = "(not shown)" if command.is_secret else repr(outcome.lines)[:SHOWN_CHARACTERS]
             raise CommandError(command.label, f"nonsense: {said}") from error

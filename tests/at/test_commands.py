@@ -299,7 +299,7 @@ RESULTS: list[tuple[str, Command[Any], list[bytes], object]] = [
 
 @pytest.mark.parametrize(("name", "command", "lines", "result"), RESULTS, ids=[case[0] for case in RESULTS])
 def test_result(name: str, command: Command[Any], lines: list[bytes], result: object) -> None:
-    found = command.result(lines, FIRMWARE)
+    found = command.parse(lines, FIRMWARE)
     assert (found.version if isinstance(found, Firmware) else found) == result
     for line in lines:
         assert parse_urc(line, mux=True) is None
@@ -338,7 +338,7 @@ def test_what_is_said_unasked_is_nobodys_answer(command: Command[Any]) -> None:
 )
 def test_an_address_that_is_none_makes_no_sense(command: Command[Any], line: bytes, words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)):
-        command.result([line], FIRMWARE)
+        command.parse([line], FIRMWARE)
 
 
 @given(
@@ -349,7 +349,7 @@ def test_lines_that_make_no_sense_raise_nothing_unexpected(lines: list[bytes]) -
     for command, _ in LINES:
         command.advice(lines)
         with contextlib.suppress(ValueError, IndexError, TypeError):
-            command.result(lines, FIRMWARE)
+            command.parse(lines, FIRMWARE)
 
 
 # ---- what a command says of itself

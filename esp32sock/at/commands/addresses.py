@@ -63,7 +63,7 @@ class StationMac(Command[str]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIPSTAMAC?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> str:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> str:
         return fields(after_colon(lines[0]))[0]
 
 
@@ -95,7 +95,7 @@ class SoftApMac(Command[str]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIPAPMAC?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> str:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> str:
         return fields(after_colon(lines[0]))[0]
 
 
@@ -127,7 +127,7 @@ class StationAddress(Command["Subnet | None"]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIPSTA?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> Subnet | None:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> Subnet | None:
         return _read_subnet(lines)
 
 
@@ -156,7 +156,7 @@ class SoftApAddress(Command["Subnet | None"]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIPAP?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> Subnet | None:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> Subnet | None:
         return _read_subnet(lines)
 
 

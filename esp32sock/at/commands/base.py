@@ -2,7 +2,7 @@
 
 A command has no behaviour beyond that; sending it, waiting and failing are the session's. To add one,
 write a frozen dataclass here beside its chapter: `line`, and if it answers with more than OK, `prefixes`
-and `result`.
+and `parse`.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Command(Generic[R]):
         return text.startswith(self.prefixes) if self.prefixes else False
 
     @abstractmethod
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> R:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> R:
         """The typed result, from the response lines before OK."""
 
     def advice(self, lines: Sequence[bytes]) -> str:
@@ -147,7 +147,7 @@ class Command(Generic[R]):
 class SimpleCommand(Command[None]):
     """A command whose only answer is its final result."""
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> None:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> None:
         return None
 
 
@@ -188,7 +188,7 @@ class Raw(Command["list[bytes]"]):
         """Everything that is not known to be unsolicited."""
         return True
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> list[bytes]:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> list[bytes]:
         return list(lines)
 
     @property

@@ -75,7 +75,7 @@ class TestForm(Command["list[str]"]):
     def matches_line(self, text: bytes) -> bool:
         return text.startswith(self.command.encode() + b":")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> list[str]:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> list[str]:
         return [after_colon(line).decode("utf-8", "replace") for line in lines]
 
 
@@ -95,7 +95,7 @@ class Version(Command[Firmware]):
         """All text is taken: vendors add lines of their own."""
         return b":" in text
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> Firmware:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> Firmware:
         return parse_gmr(lines)
 
 
@@ -140,7 +140,7 @@ class FreeMemory(Command[Memory]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+SYSRAM?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> Memory:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> Memory:
         values = [int(value) for value in fields(after_colon(lines[0]))]
         return Memory(values[0], values[1] if len(values) > 1 else None)
 
@@ -186,7 +186,7 @@ class Uart(Command[UartSettings]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+UART_CUR?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> UartSettings:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> UartSettings:
         return _read_uart(lines)
 
 
@@ -216,7 +216,7 @@ class StoredUart(Command[UartSettings]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+UART_DEF?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> UartSettings:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> UartSettings:
         return _read_uart(lines)
 
 
@@ -248,7 +248,7 @@ class LegacyUart(Command[UartSettings]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+UART?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> UartSettings:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> UartSettings:
         return _read_uart(lines)
 
 

@@ -28,7 +28,7 @@ class Clock(Command[datetime]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+SYSTIMESTAMP?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> datetime:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> datetime:
         return datetime.fromtimestamp(int(after_colon(lines[0])), UTC)
 
 

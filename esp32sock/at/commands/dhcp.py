@@ -42,7 +42,7 @@ class Dhcp(Command[Role]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CWDHCP?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> Role:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> Role:
         return Role(int(after_colon(lines[0])) & 7)
 
 
@@ -86,7 +86,7 @@ class DhcpServer(Command[Leases]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CWDHCPS?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> Leases:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> Leases:
         match = _LEASES.fullmatch(lines[0])
         if match is None:
             raise ValueError("not the leases of a DHCP server")

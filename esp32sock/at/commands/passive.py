@@ -78,6 +78,6 @@ class UnreadBytes(Command["dict[int, int]"]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIPRECVLEN?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> dict[int, int]:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> dict[int, int]:
         values = fields(after_colon(lines[0])) if lines else []
         return {link_id: int(value) for link_id, value in enumerate(values) if value.strip()}

@@ -28,7 +28,7 @@ class Passthrough(Command[bool]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIPMODE?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> bool:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> bool:
         return after_colon(lines[0]) == b"1"
 
 
@@ -71,7 +71,7 @@ class SystemMessages(Command[Messages]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+SYSMSG?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> Messages:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> Messages:
         return Messages(int(after_colon(lines[0])))
 
 

@@ -30,7 +30,7 @@ class Ping(Command[timedelta]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+PING", checked_host(self.host))
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> timedelta:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> timedelta:
         return timedelta(milliseconds=int(after_colon(lines[0])))
 
     def advice(self, lines: Sequence[bytes]) -> str:

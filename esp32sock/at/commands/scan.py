@@ -102,7 +102,7 @@ class Scan(Command["list[AccessPoint]"]):
             self.channel,
         )
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> list[AccessPoint]:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> list[AccessPoint]:
         matches = (_listed(self.shown).fullmatch(after_colon(line)) for line in lines)
         return [_access_point(match.groupdict()) for match in matches if match is not None]
 

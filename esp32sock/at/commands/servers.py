@@ -88,7 +88,7 @@ class GetServerTimeout(Command[timedelta]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIPSTO?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> timedelta:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> timedelta:
         return timedelta(seconds=int(after_colon(lines[0])))
 
 
@@ -110,6 +110,6 @@ class GetServer(Command["Server | None"]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIPSERVER?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> Server | None:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> Server | None:
         on, *rest = fields(after_colon(lines[0]))
         return Server(int(rest[0]), *rest[1:2]) if on == "1" else None

@@ -57,7 +57,7 @@ class DeepSleep(Command[timedelta]):
         """A line that is just the number."""
         return text == b"%d" % self.milliseconds
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> timedelta:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> timedelta:
         return timedelta(milliseconds=int(lines[0]))
 
 
@@ -71,7 +71,7 @@ class Sleep(Command[SleepMode]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+SLEEP?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> SleepMode:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> SleepMode:
         return SleepMode(int(after_colon(lines[0])))
 
 

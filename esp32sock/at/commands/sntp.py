@@ -52,7 +52,7 @@ class GetTimeSource(Command["TimeSource | None"]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIPSNTPCFG?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> TimeSource | None:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> TimeSource | None:
         on, *rest = fields(after_colon(lines[0]))
         return TimeSource(int(rest[0]), tuple(server for server in rest[1:] if server)) if on == "1" else None
 
@@ -98,7 +98,7 @@ class Time(Command["datetime | None"]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIPSNTPTIME?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> datetime | None:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> datetime | None:
         match = _ASCTIME.fullmatch(after_colon(lines[0]))
         if match is None:
             raise ValueError("not a time")

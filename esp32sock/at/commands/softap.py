@@ -61,7 +61,7 @@ class SoftAp(Command[SoftApSettings]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CWSAP?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> SoftApSettings:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> SoftApSettings:
         match = _SETTINGS.fullmatch(lines[0])
         if match is None:
             raise ValueError("not the settings of an access point")
@@ -144,6 +144,6 @@ class Stations(Command["list[Station]"]):
         """Up to 0.10 and in the document the lines have no name in front."""
         return _STATION.fullmatch(text) is not None
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> list[Station]:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> list[Station]:
         matches = (_STATION.fullmatch(line) for line in lines)
         return [Station(IPv4Address(match[1].decode()), match[2].decode()) for match in matches if match]

@@ -100,7 +100,7 @@ class GetSslSettings(Command["dict[int, SslSettings]"]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIPSSLCCONF?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> dict[int, SslSettings]:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> dict[int, SslSettings]:
         rows = [[int(value) for value in fields(after_colon(line))] for line in lines]
         if [len(row) for row in rows] == [2]:
             return dict.fromkeys(range(LINKS), SslSettings(SslAuth(rows[0][0])))

@@ -44,7 +44,7 @@ class Links(Command["list[LinkStatus]"]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIPSTATE?" if firmware.at_least(2, 4) else "+CIPSTATUS")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> list[LinkStatus]:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> list[LinkStatus]:
         return [_link_status(line) for line in lines if not line.startswith(b"STATUS:")]
 
 
@@ -68,7 +68,7 @@ class Resolve(Command["list[IPv4Address | IPv6Address]"]):
         room = MAX_LINE_BYTES - len('AT+CIPDOMAIN=""')
         return command_line("+CIPDOMAIN", checked_host(self.host, room))
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> list[IPv4Address | IPv6Address]:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> list[IPv4Address | IPv6Address]:
         return [ip_address(fields(after_colon(line))[0]) for line in lines]
 
     def advice(self, lines: Sequence[bytes]) -> str:
@@ -158,7 +158,7 @@ class Multiplexed(Command[bool]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIPMUX?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> bool:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> bool:
         return after_colon(lines[0]) == b"1"
 
 
@@ -184,7 +184,7 @@ class ShowsPeer(Command[bool]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIPDINFO?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> bool:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> bool:
         return after_colon(lines[0]).lower() in (b"true", b"1")
 
 

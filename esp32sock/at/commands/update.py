@@ -75,7 +75,7 @@ class Update(Command["tuple[UpdateStage, ...]"]):
             self.on_stage(stages[0])
         return bool(stages)
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> tuple[UpdateStage, ...]:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> tuple[UpdateStage, ...]:
         return _stages(lines)
 
     def advice(self, lines: Sequence[bytes]) -> str:
@@ -103,6 +103,6 @@ class UpdateState(Command["UpdateStage | None"]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIUPDATE?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> UpdateStage | None:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> UpdateStage | None:
         stage = int(after_colon(lines[0]))
         return UpdateStage(stage) if stage else None

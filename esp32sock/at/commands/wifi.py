@@ -59,7 +59,7 @@ class Mode(Command[WifiMode]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CWMODE?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> WifiMode:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> WifiMode:
         return WifiMode(int(after_colon(lines[0])))
 
 
@@ -76,7 +76,7 @@ class Modes(Command["frozenset[WifiMode]"]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CWMODE=?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> frozenset[WifiMode]:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> frozenset[WifiMode]:
         match = _MODES.fullmatch(after_colon(lines[0]))
         if match is None:
             raise ValueError("not a range of modes")
@@ -123,7 +123,7 @@ class Joined(Command["JoinedTo | None"]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CWJAP?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> JoinedTo | None:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> JoinedTo | None:
         for line in lines:
             match = _JOINED.fullmatch(line)
             if match:
@@ -229,7 +229,7 @@ class AutoJoin(Command[bool]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CWAUTOCONN?")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> bool:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> bool:
         return after_colon(lines[0]) == b"1"
 
 
@@ -285,7 +285,7 @@ class StationStatus(Command[Station]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CWSTATE?" if firmware.at_least(2, 2) else "+CIPSTATUS")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> Station:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> Station:
         if lines[0].startswith(b"STATUS:"):
             return Station(_OF_CIPSTATUS.get(int(after_colon(lines[0])), StationState.NOT_STARTED))
         state, ssid = fields(after_colon(lines[0]))
@@ -312,7 +312,7 @@ class OwnAddresses(Command[Addresses]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+CIFSR")
 
-    def result(self, lines: Sequence[bytes], firmware: Firmware) -> Addresses:
+    def parse(self, lines: Sequence[bytes], firmware: Firmware) -> Addresses:
         found: dict[bytes, str] = {}
         for line in lines:
             label, _, value = after_colon(line).partition(b",")

@@ -58,7 +58,7 @@ class Talk:
             raise end.error
         assert isinstance(end, CommandDone)
         self._confirm(command)
-        return command.result(end.lines, self.session.firmware)
+        return command.parse(end.lines, self.session.firmware)
 
     def _confirm(self, command: Command[Any]) -> None:
         """An OK without CONNECT says nothing (the document): the link is open if it is listed."""

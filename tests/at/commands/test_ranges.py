@@ -238,7 +238,7 @@ RESULTS: list[tuple[str, Command[Any], list[bytes], Any]] = [
 
 @pytest.mark.parametrize(("name", "command", "lines", "result"), RESULTS, ids=[case[0] for case in RESULTS])
 def test_result(name: str, command: Command[Any], lines: list[bytes], result: Any) -> None:
-    assert command.result(lines, FIRMWARE) == result
+    assert command.parse(lines, FIRMWARE) == result
     assert all(command.matches_line(line) for line in lines)
 
 

@@ -90,11 +90,11 @@ def test_line(command: Command[Any], line: bytes) -> None:
     ],
 )
 def test_settings_of_every_generation(lines: list[bytes], result: Any) -> None:
-    assert ssl.GetSslSettings().result(lines, FIRMWARE) == result
+    assert ssl.GetSslSettings().parse(lines, FIRMWARE) == result
 
 
 def test_the_clock() -> None:
-    assert clock.Clock().result([b"+SYSTIMESTAMP:302"], FIRMWARE) == datetime(1970, 1, 1, 0, 5, 2, tzinfo=UTC)
+    assert clock.Clock().parse([b"+SYSTIMESTAMP:302"], FIRMWARE) == datetime(1970, 1, 1, 0, 5, 2, tzinfo=UTC)
 
 
 def test_a_key_is_shown_nowhere() -> None:
