@@ -3,6 +3,7 @@
 #
 #   make demo      unmodified programs over a simulated module
 #   make test      the whole test suite
+#   make soak      20,000 seeds of chaos, two to three hours of one core; goes on where it was stopped
 #   make compat    CPython's own network tests over a simulated module, some minutes; a part is in `make test`
 #   make docs      the manual, as web pages in build/docs
 #   make bench     every bench of bench/
@@ -57,7 +58,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input install --progress-ba
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: ready demo test compat docs bench lint format types clean distclean which-build FORCE
+.PHONY: ready demo test soak compat docs bench lint format types clean distclean which-build FORCE
 
 demo: $(call needs,demo) which-build
 	@$(PY) -m esp32sock demo $(ARGS)
@@ -66,6 +67,10 @@ ready: $(call needs,test) which-build
 
 test: $(call needs,test) which-build
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+soak: $(call needs,test) which-build
+	@mkdir -p build
+	@$(PY) -m tests.chaos --range 0 20000 --jobs $(WORKERS) --state build/soak.jsonl $(ARGS)
 
 compat: which-build
 	@$(PY) -m tests.compat --jobs $(WORKERS) $(ARGS)

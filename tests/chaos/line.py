@@ -1,0 +1,149 @@
+"""The line between engine and simulator, and what can happen to bytes, tokens and writes on it.
+
+Bytes are damaged and tokens lost on the module's side, where a write of the firmware is one token; writes of
+the host are lost, and answers late, at the port. Every fault done is counted by its kind.
+"""
+
+from __future__ import annotations
+
+import re
+from random import Random
+from typing import TYPE_CHECKING
+
+import trio
+
+from esp32sock.engine.transports import StreamPort
+from esp32sock.simulator.faults.injector import FaultInjector
+from esp32sock.simulator.faults.spec import Triggers, parse_faults
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from esp32sock.simulator.faults.spec import Fault
+    from esp32sock.simulator.firmware.firmware import Firmware
+    from esp32sock.simulator.runtime.runner import Opened
+    from tests.chaos.plan import Plan
+    from tests.chaos.trace import Trace
+
+TOKENS = {
+    "lost-ok": re.compile(rb"\r\nOK\r\n\Z"),
+    "lost-error": re.compile(rb"\r\nERROR\r\n\Z"),
+    "lost-connect": re.compile(rb"(\d,)?CONNECT\r\n\Z|\+LINK_CONN:"),
+    "lost-closed": re.compile(rb"(\d,)?CLOSED\r\n\Z"),
+    "lost-ready": re.compile(rb"\r\nready\r\n\Z"),
+    "lost-wifi": re.compile(rb"WIFI (CONNECTED|GOT IP|DISCONNECT)\r\n\Z"),
+    "lost-answer": re.compile(rb"\+(?!IPD|LINK_CONN)[A-Z_]+:"),
+    "lost-block": re.compile(rb"\r\n\+IPD,.*:", re.DOTALL),
+    "double-result": re.compile(rb"\r\n(OK|ERROR|SEND OK)\r\n\Z"),
+    "double-closed": re.compile(rb"\d,CLOSED\r\n\Z"),
+}
+"""What each kind of token fault takes."""
+
+PAYLOAD = re.compile(rb"\r\n\+IPD,[^:]*:|\+CIPRECVDATA[:,]\d+[^,:]*[,:]")
+"""What stands before payload in a token of the module."""
+
+
+class CountingTriggers(Triggers):
+    """The simulator's triggers, with a count of what they did."""
+
+    def __init__(self, faults: tuple[Fault, ...], random: Random, counts: Counter[str]) -> None:
+        self._counts = counts
+        super().__init__(faults, random)
+
+    def hit(self, name: str) -> Fault | None:
+        found = super().hit(name)
+        if found is not None:
+            self._counts[name] += 1
+        return found
+
+    def hits(self, name: str, count: int) -> list[tuple[int, Fault]]:
+        found = super().hits(name, count)
+        self._counts[name] += len(found)
+        return found
+
+
+class ChaosFaults(FaultInjector):
+    """The simulator's faults of a plan, and those of whole tokens."""
+
+    def __init__(self, plan: Plan, trace: Trace) -> None:
+        spec = ",".join(f"{d.kind.name}:{d.dose}" for d in plan.doses if d.kind.where == "simulator")
+        super().__init__(parse_faults(spec))
+        self._trace = trace
+        self._tokens = {d.kind.name: float(d.dose) for d in plan.doses if d.kind.where == "token"}
+        self._random = Random(plan.seed ^ 0x70C)
+        self.payload_damaged = False
+        """Whether a byte of payload was lost or turned over, either way: not every such loss can be seen."""
+
+    def bind(self, random: Random) -> None:
+        self.triggers = self._triggers = CountingTriggers(self._faults, random, self._trace.counts)
+
+    def module_bytes(self, firmware: Firmware, data: bytes) -> None:
+        for name, rate in self._tokens.items():
+            if TOKENS[name].match(data) and self._random.random() < rate:
+                self._trace.fault(name, data[:40])
+                if name.startswith("lost"):
+                    return
+                super().module_bytes(firmware, data)
+        super().module_bytes(firmware, data)
+
+    def _damage(self, data: bytes, way: str) -> bytes:
+        damaged = super()._damage(data, way)
+        if damaged != data:
+            self._trace.note(f"damaged {way}: {data[:60]!r} ({len(data)}) became {damaged[:60]!r}")
+            if PAYLOAD.match(data) if way == "down" else not data.startswith(b"AT"):
+                self.payload_damaged = True
+        return damaged
+
+
+class ChaosPort(StreamPort):
+    """The host's port. It loses whole writes and holds back what was said, as the plan wants."""
+
+    def __init__(self, opened: Opened, plan: Plan, trace: Trace, window: FaultWindow) -> None:
+        super().__init__(opened.stream, "memory")
+        self._trace = trace
+        self._window = window
+        self._random = Random(plan.seed ^ 0x11)
+        self._writes = {d.kind.name: float(d.dose) for d in plan.doses if d.kind.where == "write"}
+        self._late = [d.dose.split("=") for d in plan.doses if d.kind.where == "late"]
+        self._held_until = 0.0
+
+    async def receive(self) -> bytes:
+        data = await super().receive()
+        if self._window.is_open:
+            for rate, seconds in self._late:
+                if self._random.random() < float(rate):
+                    self._trace.fault("late", seconds.encode())
+                    self._held_until = trio.current_time() + float(seconds)
+        if trio.current_time() < self._held_until:
+            await trio.sleep_until(self._held_until)
+        self._trace.heard(data)
+        return data
+
+    async def send(self, data: bytes | memoryview) -> None:
+        line = bytes(data)
+        self._trace.wrote(line)
+        if self._window.is_open:
+            line = self._spoiled(line)
+        if line:
+            await super().send(line)
+        else:
+            await trio.lowlevel.checkpoint()
+
+    def _spoiled(self, line: bytes) -> bytes:
+        is_command = line.startswith(b"AT") and line.endswith(b"\r\n")
+        for name, rate in self._writes.items():
+            if is_command is (name != "lost-payload") and self._random.random() < rate:
+                self._trace.fault(name, line[:40])
+                return line[:-1] if name == "lost-line-end" else b""
+        return line
+
+    async def aclose(self) -> None:
+        """The line stays: opened again, it is the same module behind it."""
+        await trio.lowlevel.checkpoint()
+
+
+class FaultWindow:
+    """Whether faults are at work now."""
+
+    def __init__(self) -> None:
+        self.is_open = False
