@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from esp32sock._version import __version__
+from esp32sock.attach import attach, default, detach, open_interface
 from esp32sock.errors import (
     CommandBusy,
     CommandError,
@@ -17,9 +18,12 @@ from esp32sock.errors import (
     ProtocolError,
     RemoteProtocolError,
 )
+from esp32sock.net.context import using
 
 if TYPE_CHECKING:
-    from esp32sock.net.local_interface import attach, default, detach, open_interface, using
+    from esp32sock.engine.options import Options
+    from esp32sock.events import Event
+    from esp32sock.net.interface_api import Interface
     from esp32sock.net.passthrough import passthrough
     from esp32sock.shims.monkey import patch, patched, unpatch
 
@@ -28,8 +32,11 @@ __all__ = [
     "CommandError",
     "CommandTimeout",
     "Error",
+    "Event",
+    "Interface",
     "LocalProtocolError",
     "ModuleReset",
+    "Options",
     "PortError",
     "ProtocolError",
     "RemoteProtocolError",
@@ -46,25 +53,30 @@ __all__ = [
 ]
 
 _LATE = {
-    "attach": "esp32sock.net.local_interface",
-    "default": "esp32sock.net.local_interface",
-    "detach": "esp32sock.net.local_interface",
-    "open_interface": "esp32sock.net.local_interface",
-    "using": "esp32sock.net.local_interface",
+    "Event": "esp32sock.events",
+    "Interface": "esp32sock.net.interface_api",
+    "Options": "esp32sock.engine.options",
+    "commands": "",
+    "events": "",
     "passthrough": "esp32sock.net.passthrough",
     "patch": "esp32sock.shims.monkey",
     "patched": "esp32sock.shims.monkey",
+    "socket": "",
+    "trio": "",
     "unpatch": "esp32sock.shims.monkey",
 }
-"""Looked up at first use: importing trio costs 160 ms, which a program that only imports us need not pay."""
+"""Where the names are that are looked up at first use; "" for the module of that name.
+
+Importing trio costs 160 ms, which a program that only imports esp32sock need not pay. `attach` and its like
+are here from the start, because the file that has them has the same name.
+"""
 
 
 def __getattr__(name: str) -> object:
-    if name == "socket":
-        return import_module("esp32sock.socket")
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_LATE[name]), name)
+    module = import_module(_LATE[name] or f"{__name__}.{name}")
+    value = getattr(module, name) if _LATE[name] else module
     globals()[name] = value
     return value
 

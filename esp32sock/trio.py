@@ -1,21 +1,230 @@
-"""`esp32sock.trio`: the module as a network interface of trio programs; see `esp32sock.shims.trio`."""
+"""A trio program's own engine: the module as a network interface, without a thread for it.
+
+    async with esp32sock.trio.open_interface("/dev/ttyUSB0") as interface:
+        stream = await interface.open_tcp_stream("example.com", 80)
+
+`esp32sock.shims.trio` is for unmodified trio programs over an attached interface.
+"""
 
 from __future__ import annotations
 
-from esp32sock.net.passthrough import open_passthrough
-from esp32sock.shims.trio import (
-    HostnameResolver,
-    ModuleSocket,
-    SocketFactory,
-    TrioInterface,
-    open_interface,
-)
+import errno
+from contextlib import asynccontextmanager
+from socket import AF_INET, SOCK_STREAM
+from typing import TYPE_CHECKING, Any, TypeVar
 
-__all__ = [
-    "HostnameResolver",
-    "ModuleSocket",
-    "SocketFactory",
-    "TrioInterface",
-    "open_interface",
-    "open_passthrough",
-]
+import trio
+
+from esp32sock import config
+from esp32sock.engine.portal import EnginePortal
+from esp32sock.errors import unwrap_group
+from esp32sock.net.error_map import translated
+from esp32sock.net.event_queue import MAX_EVENTS
+from esp32sock.net.local_interface import LocalInterface, new_engine
+from esp32sock.net.passthrough import open_passthrough
+from esp32sock.net.resolver import getaddrinfo_enums
+from esp32sock.trio_socket import BACKLOG, ModuleSocket, in_worker, open_socket
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractContextManager
+    from socket import SocketKind
+    from typing import Unpack
+
+    from esp32sock.at.commands import Command, wifi
+    from esp32sock.config import AttachOptions
+    from esp32sock.engine.engine import Engine
+    from esp32sock.engine.options import Options
+    from esp32sock.net.event_queue import EventChannel
+    from esp32sock.net.interface_api import Interface, ModuleStatus
+    from esp32sock.net.routes import Direct
+
+__all__ = ["ModuleSocket", "TrioInterface", "open_interface", "open_passthrough"]
+
+R = TypeVar("R")
+
+CANCELLED_CLOSE_S = 1.0
+"""How long a cancelled `open_interface` still closes links, which the module would keep; by taste."""
+
+
+class TrioInterface:
+    """One module whose engine runs in this trio program; `open_interface` gives it.
+
+    `execute`, `resolve` and `join` raise what those of `Interface` do: OSError with the errno that Linux
+    gives in the same case, and the `esp32sock.Error` as its `__cause__`.
+    """
+
+    def __init__(self, interface: LocalInterface, engine: Engine) -> None:
+        self._interface = interface
+        self._engine = engine
+
+    def __repr__(self) -> str:
+        return f"<TrioInterface over {self._interface!r}>"
+
+    @property
+    def interface(self) -> Interface:
+        """The same module for what takes an `Interface`, such as `esp32sock.shims.trio.SocketFactory`.
+
+        Its blocking methods are for worker threads.
+        """
+        return self._interface
+
+    async def open_tcp_stream(self, host: str | bytes, port: int) -> trio.SocketStream:
+        """Connect; the addresses of a name are tried one after another, because links are few.
+
+        OSError that says why the last one failed, `socket.gaierror` if the name has none. Cancelling gives
+        the attempt up and leaves no link.
+        """
+        found = await self._look_up(host, port)
+        failure: OSError | None = None
+        for family, kind, proto, _, address in found:
+            sock = open_socket(self._interface, family, kind, proto)
+            try:
+                await sock.connect(address)
+                return trio.SocketStream(sock)
+            except OSError as error:
+                sock.close()
+                failure = error
+            except BaseException:
+                sock.close()
+                raise
+        raise failure or OSError(errno.EADDRNOTAVAIL, f"no address to connect to: {host!r}")
+
+    async def open_tcp_listeners(
+        self, port: int, *, host: str = "", backlog: int = BACKLOG
+    ) -> list[trio.SocketListener]:
+        """Listen on the module's one server: a list of one, as `trio.serve_listeners` takes it.
+
+        Port 0 takes a free one. OSError if the module refuses (EADDRINUSE or EMFILE: it listens already).
+        Cancelling stops what was begun.
+        """
+        sock = open_socket(self._interface)
+        try:
+            await sock.bind((host, port))
+            await sock.start_listening(backlog)
+            return [trio.SocketListener(sock)]
+        except BaseException:
+            sock.close()
+            raise
+
+    def socket(self, type: SocketKind | int = SOCK_STREAM) -> ModuleSocket:  # noqa: A002
+        """A socket as those of `trio.socket`; SOCK_DGRAM for UDP."""
+        return open_socket(self._interface, AF_INET, type)
+
+    async def resolve(self, host: str) -> list[str]:
+        """The IPv4 addresses of a name; `socket.gaierror` if there are none. Cancelling returns at once."""
+        return [str(address[0]) for *_, address in await self._look_up(host, None)]
+
+    async def _look_up(self, host: str | bytes, port: int | None) -> list[Any]:
+        return await in_worker(self._interface, getaddrinfo_enums, host, port, AF_INET, SOCK_STREAM)
+
+    async def execute(self, command: Command[R], *, timeout: float | None = None, force: bool = False) -> R:
+        """Run one command, as `Interface.execute` does, with its errors.
+
+        Cancelling returns at once; a command that was sent already is carried out all the same.
+        """
+        with translated(getattr(command, "label", "execute")):
+            return await self._engine.execute(command, timeout=timeout, force=force)
+
+    async def join(
+        self,
+        ssid: str,
+        password: str = "",
+        *,
+        bssid: str | None = None,
+        timeout: float | None = None,
+        force: bool = False,
+    ) -> wifi.JoinedTo | None:
+        """Join an access point, as `Interface.join` does, with its errors.
+
+        Cancelling returns at once; a join that was begun goes on in the module.
+        """
+        with translated(f"joining {ssid!r}"):
+            return await self._engine.join(ssid, password, bssid=bssid, timeout=timeout, force=force)
+
+    def events(self, maxsize: int = MAX_EVENTS) -> EventChannel:
+        """What the module says unasked, from now on: `async for event in interface.events()`.
+
+        The latest `maxsize` are kept for a reader that is late. It ends with the interface, or by `close`.
+        """
+        return self._interface.event_channel(maxsize)
+
+    def status(self) -> ModuleStatus:
+        """What is known now, without asking the module."""
+        return self._interface.status()
+
+    def stats(self) -> dict[str, int]:
+        """Counters since the interface was opened, as `Interface.stats`."""
+        return self._interface.stats()
+
+    def use(self) -> AbstractContextManager[Interface]:
+        """Sockets that this task makes within the block, and threads it starts with its context, are here.
+
+        Blocking calls belong into `trio.to_thread`: in the loop itself they are refused (EDEADLK), since the
+        engine could not run meanwhile.
+        """
+        return self._interface.use()
+
+
+@asynccontextmanager
+async def open_interface(
+    url: str | Options | None = None, *, direct: Direct | None = None, **options: Unpack[AttachOptions]
+) -> AsyncIterator[TrioInterface]:
+    """Run a module in this trio program, without a thread of its own; arguments and errors as `attach`.
+
+    At the end of the block, also when it failed, what was sent is delivered and every link closed, at most
+    `close_s` long; a cancelled block closes links for CANCELLED_CLOSE_S at most. Sockets that are still open
+    then end as if the module were gone. Does not become the default interface.
+    """
+    chosen, routes = config.resolve(url, direct, options)
+    engine, portal, scope = new_engine(chosen), EnginePortal(), trio.CancelScope()
+    failure: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        try:
+            await _start(engine, portal, scope, nursery)
+            interface = LocalInterface(chosen, routes, portal, engine)
+            try:
+                yield TrioInterface(interface, engine)
+            finally:
+                await _close(engine)
+                interface.close()
+        except Exception as error:
+            failure = error  # raised outside, or the nursery would wrap it in a group
+        finally:
+            scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+async def _start(
+    engine: Engine, portal: EnginePortal, scope: trio.CancelScope, nursery: trio.Nursery
+) -> None:
+    """Run the engine in this nursery until `scope` is cancelled; OSError if it cannot be set up."""
+    with translated(f"attaching {engine.options.url}"):
+        try:
+            await nursery.start(_run, engine, portal, scope)
+        except ExceptionGroup as group:
+            raise unwrap_group(group) from None
+
+
+async def _run(
+    engine: Engine, portal: EnginePortal, scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]
+) -> None:
+    """Run until `scope` is cancelled; once it is set up, the caller's cancellation alone cuts no link off."""
+    portal.open()
+    with scope:
+        async with trio.open_nursery() as nursery:
+            portal.run_jobs_in(nursery)
+            await nursery.start(engine.run)
+            scope.shield = True
+            task_status.started()
+
+
+async def _close(engine: Engine) -> None:
+    """End the links; shortly, if the caller was cancelled."""
+    try:
+        await engine.drain()
+    except trio.Cancelled:
+        with trio.move_on_after(CANCELLED_CLOSE_S, shield=True):
+            await engine.drain()
+        raise

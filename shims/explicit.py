@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from esp32sock import socket
-from esp32sock.net.local_interface import using
+from esp32sock.net.context import using
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -104,15 +104,15 @@ def esp32_pty(esp32_background: BackgroundModule) -> str:
 @pytest.fixture
 def esp32(request: pytest.FixtureRequest, esp32_background: BackgroundModule) -> Iterator[Interface]:
     """An esp32sock interface, attached to a simulated module as the default one, for this test."""
-    import esp32sock  # noqa: PLC0415
+    from esp32sock.attach import attach, detach  # noqa: PLC0415
 
     options: dict[str, Any] = {"baudrate": esp32_background.module.settings.baud}
     options.update(asked_for(request.node).get("attach", {}))
-    interface = esp32sock.attach(esp32_background.path, **options)
+    interface = attach(esp32_background.path, **options)
     try:
         yield interface
     finally:
-        esp32sock.detach()
+        detach()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -115,11 +115,8 @@ class UnknownText:
     text: bytes
 
 
-Event = (
-    CommandDone
-    | CommandFailed
-    | DataReceived
-    | LinkOpened
+ModuleEvent = (
+    LinkOpened
     | LinkClosed
     | LinkFault
     | OrphanLink
@@ -130,3 +127,6 @@ Event = (
     | ModuleStuck
     | UnknownText
 )
+"""What is no part of a command's outcome: watchers of a module get these."""
+
+Event = CommandDone | CommandFailed | DataReceived | ModuleEvent

@@ -17,7 +17,7 @@ from esp32sock.cli.output import printable
 from esp32sock.engine.management import ManagementSession, open_management_session
 from esp32sock.engine.options import DEFAULT_BAUD
 from esp32sock.errors import CommandError, Error, PortError, flatten_group
-from esp32sock.net.local_interface import PORT_VARIABLE
+from esp32sock.net.context import PORT_VARIABLE
 
 if TYPE_CHECKING:
     import argparse

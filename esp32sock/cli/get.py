@@ -21,9 +21,9 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from esp32sock.attach import attach, detach
 from esp32sock.cli.common import UsageError, add_options, handle_errors, port_from
 from esp32sock.cli.output import print_result
-from esp32sock.net.local_interface import attach, detach
 from esp32sock.shims.monkey import patched
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import selectors
 from typing import TYPE_CHECKING
 
 from esp32sock import socket
+from esp32sock.attach import attach, detach
 from esp32sock.cli.common import UsageError, add_options, handle_errors, port_from
 from esp32sock.cli.output import printable
-from esp32sock.net.local_interface import attach, detach
 
 if TYPE_CHECKING:
     import argparse

@@ -12,9 +12,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from esp32sock.attach import attach
 from esp32sock.cli.exit_status import NO_MODULE, USAGE
+from esp32sock.config import PASSWORD_VARIABLE, SSID_VARIABLE
 from esp32sock.engine.options import DEFAULT_BAUD
-from esp32sock.net.local_interface import PASSWORD_VARIABLE, PORT_VARIABLE, SSID_VARIABLE, attach
+from esp32sock.net.context import PORT_VARIABLE
 from esp32sock.shims.monkey import patch, unpatch
 
 

@@ -11,7 +11,7 @@ from esp32sock.at.commands import addresses, dhcp, scan, wifi
 from esp32sock.cli.common import UsageError, add_subcommand, add_subparsers, keep_settings
 from esp32sock.cli.output import member_name, print_fields, print_result, printable, table
 from esp32sock.cli.prompts import secret
-from esp32sock.net.local_interface import PASSWORD_VARIABLE
+from esp32sock.config import PASSWORD_VARIABLE
 
 if TYPE_CHECKING:
     import argparse

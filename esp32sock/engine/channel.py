@@ -18,8 +18,8 @@ from esp32sock.at.events import (
     CommandDone,
     CommandFailed,
     DataReceived,
-    Event,
     ModuleBusy,
+    ModuleEvent,
     ModuleRestarted,
 )
 from esp32sock.at.framing import LINKS, NEED_DATA
@@ -51,7 +51,7 @@ class ChannelListener(Protocol):
     def payload(self, link_id: int) -> None:
         """Bytes for this link lie in the demultiplexer."""
 
-    def event(self, event: Event) -> None:
+    def event(self, event: ModuleEvent) -> None:
         """Anything that is not the result of a command."""
 
     def port_lost(self, error: PortError) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from esp32sock.at.commands import Command
-    from esp32sock.at.events import Event
+    from esp32sock.at.events import ModuleEvent
     from esp32sock.at.firmware import Firmware
     from esp32sock.engine.options import Options
     from esp32sock.engine.requests import LinkHolder, StreamOptions
@@ -152,6 +152,6 @@ class Engine:
         """The counters, with what open links have carried so far."""
         return self.context.counters.snapshot(self.context.pumps(), self.context.unread_bytes)
 
-    def watch(self, watcher: Callable[[Event], object]) -> Callable[[], object]:
+    def watch(self, watcher: Callable[[ModuleEvent], object]) -> Callable[[], object]:
         """Tell `watcher` every event from now on, passwords taken out; gives back what stops that."""
         return self._router.watch(watcher)

@@ -16,7 +16,7 @@ import trio
 
 from esp32sock.at.commands import basic, tcpip
 from esp32sock.at.commands.redaction import redacted
-from esp32sock.at.events import Event, LinkOpened, UnknownText
+from esp32sock.at.events import LinkOpened, ModuleEvent, UnknownText
 from esp32sock.at.framing import DISCARD, LINKS
 from esp32sock.engine import baud, startup
 from esp32sock.engine.channel import CommandChannel
@@ -49,7 +49,7 @@ class _EventBuffer:
     """Keeps what the module says unasked; payload of links that others opened is let go."""
 
     def __init__(self) -> None:
-        self.send, self.receive = trio.open_memory_channel[Event](EVENTS)
+        self.send, self.receive = trio.open_memory_channel[ModuleEvent](EVENTS)
         self.channel: CommandChannel | None = None
         self.stream: Stream | None = None
 
@@ -60,7 +60,7 @@ class _EventBuffer:
         else:
             self.channel.session.demux.take(link_id)
 
-    def event(self, event: Event) -> None:
+    def event(self, event: ModuleEvent) -> None:
         if isinstance(event, LinkOpened) and self.stream is None and self.channel is not None:
             self.channel.session.demux.set_sink(event.link_id, DISCARD)
         if isinstance(event, UnknownText):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from esp32sock.at.commands.redaction import redacted
 from esp32sock.at.events import (
-    Event,
     LinkClosed,
     LinkFault,
     LinkOpened,
+    ModuleEvent,
     ModuleRestarted,
     ModuleStuck,
     OrphanLink,
@@ -41,9 +41,9 @@ class Router:
         self._context = context
         self._station = station
         self._supervisor = supervisor
-        self._watchers: list[Callable[[Event], object]] = []
+        self._watchers: list[Callable[[ModuleEvent], object]] = []
 
-    def watch(self, watcher: Callable[[Event], object]) -> Callable[[], object]:
+    def watch(self, watcher: Callable[[ModuleEvent], object]) -> Callable[[], object]:
         """Tell `watcher` every event from now on, passwords taken out; gives back what stops that."""
         self._watchers.append(watcher)
 
@@ -71,7 +71,7 @@ class Router:
 
     # -- events ---------------------------------------------------------------------------------------
 
-    def event(self, event: Event) -> None:
+    def event(self, event: ModuleEvent) -> None:
         """Anything the module says that is not the result of a command."""
         if isinstance(event, UnknownText):
             event = UnknownText(redacted(event.text))
@@ -82,7 +82,7 @@ class Router:
             self._context.pool.changed()
         self._context.notify()
 
-    def _route(self, event: Event) -> None:
+    def _route(self, event: ModuleEvent) -> None:
         context = self._context
         match event:
             case LinkOpened(accepted=True):

@@ -12,15 +12,9 @@ from typing import TYPE_CHECKING
 from esp32sock.net.error_map import os_error, raise_from, translated
 
 if TYPE_CHECKING:
+    from esp32sock.engine.requests import Address
     from esp32sock.errors import Error
-    from esp32sock.net.interface_api import (
-        AcceptedStream,
-        Address,
-        Handle,
-        Interface,
-        Listening,
-        StreamOpened,
-    )
+    from esp32sock.net.interface_api import AcceptedStream, Handle, Interface, Listening, StreamOpened
     from esp32sock.net.socketpairs import EngineEnd
 
     Waiting = tuple[_socket.socket, StreamOpened, AcceptedStream]

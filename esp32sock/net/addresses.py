@@ -7,7 +7,7 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from esp32sock.net.interface_api import Address
+    from esp32sock.engine.requests import Address
 
 ANY = "0.0.0.0"
 LOOPBACK = "127.0.0.1"

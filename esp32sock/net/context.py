@@ -1,14 +1,13 @@
-"""Which interface the sockets of this thread or task use. Only this file asks, so tests can answer."""
+"""Which interface the sockets of this thread or task use; `esp32sock/attach.py` hands in the default."""
 
 from __future__ import annotations
 
 import errno
-import importlib
 import os
 import weakref
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from esp32sock.net.routes import Routes
 
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
     from esp32sock.net.interface_api import Interface
 
     Provider = Callable[[], Interface]
+
+PORT_VARIABLE = "ESP32SOCK_PORT"
+"""The serial port of programs that name none."""
 
 _forks = 0
 _on_host: ContextVar[bool] = ContextVar("esp32sock_on_host", default=False)
@@ -104,10 +106,11 @@ def refuse_after_fork(fork_count: int) -> None:
         )
 
 
-def _attached() -> Interface:
-    # Imported late: the engine's package is needed only when somebody goes to the network.
-    found: Interface = importlib.import_module("esp32sock.net.local_interface").default()
-    return found
+def no_default() -> NoReturn:
+    """OSError(ENETDOWN): there is no interface."""
+    raise OSError(
+        errno.ENETDOWN, f"no module is attached: call esp32sock.attach(port), or set {PORT_VARIABLE}"
+    )
 
 
 def _count_fork() -> None:
@@ -115,5 +118,5 @@ def _count_fork() -> None:
     _forks += 1
 
 
-_provider: Provider = _attached
+_provider: Provider = no_default
 os.register_at_fork(after_in_child=_count_fork)

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from esp32sock.at.events import Event
+    from esp32sock.at.events import ModuleEvent
 
-    Subscribe = Callable[[Callable[[Event], object]], Callable[[], object]]
+    Subscribe = Callable[[Callable[[ModuleEvent], object]], Callable[[], object]]
 
 MAX_EVENTS = 1000
 """How many events are kept for a reader that does not read; by taste."""
@@ -29,12 +29,16 @@ class _EventQueue:
             raise ValueError(f"maxsize {maxsize}: an event queue keeps at least one event")
         self.dropped = 0
         """How many events were dropped, the oldest first, because nobody read them in time."""
-        self._events: deque[Event] = deque()
+        self._events: deque[ModuleEvent] = deque()
         self._maxsize = maxsize
         self._ended = False
         self._unsubscribe = subscribe(self._put)
 
-    def _put(self, event: Event) -> None:
+    def __repr__(self) -> str:
+        state = ", ended" if self._ended else ""
+        return f"<{type(self).__name__}: {len(self._events)} events, {self.dropped} dropped{state}>"
+
+    def _put(self, event: ModuleEvent) -> None:
         """In the engine's thread."""
         self._events.append(event)
         if len(self._events) > self._maxsize:
@@ -45,7 +49,7 @@ class _EventQueue:
 class EventQueue(_EventQueue):
     """The events of a module from now on, for threads: iterate over it, or `get` one; `with`, or `close` it.
 
-    Each is one of the frozen classes of `esp32sock.at.events`: `WifiChanged` (joined, got its address, left),
+    Each is one of the frozen classes of `esp32sock.events`: `WifiChanged` (joined, got its address, left),
     `LinkOpened`, `LinkClosed`, `ModuleRestarted`, `UnknownText` and their like. Passwords are taken out.
     Iterating blocks until the next one and ends when the feed is closed or the interface detached. Of what
     nobody reads the latest 1000 are kept (`events(maxsize=)`); `dropped` counts the others.
@@ -55,12 +59,12 @@ class EventQueue(_EventQueue):
         self._changed = threading.Condition()
         super().__init__(subscribe, maxsize)
 
-    def _put(self, event: Event) -> None:
+    def _put(self, event: ModuleEvent) -> None:
         with self._changed:
             super()._put(event)
             self._changed.notify()
 
-    def get(self, timeout: float | None = None) -> Event | None:
+    def get(self, timeout: float | None = None) -> ModuleEvent | None:
         """The next event; None when there is none in time, or the feed has ended."""
         with self._changed:
             self._changed.wait_for(lambda: self._events or self._ended, timeout)
@@ -69,7 +73,7 @@ class EventQueue(_EventQueue):
     def __iter__(self) -> Self:
         return self
 
-    def __next__(self) -> Event:
+    def __next__(self) -> ModuleEvent:
         event = self.get()
         if event is None:
             raise StopIteration
@@ -101,11 +105,11 @@ class EventChannel(_EventQueue):
         self._waiting = trio.lowlevel.ParkingLot()
         super().__init__(subscribe, maxsize)
 
-    def _put(self, event: Event) -> None:
+    def _put(self, event: ModuleEvent) -> None:
         super()._put(event)
         self._waiting.unpark()
 
-    async def receive(self) -> Event:
+    async def receive(self) -> ModuleEvent:
         """The next event; `trio.EndOfChannel` when the stream has ended."""
         await trio.lowlevel.checkpoint()
         while not self._events:
@@ -117,7 +121,7 @@ class EventChannel(_EventQueue):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Event:
+    async def __anext__(self) -> ModuleEvent:
         try:
             return await self.receive()
         except trio.EndOfChannel:

@@ -19,19 +19,19 @@ from esp32sock.net.socketpairs import key_of
 if TYPE_CHECKING:
     import _socket
 
+    from esp32sock.net.socket_state import SocketState
     from esp32sock.net.socketpairs import Key
-    from esp32sock.net.virtual_socket import VirtualSocket
 
-_states: dict[int, VirtualSocket] = {}
+_states: dict[int, SocketState] = {}
 _objects: dict[int, weakref.ref[_socket.socket]] = {}
-_by_key: weakref.WeakValueDictionary[Key, VirtualSocket] = weakref.WeakValueDictionary()
-_parked: dict[Key, tuple[int, VirtualSocket]] = {}
+_by_key: weakref.WeakValueDictionary[Key, SocketState] = weakref.WeakValueDictionary()
+_parked: dict[Key, tuple[int, SocketState]] = {}
 
 # The state of a socket object by id(), None for a socket of the host. Every method of every socket calls it.
 state_by_id = _states.get
 
 
-def adopt(sock: _socket.socket, state: VirtualSocket) -> None:
+def adopt(sock: _socket.socket, state: SocketState) -> None:
     """From now on `sock` is an object of this virtual socket."""
     if _parked:
         _sweep()
@@ -42,13 +42,13 @@ def adopt(sock: _socket.socket, state: VirtualSocket) -> None:
     _parked.pop(state.key, None)
 
 
-def forget(sock: _socket.socket) -> VirtualSocket | None:
+def forget(sock: _socket.socket) -> SocketState | None:
     """The object no longer stands for its virtual socket (closed or detached); which one that was."""
     _objects.pop(id(sock), None)
     return _states.pop(id(sock), None)
 
 
-def find(fd: int) -> VirtualSocket | None:
+def find(fd: int) -> SocketState | None:
     """The virtual socket behind a descriptor; None if there is none, or no such descriptor."""
     try:
         return _by_key.get(key_of(fd))
@@ -56,25 +56,25 @@ def find(fd: int) -> VirtualSocket | None:
         return None
 
 
-def park(fd: int, state: VirtualSocket) -> None:
+def park(fd: int, state: SocketState) -> None:
     """Keep a state that has a descriptor but no object."""
     _by_key[state.key] = state
     _parked[state.key] = (fd, state)
 
 
-def has_objects(state: VirtualSocket) -> bool:
+def has_objects(state: SocketState) -> bool:
     """Whether any object stands for this virtual socket."""
     return any(other is state for other in list(_states.values()))
 
 
-def objects_of(state: VirtualSocket) -> list[_socket.socket]:
+def objects_of(state: SocketState) -> list[_socket.socket]:
     """The living objects of a virtual socket."""
     numbers = [number for number, other in list(_states.items()) if other is state]
     found = [_objects[number]() for number in numbers if number in _objects]
     return [sock for sock in found if sock is not None]
 
 
-def rekey(state: VirtualSocket, key: Key) -> None:
+def rekey(state: SocketState, key: Key) -> None:
     """The descriptors of a state have been given another open file."""
     _by_key.pop(state.key, None)
     _parked.pop(state.key, None)
@@ -82,7 +82,7 @@ def rekey(state: VirtualSocket, key: Key) -> None:
     _by_key[key] = state
 
 
-def release_if_unused(state: VirtualSocket) -> None:
+def release_if_unused(state: SocketState) -> None:
     """To be called when an object of `state` is gone, after its descriptor was closed."""
     if not has_objects(state) and state.key not in _parked:
         state.release()

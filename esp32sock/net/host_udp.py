@@ -20,7 +20,8 @@ from esp32sock.net.resolver import destination
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from esp32sock.net.interface_api import Address, Interface
+    from esp32sock.engine.requests import Address
+    from esp32sock.net.interface_api import Interface
 
 C = _socket.socket
 

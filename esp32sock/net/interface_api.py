@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from esp32sock.engine.requests import (
     DEFAULT_OPTIONS,
@@ -27,12 +27,10 @@ from esp32sock.engine.requests import (
     StreamOpened,
     StreamOptions,
 )
-from esp32sock.net import context
 
 if TYPE_CHECKING:
     import _socket
     from collections.abc import Mapping
-    from concurrent.futures import Future
     from contextlib import AbstractContextManager
     from typing import Self
 
@@ -56,6 +54,8 @@ __all__ = (
     "StreamOptions",
 )
 
+R = TypeVar("R")
+
 
 @dataclass(frozen=True, slots=True)
 class ModuleStatus:
@@ -71,6 +71,10 @@ class ModuleStatus:
 class Interface(ABC):
     """One module as a network interface.
 
+    Errors: `execute`, `resolve` and `join` raise OSError with the errno that Linux gives in the same case.
+    Its `__cause__` is the `esp32sock.Error` with what the module answered, such as `CommandError.reason`.
+    In the thread that runs the engine they would wait for themselves: OSError(EDEADLK).
+
     `wait_for_link_s` is what a socket that does not say otherwise passes to `open_stream`: its own timeout
     if that is shorter.
     """
@@ -81,9 +85,9 @@ class Interface(ABC):
         """Whether this thread may wait for an answer; False in the thread that runs the engine."""
         return True
 
+    @abstractmethod
     def use(self) -> AbstractContextManager[Interface]:
         """Use this interface in the present thread or task, within the block; the same as `using`."""
-        return context.using(self)
 
     def __enter__(self) -> Self:
         return self
@@ -134,15 +138,20 @@ class Interface(ABC):
         """
 
     @abstractmethod
-    def resolve(self, host: str) -> Future[list[str]]:
-        """IPv4 addresses of a name, asked of the module (CIPDOMAIN)."""
+    def resolve(self, host: str) -> list[str]:
+        """The IPv4 addresses of a name, asked of the module (CIPDOMAIN); `socket.gaierror` if it has none.
+
+        Blocks as long as the module takes, up to 35 s.
+        """
 
     @abstractmethod
-    def execute(self, command: Command[Any], *, timeout: float | None = None, force: bool = False) -> Any:
-        """Run one command and block for its typed result; raises `esp32sock.errors.Error`.
+    def execute(self, command: Command[R], *, timeout: float | None = None, force: bool = False) -> R:
+        """Run one command and block for its typed result.
 
+        It takes at most `timeout` seconds from its turn on the line; None: as long as the command may take.
         A command that would end open links (`ends_links`: a restart, deep sleep, CIPMUX and their like) is
-        refused with EBUSY while there are any; with `force` they end with ECONNRESET first.
+        refused with EBUSY while there are any; with `force` they end with ECONNRESET first. ValueError for
+        arguments that no command line can hold, TypeError for what is no command.
         """
 
     @abstractmethod

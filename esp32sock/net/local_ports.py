@@ -11,17 +11,17 @@ from esp32sock.net.error_map import os_error
 
 if TYPE_CHECKING:
     from esp32sock.net.interface_api import Interface
-    from esp32sock.net.virtual_socket import VirtualSocket
+    from esp32sock.net.socket_state import SocketState
 
 # Above what Linux gives out by itself, because a simulated module shares the ports of this host. The ports
 # that a module gives to outgoing links are its own business.
 EPHEMERAL = range(61000, 65536)
 
-_Ports = weakref.WeakValueDictionary["tuple[int, int]", "VirtualSocket"]
+_Ports = weakref.WeakValueDictionary["tuple[int, int]", "SocketState"]
 _taken: weakref.WeakKeyDictionary[Interface, _Ports] = weakref.WeakKeyDictionary()
 
 
-def claim(interface: Interface, owner: VirtualSocket, port: int) -> int:
+def claim(interface: Interface, owner: SocketState, port: int) -> int:
     """Take a port for `owner` (0: any free one) and return it; OSError(EADDRINUSE) if somebody has it."""
     ports = _taken.setdefault(interface, weakref.WeakValueDictionary())
     if port == 0:
@@ -35,7 +35,7 @@ def claim(interface: Interface, owner: VirtualSocket, port: int) -> int:
     return port
 
 
-def release(interface: Interface, owner: VirtualSocket, port: int) -> None:
+def release(interface: Interface, owner: SocketState, port: int) -> None:
     """Give a port back."""
     ports = _taken.get(interface)
     if ports is not None and ports.get((owner.kind, port)) is owner:

@@ -22,8 +22,9 @@ from esp32sock.engine.hangup import HangupWatch
 from esp32sock.engine.management import open_management_session
 from esp32sock.engine.options import DEFAULT_BAUD
 from esp32sock.errors import Error, unwrap_group
+from esp32sock.net.context import PORT_VARIABLE
 from esp32sock.net.error_map import translated
-from esp32sock.net.local_interface import PORT_VARIABLE, open_on_host
+from esp32sock.net.local_interface import open_on_host
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from esp32sock.net import context
 from esp32sock.net.addresses import ANY, LOOPBACK, numeric
-from esp32sock.net.error_map import translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,8 +187,7 @@ def addresses_of(name: str) -> list[str]:
         return [station]
     if not interface.may_block():
         raise _again(name, "this thread runs the engine and cannot wait for it; look names up through trio")
-    with translated(f"looking up {name!r}", name=name):
-        addresses = interface.resolve(name.rstrip(".")).result()
+    addresses = interface.resolve(name.rstrip("."))
     if not addresses:
         raise _unknown(name, "the module found no address")
     return addresses

@@ -21,7 +21,7 @@ from esp32sock.net.udp_socket import VirtualDatagram
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from esp32sock.net.virtual_socket import VirtualSocket
+    from esp32sock.net.socket_state import SocketState
 
 _FLAGS = _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC
 _PROTOS = {_socket.SOCK_STREAM: (0, _socket.IPPROTO_TCP), _socket.SOCK_DGRAM: (0, _socket.IPPROTO_UDP)}
@@ -53,7 +53,7 @@ def _init_virtual(self: Any, flagged: int, proto: int) -> None:
         raise os_error(
             errno.EPROTONOSUPPORT, f"type {kind} with protocol {proto}: the module has TCP and UDP only"
         )
-    state: VirtualSocket
+    state: SocketState
     if kind == _socket.SOCK_STREAM:
         fd = socketpairs.fresh_stream()
         state = VirtualStream(proto, socketpairs.key_of(fd))

@@ -21,7 +21,7 @@ from esp32sock._constants import DATAGRAM_HEADER
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from esp32sock.net.interface_api import Address
+    from esp32sock.engine.requests import Address
 
 Key = tuple[int, int]
 

@@ -31,8 +31,9 @@ from esp32sock.net.tcp_io import StreamData
 
 if TYPE_CHECKING:
     from esp32sock.at.tls import TlsOptions
+    from esp32sock.engine.requests import Address
     from esp32sock.errors import Error
-    from esp32sock.net.interface_api import AcceptedStream, Address, Handle, StreamOpened
+    from esp32sock.net.interface_api import AcceptedStream, Handle, StreamOpened
 
 C = _socket.socket
 

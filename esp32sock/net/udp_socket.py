@@ -20,7 +20,7 @@ import operator
 import sys
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from esp32sock._constants import DATAGRAM_HEADER, ESCAPE_SEQUENCE, MAX_DATAGRAM_BYTES
 from esp32sock.net import fd_registry, local_ports, socketpairs
@@ -34,8 +34,9 @@ from esp32sock.net.virtual_socket import VirtualSocket
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from esp32sock.engine.requests import Address
     from esp32sock.errors import Error
-    from esp32sock.net.interface_api import Address, DatagramOpened
+    from esp32sock.net.interface_api import DatagramOpened
 
 C = _socket.socket
 
@@ -177,9 +178,9 @@ class VirtualDatagram(VirtualSocket):
         objects = fd_registry.objects_of(self)
         interface = self.interface
         super().move_to_host(sock)
-        guard = cast("VirtualSocket", HostUdpSocket(self.proto, socketpairs.key_of(sock.fileno()), interface))
+        host_side = HostUdpSocket(self.proto, socketpairs.key_of(sock.fileno()), interface)
         for each in objects:
-            fd_registry.adopt(each, guard)
+            fd_registry.adopt(each, host_side)
 
     def _close_link(self, sock: C) -> None:
         """The engine sees that nobody is at the other end any more, even if it has opened just now."""

@@ -25,7 +25,8 @@ from esp32sock.net.resolver import address_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from esp32sock.net.interface_api import Address, Handle, Interface
+    from esp32sock.engine.requests import Address
+    from esp32sock.net.interface_api import Handle, Interface
 
 
 class VirtualSocket(ABC):

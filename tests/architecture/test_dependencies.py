@@ -20,10 +20,10 @@ ORDER = ("cli", "shims", "front", "gateway", "broker", "net", "engine", "at", "_
 ROOM_OF_FILE = {
     "esp32sock": "top",
     "esp32sock.__main__": "cli",
-    "esp32sock.attach": "front",
-    "esp32sock.config": "front",
-    "esp32sock.socket": "front",
-    "esp32sock.trio": "front",
+    **{
+        f"esp32sock.{name}": "front"
+        for name in ("attach", "commands", "config", "events", "socket", "trio", "trio_socket")
+    },
     "esp32sock.errors": "common",
     "esp32sock._build": "common",
     "esp32sock._constants": "common",
@@ -46,8 +46,8 @@ ALSO = {
 ALSO_ROOMS = {"cli": {"simulator"}}
 
 # Rooms that helpers of issue 9 are still at work on: an import to the left, a circle.
-IMPORTS_PENDING = {"front", "shims"}
-CIRCLES_PENDING = {"net"}
+IMPORTS_PENDING: set[str] = set()
+CIRCLES_PENDING: set[str] = set()
 
 # What lies below the engine knows no clock, no thread and no input or output.
 SANS_IO_ROOMS = {"at", "_speedups"}

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from esp32sock.attach import _close_all
 from esp32sock.cli.exit_status import INTERRUPTED
 from esp32sock.engine.transports import DescriptorPort
-from esp32sock.net import local_interface
 from tests.cli.servers import Big, Small, echo_server, free_port
 from tests.cli.terminal import CTRL_C, assert_screen, on_terminal
 from tests.e2e.support import HOST, http_server
@@ -135,7 +135,7 @@ def test_words_with_sockets(in_a_pipe: Run, esp32_pty: str, interrupted: Interru
         def fetch() -> Done:
             done = in_a_pipe(*words)
             # As the interpreter does when it ends: an interrupted detach goes on then.
-            local_interface._close_all()
+            _close_all()
             for thread in threading.enumerate():
                 if thread.name == "esp32sock":
                     thread.join()

@@ -32,9 +32,7 @@ def test_it_is_built_without_a_warning(tmp_path: Path) -> None:
     functions = ("attach", "default", "detach", "patch", "patched", "unpatch", "using")
     for name in functions:
         assert name in esp32sock.__all__
-        assert (
-            f'id="esp32sock.{name}"' in reference or f'id="esp32sock.net.local_interface.{name}"' in reference
-        )
+        assert f'id="esp32sock.{name}"' in reference
     assert '"_static/' in (tmp_path / "index.html").read_text("utf-8")
 
 

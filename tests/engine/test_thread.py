@@ -37,13 +37,13 @@ def test_a_fault_in_the_engine_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading, "excepthook", lambda arguments: seen.append(arguments.exc_value))
     engine = EngineThread(cast("Callable[[], Engine]", FaultyModule))
     module = cast("FaultyModule", engine.start())
-    engine.post(module.fault.set)
+    engine.portal.post(module.fault.set)
     engine.stop()
     (fault,) = seen
     assert isinstance(fault, ExceptionGroup)
     assert fault.subgroup(ZeroDivisionError) is not None
     with pytest.raises(PortError) as caught:
-        engine.call(trio.sleep, 0).result()
+        engine.portal.call(trio.sleep, 0).result()
     assert caught.value.errno == errno.ENETDOWN
 
 

@@ -1,8 +1,8 @@
 """An Interface over this machine's real loopback and one thread: sockets are tested without AT or a port.
 
-It keeps the promises of `verbs` and nothing more. Tests steer it: `hold()` keeps connections from being
-decided, `reset_all()` breaks every link as a module does that restarts, `names` is what it resolves, `asked`
-and `opened` what it was asked for.
+It keeps the promises of `interface_api` and nothing more. Tests steer it: `hold()` keeps connections from
+being decided, `reset_all()` breaks every link as a module does that restarts, `names` is what it resolves,
+`asked` and `opened` what it was asked for.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.errors import CommandError, Error, ModuleReset
-from esp32sock.net import socketpairs
+from esp32sock.net import context, socketpairs
+from esp32sock.net.error_map import translated
 from esp32sock.net.interface_api import (
     DatagramOpened,
     Interface,
@@ -32,8 +33,10 @@ from esp32sock.net.routes import Routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
-    from esp32sock.net.interface_api import Address, DatagramEvents, Handle, ListenEvents, StreamEvents
+    from esp32sock.engine.requests import Address
+    from esp32sock.net.interface_api import DatagramEvents, Handle, ListenEvents, StreamEvents
 
 CHUNK = 16384
 
@@ -485,14 +488,15 @@ class FakeInterface(Interface):
         self._decide(listen)
         return listener
 
-    def resolve(self, host: str) -> Future[list[str]]:
+    def resolve(self, host: str) -> list[str]:
         self.asked.append(host)
-        answer: Future[list[str]] = Future()
-        if host in self.names:
-            answer.set_result(self.names[host])
-        else:
-            answer.set_exception(CommandError("AT+CIPDOMAIN", "ERROR"))
-        return answer
+        with translated(f"looking up {host!r}", name=host):
+            if host not in self.names:
+                raise CommandError("AT+CIPDOMAIN", "ERROR")
+            return self.names[host]
+
+    def use(self) -> AbstractContextManager[Interface]:
+        return context.using(self)
 
     def execute(self, command: Any, *, timeout: float | None = None, force: bool = False) -> Any:
         raise AssertionError("the sockets execute no commands")
@@ -500,7 +504,7 @@ class FakeInterface(Interface):
     def join(self, *args: Any, **options: Any) -> Any:
         raise AssertionError("the fake network has no Wi-Fi")
 
-    def events(self, most: int = 0) -> Any:
+    def events(self, maxsize: int = 0) -> Any:
         raise AssertionError("the sockets watch no events")
 
     def status(self) -> ModuleStatus:

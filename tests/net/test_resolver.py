@@ -6,11 +6,14 @@ import errno
 import socket as stdlib
 from concurrent.futures import Future
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from esp32sock import socket
+from esp32sock.engine.options import Options
 from esp32sock.errors import CommandError, CommandTimeout, PortError
+from esp32sock.net.local_interface import LocalInterface
 from tests.net.fake_interface import FakeInterface
 from tests.net.harness import using
 
@@ -156,24 +159,28 @@ def test_an_unknown_name(fake: FakeInterface) -> None:
         CommandError("AT+CIPDOMAIN", "ERROR", errno=errno.ENETUNREACH),
     ],
 )
-def test_a_module_that_cannot_look_up_now(
-    fake: FakeInterface, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    failed: Future[list[str]] = Future()
-    failed.set_exception(error)
-    monkeypatch.setattr(fake, "resolve", lambda host: failed)
+def test_a_module_that_cannot_look_up_now(error: Exception) -> None:
     with pytest.raises(socket.gaierror) as caught:
-        socket.gethostbyname("www.example")
+        interface_whose_calls_end_with(error).resolve("www.example")
     assert caught.value.errno == socket.EAI_AGAIN
+    assert caught.value.__cause__ is error
 
 
-def test_an_interface_that_closes_meanwhile(fake: FakeInterface, monkeypatch: pytest.MonkeyPatch) -> None:
-    cancelled: Future[list[str]] = Future()
-    cancelled.cancel()
-    monkeypatch.setattr(fake, "resolve", lambda host: cancelled)
+def test_an_interface_that_closes_meanwhile() -> None:
     with pytest.raises(OSError, match="interface was closed") as caught:
-        socket.gethostbyname("www.example")
+        interface_whose_calls_end_with(None).resolve("www.example")
     assert caught.value.errno == errno.ENETDOWN
+
+
+def interface_whose_calls_end_with(error: Exception | None) -> LocalInterface:
+    """What is asked of its engine fails like this; None: is cancelled."""
+    answer: Future[list[str]] = Future()
+    if error is None:
+        answer.cancel()
+    else:
+        answer.set_exception(error)
+    portal = Mock(is_current=False, call=lambda *job: answer)
+    return LocalInterface(Options("memory"), Mock(), portal, Mock())
 
 
 def test_ipv6_only_is_refused_without_asking(fake: FakeInterface) -> None:

@@ -18,7 +18,8 @@ import esp32sock
 import esp32sock.socket
 import esp32sock.trio
 from esp32sock.at.commands import basic
-from esp32sock.shims.trio import HostnameResolver, ModuleSocket, SocketFactory, TrioInterface, open_interface
+from esp32sock.shims.trio import HostnameResolver, SocketFactory
+from esp32sock.trio import ModuleSocket, TrioInterface, open_interface
 from tests.shims.harness import contexts
 
 if TYPE_CHECKING:
@@ -355,8 +356,8 @@ async def test_own_engine_serves(own: TrioInterface) -> None:
 
 
 async def test_own_engine_listens_for_unmodified_programs(own: TrioInterface) -> None:
-    trio.socket.set_custom_socket_factory(own.socket_factory)
-    trio.socket.set_custom_hostname_resolver(own.hostname_resolver)
+    trio.socket.set_custom_socket_factory(SocketFactory(own.interface))
+    trio.socket.set_custom_hostname_resolver(HostnameResolver(own.interface))
     (listener,) = await trio.open_tcp_listeners(0)
     async with listener:
         (refused,) = await trio.open_tcp_listeners(0)  # nobody can wait for the answer there

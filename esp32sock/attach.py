@@ -1,0 +1,130 @@
+"""Attaching modules: the default interface of this process, and any number of others.
+
+`esp32sock/__init__.py` imports this file with every other one, so it is light: what brings dataclasses, the
+engine and trio is imported with the first module.
+"""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import os
+import threading
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from esp32sock.net import context
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from esp32sock.config import AttachOptions
+    from esp32sock.engine.options import Options
+    from esp32sock.net.interface_api import Interface
+    from esp32sock.net.local_interface import LocalInterface
+    from esp32sock.net.routes import Direct
+
+_lock = threading.RLock()
+_default: LocalInterface | None = None
+_is_forked = False
+"""Whether an interface was attached when this process was forked."""
+_open: set[LocalInterface] = set()
+"""What the end of the interpreter has to close."""
+
+
+def attach(
+    url: str | Options | None = None, *, direct: Direct | None = None, **options: Unpack[AttachOptions]
+) -> Interface:
+    """Make a module the network interface of this process.
+
+    `url` is a serial device, any pyserial URL or `sim://`; without it, ESP32SOCK_PORT. `direct` says what
+    the host's own stack serves (loopback by default; `()`: nothing; else ESP32SOCK_DIRECT). The keyword
+    options are those of `Options`: `baudrate` (also `baud`), `rtscts`, `ssid`, `password` (or ESP32SOCK_SSID
+    and ESP32SOCK_PASSWORD) and limits; an `Options` object in place of `url` has them all.
+
+    Blocks for the probe and the set-up, at most about 10 s, with a join or a booting module longer. Raises
+    OSError that says what is wrong and what to do, ValueError for a value out of range, TypeError for an
+    unknown option, RuntimeError if an interface is attached already. The interface closes at interpreter
+    exit, with `detach()`, or, as a context manager, at the end of the block, once what was sent is delivered.
+    """
+    global _default
+    with _lock:
+        if _attached() is not None:
+            raise RuntimeError("an interface is attached already; detach() it first")
+        _default = _start(url, direct, options)
+        return _default
+
+
+def detach() -> None:
+    """Deliver what was sent, close every link and the port. Without an interface: nothing."""
+    with _lock:
+        interface = _attached()
+    if interface is not None:
+        interface.close()
+
+
+def open_interface(
+    url: str | Options | None = None, *, direct: Direct | None = None, **options: Unpack[AttachOptions]
+) -> Interface:
+    """One more module, as `attach` opens it, for the code in `with interface.use()` alone.
+
+    Any number of them, each on a port of its own. As a context manager it closes at the end of the block.
+    Arguments, blocking and exceptions as with `attach`.
+    """
+    return _start(url, direct, options)
+
+
+def default() -> Interface:
+    """The interface to use here: that of `using`, else the attached one, else ESP32SOCK_PORT is attached.
+
+    OSError(ENETDOWN) if there is none, EOPNOTSUPP in a child of the process that has it.
+    """
+    chosen = context.override()
+    if chosen is not None:
+        return chosen
+    with _lock:
+        attached = _attached()
+        if attached is not None:
+            return attached
+        if _is_forked:
+            raise OSError(
+                errno.EOPNOTSUPP,
+                "the module belongs to the process that this one was forked from: use the network there",
+            )
+        if not os.environ.get(context.PORT_VARIABLE):
+            return context.no_default()
+        return attach()
+
+
+def _attached() -> LocalInterface | None:
+    return None if _default is None or _default.is_closed else _default
+
+
+def _start(url: str | Options | None, direct: Direct | None, given: AttachOptions) -> LocalInterface:
+    options, routes = import_module("esp32sock.config").resolve(url, direct, given)
+    local = import_module("esp32sock.net.local_interface")
+    interface: LocalInterface = local.start_interface(options, routes)
+    with _lock:
+        _open.difference_update([one for one in _open if one.is_closed])
+        _open.add(interface)
+    # Behind whatever opening the port has registered (a simulator has), so as to be called before it.
+    atexit.unregister(_close_all)
+    atexit.register(_close_all)
+    return interface
+
+
+def _close_all() -> None:
+    for interface in list(_open):
+        interface.close()
+
+
+def _forget_in_child() -> None:
+    """The engine's thread stayed in the parent; the child has no interface of its own."""
+    global _default, _is_forked, _lock
+    _is_forked = _is_forked or _attached() is not None
+    _default, _lock = None, threading.RLock()
+    _open.clear()
+
+
+context.set_default_provider(default)
+os.register_at_fork(after_in_child=_forget_in_child)
