@@ -41,7 +41,6 @@ def public_members(code: str, name: str) -> set[str]:
     return {member for member in members if not member.startswith("_")}
 
 
-@PENDING
 def test_few_files_are_long() -> None:
     found = long_files()
     assert len(found) <= MOST_LONG_FILES, found

@@ -73,8 +73,9 @@ def test_two_modules_at_a_time() -> None:
             server.handle_request()
         assert (one.stats()["links_opened"], other.stats()["links_opened"]) == (1, 1)
         assert esp32sock.default() is other
-    with pytest.raises(esp32sock.PortError, match="detached"):
+    with pytest.raises(socket.gaierror, match="detached") as caught:
         one.resolve("localhost")
+    assert isinstance(caught.value.__cause__, esp32sock.PortError)
 
 
 def test_an_attached_one_is_forgotten_once_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
