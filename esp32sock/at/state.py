@@ -11,10 +11,11 @@ Three machines run side by side and know nothing of bytes, clocks or each other:
   module's line buffer is flushed, before anything else goes out;
 * five **link** machines follow the numbered channels.
 
-Everything that changes a state is in this file; who sends which input, and what else happens then, is
-`session.py`. Read a table as `state -> input -> new state`. A missing entry is an illegal input: a bug on
-our side, raised as LocalProtocolError, and the state stays. What the *module* may say at any time (a late
-CLOSED, a second CONNECT) therefore has an entry in every state in which it can come.
+Everything that changes a state is in this file; what sends which input, and what else happens then, is
+`session.py`, `command_transaction.py` and `links.py`. Read a table as `state -> input -> new state`. A
+missing entry is an illegal input: a bug on this side, raised as LocalProtocolError, and the state stays.
+What the *module* may say at any time (a late CLOSED, a second CONNECT) therefore has an entry in every state
+in which it can come. `docs/state-machines.md` is made from the tables.
 
 One rule couples them: when the module restarts or its port is lost, a command machine that is not IDLE gets
 RESET, and every link that is not FREE gets RESET.
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
 
 class ModuleState(Enum):
     OFFLINE = auto()  # no port
-    SYNCING = auto()  # a port; who listens and in which state is being found out, or set up
-    READY = auto()
-    RESETTING = auto()  # it was told to restart, or says that it does
+    SYNCING = auto()  # a port; whether a module answers on it is being found out, or it is being set up
+    READY = auto()  # set up; sockets may use it
+    RESETTING = auto()  # a restart was ordered, or the module reports one
     PASSTHROUGH = auto()  # every byte it sends is payload, and every byte written to it
 
 
@@ -51,15 +52,15 @@ class ModuleInput(Enum):
 
 
 class CommandState(Enum):
-    IDLE = auto()
-    AWAIT_RESULT = auto()
-    AWAIT_PROMPT = auto()
-    SENDING_PAYLOAD = auto()
-    AWAIT_SEND_RESULT = auto()
+    IDLE = auto()  # no command in flight
+    AWAIT_RESULT = auto()  # the line is sent, its final result is awaited
+    AWAIT_PROMPT = auto()  # the line is sent, its prompt is awaited
+    SENDING_PAYLOAD = auto()  # the prompt came, the payload is about to be written
+    AWAIT_SEND_RESULT = auto()  # the payload is written, `Recv` or the final result is awaited
     CANCELLING = auto()  # a data phase went wrong: `+++` stands alone, SEND Canceled is awaited
-    REFILLING = auto()  # it did not come: the missing bytes are fed until the module is content
+    REFILLING = auto()  # it did not come: the missing bytes are filled up until the module answers
     FLUSHING = auto()  # over, but an empty line must clear what may stand in the module's line buffer
-    ABANDONED = auto()  # nobody waits any more, but the module still owes a result
+    ABANDONED = auto()  # without a caller, but the module still owes a result
 
 
 class CommandInput(Enum):
@@ -78,12 +79,12 @@ class CommandInput(Enum):
 
 
 class LinkState(Enum):
-    FREE = auto()
-    CONNECTING = auto()
-    OPEN = auto()
-    PEER_CLOSED = auto()  # gone on the module, not yet given back by its user
-    CLOSING = auto()
-    LATE_CONNECT = auto()  # nobody waits for it any more; if it opens it must be closed
+    FREE = auto()  # not open
+    CONNECTING = auto()  # a CIPSTART is in flight
+    OPEN = auto()  # data may go both ways
+    PEER_CLOSED = auto()  # closed on the module, not yet released by its user
+    CLOSING = auto()  # a CIPCLOSE is in flight
+    LATE_CONNECT = auto()  # its CIPSTART has no caller any more; if it opens it must be closed
 
 
 class LinkInput(Enum):
@@ -170,12 +171,12 @@ COMMAND_TABLE: Mapping[CommandState, Mapping[CommandInput, CommandState]] = {
 LINK_TABLE: Mapping[LinkState, Mapping[LinkInput, LinkState]] = {
     _L.FREE: {
         _LI.START: _L.CONNECTING,
-        _LI.UP: _L.OPEN,  # the server accepted somebody
+        _LI.UP: _L.OPEN,  # the server accepted a client
         _LI.DOWN: _L.FREE,  # a CLOSED for a link that never opened (known-bugs 6)
-        _LI.REFUSED: _L.FREE,  # it opened, closed and was given back before its CIPSTART had a result
+        _LI.REFUSED: _L.FREE,  # it opened, closed and was released before its CIPSTART had a result
         _LI.ABANDON: _L.FREE,
         _LI.RELEASE: _L.FREE,
-        _LI.CLOSE: _L.CLOSING,  # the module has a link that we never saw open
+        _LI.CLOSE: _L.CLOSING,  # the module has a link whose opening was not seen
     },
     _L.CONNECTING: {
         _LI.UP: _L.OPEN,
@@ -188,16 +189,14 @@ LINK_TABLE: Mapping[LinkState, Mapping[LinkInput, LinkState]] = {
     _L.OPEN: {
         _LI.UP: _L.OPEN,
         _LI.DOWN: _L.PEER_CLOSED,
-        _LI.CONFIRMED: _L.OPEN,
         _LI.ABANDON: _L.OPEN,
         _LI.CLOSE: _L.CLOSING,
         _LI.RESET: _L.PEER_CLOSED,
     },
     _L.PEER_CLOSED: {
-        _LI.UP: _L.OPEN,  # the server gave the id to the next one before we gave it back
+        _LI.UP: _L.OPEN,  # the server gave the id to the next client before it was released
         _LI.DOWN: _L.PEER_CLOSED,
         _LI.REFUSED: _L.PEER_CLOSED,
-        _LI.CONFIRMED: _L.PEER_CLOSED,
         _LI.ABANDON: _L.PEER_CLOSED,
         _LI.RELEASE: _L.FREE,
         _LI.RESET: _L.PEER_CLOSED,

@@ -104,6 +104,25 @@ def test_an_opened_link_that_is_given_back_before_its_caller_gives_up() -> None:
     assert rig.idle
 
 
+def test_a_link_that_opened_and_closed_before_its_caller_gives_up() -> None:
+    rig = Rig.ready()
+    rig.send(OPEN)
+    rig.feed(b"0,CONNECT\r\n0,CLOSED\r\n")
+    rig.session.abandon()
+    rig.feed(OK)
+    assert rig.link(0) is LinkState.PEER_CLOSED
+    assert rig.idle
+
+
+def test_a_link_that_opened_and_closed_before_its_command_fails() -> None:
+    rig = Rig.ready()
+    rig.send(OPEN)
+    rig.feed(b"0,CONNECT\r\n0,CLOSED\r\n" + ERROR)
+    opened, closed = LinkOpened(0, 1, accepted=False), Closed(0, 1)
+    assert_events(rig.events, [opened, closed, Failed(OPEN, CommandError)])
+    assert rig.link(0) is LinkState.PEER_CLOSED
+
+
 # ---- OK without CONNECT (doc-v1, NonOS)
 
 

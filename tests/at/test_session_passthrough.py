@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from esp32sock._constants import ESCAPE_SEQUENCE
-from esp32sock.at.commands import basic, passthrough
+from esp32sock.at.commands import basic, passthrough, udp
 from esp32sock.at.data_phase_recovery import EMPTY_LINE
-from esp32sock.at.events import ModuleBusy
-from esp32sock.errors import CommandError
+from esp32sock.at.events import ModuleBusy, UnknownText
+from esp32sock.at.session import Session
+from esp32sock.at.state import ModuleState
+from esp32sock.errors import CommandError, LocalProtocolError
 from tests.at.harness import Data, Done, Failed, Rig, assert_events
 
 ENTER = passthrough.EnterPassthrough()
@@ -83,3 +85,77 @@ def test_a_prompt_nobody_waits_for_any_more_begins_nothing(rig: Rig) -> None:
     rig.feed(b"\r\nERROR\r\n")
     assert rig.events == []
     assert_usable(rig)
+
+
+# ---- the state of the module drives it
+
+
+@pytest.fixture
+def entered() -> Rig:
+    rig = Rig.ready(links=[0], mux=False)
+    rig.send(ENTER)
+    rig.feed(b"\r\nOK\r\n\r\n>")
+    assert rig.state() is ModuleState.PASSTHROUGH
+    rig.forget()
+    return rig
+
+
+def test_no_command_is_written_into_it(entered: Rig) -> None:
+    with pytest.raises(LocalProtocolError, match="the module is in passthrough"):
+        entered.session.send(basic.Test(), entered.now)
+    with pytest.raises(LocalProtocolError, match="PASSTHROUGH"):
+        entered.session.force_restart()
+    entered.pump()
+    assert entered.written == []
+
+
+def test_it_begins_only_where_the_table_lets_it() -> None:
+    rig = Rig.ready(mux=False)
+    rig.session.force_restart()
+    with pytest.raises(LocalProtocolError, match="RESETTING"):
+        rig.session.send(ENTER, rig.now)
+
+
+def test_leaving_it_reads_text_again_and_owes_no_answer(entered: Rig) -> None:
+    entered.session.leave_passthrough()
+    assert entered.state() is ModuleState.SYNCING
+    entered.feed(b"\r\nready?\r\n")
+    assert_events(entered.events, [UnknownText(b"ready?")])
+    assert_usable(entered)
+
+
+def test_a_module_that_did_not_leave_is_in_it_again(entered: Rig) -> None:
+    entered.session.leave_passthrough()
+    entered.send(basic.Test())
+    entered.wait(basic.Test.timeout)
+    assert entered.idle
+    entered.forget()
+    entered.session.resume_passthrough()
+    assert entered.state() is ModuleState.PASSTHROUGH
+    entered.feed(b"\r\nOK\r\n")
+    assert_events(entered.events, [Data(0, b"\r\nOK\r\n")])
+
+
+@pytest.mark.parametrize("call", ["leave_passthrough", "resume_passthrough"])
+def test_neither_is_possible_without_a_port(call: str) -> None:
+    session = Session()
+    with pytest.raises(LocalProtocolError, match="OFFLINE"):
+        getattr(session, call)()
+
+
+def test_a_lost_port_ends_it(entered: Rig) -> None:
+    entered.session.connection_lost()
+    assert entered.session.demux.passthrough is None
+    entered.session.port_opened()
+    entered.feed(b"text\r\n")
+    assert UnknownText(b"text") in entered.events
+
+
+def test_a_link_of_datagrams_becomes_a_stream() -> None:
+    rig = Rig(mux=False)
+    rig.send(udp.OpenUdp(None, ("10.0.2.2", 7)))
+    rig.feed(b"CONNECT\r\n\r\nOK\r\n")
+    rig.forget()
+    rig.send(ENTER)
+    rig.feed(b"\r\nOK\r\n\r\n>one two")
+    assert_events(rig.events, [Done(ENTER), Data(0, b"one two")])
