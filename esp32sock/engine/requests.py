@@ -43,7 +43,7 @@ class StreamOptions:
     tls: TlsOptions | None = None
 
     @property
-    def need_a_command(self) -> bool:
+    def need_command(self) -> bool:
         """Whether CIPSTART alone does not say it: NODELAY off, no linger and no time-out are the defaults."""
         return bool(self.nodelay) or self.linger_s not in (None, -1) or bool(self.send_timeout_ms)
 

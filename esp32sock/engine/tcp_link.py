@@ -129,7 +129,7 @@ async def _connect(
             if tls is not None:
                 configurator.check()
             await channel.execute_exclusive(opening(link_id, host, port, request.options.keepalive_s))
-        if request.options.need_a_command:
+        if request.options.need_command:
             await set_link_options(context, link_id, request.options)
         listed = {link.link_id: link for link in await channel.execute(tcpip.Links())}
         if links.needs_confirmation(link_id):

@@ -46,24 +46,24 @@ class User:
     request: StreamRequest = field(init=False)
     link_id: int = -1
     local: tuple[str, int] = ("", 0)
-    told: list[str] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
     error: Error | None = None
     decided: trio.Event = field(default_factory=trio.Event)
     over: trio.Event = field(default_factory=trio.Event)
 
     def opened(self, opened: StreamOpened) -> None:
-        self.told.append("opened")
+        self.events.append("opened")
         self.link_id, self.local = opened.link_id, opened.local
         self.decided.set()
 
     def failed(self, error: Error) -> None:
-        self.told.append("failed")
+        self.events.append("failed")
         self.error = error
         self.decided.set()
         self.over.set()
 
     def ended(self, error: Error | None) -> None:
-        self.told.append("ended")
+        self.events.append("ended")
         self.error = error
         self.over.set()
 
@@ -73,10 +73,10 @@ class User:
 
 
 @dataclass
-class Rig:
+class Harness:
     """The module under test and the simulated one behind it."""
 
-    module: Engine
+    engine: Engine
     simulated: Simulated
     users: list[User] = field(default_factory=list)
 
@@ -91,7 +91,7 @@ class Rig:
             more["options"] = StreamOptions(tls=tls)
         user.request = StreamRequest(engines, (host, port), user, opening(), **more)
         self.users.append(user)
-        self.module.open_stream(user.request)
+        self.engine.open_stream(user.request)
         return user
 
     def look_at_the_network(self) -> None:
@@ -103,7 +103,7 @@ class Rig:
         """A connection, or the failure of it raised."""
         user = self.begin(port, **options)
         await user.decided.wait()
-        if user.told[0] == "failed":
+        if user.events[0] == "failed":
             assert user.error is not None
             raise user.error
         return user
@@ -115,11 +115,11 @@ async def running(
     network: MemoryNetwork | None = None,
     opener: Callable[[Simulated], Callable[[str, int], object]] | None = None,
     **options: object,
-) -> AsyncIterator[Rig]:
+) -> AsyncIterator[Harness]:
     """A module on a simulated one; both end with the block, and no link may be left then."""
     with trio.fail_after(DEADLOCK_S):
-        async with _running(settings, network, opener, **options) as rig:
-            yield rig
+        async with _running(settings, network, opener, **options) as harness:
+            yield harness
 
 
 @asynccontextmanager
@@ -128,26 +128,26 @@ async def _running(
     network: MemoryNetwork | None,
     opener: Callable[[Simulated], Callable[[str, int], object]] | None,
     **options: object,
-) -> AsyncIterator[Rig]:
+) -> AsyncIterator[Harness]:
     async with open_module(settings, network) as simulated:
 
         async def open_memory(url: str, baud: int) -> Port:
             return StreamPort(simulated.stream, url)
 
         chosen = opener(simulated) if opener is not None else open_memory
-        module = Engine(Options("memory", **options), chosen)  # type: ignore[arg-type]
+        engine = Engine(Options("memory", **options), chosen)  # type: ignore[arg-type]
         async with trio.open_nursery() as nursery:
-            await nursery.start(module.run)
-            rig = Rig(module, simulated)
+            await nursery.start(engine.run)
+            harness = Harness(engine, simulated)
             try:
-                yield rig
+                yield harness
             finally:
-                for user in rig.users:
+                for user in harness.users:
                     await user.end.aclose()
-            await module.drain()
-            assert not module.is_open or module.context.pool.pumps == {}
-            for user in rig.users:
-                if user.told == ["failed"]:
+            await engine.drain()
+            assert not engine.is_open or engine.context.pool.pumps == {}
+            for user in harness.users:
+                if user.events == ["failed"]:
                     user.request.end.close()  # handed back
                 assert user.request.end.fileno() == -1
             nursery.cancel_scope.cancel()
@@ -171,5 +171,5 @@ def network(**peers: object) -> MemoryNetwork:
     return net
 
 
-def gone(message: str = "unplugged") -> PortError:
+def port_lost(message: str = "unplugged") -> PortError:
     return PortError(message, errno=errno.ENODEV)

@@ -14,7 +14,7 @@ from esp32sock.engine.management import open_management_session
 from esp32sock.engine.transports import StreamPort
 from esp32sock.errors import Error, PortError
 from esp32sock.simulator import Settings, open_module
-from tests.engine.harness import HOST, Rig, echo, network, running
+from tests.engine.harness import HOST, Harness, echo, network, running
 from tests.engine.test_management import Line
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ class Adapter:
         return opener
 
 
-async def works(rig: Rig) -> None:
-    user = await rig.connect(7000)
+async def works(harness: Harness) -> None:
+    user = await harness.connect(7000)
     await user.end.send_all(b"hello")
     assert await user.end.receive_some(10) == b"hello"
 
@@ -64,72 +64,72 @@ async def works(rig: Rig) -> None:
 )
 async def test_the_hosts_side_follows(command: type[basic.SetUart], autojump_clock: MockClock) -> None:
     adapter = Adapter()
-    async with running(network=network(p7000=echo), opener=adapter) as rig:
-        assert await rig.module.execute(command(basic.UartSettings(921600))) is None  # type: ignore[func-returns-value]
+    async with running(network=network(p7000=echo), opener=adapter) as harness:
+        assert await harness.engine.execute(command(basic.UartSettings(921600))) is None  # type: ignore[func-returns-value]
         assert adapter.lines[0].baudrate == 921600
-        assert rig.module.context.channel.session.s_per_byte == pytest.approx(10 / 921600)
-        await works(rig)
-        stored = (await rig.module.execute(basic.StoredUart())).baudrate
+        assert harness.engine.context.channel.session.s_per_byte == pytest.approx(10 / 921600)
+        await works(harness)
+        stored = (await harness.engine.execute(basic.StoredUart())).baudrate
         assert stored == (115200 if command is basic.SetUart else 921600)
-        assert rig.module.context.counters.restarts == 0
+        assert harness.engine.context.counters.restarts == 0
 
 
 async def test_with_links_open_it_is_refused_or_they_end_first(autojump_clock: MockClock) -> None:
-    async with running(network=network(p7000=echo), opener=Adapter()) as rig:
-        user = await rig.connect(7000)
+    async with running(network=network(p7000=echo), opener=Adapter()) as harness:
+        user = await harness.connect(7000)
         with pytest.raises(Error, match="link 4"):
-            await rig.module.execute(basic.SetUart(basic.UartSettings(921600)))
-        await rig.module.execute(basic.SetUart(basic.UartSettings(921600)), force=True)
+            await harness.engine.execute(basic.SetUart(basic.UartSettings(921600)))
+        await harness.engine.execute(basic.SetUart(basic.UartSettings(921600)), force=True)
         assert user.error is not None
         assert user.error.errno == errno.ECONNRESET
-        await works(rig)
+        await works(harness)
 
 
 async def test_a_rate_at_which_nothing_is_understood_is_taken_back(autojump_clock: MockClock) -> None:
     adapter = Adapter(garbles_from=900_000)
-    async with running(network=network(p7000=echo), opener=adapter) as rig:
+    async with running(network=network(p7000=echo), opener=adapter) as harness:
         with pytest.raises(PortError, match="both sides are at 115200 again") as caught:
-            await rig.module.execute(basic.SetStoredUart(basic.UartSettings(921600)))
+            await harness.engine.execute(basic.SetStoredUart(basic.UartSettings(921600)))
         assert caught.value.errno == errno.EPROTO
         assert adapter.lines[0].baudrate == 115200
-        await works(rig)
-        assert (await rig.module.execute(basic.StoredUart())).baudrate == 115200
+        await works(harness)
+        assert (await harness.engine.execute(basic.StoredUart())).baudrate == 115200
         assert len(adapter.lines) == 1
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.001, 0.01, 0.05, 0.2])
 async def test_given_up_both_sides_are_at_one_rate(after_s: float, autojump_clock: MockClock) -> None:
     adapter = Adapter(garbles_from=900_000)
-    async with running(Settings(paced=True), network(p7000=echo), adapter) as rig:
+    async with running(Settings(paced=True), network(p7000=echo), adapter) as harness:
         with trio.move_on_after(after_s), contextlib.suppress(PortError):
-            await rig.module.execute(basic.SetUart(basic.UartSettings(921600)))
-        await works(rig)
-        assert rig.module.context.counters.restarts == 0
+            await harness.engine.execute(basic.SetUart(basic.UartSettings(921600)))
+        await works(harness)
+        assert harness.engine.context.counters.restarts == 0
         assert len(adapter.lines) == 1
 
 
 async def test_a_change_of_the_line_takes_no_time_limit(autojump_clock: MockClock) -> None:
-    async with running(opener=Adapter()) as rig:
+    async with running(opener=Adapter()) as harness:
         with pytest.raises(ValueError, match="timeout"):
-            await rig.module.execute(basic.SetUart(basic.UartSettings(921600)), timeout=1)
+            await harness.engine.execute(basic.SetUart(basic.UartSettings(921600)), timeout=1)
 
 
 async def test_a_rate_that_the_adapter_cannot_do_changes_nothing(autojump_clock: MockClock) -> None:
     adapter = Adapter(most=1_000_000)
-    async with running(network=network(p7000=echo), opener=adapter) as rig:
+    async with running(network=network(p7000=echo), opener=adapter) as harness:
         with pytest.raises(PortError, match="cannot do 2000000 baud") as caught:
-            await rig.module.execute(basic.SetUart(basic.UartSettings(2_000_000)))
+            await harness.engine.execute(basic.SetUart(basic.UartSettings(2_000_000)))
         assert caught.value.errno == errno.EINVAL
-        await works(rig)
+        await works(harness)
 
 
 async def test_a_lost_port_is_opened_again_at_the_rate_that_worked_last(autojump_clock: MockClock) -> None:
     adapter = Adapter()
-    async with running(network=network(p7000=echo), opener=adapter) as rig:
-        await rig.module.execute(basic.SetUart(basic.UartSettings(921600)))
-        rig.module.context.channel.lose(PortError("unplugged", errno=errno.ENODEV))
+    async with running(network=network(p7000=echo), opener=adapter) as harness:
+        await harness.engine.execute(basic.SetUart(basic.UartSettings(921600)))
+        harness.engine.context.channel.lose(PortError("unplugged", errno=errno.ENODEV))
         await trio.sleep(5)
-        await works(rig)
+        await works(harness)
         assert adapter.rates == [115200, 921600]
 
 
@@ -153,14 +153,14 @@ async def test_a_restart_at_another_rate_is_found_again(autojump_clock: MockCloc
 
         return opener
 
-    async with running(network=network(p7000=echo), opener=opener_of) as rig:
-        await rig.module.execute(basic.SetUart(basic.UartSettings(921600)))
+    async with running(network=network(p7000=echo), opener=opener_of) as harness:
+        await harness.engine.execute(basic.SetUart(basic.UartSettings(921600)))
         Deaf.restarted = True
         with pytest.raises(Error):
-            await rig.module.execute(basic.Test())
+            await harness.engine.execute(basic.Test())
         await trio.sleep(120)
-        await works(rig)
-        assert rig.module.context.channel.port.baudrate == 115200
+        await works(harness)
+        assert harness.engine.context.channel.port.baudrate == 115200
 
 
 # ---- a module that begins in passthrough
@@ -202,19 +202,19 @@ async def test_stored_passthrough_is_left_and_nothing_reaches_its_peer(
     profile: str, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     heard, peer = listening()
-    async with running(Settings(profile=profile), network(p7000=echo, p7001=peer), opener=stored) as rig:
-        assert rig.simulated.module.journal.links_opened == 1
-        await works(rig)
+    async with running(Settings(profile=profile), network(p7000=echo, p7001=peer), opener=stored) as harness:
+        assert harness.simulated.module.journal.links_opened == 1
+        await works(harness)
         assert "was in passthrough" in caplog.text
         # and once more, since it is stored
-        for user in rig.users:
+        for user in harness.users:
             await user.end.aclose()
         await trio.sleep(1)
-        await rig.module.execute(basic.Restart())
+        await harness.engine.execute(basic.Restart())
         await trio.sleep(60)
-        await works(rig)
-        assert rig.simulated.module.journal.links_opened == 4
-        await rig.module.execute(passthrough.ForgetPassthrough())
+        await works(harness)
+        assert harness.simulated.module.journal.links_opened == 4
+        await harness.engine.execute(passthrough.ForgetPassthrough())
     assert heard == []
 
 

@@ -36,7 +36,7 @@ from tests.engine.harness import echo, network, running
 
 if TYPE_CHECKING:
     from esp32sock.at.commands import Command
-    from tests.engine.harness import Rig
+    from tests.engine.harness import Harness
 
 ENDING: list[Command[Any]] = [
     basic.Restart(),
@@ -104,12 +104,12 @@ def name_of(command: Command[Any]) -> str:
 async def test_it_is_refused_while_something_is_open(
     command: Command[Any], autojump_clock: trio.testing.MockClock
 ) -> None:
-    async with running(network=network(p7000=echo)) as rig:
-        user = await rig.connect(7000)
+    async with running(network=network(p7000=echo)) as harness:
+        user = await harness.connect(7000)
         with pytest.raises(Error, match=r"link \d.*force=True") as caught:
-            await rig.module.execute(command)
+            await harness.engine.execute(command)
         assert caught.value.errno == errno.EBUSY
-        assert user.told == ["opened"]
+        assert user.events == ["opened"]
 
 
 @pytest.mark.parametrize("command", HARMLESS, ids=name_of)
@@ -117,16 +117,16 @@ async def test_others_are_not(command: Command[Any], autojump_clock: trio.testin
     assert not command.ends_links
     assert command.ends_link != 4
     if not isinstance(command, Raw):
-        async with running(network=network(p7000=echo)) as rig:
-            user = await rig.connect(7000)
+        async with running(network=network(p7000=echo)) as harness:
+            user = await harness.connect(7000)
             with contextlib.suppress(CommandError):  # the module may have its own reasons
-                await rig.module.execute(command)
-            assert user.told == ["opened"]
+                await harness.engine.execute(command)
+            assert user.events == ["opened"]
 
 
 async def test_with_nothing_open_nothing_is_refused(autojump_clock: trio.testing.MockClock) -> None:
-    async with running() as rig:
-        await rig.module.execute(wifi.Leave())
+    async with running() as harness:
+        await harness.engine.execute(wifi.Leave())
 
 
 def doing(command: Command[Any]) -> Command[Any]:
@@ -143,23 +143,23 @@ async def test_told_to_it_ends_the_links_first(
     """And sockets can be had again, once the module can have them."""
     net = network(p7000=echo)
     net.update = "4.1.1.0"
-    async with running(network=net) as rig:
-        user = await rig.connect(7000)
+    async with running(network=net) as harness:
+        user = await harness.connect(7000)
         with contextlib.suppress(CommandError):  # the module may have its own reasons
-            await rig.module.execute(doing(command), force=True)
+            await harness.engine.execute(doing(command), force=True)
         assert user.error is not None, "it must hear of it before"
         assert user.error.errno == errno.ECONNRESET
         assert command.label in str(user.error)
         await trio.sleep(120)
-        await back(rig)
-        again = await rig.connect(7000)
+        await back(harness)
+        again = await harness.connect(7000)
         await again.end.send_all(b"hello")
         assert await again.end.receive_some(10) == b"hello"
 
 
-async def back(rig: Rig) -> None:
+async def back(harness: Harness) -> None:
     """What a user does who told it to do so."""
-    module = rig.module
+    engine = harness.engine
     for command in (
         smartconfig.StopSmartConfig(),
         smartconfig.Wps(on=False),
@@ -168,8 +168,8 @@ async def back(rig: Rig) -> None:
         dhcp.SetDhcp(on=True, roles=dhcp.Role.STATION),
     ):
         with contextlib.suppress(CommandError):
-            await module.execute(command)
-    await module.join("Espressif")
+            await engine.execute(command)
+    await engine.join("Espressif")
 
 
 @pytest.mark.parametrize("command", NEVER, ids=name_of)
@@ -177,10 +177,10 @@ async def back(rig: Rig) -> None:
 async def test_some_are_not_for_an_interface(
     command: Command[Any], force: bool, autojump_clock: trio.testing.MockClock
 ) -> None:
-    async with running(network=network(p7000=echo)) as rig:
-        user = await rig.connect(7000)
+    async with running(network=network(p7000=echo)) as harness:
+        user = await harness.connect(7000)
         with pytest.raises(Error, match="cannot be executed on an interface") as caught:
-            await rig.module.execute(command, force=force)
+            await harness.engine.execute(command, force=force)
         assert caught.value.errno == errno.EINVAL
         await user.end.send_all(b"hello")
         assert await user.end.receive_some(10) == b"hello"
@@ -188,29 +188,29 @@ async def test_some_are_not_for_an_interface(
 
 @pytest.mark.parametrize("text", [b'AT+CWJAP="attic","secret"', 'AT+CWJAP="attic","secret"'])
 async def test_text_is_no_command(text: Any, autojump_clock: trio.testing.MockClock) -> None:
-    async with running() as rig:
+    async with running() as harness:
         with pytest.raises(TypeError, match="Raw") as caught:
-            await rig.module.execute(text)
+            await harness.engine.execute(text)
     assert "secret" not in str(caught.value)
 
 
 async def test_nobody_sends_on_the_link_of_a_socket(autojump_clock: trio.testing.MockClock) -> None:
-    async with running(network=network(p7000=echo)) as rig:
-        user = await rig.connect(7000)
+    async with running(network=network(p7000=echo)) as harness:
+        user = await harness.connect(7000)
         for command in (
             tcpip.Send(user.link_id, stream_chunk(user.link_id, memoryview(b"x"), 2048)),
             sendex.SendEscaped(user.link_id, b"x"),
         ):
             with pytest.raises(Error, match="belongs to a socket") as caught:
-                await rig.module.execute(command, force=True)
+                await harness.engine.execute(command, force=True)
             assert caught.value.errno == errno.EBUSY
 
 
 async def test_with_one_link_only_a_connection_says_so(autojump_clock: trio.testing.MockClock) -> None:
-    async with running(network=network(p7000=echo)) as rig:
-        await rig.module.execute(tcpip.SetMultiplexed(on=False))
+    async with running(network=network(p7000=echo)) as harness:
+        await harness.engine.execute(tcpip.SetMultiplexed(on=False))
         with pytest.raises(Error, match=r"AT.CIPMUX=0") as caught:
-            await rig.connect(7000)
+            await harness.connect(7000)
         assert caught.value.errno == errno.ENETDOWN
 
 
@@ -240,14 +240,14 @@ def test_the_same_said_raw_ends_the_same(command: Command[Any], line: bytes) -> 
 
 async def test_a_deep_sleep_longer_than_any_patience(autojump_clock: trio.testing.MockClock) -> None:
     """Sockets hear why, and the module is there again when it wakes."""
-    async with running(network=network(p7000=echo)) as rig:
-        await rig.module.execute(sleep.DeepSleep(timedelta(minutes=5)))
+    async with running(network=network(p7000=echo)) as harness:
+        await harness.engine.execute(sleep.DeepSleep(timedelta(minutes=5)))
         with pytest.raises(Error, match="sleeps for 0:05:00") as caught:
-            await rig.connect(7000)
+            await harness.connect(7000)
         assert caught.value.errno == errno.ENETDOWN
         await trio.sleep(310)
-        await rig.connect(7000)
-        assert rig.module.context.counters.restarts == 1
+        await harness.connect(7000)
+        assert harness.engine.context.counters.restarts == 1
 
 
 async def test_an_update_is_no_crash(
@@ -256,11 +256,11 @@ async def test_an_update_is_no_crash(
     net = network(p7000=echo)
     net.update = "4.1.1.0"
     heard: list[Any] = []
-    async with running(network=net) as rig:
-        rig.module.watch(heard.append)
-        await rig.module.execute(update.Update())
+    async with running(network=net) as harness:
+        harness.engine.watch(heard.append)
+        await harness.engine.execute(update.Update())
         await trio.sleep(10)
-        await rig.connect(7000)
+        await harness.connect(7000)
     assert ModuleRestarted(expected=True) in heard
 
 
@@ -270,14 +270,14 @@ async def test_a_watcher_hears_everything_but_passwords(autojump_clock: trio.tes
         provisioning=Provisioning("attic", "correct horse"),
     )
     heard: list[Any] = []
-    async with running(settings, network(p7000=echo)) as rig:
-        stop = rig.module.watch(heard.append)
-        await rig.connect(7000)
+    async with running(settings, network(p7000=echo)) as harness:
+        stop = harness.engine.watch(heard.append)
+        await harness.connect(7000)
         assert any(isinstance(event, LinkOpened) for event in heard)
-        for user in rig.users:
+        for user in harness.users:
             await user.end.aclose()
         await trio.sleep(1)
-        await rig.module.execute(smartconfig.StartSmartConfig())
+        await harness.engine.execute(smartconfig.StartSmartConfig())
         await trio.sleep(10)
         assert any(isinstance(event, WifiChanged) for event in heard)
         assert UnknownText(b"password:***") in heard
@@ -285,6 +285,6 @@ async def test_a_watcher_hears_everything_but_passwords(autojump_clock: trio.tes
         stop()
         stop()
         count = len(heard)
-        await rig.module.execute(wifi.Leave())
+        await harness.engine.execute(wifi.Leave())
         await trio.sleep(1)
         assert len(heard) == count

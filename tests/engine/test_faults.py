@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
     from esp32sock.engine.transports import Port
     from esp32sock.simulator.network.memory import Connection
-    from tests.engine.harness import Rig
+    from tests.engine.harness import Harness
 
 
 class Line:
     """The serial line of a rig, where bytes of the host may be lost; and all that was written, and when."""
 
-    def __init__(self, rig: Rig, lose: Callable[[bytes], bytes] = bytes) -> None:
+    def __init__(self, harness: Harness, lose: Callable[[bytes], bytes] = bytes) -> None:
         self.written: list[tuple[float, bytes]] = []
         self.lose = lose
-        port = rig.module.context.channel.port
+        port = harness.engine.context.channel.port
         send = port.send
 
         async def send_what_is_not_lost(piece: bytes | memoryview) -> None:
@@ -55,9 +55,9 @@ def deaf_to(port: Port, text: bytes) -> None:
     port.receive = hear  # type: ignore[method-assign]
 
 
-async def works(rig: Rig) -> None:
+async def works(harness: Harness) -> None:
     """A new connection carries bytes both ways."""
-    user = await rig.connect(7000, wait_for_link_s=30)
+    user = await harness.connect(7000, wait_for_link_s=30)
     await user.end.send_all(b"after all")
     received = b""
     while len(received) < 9:
@@ -73,9 +73,9 @@ async def works(rig: Rig) -> None:
 async def test_a_missing_recv_is_cancelled_by_plus_signs_that_stand_alone(
     profile: str, autojump_clock: MockClock
 ) -> None:
-    async with running(Settings(profile=profile), network(p7000=echo, p7004=sink)) as rig:
-        user = await rig.connect(7004)
-        line = Line(rig, lambda data: data[:-5] if len(data) == 1000 else data)
+    async with running(Settings(profile=profile), network(p7000=echo, p7004=sink)) as harness:
+        user = await harness.connect(7004)
+        line = Line(harness, lambda data: data[:-5] if len(data) == 1000 else data)
         await user.end.send_all(b"p" * 1000)
         await user.over.wait()
         assert user.error is not None
@@ -85,8 +85,8 @@ async def test_a_missing_recv_is_cancelled_by_plus_signs_that_stand_alone(
         before = line.written[[data for _, data in line.written].index(b"+++") - 1]
         assert times[b"+++"] - before[0] >= 0.05
         assert not [data for _, data in line.written if data.startswith(b"0")]  # nothing had to be fed
-        await works(rig)
-        assert rig.module.stats()["restarts"] == 0
+        await works(harness)
+        assert harness.engine.stats()["restarts"] == 0
 
 
 @pytest.mark.parametrize("profile", ["1.0", "2.0", "2.4", "4.1"])
@@ -103,9 +103,9 @@ async def test_what_plus_signs_do_not_cancel_is_fed_until_recv(
     def lose(data: bytes) -> bytes:
         return {b"+++": b"", b"p" * 1000: b"p" * 400}.get(data, data)
 
-    async with running(Settings(profile=profile), network(p7000=echo, p7004=peer)) as rig:
-        user = await rig.connect(7004)
-        line = Line(rig, lose)
+    async with running(Settings(profile=profile), network(p7000=echo, p7004=peer)) as harness:
+        user = await harness.connect(7004)
+        line = Line(harness, lose)
         await user.end.send_all(b"p" * 1000)
         await user.over.wait()
         assert user.error is not None
@@ -113,8 +113,8 @@ async def test_what_plus_signs_do_not_cancel_is_fed_until_recv(
         assert 256 * 2 < sum(map(len, fed)) <= 1000
         assert max(map(len, fed)) <= 256
         line.lose = bytes
-        await works(rig)
-        assert rig.module.stats()["restarts"] == 0
+        await works(harness)
+        assert harness.engine.stats()["restarts"] == 0
 
 
 # -- a lone +++ is never sent as payload
@@ -127,9 +127,9 @@ async def test_what_plus_signs_do_not_cancel_is_fed_until_recv(
 async def test_plus_signs_of_a_program_arrive(
     profile: str, pieces: list[bytes], autojump_clock: MockClock
 ) -> None:
-    async with running(Settings(profile=profile), network(p7000=echo)) as rig:
-        user = await rig.connect(7000)
-        line = Line(rig)
+    async with running(Settings(profile=profile), network(p7000=echo)) as harness:
+        user = await harness.connect(7000)
+        line = Line(harness)
         for piece in pieces:
             await user.end.send_all(piece)
         received = b""
@@ -159,10 +159,10 @@ async def test_a_link_that_stopped_receiving_is_woken_also_with_five_links(
             pass
 
     net = network(p7000=both_ways, p7004=sink)
-    async with running(Settings(profile="2.0", paced=True), net) as rig:
-        idle = [await rig.connect(7004) for _ in range(others)]
-        user = await rig.connect(7000)
-        line = Line(rig)
+    async with running(Settings(profile="2.0", paced=True), net) as harness:
+        idle = [await harness.connect(7004) for _ in range(others)]
+        user = await harness.connect(7000)
+        line = Line(harness)
         received = bytearray()
 
         async def read() -> None:
@@ -185,12 +185,12 @@ async def test_a_link_that_stopped_receiving_is_woken_also_with_five_links(
 
 async def test_no_second_cipstart_goes_to_an_open_link(autojump_clock: MockClock) -> None:
     """2.0 wedges on one. Ids are given out, taken back and given out again, ninety times, also at once."""
-    async with running(Settings(profile="2.0"), network(p7000=echo)) as rig:
-        line = Line(rig)
+    async with running(Settings(profile="2.0"), network(p7000=echo)) as harness:
+        line = Line(harness)
 
         async def one() -> None:
             for _ in range(10):
-                await works(rig)
+                await works(harness)
 
         async with trio.open_nursery() as nursery:
             for _ in range(9):
@@ -203,24 +203,24 @@ async def test_no_second_cipstart_goes_to_an_open_link(autojump_clock: MockClock
                 opened.add(link_id)
             elif data.startswith(b"AT+CIPCLOSE="):
                 opened.discard(link_id)
-        assert rig.simulated.module.journal.links_opened == 90
-        assert rig.module.stats()["restarts"] == 0
+        assert harness.simulated.module.journal.links_opened == 90
+        assert harness.engine.stats()["restarts"] == 0
 
 
 @pytest.mark.parametrize("profile", ["1.0", "2.0"])
 async def test_an_empty_host_name_is_never_sent(profile: str, autojump_clock: MockClock) -> None:
     """It would reset both firmwares; so would CIPCLOSE=-1 on 1.0, and a NUL makes that one deaf."""
-    async with running(Settings(profile=profile), network(p7000=echo)) as rig:
-        line = Line(rig)
+    async with running(Settings(profile=profile), network(p7000=echo)) as harness:
+        line = Line(harness)
         for name in ("", ".", "a\0b", "a\r\nAT+RST", "x" * 300):
             with pytest.raises((ValueError, Error)):
-                await rig.module.resolve(name)
-            user = rig.begin(7000, host=name)
+                await harness.engine.resolve(name)
+            user = harness.begin(7000, host=name)
             await user.decided.wait()
-            assert user.told == ["failed"]
+            assert user.events == ["failed"]
         assert not [data for _, data in line.written if b'""' in data or b"\0" in data or len(data) > 256]
-        await works(rig)
-        assert rig.module.stats()["restarts"] == 0
+        await works(harness)
+        assert harness.engine.stats()["restarts"] == 0
 
 
 # -- late and missing CLOSED
@@ -232,29 +232,29 @@ async def test_a_late_closed_of_a_link_that_never_opened_hurts_nobody(
 ) -> None:
     """Known-bugs 6: `n,CLOSED` behind the ERROR of CIPSTART."""
     settings = Settings(profile=profile, faults="phantom-closed")
-    async with running(settings, network(p7000=echo)) as rig:
+    async with running(settings, network(p7000=echo)) as harness:
         for _ in range(6):
             with pytest.raises(Error) as caught:
-                await rig.connect(7999)
+                await harness.connect(7999)
             assert caught.value.errno == errno.ECONNREFUSED
-            await works(rig)
+            await works(harness)
 
 
 @pytest.mark.parametrize("profile", ["1.0", "2.0", "2.4", "4.1"])
 async def test_a_closed_that_never_came_is_found_by_the_next_send(
     profile: str, autojump_clock: MockClock
 ) -> None:
-    async with running(Settings(profile=profile), network(p7000=echo, p7002=hang_up)) as rig:
-        deaf_to(rig.module.context.channel.port, b"4,CLOSED\r\n")
-        user = await rig.connect(7002)
+    async with running(Settings(profile=profile), network(p7000=echo, p7002=hang_up)) as harness:
+        deaf_to(harness.engine.context.channel.port, b"4,CLOSED\r\n")
+        user = await harness.connect(7002)
         assert user.link_id == 4
         await user.end.send_all(b"x")
         await trio.sleep(1)
-        assert user.told == ["opened"]
+        assert user.events == ["opened"]
         await user.end.send_all(b"is anybody there")
         await user.over.wait()
         assert user.error is not None
-        await works(rig)
+        await works(harness)
 
 
 async def hang_up(connection: Connection) -> None:

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
     from esp32sock.at.commands import Command
     from esp32sock.simulator.network.memory import Connection
-    from tests.engine.harness import Rig
+    from tests.engine.harness import Harness
 
 
 class Listing:
     """The command behind CIPSTART, which asks what the module lists: it fails, or takes its time."""
 
-    def __init__(self, rig: Rig, wait_s: float = 0.0) -> None:
+    def __init__(self, harness: Harness, wait_s: float = 0.0) -> None:
         self.disturbed = True
-        channel = rig.module.context.channel
+        channel = harness.engine.context.channel
         execute = channel.execute
 
         async def disturbed(command: Command[Any], **options: Any) -> Any:
@@ -42,54 +42,54 @@ class Listing:
         channel.execute = disturbed  # type: ignore[method-assign]
 
 
-def open_on_the_module(rig: Rig) -> int:
-    return sum(record.closed_at_s is None for record in rig.simulated.module.journal.links)
+def open_on_the_module(harness: Harness) -> int:
+    return sum(record.closed_at_s is None for record in harness.simulated.module.journal.links)
 
 
 @pytest.mark.parametrize("way", ["error", "time-out", "cancelled"])
 async def test_a_connect_that_fails_after_cipstart_leaves_no_link(
     way: str, autojump_clock: MockClock
 ) -> None:
-    async with running(network=network(p7000=echo)) as rig:
-        listing = Listing(rig, wait_s=0.0 if way == "error" else 5.0)
+    async with running(network=network(p7000=echo)) as harness:
+        listing = Listing(harness, wait_s=0.0 if way == "error" else 5.0)
         for _ in range(7):  # more than there are links
-            user = rig.begin(7000, timeout=1.0 if way == "time-out" else None, wait_for_link_s=5.0)
+            user = harness.begin(7000, timeout=1.0 if way == "time-out" else None, wait_for_link_s=5.0)
             if way == "cancelled":
                 await trio.sleep(0.5)
                 user.request.opening.scope.cancel()
             await user.decided.wait()
-            assert user.told == ["failed"]
+            assert user.events == ["failed"]
             assert "all 5 links" not in str(user.error)
         await trio.sleep(1)
-        assert rig.simulated.module.journal.links_opened == 7
-        assert open_on_the_module(rig) == 0
+        assert harness.simulated.module.journal.links_opened == 7
+        assert open_on_the_module(harness) == 0
         listing.disturbed = False
-        await works(rig)
+        await works(harness)
 
 
 async def test_a_link_that_was_never_confirmed_is_closed_too(autojump_clock: MockClock) -> None:
     """OK without CONNECT, and nobody waits any more for what the module lists."""
-    async with running(network=network(p7000=echo)) as rig:
-        deaf_to(rig.module.context.channel.port, b"4,CONNECT\r\n")
-        Listing(rig)
-        user = rig.begin(7000)
+    async with running(network=network(p7000=echo)) as harness:
+        deaf_to(harness.engine.context.channel.port, b"4,CONNECT\r\n")
+        Listing(harness)
+        user = harness.begin(7000)
         await user.decided.wait()
-        assert user.told == ["failed"]
+        assert user.events == ["failed"]
         await trio.sleep(1)
-        assert rig.simulated.module.journal.links_opened == 1
-        assert open_on_the_module(rig) == 0
+        assert harness.simulated.module.journal.links_opened == 1
+        assert open_on_the_module(harness) == 0
 
 
 async def test_a_udp_link_whose_opening_fails_is_closed(autojump_clock: MockClock) -> None:
-    async with running(network=network(p7000=echo)) as rig:
-        listing = Listing(rig)
+    async with running(network=network(p7000=echo)) as harness:
+        listing = Listing(harness)
         for _ in range(7):
             with pytest.raises(CommandError, match="CIPSTATE"):
-                await open_udp(rig, (HOST, 7005))
+                await open_udp(harness, (HOST, 7005))
             await trio.sleep(1)
-            assert open_on_the_module(rig) == 0
+            assert open_on_the_module(harness) == 0
         listing.disturbed = False
-        await works(rig)
+        await works(harness)
 
 
 async def test_what_came_for_a_connection_that_failed_is_not_counted(autojump_clock: MockClock) -> None:
@@ -97,27 +97,27 @@ async def test_what_came_for_a_connection_that_failed_is_not_counted(autojump_cl
         connection.send(b"hello")
         await connection.receive()
 
-    async with running(network=network(p7000=greet)) as rig:
-        Listing(rig, wait_s=1.0)
-        user = rig.begin(7000)
+    async with running(network=network(p7000=greet)) as harness:
+        Listing(harness, wait_s=1.0)
+        user = harness.begin(7000)
         await trio.sleep(0.5)
-        assert rig.module.stats()["unread_bytes"] == 5
+        assert harness.engine.stats()["unread_bytes"] == 5
         await user.decided.wait()
-        assert user.told == ["failed"]
-        assert rig.module.stats()["unread_bytes"] == 0
+        assert user.events == ["failed"]
+        assert harness.engine.stats()["unread_bytes"] == 0
 
 
 async def test_what_comes_between_the_end_of_a_socket_and_of_its_link_is_not_counted(
     autojump_clock: MockClock,
 ) -> None:
-    async with running(network=network(p7000=sink)) as rig:
-        user = await rig.connect(7000)
-        pump = rig.module.context.pool.pumps[user.link_id]
+    async with running(network=network(p7000=sink)) as harness:
+        user = await harness.connect(7000)
+        pump = harness.engine.context.pool.pumps[user.link_id]
         assert isinstance(pump, StreamPump)
         await user.end.aclose()
         await user.over.wait()
         pump.feed(b"late")
-        assert rig.module.stats()["unread_bytes"] == 0
+        assert harness.engine.stats()["unread_bytes"] == 0
 
 
 def none_left(size: int) -> None:
@@ -127,18 +127,18 @@ def none_left(size: int) -> None:
 async def test_without_a_descriptor_one_socket_fails_and_nothing_else(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with running(network=network(p7000=echo)) as rig:
-        first = await rig.connect(7000)
+    async with running(network=network(p7000=echo)) as harness:
+        first = await harness.connect(7000)
         with monkeypatch.context() as patch:
             patch.setattr(hangup.select, "epoll", none_left)
-            stream = await rig.connect(7000)
-            datagram = await open_udp(rig, (HOST, 7005))
+            stream = await harness.connect(7000)
+            datagram = await open_udp(harness, (HOST, 7005))
             for user in (stream, datagram):
                 await user.over.wait()
                 assert user.error is not None
                 assert user.error.errno == errno.EMFILE
         await trio.sleep(1)
-        assert open_on_the_module(rig) == 1
+        assert open_on_the_module(harness) == 1
         await first.end.send_all(b"still here")
         assert await first.end.receive_some(100) == b"still here"
         datagram.end.close()
@@ -153,13 +153,13 @@ async def test_a_download_that_the_interface_cuts_short_is_an_error(autojump_clo
             connection.send(bytes(1000))
             await connection.sleep(0.05)
 
-    async with running(network=network(p7000=pour, p7004=sink)) as rig:
-        reader, idle, half = [await rig.connect(port) for port in (7000, 7004, 7004)]
+    async with running(network=network(p7000=pour, p7004=sink)) as harness:
+        reader, idle, half = [await harness.connect(port) for port in (7000, 7004, 7004)]
         await half.end.send_eof()
         await trio.sleep(1)
-        await rig.module.drain()
+        await harness.engine.drain()
         for user in (reader, idle, half):
-            assert user.told == ["opened", "ended"]
+            assert user.events == ["opened", "ended"]
             assert user.error is not None
             assert user.error.errno == errno.ENETDOWN
             assert "detached" in str(user.error)
@@ -178,18 +178,18 @@ async def test_whoever_has_closed_or_has_everything_hears_no_error(autojump_cloc
         while data := await connection.receive():
             received.extend(data)
 
-    async with running(network=network(p7000=deliver, p7001=keep)) as rig:
-        reader, writer = await rig.connect(7000), await rig.connect(7001)
+    async with running(network=network(p7000=deliver, p7001=keep)) as harness:
+        reader, writer = await harness.connect(7000), await harness.connect(7001)
         await trio.sleep(1)
         await writer.end.send_all(b"x" * 3000)
         await writer.end.aclose()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(rig.module.drain)
+            nursery.start_soon(harness.engine.drain)
             await trio.sleep(1)
             assert await reader.read_all() == letter
         assert bytes(received) == b"x" * 3000
         for user in (reader, writer):
-            assert user.told == ["opened", "ended"]
+            assert user.events == ["opened", "ended"]
             assert user.error is None
 
 
@@ -200,14 +200,14 @@ async def test_an_end_before_the_reader_has_everything_is_an_error(autojump_cloc
         connection.send(bytes(50_000))
         connection.close()
 
-    async with running(network=network(p7000=deliver), close_s=2.0) as rig:
-        user = await rig.connect(7000)
+    async with running(network=network(p7000=deliver), close_s=2.0) as harness:
+        user = await harness.connect(7000)
         await trio.sleep(1)
-        await rig.module.drain()
-        assert user.told == ["opened"]
-        assert rig.module.context.tasks.nursery is not None
-        rig.module.context.tasks.nursery.cancel_scope.cancel()
+        await harness.engine.drain()
+        assert user.events == ["opened"]
+        assert harness.engine.context.tasks.nursery is not None
+        harness.engine.context.tasks.nursery.cancel_scope.cancel()
         await user.over.wait()
-    assert user.told == ["opened", "ended"]
+    assert user.events == ["opened", "ended"]
     assert isinstance(user.error, Error)
     assert user.error.errno == errno.ENETDOWN

@@ -14,8 +14,8 @@ from esp32sock.engine.link_closing import PEER_CLOSES_S
 from esp32sock.engine.requests import ListenRequest
 from esp32sock.errors import Error
 from esp32sock.simulator import Settings
-from tests.engine.between import Between
 from tests.engine.harness import HOST, PAIR_BYTES, echo, network, opening, running, sink
+from tests.engine.line_proxy import LineProxy
 
 if TYPE_CHECKING:
     import _socket
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from esp32sock.engine.requests import Accepted, Listening, StreamOpened
     from esp32sock.simulator.network.memory import Connection
-    from tests.engine.harness import Rig
+    from tests.engine.harness import Harness
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Host:
     """An application that listens."""
 
     end: trio.socket.SocketType
-    told: list[str] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
     error: Error | None = None
     decided: trio.Event = field(default_factory=trio.Event)
     over: trio.Event = field(default_factory=trio.Event)
@@ -40,12 +40,12 @@ class Host:
     ended_streams: list[Error | None] = field(default_factory=list)
 
     def listening(self, listening: Listening) -> None:
-        self.told.append("listening")
+        self.events.append("listening")
         self.local = listening.local
         self.decided.set()
 
     def failed(self, error: Error) -> None:
-        self.told.append("failed")
+        self.events.append("failed")
         self.error = error
         self.decided.set()
 
@@ -58,12 +58,12 @@ class Host:
         self.waiting.append((user_end, opened.remote, events_to))
 
     def accept_failed(self, user_end: _socket.socket) -> None:
-        self.told.append("withdrawn")
+        self.events.append("withdrawn")
         assert self.waiting.pop()[0] is user_end
         user_end.close()
 
     def ended(self, error: Error | None) -> None:
-        self.told.append("ended")
+        self.events.append("ended")
         self.error = error
         self.over.set()
 
@@ -93,21 +93,21 @@ def make_pair() -> tuple[_socket.socket, _socket.socket]:
     return ends
 
 
-def begin_to_listen(rig: Rig, port: int, links: int = 3, **more: Any) -> tuple[Host, ListenRequest]:
+def begin_to_listen(harness: Harness, port: int, links: int = 3, **more: Any) -> tuple[Host, ListenRequest]:
     ours, engines = socket.socketpair()
     engines.setblocking(False)
     host = Host(trio.socket.from_stdlib_socket(ours))
     fields = {"make_pair": make_pair, "make_handle": lambda accepted: accepted, "links": links, **more}
     request = ListenRequest(engines, port, host, opening(), **fields)
-    rig.module.listen(request)
+    harness.engine.listen(request)
     return host, request
 
 
-async def listen(rig: Rig, port: int, links: int = 3, **more: Any) -> Host:
-    host, request = begin_to_listen(rig, port, links, **more)
+async def listen(harness: Harness, port: int, links: int = 3, **more: Any) -> Host:
+    host, request = begin_to_listen(harness, port, links, **more)
     engines = request.end
     await host.decided.wait()
-    if host.told == ["failed"]:
+    if host.events == ["failed"]:
         engines.close()
         host.end.close()
     return host
@@ -122,16 +122,16 @@ async def upper(connection: Connection) -> None:
 @pytest.mark.parametrize("profile", ["doc-v1", "2.0", "2.1", "2.4", "3.4", "4.1"])
 async def test_accepts_talks_and_stops(profile: str, autojump_clock: MockClock) -> None:
     net = network(p7000=echo)
-    async with running(Settings(profile=profile), net) as rig:
-        host = await listen(rig, 8080)
-        assert host.told == ["listening"]
+    async with running(Settings(profile=profile), net) as harness:
+        host = await listen(harness, 8080)
+        assert host.events == ["listening"]
         assert host.local == ("10.0.2.15", 8080)
         assert net.connect(8080, upper)
-        rig.look_at_the_network()
+        harness.look_at_the_network()
         stream, remote = await host.accept()
         assert remote[0] == HOST
         assert await stream.receive_some(100) == b"from a client"
-        user = await rig.connect(7000)
+        user = await harness.connect(7000)
         assert user.link_id >= 3
         await stream.send_all(b"answer")
         assert await stream.receive_some(100) == b""
@@ -139,16 +139,16 @@ async def test_accepts_talks_and_stops(profile: str, autojump_clock: MockClock) 
         await user.end.aclose()
         await host.close()
         assert host.error is None
-        again = await listen(rig, 8081)
-        assert again.told == ["listening"]
+        again = await listen(harness, 8081)
+        assert again.events == ["listening"]
         await again.close()
 
 
 async def test_a_second_listener_is_refused_with_the_right_errno(autojump_clock: MockClock) -> None:
-    async with running() as rig:
-        host = await listen(rig, 8080)
+    async with running() as harness:
+        host = await listen(harness, 8080)
         for port, code in ((8080, errno.EADDRINUSE), (8081, errno.EMFILE)):
-            second = await listen(rig, port)
+            second = await listen(harness, port)
             assert second.error is not None
             assert second.error.errno == code
         await host.close()
@@ -156,13 +156,13 @@ async def test_a_second_listener_is_refused_with_the_right_errno(autojump_clock:
 
 async def test_a_listener_survives_a_restart(autojump_clock: MockClock) -> None:
     net = network()
-    async with running(network=net) as rig:
-        host = await listen(rig, 8080)
-        rig.module.context.channel.force_restart()
+    async with running(network=net) as harness:
+        host = await listen(harness, 8080)
+        harness.engine.context.channel.force_restart()
         await trio.sleep(30)
-        assert host.told == ["listening"]
+        assert host.events == ["listening"]
         assert net.connect(8080, upper)
-        rig.look_at_the_network()
+        harness.look_at_the_network()
         stream, _ = await host.accept()
         assert await stream.receive_some(100) == b"from a client"
         await stream.aclose()
@@ -181,8 +181,8 @@ async def test_passive_receive_delivers_everything_and_the_close(
         connection.close()
 
     settings = Settings(profile=profile, window=5760)
-    async with running(settings, network(p7000=peer), receive="passive") as rig:
-        user = await rig.connect(7000)
+    async with running(settings, network(p7000=peer), receive="passive") as harness:
+        user = await harness.connect(7000)
         assert await user.read_all() == data
         await user.over.wait()
         assert user.error is None
@@ -192,11 +192,11 @@ async def test_a_passive_link_that_nobody_reads_is_throttled_not_buffered(autoju
     async def flood(connection: Connection) -> None:
         connection.send(bytes(500_000))
 
-    async with running(Settings(profile="4.1", window=5760), network(p7000=flood)) as rig:
-        user = await rig.connect(7000)
+    async with running(Settings(profile="4.1", window=5760), network(p7000=flood)) as harness:
+        user = await harness.connect(7000)
         await trio.sleep(60)
-        assert user.told == ["opened"]
-        assert rig.module.stats()["bytes_received"] < 30_000
+        assert user.events == ["opened"]
+        assert harness.engine.stats()["bytes_received"] < 30_000
 
 
 async def test_passive_receive_is_refused_where_it_does_not_exist(autojump_clock: MockClock) -> None:
@@ -219,8 +219,8 @@ async def test_a_2_0_link_that_stopped_receiving_is_woken(autojump_clock: MockCl
         while await connection.receive():
             pass
 
-    async with running(Settings(profile="2.0", paced=True), network(p7000=both_ways)) as rig:
-        user = await rig.connect(7000)
+    async with running(Settings(profile="2.0", paced=True), network(p7000=both_ways)) as harness:
+        user = await harness.connect(7000)
         received = bytearray()
 
         async def read() -> None:
@@ -236,10 +236,10 @@ async def test_a_2_0_link_that_stopped_receiving_is_woken(autojump_clock: MockCl
 
 async def test_the_module_is_restarted_when_a_command_never_ends(autojump_clock: MockClock) -> None:
     """2.0 wedges after a second CIPSTART on an open link; only AT+RST gets through, and it is sent."""
-    async with running(Settings(profile="2.0"), network(p7004=sink, p7000=echo)) as rig:
-        user = await rig.connect(7004)
+    async with running(Settings(profile="2.0"), network(p7004=sink, p7000=echo)) as harness:
+        user = await harness.connect(7004)
         wedge = b'AT+CIPSTART=%d,"TCP","10.0.2.2",7004\r\n' % user.link_id
-        await rig.simulated.stream.send_all(wedge)  # as no code of ours ever does
+        await harness.simulated.stream.send_all(wedge)  # as no code of ours ever does
         await trio.sleep(1)
         await user.end.aclose()
         await user.over.wait()
@@ -247,12 +247,12 @@ async def test_the_module_is_restarted_when_a_command_never_ends(autojump_clock:
         with trio.fail_after(120):
             while again is None:
                 try:
-                    again = await rig.connect(7000)
+                    again = await harness.connect(7000)
                 except Error:
                     await trio.sleep(1)
         await again.end.send_all(b"back")
         assert await again.end.receive_some(100) == b"back"
-        assert rig.module.stats()["restarts"] == 1
+        assert harness.engine.stats()["restarts"] == 1
 
 
 @pytest.mark.parametrize("peer_closes", [True, False])
@@ -260,17 +260,17 @@ async def test_an_accepted_link_is_left_to_its_peer_for_a_moment(
     peer_closes: bool, autojump_clock: MockClock
 ) -> None:
     """Its id goes to the next client at once, whom a CIPCLOSE on its way would hit."""
-    between = Between()
+    line_proxy = LineProxy()
     net = network()
-    async with running(network=net, opener=between.opener) as rig:
-        host = await listen(rig, 8080)
+    async with running(network=net, opener=line_proxy.opener) as harness:
+        host = await listen(harness, 8080)
         assert net.connect(8080, sink)
-        rig.look_at_the_network()
+        harness.look_at_the_network()
         stream, _ = await host.accept()
         await stream.aclose()
         await trio.sleep(PEER_CLOSES_S / 2)
         if peer_closes:
-            between.says(b"0,CLOSED\r\n")
+            line_proxy.says(b"0,CLOSED\r\n")
         await trio.sleep(1)
-        assert any(line.startswith(b"AT+CIPCLOSE=0") for line in between.written) is not peer_closes
+        assert any(line.startswith(b"AT+CIPCLOSE=0") for line in line_proxy.written) is not peer_closes
         await host.close()

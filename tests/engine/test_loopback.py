@@ -15,7 +15,7 @@ from tests.engine.test_listener import listen
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-    from tests.engine.harness import Rig
+    from tests.engine.harness import Harness
 
 ITSELF = "10.0.2.15"
 DATA = bytes(i * 31 & 255 for i in range(200_000))
@@ -29,16 +29,16 @@ both_ways_of_receiving = pytest.mark.parametrize("profile", ["doc-v1", "2.4", "4
 async def test_a_sender_waits_for_the_reader_at_the_other_end(
     profile: str, autojump_clock: MockClock
 ) -> None:
-    async with running(Settings(profile=profile)) as rig:
-        host = await listen(rig, 8080)
-        client = await rig.connect(8080, host=ITSELF)
+    async with running(Settings(profile=profile)) as harness:
+        host = await listen(harness, 8080)
+        client = await harness.connect(8080, host=ITSELF)
         served, _ = await host.accept()
         for sender, reader in ((client.end, served), (served, client.end)):
-            before = sent_bytes(rig)
+            before = sent_bytes(harness)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(sender.send_all, DATA)
                 await trio.sleep(30)
-                assert 0 < sent_bytes(rig) - before <= ROOM_BYTES
+                assert 0 < sent_bytes(harness) - before <= ROOM_BYTES
                 received = bytearray()
                 while len(received) < len(DATA):
                     received += await reader.receive_some(65536)
@@ -51,9 +51,9 @@ async def test_a_sender_waits_for_the_reader_at_the_other_end(
 async def test_a_sender_that_waits_hears_that_the_reader_has_gone(
     profile: str, autojump_clock: MockClock
 ) -> None:
-    async with running(Settings(profile=profile, paced=True)) as rig:
-        host = await listen(rig, 8080)
-        client = await rig.connect(8080, host=ITSELF)
+    async with running(Settings(profile=profile, paced=True)) as harness:
+        host = await listen(harness, 8080)
+        client = await harness.connect(8080, host=ITSELF)
         served, _ = await host.accept()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(send_until_broken, client.end)
@@ -73,5 +73,5 @@ async def send_for_ever(stream: trio.SocketStream) -> None:
         await stream.send_all(DATA)
 
 
-def sent_bytes(rig: Rig) -> int:
-    return sum(pump.sent_bytes for pump in rig.module.context.pool.pumps.values())
+def sent_bytes(harness: Harness) -> int:
+    return sum(pump.sent_bytes for pump in harness.engine.context.pool.pumps.values())

@@ -13,12 +13,12 @@ from tests.engine.harness import echo, network, running
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-    from tests.engine.harness import Rig
+    from tests.engine.harness import Harness
 
 
-def lines_of(rig: Rig) -> list[bytes]:
+def lines_of(harness: Harness) -> list[bytes]:
     """The command lines from now on, as they go out."""
-    session, lines = rig.module.context.channel.session, []
+    session, lines = harness.engine.context.channel.session, []
     send = session.send
 
     def note(command, now):  # type: ignore[no-untyped-def]
@@ -40,9 +40,9 @@ ALL = StreamOptions(keepalive_s=60, nodelay=True, linger_s=3, send_timeout_ms=15
 async def test_options_reach_the_module_with_the_link(
     profile: str, command: bytes | None, autojump_clock: MockClock
 ) -> None:
-    async with running(Settings(profile=profile), network(p7000=echo)) as rig:
-        lines = lines_of(rig)
-        user = await rig.connect(7000, options=ALL)
+    async with running(Settings(profile=profile), network(p7000=echo)) as harness:
+        lines = lines_of(harness)
+        user = await harness.connect(7000, options=ALL)
         assert b'AT+CIPSTART=4,"TCP","10.0.2.2",7000,60' in lines
         assert [line for line in lines if b"TCPOPT" in line] == ([command] if command else [])
         await user.end.aclose()
@@ -50,10 +50,10 @@ async def test_options_reach_the_module_with_the_link(
 
 @pytest.mark.parametrize("profile", ["doc-v1", "2.1", "2.4"])
 async def test_what_nobody_asked_for_is_not_sent(profile: str, autojump_clock: MockClock) -> None:
-    async with running(Settings(profile=profile), network(p7000=echo)) as rig:
-        lines = lines_of(rig)
+    async with running(Settings(profile=profile), network(p7000=echo)) as harness:
+        lines = lines_of(harness)
         for options in (StreamOptions(), StreamOptions(nodelay=False, linger_s=-1, send_timeout_ms=0)):
-            user = await rig.connect(7000, options=options)
+            user = await harness.connect(7000, options=options)
             await user.end.aclose()
             await user.over.wait()
         assert not [line for line in lines if b"TCPOPT" in line]
@@ -64,14 +64,14 @@ async def test_options_change_on_an_open_link(
     profile: str, fields: int | None, autojump_clock: MockClock
 ) -> None:
     """Back to the defaults, too; http.client asks for TCP_NODELAY only once it is connected."""
-    async with running(Settings(profile=profile), network(p7000=echo)) as rig:
-        user = await rig.connect(7000)
-        lines = lines_of(rig)
+    async with running(Settings(profile=profile), network(p7000=echo)) as harness:
+        user = await harness.connect(7000)
+        lines = lines_of(harness)
         for options in (
             StreamOptions(nodelay=True), StreamOptions(nodelay=False), StreamOptions(keepalive_s=30),
             StreamOptions(keepalive_s=0), StreamOptions(linger_s=0), StreamOptions(send_timeout_ms=250),
         ):  # fmt: skip
-            await rig.module.set_link_options(user.request.opening, options)
+            await harness.engine.set_link_options(user.request.opening, options)
         said = [line.split(b",")[1:fields] for line in lines]
         expected = [
             [b"-1", b"1", b"0"], [b"-1", b"0", b"0"], [b"-1", b"0", b"0", b"30"], [b"-1", b"0", b"0", b"0"],

@@ -319,14 +319,14 @@ async def test_that_the_link_broke_is_told_afterwards(
 async def test_that_the_link_broke_is_told_at_once(
     profile: str, autojump_clock: trio.testing.MockClock
 ) -> None:
-    told: list[bool] = []
+    events: list[bool] = []
     async with management(profile) as one:
-        async with open_passthrough(one, HOST, 7002, on_link=told.append) as stream:
+        async with open_passthrough(one, HOST, 7002, on_link=events.append) as stream:
             await echoed(stream, [(0, b"CONN"), (0.1, b"ECT is no report, and CLOSED neither")])
-            assert told == []
+            assert events == []
             await stream.send_all(b"close")
             await trio.sleep(2)
-            assert told == [False, True]
+            assert events == [False, True]
             await echoed(stream, [(0, b"hello again")])
         assert await one.execute(passthrough.SystemMessages()) == passthrough.Messages(0)
 

@@ -95,9 +95,9 @@ async def test_joining_with_what_cannot_be_sent(
     password: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     """Such as a password with the end of the line of its file."""
-    async with running(Settings(joined=False, access_points=(POINT,)), network()) as rig:
+    async with running(Settings(joined=False, access_points=(POINT,)), network()) as harness:
         with pytest.raises(ValueError, match=r"CR, LF or NUL|UTF-8") as caught:
-            await rig.module.join("attic", password)
+            await harness.engine.join("attic", password)
         assert SECRET not in "".join(traceback.format_exception(caught.value)) + repr(caught.value)
 
 
@@ -146,19 +146,19 @@ async def test_nothing_is_logged_or_raised_that_holds_it(
     heard: list[Any] = []
     errors: list[BaseException] = []
     settings = Settings(profile=profile, joined=False, access_points=(POINT,))
-    async with running(settings, network(), opener_of) as rig:
-        rig.module.watch(heard.append)
-        await rig.module.execute(wifi.SetMode(wifi.WifiMode.STATION_AND_SOFTAP))
-        await rig.module.execute(softap.SetSoftAp(OWN))
-        rig.simulated.module.add_faults(parse_faults(faults))
+    async with running(settings, network(), opener_of) as harness:
+        harness.engine.watch(heard.append)
+        await harness.engine.execute(wifi.SetMode(wifi.WifiMode.STATION_AND_SOFTAP))
+        await harness.engine.execute(softap.SetSoftAp(OWN))
+        harness.simulated.module.add_faults(parse_faults(faults))
         for one in (basic.Test(), command, command, command):  # the first has the echo turned on
             try:
-                await rig.module.execute(one, timeout=60)
+                await harness.engine.execute(one, timeout=60)
             except Error as error:
                 errors.append(error)
-        rig.simulated.module.end_faults()
+        harness.simulated.module.end_faults()
         await trio.sleep(200)
-        await rig.module.execute(basic.Test())
+        await harness.engine.execute(basic.Test())
     raised = "".join(line for error in errors for line in traceback.format_exception(error))
     shown = caplog.text + repr(heard) + raised
     assert SECRET[:6] not in shown

@@ -15,7 +15,7 @@ from esp32sock.engine.options import Options
 from esp32sock.engine.transports import Port, StreamPort
 from esp32sock.errors import CommandError, Error, PortError
 from esp32sock.simulator import MemoryNetwork, Settings
-from tests.engine.harness import echo, gone, network, running
+from tests.engine.harness import echo, network, port_lost, running
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -57,10 +57,10 @@ async def attach(port: Port) -> Error:
     async def opener(url: str, baud: int) -> Port:
         return port
 
-    module = Engine(Options("scripted"), opener)
+    engine = Engine(Options("scripted"), opener)
     with pytest.RaisesGroup(pytest.RaisesExc(Error), flatten_subgroups=True) as caught:
         async with trio.open_nursery() as nursery:
-            await nursery.start(module.run)
+            await nursery.start(engine.run)
     (error,) = caught.value.exceptions
     while isinstance(error, ExceptionGroup):
         (error,) = error.exceptions
@@ -133,8 +133,8 @@ async def test_a_module_that_stays_busy_is_given_up_in_time(autojump_clock: Mock
 
 
 async def test_a_module_that_is_just_powered_on_is_waited_for(autojump_clock: MockClock) -> None:
-    async with running(Settings(cold=True), network(p7000=echo)) as rig:
-        user = await rig.connect(7000)
+    async with running(Settings(cold=True), network(p7000=echo)) as harness:
+        user = await harness.connect(7000)
         await user.end.send_all(b"hello")
         assert await user.end.receive_some(100) == b"hello"
 
@@ -158,26 +158,26 @@ async def test_a_module_left_in_a_data_phase_is_freed_and_nothing_is_sent_for_it
 
         return opener
 
-    async with running(network=network(p7000=echo), opener=left_over) as rig:
-        record = rig.simulated.module.journal.links[0]
+    async with running(network=network(p7000=echo), opener=left_over) as harness:
+        record = harness.simulated.module.journal.links[0]
         assert record.bytes_sent == 0
         assert record.closed_at_s is not None
 
 
 @pytest.mark.parametrize("profile", ["2.0", "2.1", "2.4", "doc-v1"])
 async def test_the_set_up_works_on_every_profile(profile: str, autojump_clock: MockClock) -> None:
-    async with running(Settings(profile=profile)) as rig:
-        assert rig.module.station_ip == "10.0.2.15"
-        assert await rig.module.execute(tcpip.Multiplexed()) is True
+    async with running(Settings(profile=profile)) as harness:
+        assert harness.engine.station_ip == "10.0.2.15"
+        assert await harness.engine.execute(tcpip.Multiplexed()) is True
 
 
 async def test_each_side_has_its_own_address(autojump_clock: MockClock) -> None:
-    async with running() as rig:
-        await rig.module.execute(wifi.SetMode(wifi.WifiMode.STATION_AND_SOFTAP))
-        async with rig.module.context.channel.exclusive():
-            await rig.module._station.read_addresses(rig.module.context.channel)
+    async with running() as harness:
+        await harness.engine.execute(wifi.SetMode(wifi.WifiMode.STATION_AND_SOFTAP))
+        async with harness.engine.context.channel.exclusive():
+            await harness.engine._station.read_addresses(harness.engine.context.channel)
         peers = ("10.0.2.2", "192.168.4.2", "127.0.0.1")
-        context = rig.module.context
+        context = harness.engine.context
         assert [context.local_ip(peer) for peer in peers] == [
             "10.0.2.15",
             "192.168.4.1",
@@ -190,8 +190,8 @@ async def test_each_side_has_its_own_address(autojump_clock: MockClock) -> None:
 async def test_joins_what_it_is_told_to_and_not_again(autojump_clock: MockClock) -> None:
     settings = Settings(joined=False)
     ssid = settings.access_points[0].ssid
-    async with running(settings, ssid=ssid) as rig:
-        joined = await rig.module.execute(wifi.Joined())
+    async with running(settings, ssid=ssid) as harness:
+        joined = await harness.engine.execute(wifi.Joined())
         assert joined is not None
         assert joined.ssid == ssid
 
@@ -206,26 +206,26 @@ async def test_an_access_point_that_is_not_there_is_named(autojump_clock: MockCl
 
 
 async def test_without_wifi_connecting_says_so_within_ten_seconds(autojump_clock: MockClock) -> None:
-    async with running(Settings(joined=False), network(p7000=echo)) as rig:
+    async with running(Settings(joined=False), network(p7000=echo)) as harness:
         started = trio.current_time()
         with pytest.raises(Error, match="no Wi-Fi") as caught:
-            await rig.connect(7000)
+            await harness.connect(7000)
         assert caught.value.errno == errno.ENETUNREACH
         assert trio.current_time() - started < 10
-        assert rig.simulated.module.journal.links_opened == 0
+        assert harness.simulated.module.journal.links_opened == 0
 
 
 async def test_names_are_resolved_by_the_module(autojump_clock: MockClock) -> None:
-    async with running(network=network()) as rig:
-        assert await rig.module.resolve("example.test") == ["10.0.2.9"]
+    async with running(network=network()) as harness:
+        assert await harness.engine.resolve("example.test") == ["10.0.2.9"]
         with pytest.raises(CommandError):
-            await rig.module.resolve("nowhere.test")
+            await harness.engine.resolve("nowhere.test")
 
 
 async def test_an_address_that_is_none_is_shown(autojump_clock: MockClock) -> None:
-    async with running(network=MemoryNetwork(names={"odd.test": "10.0.2.256"})) as rig:
+    async with running(network=MemoryNetwork(names={"odd.test": "10.0.2.256"})) as harness:
         with pytest.raises(CommandError, match=r"AT\+CIPDOMAIN: .*nonsense: .*10\.0\.2\.256"):
-            await rig.module.resolve("odd.test")
+            await harness.engine.resolve("odd.test")
 
 
 async def test_a_lost_port_is_an_error_everywhere_and_comes_back(autojump_clock: MockClock) -> None:
@@ -245,7 +245,7 @@ async def test_a_lost_port_is_an_error_everywhere_and_comes_back(autojump_clock:
                 data = await super().receive()
                 nursery.cancel_scope.cancel()
             if not data:
-                raise gone()
+                raise port_lost()
             return data
 
         async def aclose(self) -> None:
@@ -256,21 +256,21 @@ async def test_a_lost_port_is_an_error_everywhere_and_comes_back(autojump_clock:
             nonlocal opened
             opened += 1
             if opened == 2:
-                raise gone("still unplugged")
+                raise port_lost("still unplugged")
             stream = simulated.stream  # type: ignore[attr-defined]
             return Cuttable(stream) if opened == 1 else StreamPort(stream)
 
         return opener
 
-    async with running(network=network(p7000=echo), opener=opener_of) as rig:
-        users = [await rig.connect(7000) for _ in range(2)]
+    async with running(network=network(p7000=echo), opener=opener_of) as harness:
+        users = [await harness.connect(7000) for _ in range(2)]
         started = trio.current_time()
         cut.set()
         for user in users:
             await user.over.wait()
             assert isinstance(user.error, PortError)
         assert trio.current_time() - started < 1
-        again = await rig.connect(7000)
+        again = await harness.connect(7000)
         await again.end.send_all(b"back")
         assert await again.end.receive_some(100) == b"back"
     assert opened == 3

@@ -11,7 +11,7 @@ import trio
 
 from esp32sock.errors import Error, ModuleReset
 from esp32sock.simulator import Settings
-from tests.engine.harness import Rig, echo, network, running, sink
+from tests.engine.harness import Harness, echo, network, running, sink
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -34,8 +34,8 @@ async def test_carries_bytes_both_ways_and_closes_with_delivery(
             connection.send(data.upper())
         closed.set()
 
-    async with running(Settings(profile=profile), network(p7000=peer)) as rig:
-        user = await rig.connect(7000)
+    async with running(Settings(profile=profile), network(p7000=peer)) as harness:
+        user = await harness.connect(7000)
         await user.end.send_all(b"hello")
         assert await user.end.receive_some(100) == b"HELLO"
         await user.end.send_all(b"x" * 20_000)
@@ -43,9 +43,9 @@ async def test_carries_bytes_both_ways_and_closes_with_delivery(
         await user.over.wait()
         await closed.wait()
     assert bytes(received) == b"hello" + b"x" * 20_000
-    assert user.told == ["opened", "ended"]
-    assert rig.simulated.module.journal.links_opened == 1
-    assert rig.module.stats()["bytes_sent"] == 20_005
+    assert user.events == ["opened", "ended"]
+    assert harness.simulated.module.journal.links_opened == 1
+    assert harness.engine.stats()["bytes_sent"] == 20_005
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -58,8 +58,8 @@ async def test_a_peer_that_speaks_and_closes_is_read_to_its_end(
         connection.send(letters)
         connection.close()
 
-    async with running(Settings(profile=profile), network(p7002=peer)) as rig:
-        user = await rig.connect(7002)
+    async with running(Settings(profile=profile), network(p7002=peer)) as harness:
+        user = await harness.connect(7002)
         assert await user.read_all() == letters
         await user.over.wait()
     assert user.error is None
@@ -68,8 +68,8 @@ async def test_a_peer_that_speaks_and_closes_is_read_to_its_end(
 async def test_look_alikes_in_the_payload_are_payload(autojump_clock: MockClock) -> None:
     hostile = b"\r\nOK\r\n+IPD,0,5:\r\n4,CLOSED\r\n>busy p...\r\nSEND OK\r\n\r\nready\r\n+++" * 50
 
-    async with running(network=network(p7000=echo)) as rig:
-        user = await rig.connect(7000)
+    async with running(network=network(p7000=echo)) as harness:
+        user = await harness.connect(7000)
         await user.end.send_all(hostile)
         received = b""
         while len(received) < len(hostile):
@@ -79,8 +79,8 @@ async def test_look_alikes_in_the_payload_are_payload(autojump_clock: MockClock)
 
 @pytest.mark.parametrize("text", [b"+++", b"a+++", b"+" * 50, b"+++\r\n"])
 async def test_plus_signs_never_cancel_a_send(text: bytes, autojump_clock: MockClock) -> None:
-    async with running(Settings(profile="2.0"), network(p7000=echo)) as rig:
-        user = await rig.connect(7000)
+    async with running(Settings(profile="2.0"), network(p7000=echo)) as harness:
+        user = await harness.connect(7000)
         await user.end.send_all(text)
         received = b""
         while len(received) < len(text):
@@ -89,9 +89,9 @@ async def test_plus_signs_never_cancel_a_send(text: bytes, autojump_clock: MockC
 
 
 async def test_a_refused_port_is_refused_as_soon_as_the_module_knows(autojump_clock: MockClock) -> None:
-    async with running(network=network()) as rig:
+    async with running(network=network()) as harness:
         with pytest.raises(Error) as caught:
-            await rig.connect(7999)
+            await harness.connect(7999)
         assert caught.value.errno == errno.ECONNREFUSED
         assert "link" in "".join(caught.value.__notes__)
 
@@ -99,9 +99,9 @@ async def test_a_refused_port_is_refused_as_soon_as_the_module_knows(autojump_cl
 async def test_nobody_there_is_a_time_out(autojump_clock: MockClock) -> None:
     net = network()
     net.unreachable("10.0.2.99")
-    async with running(network=net) as rig:
+    async with running(network=net) as harness:
         with pytest.raises(Error) as caught:
-            await rig.connect(80, host="10.0.2.99")
+            await harness.connect(80, host="10.0.2.99")
         assert caught.value.errno == errno.ETIMEDOUT
 
 
@@ -109,37 +109,38 @@ async def test_a_connection_that_opens_too_late_is_closed_again(autojump_clock: 
     """The module cannot abort CIPSTART: the caller hears of the time-out at once, the link is cleaned up."""
     net = network(p7000=echo)
     net.latency_s = 3.0
-    async with running(network=net) as rig:
+    async with running(network=net) as harness:
         before = trio.current_time()
         with pytest.raises(Error) as caught:
-            await rig.connect(7000, timeout=1.0)
+            await harness.connect(7000, timeout=1.0)
         assert caught.value.errno == errno.ETIMEDOUT
         assert trio.current_time() - before == pytest.approx(1.0)
-        user = await rig.connect(7000)
-        assert [record.closed_at_s is None for record in rig.simulated.module.journal.links] == [False, True]
+        user = await harness.connect(7000)
+        records = harness.simulated.module.journal.links
+        assert [record.closed_at_s is None for record in records] == [False, True]
         await user.end.aclose()
         await user.over.wait()
 
 
 async def test_five_links_and_the_sixth_fails_with_a_reason(autojump_clock: MockClock) -> None:
-    async with running(network=network(p7000=echo)) as rig:
-        users = [await rig.connect(7000) for _ in range(5)]
+    async with running(network=network(p7000=echo)) as harness:
+        users = [await harness.connect(7000) for _ in range(5)]
         with pytest.raises(Error, match="all 5 links") as caught:
-            await rig.connect(7000, wait_for_link_s=0.0)
+            await harness.connect(7000, wait_for_link_s=0.0)
         assert caught.value.errno == errno.EMFILE
         for user in users:
             await user.end.aclose()
 
 
 async def test_the_sixth_waits_for_a_link_if_it_may(autojump_clock: MockClock) -> None:
-    async with running(network=network(p7000=echo)) as rig:
-        users = [await rig.connect(7000) for _ in range(5)]
-        sixth = rig.begin(7000, wait_for_link_s=10.0)
+    async with running(network=network(p7000=echo)) as harness:
+        users = [await harness.connect(7000) for _ in range(5)]
+        sixth = harness.begin(7000, wait_for_link_s=10.0)
         await trio.sleep(2)
         assert not sixth.decided.is_set()
         await users[2].end.aclose()
         await sixth.decided.wait()
-        assert sixth.told == ["opened"]
+        assert sixth.events == ["opened"]
         for user in [*users, sixth]:
             await user.end.aclose()
 
@@ -153,8 +154,8 @@ async def test_shutting_the_writing_half_keeps_reading_until_the_peer_closes(
         connection.send(b"late answer")
         connection.close()
 
-    async with running(network=network(p7000=peer)) as rig:
-        user = await rig.connect(7000)
+    async with running(network=network(p7000=peer)) as harness:
+        user = await harness.connect(7000)
         await user.end.send_all(b"request")
         await user.end.send_eof()
         assert await user.read_all() == b"late answer"
@@ -164,8 +165,8 @@ async def test_shutting_the_writing_half_keeps_reading_until_the_peer_closes(
 async def test_a_half_closed_link_that_says_nothing_is_closed_after_its_time(
     autojump_clock: MockClock,
 ) -> None:
-    async with running(network=network(p7004=sink), half_close_s=12.0) as rig:
-        user = await rig.connect(7004)
+    async with running(network=network(p7004=sink), half_close_s=12.0) as harness:
+        user = await harness.connect(7004)
         started = trio.current_time()
         await user.end.send_eof()
         await user.over.wait()
@@ -176,15 +177,15 @@ async def test_a_half_closed_link_that_says_nothing_is_closed_after_its_time(
 async def test_the_module_restarting_by_itself_is_a_reset_everywhere_and_it_comes_back(
     autojump_clock: MockClock,
 ) -> None:
-    async with running(network=network(p7000=echo)) as rig:
-        users = [await rig.connect(7000) for _ in range(3)]
+    async with running(network=network(p7000=echo)) as harness:
+        users = [await harness.connect(7000) for _ in range(3)]
         started = trio.current_time()
-        rig.module.context.channel.force_restart()
+        harness.engine.context.channel.force_restart()
         for user in users:
             await user.over.wait()
             assert isinstance(user.error, ModuleReset)
         assert trio.current_time() - started < 1.0
-        again = await rig.connect(7000)
+        again = await harness.connect(7000)
         await again.end.send_all(b"back")
         assert await again.end.receive_some(100) == b"back"
         await again.end.aclose()
@@ -194,8 +195,8 @@ async def test_what_nobody_reads_is_bounded_and_the_socket_hears_why(autojump_cl
     async def flood(connection: Connection) -> None:
         connection.send(bytes(300_000))
 
-    async with running(network=network(p7000=flood), unread_link_bytes=100_000) as rig:
-        user = await rig.connect(7000)
+    async with running(network=network(p7000=flood), unread_link_bytes=100_000) as harness:
+        user = await harness.connect(7000)
         await user.over.wait()
         assert user.error is not None
         assert user.error.errno == errno.ECONNRESET
@@ -209,23 +210,23 @@ async def test_a_slow_reader_gets_everything(autojump_clock: MockClock) -> None:
         connection.send(data)
         connection.close()
 
-    async with running(network=network(p7000=peer)) as rig:
-        user = await rig.connect(7000)
+    async with running(network=network(p7000=peer)) as harness:
+        user = await harness.connect(7000)
         await trio.sleep(10)
         received = bytearray()
         while piece := await user.end.receive_some(1000):
             received += piece
         assert bytes(received) == data
-        assert rig.module.stats()["unread_bytes"] == 0
+        assert harness.engine.stats()["unread_bytes"] == 0
 
 
 async def test_an_interactive_link_waits_at_most_one_chunk_of_a_bulk_sender(
     autojump_clock: MockClock,
 ) -> None:
     settings = Settings(paced=True, baud=115200)
-    async with running(settings, network(p7004=sink, p7000=echo)) as rig:
-        bulk = await rig.connect(7004)
-        interactive = await rig.connect(7000)
+    async with running(settings, network(p7004=sink, p7000=echo)) as harness:
+        bulk = await harness.connect(7004)
+        interactive = await harness.connect(7000)
 
         async def pour() -> None:
             with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
@@ -249,8 +250,8 @@ async def test_an_interactive_link_waits_at_most_one_chunk_of_a_bulk_sender(
 
 async def test_small_writes_that_had_to_wait_go_out_together(autojump_clock: MockClock) -> None:
     settings = Settings(paced=True, baud=115200)
-    async with running(settings, network(p7004=sink)) as rig:
-        user = await rig.connect(7004)
+    async with running(settings, network(p7004=sink)) as harness:
+        user = await harness.connect(7004)
         started = trio.current_time()
         for _ in range(200):
             await user.end.send_all(b"x" * 64)
@@ -263,14 +264,14 @@ async def test_small_writes_that_had_to_wait_go_out_together(autojump_clock: Moc
 async def test_the_user_closing_while_it_connects_leaves_nothing(autojump_clock: MockClock) -> None:
     net = network(p7000=echo)
     net.latency_s = 2.0
-    async with running(network=net) as rig:
-        user = rig.begin(7000)
+    async with running(network=net) as harness:
+        user = harness.begin(7000)
         await trio.sleep(0.5)
         user.request.opening.scope.cancel()
         await user.decided.wait()
-        assert user.told == ["failed"]
+        assert user.events == ["failed"]
         await trio.sleep(10)
-        assert all(record.closed_at_s is not None for record in rig.simulated.module.journal.links)
+        assert all(record.closed_at_s is not None for record in harness.simulated.module.journal.links)
 
 
 async def test_closing_the_interface_delivers_what_was_sent_on_sockets_that_are_still_open(
@@ -282,14 +283,14 @@ async def test_closing_the_interface_delivers_what_was_sent_on_sockets_that_are_
         while data := await connection.receive():
             received.extend(data)
 
-    async with running(Settings(paced=True), network(p7000=peer)) as rig:
-        user = await rig.connect(7000)
-        idle = await rig.connect(7000)
+    async with running(Settings(paced=True), network(p7000=peer)) as harness:
+        user = await harness.connect(7000)
+        idle = await harness.connect(7000)
         await user.end.send_all(b"x" * 5000)
         started = trio.current_time()
-        await rig.module.drain()
+        await harness.engine.drain()
         assert trio.current_time() - started < 2
-        assert idle.told == user.told == ["opened", "ended"]
+        assert idle.events == user.events == ["opened", "ended"]
         assert await user.read_all() == b""
     assert bytes(received) == b"x" * 5000
 
@@ -297,11 +298,11 @@ async def test_closing_the_interface_delivers_what_was_sent_on_sockets_that_are_
 async def test_a_request_to_a_module_that_has_just_ended_fails(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    async with running() as rig:
-        module = rig.module
-    ended = Rig(module, rig.simulated)
+    async with running() as harness:
+        engine = harness.engine
+    ended = Harness(engine, harness.simulated)
     user = ended.begin(7000)
-    assert user.told == ["failed"]
+    assert user.events == ["failed"]
     assert user.error is not None
     assert user.error.errno == errno.ENETDOWN
     user.request.end.close()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from esp32sock.engine.engine import Engine
 
 
-class FaultyModule:
+class FaultyEngine:
     options = Options("memory")
 
     def __init__(self) -> None:
@@ -35,20 +35,20 @@ class FaultyModule:
 def test_a_fault_in_the_engine_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[BaseException | None] = []
     monkeypatch.setattr(threading, "excepthook", lambda arguments: seen.append(arguments.exc_value))
-    engine = EngineThread(cast("Callable[[], Engine]", FaultyModule))
-    module = cast("FaultyModule", engine.start())
-    engine.portal.post(module.fault.set)
-    engine.stop()
+    thread = EngineThread(cast("Callable[[], Engine]", FaultyEngine))
+    engine = cast("FaultyEngine", thread.start())
+    thread.portal.post(engine.fault.set)
+    thread.stop()
     (fault,) = seen
     assert isinstance(fault, ExceptionGroup)
     assert fault.subgroup(ZeroDivisionError) is not None
     with pytest.raises(PortError) as caught:
-        engine.portal.call(trio.sleep, 0).result()
+        thread.portal.call(trio.sleep, 0).result()
     assert caught.value.errno == errno.ENETDOWN
 
 
-class SlowModule:
-    """It is never set up; what it has open it closes at its end."""
+class SlowEngine:
+    """Is never set up, and closes at its end what it has open."""
 
     options = Options("memory")
 
@@ -64,7 +64,7 @@ class SlowModule:
 
 
 def test_an_interrupt_while_it_starts_is_not_waited_with() -> None:
-    module = SlowModule()
+    engine = SlowEngine()
     main = threading.get_ident()
 
     def interrupt(*_: object) -> None:
@@ -74,15 +74,15 @@ def test_an_interrupt_while_it_starts_is_not_waited_with() -> None:
     before = signal.signal(signal.SIGUSR1, interrupt)
     try:
         with pytest.raises(KeyboardInterrupt):
-            EngineThread(cast("Callable[[], Engine]", lambda: module)).start()
+            EngineThread(cast("Callable[[], Engine]", lambda: engine)).start()
     finally:
         signal.signal(signal.SIGUSR1, before)
-    assert module.closed
-    assert not any(thread.name == "esp32sock" for thread in threading.enumerate())
+    assert engine.closed
+    assert not any(each.name == "esp32sock" for each in threading.enumerate())
 
 
 def test_stopped_before_it_runs() -> None:
-    engine = EngineThread(lambda: pytest.fail("nobody wants it any more"))
-    engine.stop()
+    thread = EngineThread(lambda: pytest.fail("an engine was made after the stop"))
+    thread.stop()
     with pytest.raises(PortError, match="detached"):
-        engine.start()
+        thread.start()

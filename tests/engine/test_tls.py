@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from esp32sock.engine.transports import Port
     from esp32sock.simulator.network.memory import Connection
     from esp32sock.simulator.runtime.runner import Opened as Simulated
-    from tests.engine.harness import Rig
+    from tests.engine.harness import Harness
 
 NONE = TlsOptions()
 CHAIN = TlsOptions(verify=True, authority_slot=0)
@@ -50,18 +50,18 @@ ALL = ("doc-v1", "0.10", "1.0", "1.2", "2.0", "2.1", "2.2", "2.4", "3.4", "4.1",
 ANOTHER_CA = CA.replace("MIIB", "MIIC")
 
 
-class Ear:
+class LineRecorder:
     """What the host wrote, as lines."""
 
     def __init__(self) -> None:
         self.heard = b""
 
     def __call__(self, simulated: Simulated) -> object:
-        ear = self
+        recorder = self
 
         class Overheard(StreamPort):
             async def send(self, data: bytes | memoryview) -> None:
-                ear.heard += bytes(data)
+                recorder.heard += bytes(data)
                 await super().send(data)
 
         async def opener(url: str, baud: int) -> Port:
@@ -83,9 +83,9 @@ def secure_network(**peers: TlsPeer) -> MemoryNetwork:
     return net
 
 
-async def failure(rig: Rig, port: int, tls: TlsOptions, **options: object) -> Error:
+async def failure(harness: Harness, port: int, tls: TlsOptions, **options: object) -> Error:
     with pytest.raises(Error) as caught:
-        await rig.connect(port, tls=tls, **options)
+        await harness.connect(port, tls=tls, **options)
     return caught.value
 
 
@@ -94,15 +94,15 @@ async def talks(user: User) -> None:
     assert await user.end.receive_some(100) == b"hello"
 
 
-async def closed(rig: Rig) -> None:
+async def closed(harness: Harness) -> None:
     """All connections so far."""
-    for user in rig.users:
+    for user in harness.users:
         await user.end.aclose()
         await user.over.wait()
 
 
-def kinds(rig: Rig) -> list[str]:
-    return [record.kind for record in rig.simulated.module.journal.links]
+def kinds(harness: Harness) -> list[str]:
+    return [record.kind for record in harness.simulated.module.journal.links]
 
 
 # ---- what can be had
@@ -110,18 +110,18 @@ def kinds(rig: Rig) -> list[str]:
 
 @pytest.mark.parametrize("profile", ALL)
 async def test_carries_bytes_unverified(profile: str, autojump_clock: MockClock) -> None:
-    async with running(Settings(profile=profile), secure_network()) as rig:
-        user = await rig.connect(7443, tls=TlsOptions(server_name="host.test"))
+    async with running(Settings(profile=profile), secure_network()) as harness:
+        user = await harness.connect(7443, tls=TlsOptions(server_name="host.test"))
         await talks(user)
         await user.end.send_all(b"x" * 20_000)
         got = b""
         while len(got) < 20_000:
             got += await user.end.receive_some(4096)
         assert got == b"x" * 20_000
-        assert rig.module.context.pool.secure == {user.link_id}
+        assert harness.engine.context.pool.secure == {user.link_id}
         await user.end.aclose()
         await user.over.wait()
-    assert kinds(rig) == ["SSL"]
+    assert kinds(harness) == ["SSL"]
 
 
 @pytest.mark.parametrize("profile", ["1.2", "2.0", "2.1", "2.2", "2.4", "3.4", "4.1", "4.2"])
@@ -130,42 +130,42 @@ async def test_verifies_a_chain(profile: str, autojump_clock: MockClock) -> None
         p7444=TlsPeer(authority=ANOTHER_CA),
         p7445=TlsPeer(not_after_s=1_600_000_000.0),
     )
-    async with running(Settings(profile=profile), network) as rig:
-        await talks(await rig.connect(7443, tls=CHAIN))
-        await closed(rig)
+    async with running(Settings(profile=profile), network) as harness:
+        await talks(await harness.connect(7443, tls=CHAIN))
+        await closed(harness)
         for port in (7444, 7445):
-            error = await failure(rig, port, CHAIN, wait_for_link_s=5.0)
+            error = await failure(harness, port, CHAIN, wait_for_link_s=5.0)
             assert error.errno == errno.EPROTO
             assert "certificate" in str(error)
-        assert kinds(rig) == ["SSL"]
+        assert kinds(harness) == ["SSL"]
 
 
 @pytest.mark.parametrize("profile", ["2.1", "2.2", "2.4", "3.4", "4.1", "4.2"])
 async def test_checks_the_name(profile: str, autojump_clock: MockClock) -> None:
-    ear = Ear()
+    recorder = LineRecorder()
     network = secure_network(p7444=TlsPeer(names=("other.test",)))
-    async with running(Settings(profile=profile), network, ear) as rig:
-        await talks(await rig.connect(7443, tls=NAMED))
-        assert (await failure(rig, 7444, NAMED)).errno == errno.EPROTO
-        assert 'CIPSSLCSNI=4,"host.test"' in ear.said("CIPSSLCSNI")
+    async with running(Settings(profile=profile), network, recorder) as harness:
+        await talks(await harness.connect(7443, tls=NAMED))
+        assert (await failure(harness, 7444, NAMED)).errno == errno.EPROTO
+        assert 'CIPSSLCSNI=4,"host.test"' in recorder.said("CIPSSLCSNI")
 
 
 @pytest.mark.parametrize("profile", ["3.4", "4.1", "4.2"])
 async def test_writes_what_was_loaded_once(profile: str, autojump_clock: MockClock) -> None:
-    ear = Ear()
+    recorder = LineRecorder()
     network = secure_network(p7444=TlsPeer(authority="an authority of its own"))
     text = b"-----BEGIN X-----\nan authority of its own\n-----END X-----\n"
     loaded = TlsOptions("host.test", True, True, 1, text)
-    async with running(Settings(profile=profile), network, ear) as rig:
+    async with running(Settings(profile=profile), network, recorder) as harness:
         for _ in range(2):
-            await talks(await rig.connect(7443, tls=LOADED))
-            await closed(rig)
-        assert ear.said("SYSMFG") == [f'SYSMFG=2,"client_ca","client_ca.1",8,{len(CA)}']
-        await talks(await rig.connect(7444, tls=loaded))
-        await closed(rig)
-        assert (await failure(rig, 7443, loaded)).errno == errno.EPROTO
-        await talks(await rig.connect(7443, tls=OWN_LOADED))
-        assert [line.split(",")[2] for line in ear.said("SYSMFG")] == [
+            await talks(await harness.connect(7443, tls=LOADED))
+            await closed(harness)
+        assert recorder.said("SYSMFG") == [f'SYSMFG=2,"client_ca","client_ca.1",8,{len(CA)}']
+        await talks(await harness.connect(7444, tls=loaded))
+        await closed(harness)
+        assert (await failure(harness, 7443, loaded)).errno == errno.EPROTO
+        await talks(await harness.connect(7443, tls=OWN_LOADED))
+        assert [line.split(",")[2] for line in recorder.said("SYSMFG")] == [
             '"client_ca.1"',
             '"client_ca.1"',
             '"client_cert.1"',
@@ -175,40 +175,40 @@ async def test_writes_what_was_loaded_once(profile: str, autojump_clock: MockClo
 
 async def test_a_link_does_not_inherit_what_its_id_was_told(autojump_clock: MockClock) -> None:
     """With all ids but one taken, the next connection gets the same one."""
-    ear = Ear()
-    async with running(Settings(profile="2.4"), secure_network(), ear) as rig:
-        others = [await rig.connect(7000) for _ in range(4)]
-        first = await rig.connect(7443, tls=NAMED)
+    recorder = LineRecorder()
+    async with running(Settings(profile="2.4"), secure_network(), recorder) as harness:
+        others = [await harness.connect(7000) for _ in range(4)]
+        first = await harness.connect(7443, tls=NAMED)
         await first.end.aclose()
         await first.over.wait()
-        second = await rig.connect(7443, tls=NONE, wait_for_link_s=5.0)
+        second = await harness.connect(7443, tls=NONE, wait_for_link_s=5.0)
         assert second.link_id == first.link_id == 0
-        assert ear.said("CIPSSLCSNI") == ['CIPSSLCSNI=0,"host.test"', 'CIPSSLCSNI=0,""']
-        assert ear.said("CIPSSLCCN") == ['CIPSSLCCN=0,"host.test"', 'CIPSSLCCN=0,""']
-        assert ear.said("CIPSSLCCONF=") == ["CIPSSLCCONF=0,2,0,0", "CIPSSLCCONF=0,0,0,0"]
+        assert recorder.said("CIPSSLCSNI") == ['CIPSSLCSNI=0,"host.test"', 'CIPSSLCSNI=0,""']
+        assert recorder.said("CIPSSLCCN") == ['CIPSSLCCN=0,"host.test"', 'CIPSSLCCN=0,""']
+        assert recorder.said("CIPSSLCCONF=") == ["CIPSSLCCONF=0,2,0,0", "CIPSSLCCONF=0,0,0,0"]
         assert len({user.link_id for user in others}) == 4
 
 
 async def test_a_restart_forgets_what_was_told(autojump_clock: MockClock) -> None:
-    ear = Ear()
-    async with running(Settings(profile="4.1"), secure_network(), ear) as rig:
-        first = await rig.connect(7443, tls=LOADED)
-        rig.module.context.channel.force_restart()
+    recorder = LineRecorder()
+    async with running(Settings(profile="4.1"), secure_network(), recorder) as harness:
+        first = await harness.connect(7443, tls=LOADED)
+        harness.engine.context.channel.force_restart()
         await first.over.wait()
         assert isinstance(first.error, ModuleReset)
-        await talks(await rig.connect(7443, tls=LOADED))
-        assert len(ear.said("SYSMFG")) == 2
-        assert len(ear.said("CIPSSLCCN")) == 2
+        await talks(await harness.connect(7443, tls=LOADED))
+        assert len(recorder.said("SYSMFG")) == 2
+        assert len(recorder.said("CIPSSLCCN")) == 2
 
 
 async def test_giving_up_on_the_way_leaves_nothing_behind(autojump_clock: MockClock) -> None:
     """While 1.2 waits for the time, which nobody tells."""
     network = secure_network()
     network.start_unix_s = None
-    async with running(Settings(profile="1.2"), network) as rig:
-        user = rig.begin(7443, tls=CHAIN)
+    async with running(Settings(profile="1.2"), network) as harness:
+        user = harness.begin(7443, tls=CHAIN)
         await trio.sleep(1)
-        other = rig.begin(7443, tls=NONE, wait_for_link_s=None)
+        other = harness.begin(7443, tls=NONE, wait_for_link_s=None)
         await trio.sleep(1)
         user.request.opening.scope.cancel()
         await user.over.wait()
@@ -229,8 +229,8 @@ async def test_passive_receive_to_the_end(profile: str, autojump_clock: MockCloc
 
     network = secure_network()
     network.listen(HOST, 7444, peer, tls=TlsPeer())
-    async with running(Settings(profile=profile), network) as rig:
-        user = await rig.connect(7444, tls=NONE)
+    async with running(Settings(profile=profile), network) as harness:
+        user = await harness.connect(7444, tls=NONE)
         assert await user.read_all() == letters
         await user.over.wait()
         assert user.error is None
@@ -238,12 +238,14 @@ async def test_passive_receive_to_the_end(profile: str, autojump_clock: MockCloc
 
 async def test_a_numeric_address_is_not_asked_for(autojump_clock: MockClock) -> None:
     """RFC 6066 keeps them out of SNI, but the certificate is compared."""
-    ear = Ear()
+    recorder = LineRecorder()
     numeric = TlsOptions(HOST, verify=True, check_name=True, authority_slot=0)
-    async with running(Settings(profile="2.4"), secure_network(p7444=TlsPeer(names=(HOST,))), ear) as rig:
-        await talks(await rig.connect(7444, tls=numeric))
-        assert ear.said("CIPSSLCSNI") == ['CIPSSLCSNI=4,""']
-        assert ear.said("CIPSSLCCN") == [f'CIPSSLCCN=4,"{HOST}"']
+    async with running(
+        Settings(profile="2.4"), secure_network(p7444=TlsPeer(names=(HOST,))), recorder
+    ) as harness:
+        await talks(await harness.connect(7444, tls=numeric))
+        assert recorder.said("CIPSSLCSNI") == ['CIPSSLCSNI=4,""']
+        assert recorder.said("CIPSSLCCN") == [f'CIPSSLCCN=4,"{HOST}"']
 
 
 # ---- what is refused
@@ -264,17 +266,17 @@ async def test_what_a_generation_cannot_give_is_refused_before_anything_is_sent(
     tls: TlsOptions, able: tuple[str, ...], autojump_clock: MockClock
 ) -> None:
     for profile in ALL:
-        ear = Ear()
-        async with running(Settings(profile=profile), secure_network(), ear) as rig:
+        recorder = LineRecorder()
+        async with running(Settings(profile=profile), secure_network(), recorder) as harness:
             if profile in able:
-                await talks(await rig.connect(7443, tls=tls))
+                await talks(await harness.connect(7443, tls=tls))
                 continue
-            error = await failure(rig, 7443, tls)
+            error = await failure(harness, 7443, tls)
             assert isinstance(error, TlsRefused)
             assert error.errno == errno.EPROTONOSUPPORT
             assert "refused before anything was sent" in str(error)
-            assert ear.said("CIPSTART") == ear.said("CIPSSL") == []
-            assert kinds(rig) == []
+            assert recorder.said("CIPSTART") == recorder.said("CIPSSL") == []
+            assert kinds(harness) == []
 
 
 @pytest.mark.parametrize("tls", [TlsOptions(verify=True), TlsOptions(verify=True, check_name=True)])
@@ -284,29 +286,31 @@ def test_what_no_generation_can_give(tls: TlsOptions) -> None:
 
 
 async def test_an_empty_slot(autojump_clock: MockClock) -> None:
-    async with running(Settings(profile="2.4", certificates=(("client_ca.0", ""),)), secure_network()) as rig:
-        error = await failure(rig, 7443, CHAIN)
+    async with running(
+        Settings(profile="2.4", certificates=(("client_ca.0", ""),)), secure_network()
+    ) as harness:
+        error = await failure(harness, 7443, CHAIN)
         assert error.errno == errno.EPROTO
         assert "the slot holds no CA" in str(error)
 
 
 async def test_a_module_that_cannot_be_set_up_for_it(autojump_clock: MockClock) -> None:
     """A name that no command carries; nothing is opened without it."""
-    ear = Ear()
-    async with running(Settings(profile="2.4"), secure_network(), ear) as rig:
-        error = await failure(rig, 7443, TlsOptions(server_name="x" * 65))
+    recorder = LineRecorder()
+    async with running(Settings(profile="2.4"), secure_network(), recorder) as harness:
+        error = await failure(harness, 7443, TlsOptions(server_name="x" * 65))
         assert error.errno == errno.EPROTONOSUPPORT
-        assert ear.said("CIPSTART") == []
+        assert recorder.said("CIPSTART") == []
 
 
 async def test_a_restart_before_it_is_opened(
     monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     """The module knows nothing any more of what it was to verify: it would open anything."""
-    ear = Ear()
+    recorder = LineRecorder()
     network = secure_network(p7444=TlsPeer(authority=ANOTHER_CA))
-    async with running(Settings(profile="2.4"), network, ear) as rig:
-        channel = rig.module.context.channel
+    async with running(Settings(profile="2.4"), network, recorder) as harness:
+        channel = harness.engine.context.channel
         execute = channel.execute
 
         async def slow(command: Command[Any], **options: Any) -> Any:
@@ -314,14 +318,14 @@ async def test_a_restart_before_it_is_opened(
             if isinstance(command, SetAlpn):  # the last of the settings
                 channel.force_restart()
                 await trio.sleep(30)
-                await rig.module.context.ready()
+                await harness.engine.context.ready()
             return result
 
         monkeypatch.setattr(channel, "execute", slow)
-        assert isinstance(await failure(rig, 7444, NAMED), ModuleReset)
-        assert ear.said("CIPSTART") == []
+        assert isinstance(await failure(harness, 7444, NAMED), ModuleReset)
+        assert recorder.said("CIPSTART") == []
         monkeypatch.undo()
-        await talks(await rig.connect(7443, tls=NAMED))
+        await talks(await harness.connect(7443, tls=NAMED))
 
 
 @pytest.mark.parametrize("obeys", [True, False])
@@ -329,8 +333,8 @@ async def test_a_module_that_says_error_to_its_settings(
     obeys: bool, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     """2.0 does, and obeys all the same (esp-at issue 384); what it shows is what counts."""
-    async with running(Settings(profile="2.0"), secure_network()) as rig:
-        execute = rig.module.context.channel.execute
+    async with running(Settings(profile="2.0"), secure_network()) as harness:
+        execute = harness.engine.context.channel.execute
 
         async def contrary(command: Command[Any], **options: Any) -> Any:
             if not isinstance(command, SetSslSettings):
@@ -339,23 +343,23 @@ async def test_a_module_that_says_error_to_its_settings(
                 await execute(command, **options)
             raise CommandError(command.label, "ERROR")
 
-        monkeypatch.setattr(rig.module.context.channel, "execute", contrary)
+        monkeypatch.setattr(harness.engine.context.channel, "execute", contrary)
         if obeys:
-            await talks(await rig.connect(7443, tls=CHAIN))
+            await talks(await harness.connect(7443, tls=CHAIN))
         else:
-            assert isinstance(await failure(rig, 7443, CHAIN), TlsRefused)
-            assert kinds(rig) == []
+            assert isinstance(await failure(harness, 7443, CHAIN), TlsRefused)
+            assert kinds(harness) == []
 
 
 async def test_passive_receive_that_loses_the_end(autojump_clock: MockClock) -> None:
-    async with running(Settings(profile="2.4"), secure_network(), receive="passive") as rig:
-        assert "receive='passive'" in str(await failure(rig, 7443, NONE))
+    async with running(Settings(profile="2.4"), secure_network(), receive="passive") as harness:
+        assert "receive='passive'" in str(await failure(harness, 7443, NONE))
 
 
 async def test_no_tls_there(autojump_clock: MockClock) -> None:
-    async with running(Settings(profile="2.4"), secure_network()) as rig:
-        assert (await failure(rig, 7000, NONE)).errno == errno.EPROTO
-        assert (await failure(rig, 1, NONE)).errno == errno.EPROTO
+    async with running(Settings(profile="2.4"), secure_network()) as harness:
+        assert (await failure(harness, 7000, NONE)).errno == errno.EPROTO
+        assert (await failure(harness, 1, NONE)).errno == errno.EPROTO
 
 
 # ---- the clock
@@ -363,32 +367,32 @@ async def test_no_tls_there(autojump_clock: MockClock) -> None:
 
 @pytest.mark.parametrize("profile", ["2.0", "2.4", "4.1"])
 async def test_the_clock_is_set_by_the_hosts(profile: str, autojump_clock: MockClock) -> None:
-    ear = Ear()
-    async with running(Settings(profile=profile), secure_network(), ear) as rig:
-        await talks(await rig.connect(7443, tls=NONE))
-        assert ear.said("SYSTIMESTAMP") == []
+    recorder = LineRecorder()
+    async with running(Settings(profile=profile), secure_network(), recorder) as harness:
+        await talks(await harness.connect(7443, tls=NONE))
+        assert recorder.said("SYSTIMESTAMP") == []
         for _ in range(2):
-            await closed(rig)
-            await rig.connect(7443, tls=CHAIN, wait_for_link_s=5.0)
-        assert len(ear.said("SYSTIMESTAMP=")) == 1
+            await closed(harness)
+            await harness.connect(7443, tls=CHAIN, wait_for_link_s=5.0)
+        assert len(recorder.said("SYSTIMESTAMP=")) == 1
 
 
 async def test_the_clock_is_asked_of_the_network(autojump_clock: MockClock) -> None:
-    ear = Ear()
-    async with running(Settings(profile="1.2"), secure_network(), ear) as rig:
-        await talks(await rig.connect(7443, tls=CHAIN))
-        assert ear.said("CIPSNTPCFG=") == ["CIPSNTPCFG=1,0"]
+    recorder = LineRecorder()
+    async with running(Settings(profile="1.2"), secure_network(), recorder) as harness:
+        await talks(await harness.connect(7443, tls=CHAIN))
+        assert recorder.said("CIPSNTPCFG=") == ["CIPSNTPCFG=1,0"]
 
 
 async def test_without_a_clock_nothing_is_verified(autojump_clock: MockClock) -> None:
-    ear, network = Ear(), secure_network()
+    recorder, network = LineRecorder(), secure_network()
     network.start_unix_s = None
-    async with running(Settings(profile="1.2"), network, ear) as rig:
-        error = await failure(rig, 7443, CHAIN)
+    async with running(Settings(profile="1.2"), network, recorder) as harness:
+        error = await failure(harness, 7443, CHAIN)
         assert isinstance(error, TlsRefused)
         assert "clock" in str(error)
-        assert ear.said("CIPSTART") == []
-        assert rig.module.context.pool.secure == set()
+        assert recorder.said("CIPSTART") == []
+        assert harness.engine.context.pool.secure == set()
 
 
 # ---- how many
@@ -396,24 +400,24 @@ async def test_without_a_clock_nothing_is_verified(autojump_clock: MockClock) ->
 
 @pytest.mark.parametrize("profile", ["doc-v1", "1.2", "2.0"])
 async def test_one_at_a_time_up_to_2_0(profile: str, autojump_clock: MockClock) -> None:
-    async with running(Settings(profile=profile), secure_network()) as rig:
-        first = await rig.connect(7443, tls=NONE)
-        error = await failure(rig, 7443, NONE, wait_for_link_s=1.0)
+    async with running(Settings(profile=profile), secure_network()) as harness:
+        first = await harness.connect(7443, tls=NONE)
+        error = await failure(harness, 7443, NONE, wait_for_link_s=1.0)
         assert error.errno == errno.EMFILE
         assert "one SSL link at a time" in str(error)
-        await talks(await rig.connect(7000))
-        waiting = rig.begin(7443, tls=NONE, wait_for_link_s=None)
+        await talks(await harness.connect(7000))
+        waiting = harness.begin(7443, tls=NONE, wait_for_link_s=None)
         await trio.testing.wait_all_tasks_blocked()
-        assert waiting.told == []
+        assert waiting.events == []
         await first.end.aclose()
         await waiting.decided.wait()
         await talks(waiting)
 
 
 async def test_as_many_as_memory_holds_from_2_1_on(autojump_clock: MockClock) -> None:
-    async with running(Settings(profile="2.4"), secure_network()) as rig:
-        users = [await rig.connect(7443, tls=NONE) for _ in range(4)]
-        error = await failure(rig, 7443, NONE)
+    async with running(Settings(profile="2.4"), secure_network()) as harness:
+        users = [await harness.connect(7443, tls=NONE) for _ in range(4)]
+        error = await failure(harness, 7443, NONE)
         assert error.errno == errno.ENOBUFS
         assert "memory" in str(error)
         for user in users:
@@ -425,22 +429,22 @@ async def test_as_many_as_memory_holds_from_2_1_on(autojump_clock: MockClock) ->
 
 @pytest.mark.parametrize("profile", ["doc-v1", "2.4", "4.1"])
 async def test_replaces_a_connection_that_carried_nothing(profile: str, autojump_clock: MockClock) -> None:
-    async with running(Settings(profile=profile), secure_network()) as rig:
-        others = [await rig.connect(7000) for _ in range(4)]
-        plain = await rig.connect(7000)
-        user = await rig.connect(7443, tls=NONE, replaces=plain, wait_for_link_s=0.0)
+    async with running(Settings(profile=profile), secure_network()) as harness:
+        others = [await harness.connect(7000) for _ in range(4)]
+        plain = await harness.connect(7000)
+        user = await harness.connect(7443, tls=NONE, replaces=plain, wait_for_link_s=0.0)
         await talks(user)
-        assert plain.told == ["opened", "ended"]
+        assert plain.events == ["opened", "ended"]
         assert user.link_id == plain.link_id
-        assert kinds(rig) == ["TCP"] * 5 + ["SSL"]
+        assert kinds(harness) == ["TCP"] * 5 + ["SSL"]
         assert len(others) == 4
 
 
 @pytest.mark.parametrize("carried", ["sent", "unsent", "received"])
 async def test_not_one_that_carried_bytes(carried: str, autojump_clock: MockClock) -> None:
-    ear = Ear()
-    async with running(Settings(profile="2.4"), secure_network(), ear) as rig:
-        plain = await rig.connect(7000)
+    recorder = LineRecorder()
+    async with running(Settings(profile="2.4"), secure_network(), recorder) as harness:
+        plain = await harness.connect(7000)
         if carried != "unsent":
             await plain.end.send_all(b"hello")
         if carried == "received":
@@ -449,26 +453,26 @@ async def test_not_one_that_carried_bytes(carried: str, autojump_clock: MockCloc
             await trio.sleep(1)
         else:
             plain.end.socket._sock.send(b"hello")  # type: ignore[attr-defined]  # no task has run since
-        error = await failure(rig, 7443, NONE, replaces=plain)
+        error = await failure(harness, 7443, NONE, replaces=plain)
         assert error.errno == errno.EISCONN
         assert "STARTTLS" in str(error)
-        assert len(ear.said("CIPSTART")) == 1
-        assert plain.told == ["opened"]
+        assert len(recorder.said("CIPSTART")) == 1
+        assert plain.events == ["opened"]
 
 
 async def test_a_refusal_leaves_the_old_connection_alone(autojump_clock: MockClock) -> None:
-    async with running(Settings(profile="doc-v1"), secure_network()) as rig:
-        plain = await rig.connect(7000)
-        assert isinstance(await failure(rig, 7443, CHAIN, replaces=plain), TlsRefused)
+    async with running(Settings(profile="doc-v1"), secure_network()) as harness:
+        plain = await harness.connect(7000)
+        assert isinstance(await failure(harness, 7443, CHAIN, replaces=plain), TlsRefused)
         await talks(plain)
 
 
 async def test_one_that_has_ended(autojump_clock: MockClock) -> None:
-    async with running(Settings(profile="2.4"), secure_network()) as rig:
-        plain = await rig.connect(7000)
+    async with running(Settings(profile="2.4"), secure_network()) as harness:
+        plain = await harness.connect(7000)
         await plain.end.aclose()
         await plain.over.wait()
-        assert (await failure(rig, 7443, NONE, replaces=plain)).errno == errno.ECONNRESET
+        assert (await failure(harness, 7443, NONE, replaces=plain)).errno == errno.ECONNRESET
 
 
 # ---- and somebody else's commands
@@ -495,81 +499,81 @@ THEIRS: list[tuple[Command[Any], list[str]]] = [
 async def test_what_somebody_else_may_have_set_is_set_again(
     command: Command[Any], again: list[str], autojump_clock: MockClock
 ) -> None:
-    ear = Ear()
-    async with running(Settings(profile="4.1"), secure_network(), ear) as rig:
+    recorder = LineRecorder()
+    async with running(Settings(profile="4.1"), secure_network(), recorder) as harness:
         for _ in range(4):
-            await rig.connect(7000)  # so that every SSL link has id 0
-        first = await rig.connect(7443, tls=LOADED)
+            await harness.connect(7000)  # so that every SSL link has id 0
+        first = await harness.connect(7443, tls=LOADED)
         await first.end.aclose()
         await first.over.wait()
         with contextlib.suppress(CommandError):  # there are commands that do not explain themselves
-            await rig.module.execute(command)
-        ear.heard = b""
-        second = await rig.connect(7443, tls=LOADED, wait_for_link_s=5.0)
+            await harness.engine.execute(command)
+        recorder.heard = b""
+        second = await harness.connect(7443, tls=LOADED, wait_for_link_s=5.0)
         assert second.link_id == first.link_id == 0
         await talks(second)
-        assert ear.said("(?:SYSMFG|CIPSSLC[A-Z]+)=") == again
+        assert recorder.said("(?:SYSMFG|CIPSSLC[A-Z]+)=") == again
 
 
 async def test_one_that_fails_may_have_done_it_all_the_same(autojump_clock: MockClock) -> None:
-    ear = Ear()
-    async with running(Settings(profile="4.1"), secure_network(), ear) as rig:
-        await talks(await rig.connect(7443, tls=LOADED))
-        await closed(rig)
+    recorder = LineRecorder()
+    async with running(Settings(profile="4.1"), secure_network(), recorder) as harness:
+        await talks(await harness.connect(7443, tls=LOADED))
+        await closed(harness)
         with pytest.raises(Error):
-            await rig.module.execute(
+            await harness.engine.execute(
                 StoreCertificate(CertificateKind.AUTHORITY, 1, PEM_OF_ANOTHER), timeout=0.0
             )
-        ear.heard = b""
-        await talks(await rig.connect(7443, tls=LOADED))
-        assert ear.said("SYSMFG")
+        recorder.heard = b""
+        await talks(await harness.connect(7443, tls=LOADED))
+        assert recorder.said("SYSMFG")
 
 
 async def test_a_command_while_a_link_is_made_ready(
     monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     """It would be verified against what that command has written."""
-    ear = Ear()
-    async with running(Settings(profile="4.1"), secure_network(), ear) as rig:
-        execute = rig.module.context.channel.execute
+    recorder = LineRecorder()
+    async with running(Settings(profile="4.1"), secure_network(), recorder) as harness:
+        execute = harness.engine.context.channel.execute
 
-        async def between(command: Command[Any], **options: Any) -> Any:
+        async def line_proxy(command: Command[Any], **options: Any) -> Any:
             result = await execute(command, **options)
             if isinstance(command, SetAlpn):  # the last of the settings
-                await rig.module.execute(StoreCertificate(CertificateKind.AUTHORITY, 1, PEM_OF_ANOTHER))
+                await harness.engine.execute(StoreCertificate(CertificateKind.AUTHORITY, 1, PEM_OF_ANOTHER))
             return result
 
-        monkeypatch.setattr(rig.module.context.channel, "execute", between)
-        error = await failure(rig, 7443, LOADED)
+        monkeypatch.setattr(harness.engine.context.channel, "execute", line_proxy)
+        error = await failure(harness, 7443, LOADED)
         assert error.errno == errno.ECONNABORTED
-        assert ear.said("CIPSTART") == []
+        assert recorder.said("CIPSTART") == []
         monkeypatch.undo()
-        await talks(await rig.connect(7443, tls=LOADED))
+        await talks(await harness.connect(7443, tls=LOADED))
 
 
 async def test_their_names_are_taken_away_or_nothing_is_opened(
     monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
-    async with running(Settings(profile="4.1"), secure_network()) as rig:
-        execute = rig.module.context.channel.execute
+    async with running(Settings(profile="4.1"), secure_network()) as harness:
+        execute = harness.engine.context.channel.execute
 
         async def contrary(command: Command[Any], **options: Any) -> Any:
             if isinstance(command, SetCommonName) and not command.common_name:
                 raise CommandError(command.label, "ERROR")
             return await execute(command, **options)
 
-        monkeypatch.setattr(rig.module.context.channel, "execute", contrary)
-        await talks(await rig.connect(7443, tls=NONE))  # nobody has set any
-        await closed(rig)
+        monkeypatch.setattr(harness.engine.context.channel, "execute", contrary)
+        await talks(await harness.connect(7443, tls=NONE))  # nobody has set any
+        await closed(harness)
         for link_id in range(5):
-            await rig.module.execute(SetCommonName(link_id, "theirs.test"))
-        assert isinstance(await failure(rig, 7443, NONE), TlsRefused)
+            await harness.engine.execute(SetCommonName(link_id, "theirs.test"))
+        assert isinstance(await failure(harness, 7443, NONE), TlsRefused)
 
 
 async def test_a_certificate_goes_over_nobodys_link(autojump_clock: MockClock) -> None:
     """It may be stored while every link is somebody's."""
-    async with running(Settings(profile="4.1"), secure_network()) as rig:
-        users = [await rig.connect(7000) for _ in range(5)]
-        await rig.module.execute(StoreCertificate(CertificateKind.AUTHORITY, 1, PEM_OF_ANOTHER))
+    async with running(Settings(profile="4.1"), secure_network()) as harness:
+        users = [await harness.connect(7000) for _ in range(5)]
+        await harness.engine.execute(StoreCertificate(CertificateKind.AUTHORITY, 1, PEM_OF_ANOTHER))
         for user in users:
             await talks(user)

@@ -13,7 +13,7 @@ from esp32sock._constants import DATAGRAM_HEADER
 from esp32sock.engine.requests import DatagramRequest
 from esp32sock.errors import Error, ModuleReset, PortError
 from esp32sock.simulator import Settings
-from tests.engine.harness import HOST, PAIR_BYTES, echo, gone, network, opening, running
+from tests.engine.harness import HOST, PAIR_BYTES, echo, network, opening, port_lost, running
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from esp32sock.at.commands import Command
     from esp32sock.engine.requests import DatagramOpened
     from esp32sock.simulator import MemoryNetwork
-    from tests.engine.harness import Rig
+    from tests.engine.harness import Harness
 
 
 @dataclass
@@ -29,19 +29,19 @@ class User:
     """An application with one UDP socket."""
 
     end: trio.socket.SocketType
-    told: list[str] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
     error: Error | None = None
     decided: trio.Event = field(default_factory=trio.Event)
     over: trio.Event = field(default_factory=trio.Event)
     doubts: list[str] = field(default_factory=list)
 
     def opened(self, opened: DatagramOpened) -> None:
-        self.told.append("opened")
+        self.events.append("opened")
         self.local = opened.local
         self.decided.set()
 
     def failed(self, error: Error) -> None:
-        self.told.append("failed")
+        self.events.append("failed")
         self.error = error
         self.decided.set()
 
@@ -49,7 +49,7 @@ class User:
         self.doubts.append(str(error))
 
     def ended(self, error: Error | None) -> None:
-        self.told.append("ended")
+        self.events.append("ended")
         self.error = error
         self.over.set()
 
@@ -66,14 +66,14 @@ class User:
         await self.over.wait()
 
 
-async def open_udp(rig: Rig, remote: tuple[str, int] | None, local_port: int = 5001) -> User:
+async def open_udp(harness: Harness, remote: tuple[str, int] | None, local_port: int = 5001) -> User:
     ours, engines = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     engines.setblocking(False)
     engines.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PAIR_BYTES)
     user = User(trio.socket.from_stdlib_socket(ours))
-    rig.module.open_datagram(DatagramRequest(engines, local_port, remote, user, opening()))
+    harness.engine.open_datagram(DatagramRequest(engines, local_port, remote, user, opening()))
     await user.decided.wait()
-    if user.told[0] == "failed":
+    if user.events[0] == "failed":
         assert user.error is not None
         for end in (user.end, engines):
             end.close()
@@ -87,9 +87,9 @@ async def test_datagrams_keep_their_boundaries_and_their_sender(
 ) -> None:
     net = network()
     net.answer_datagrams(HOST, 7005, lambda data: [data.upper(), b"again " + data])
-    async with running(Settings(profile=profile), net) as rig:
+    async with running(Settings(profile=profile), net) as harness:
         for remote in ((HOST, 7005), None):
-            user = await open_udp(rig, remote)
+            user = await open_udp(harness, remote)
             await user.send(b"one", 7005)
             await user.send(b"two" * 100, 7005)
             received = [await user.receive() for _ in range(4)]
@@ -98,15 +98,15 @@ async def test_datagrams_keep_their_boundaries_and_their_sender(
                 for data in (b"ONE", b"again one", b"TWO" * 100, b"again " + b"two" * 100)
             ]
             await user.close()
-        assert rig.module.stats()["datagrams_doubtful"] == 0
+        assert harness.engine.stats()["datagrams_doubtful"] == 0
 
 
 async def test_one_socket_talks_to_many_peers(autojump_clock: MockClock) -> None:
     net = network()
     for port in (7005, 7006, 7007):
         net.answer_datagrams(HOST, port, lambda data, port=port: [b"%d" % port + data])  # type: ignore[misc]
-    async with running(network=net) as rig:
-        user = await open_udp(rig, None, local_port=5000)
+    async with running(network=net) as harness:
+        user = await open_udp(harness, None, local_port=5000)
         assert user.local[1] == 5000
         for port in (7006, 7005, 7007, 7006):
             await user.send(b"?", port)
@@ -119,12 +119,12 @@ async def test_datagrams_beyond_what_the_queue_holds_are_dropped_and_counted(
 ) -> None:
     net = network()
     net.answer_datagrams(HOST, 7005, lambda data: [bytes(1400)] * 400)
-    async with running(network=net) as rig:
-        user = await open_udp(rig, (HOST, 7005))
+    async with running(network=net) as harness:
+        user = await open_udp(harness, (HOST, 7005))
         await user.send(b"flood", 7005)
         await trio.sleep(5)
-        dropped = rig.module.stats()["datagrams_dropped"]
-        arrived = rig.simulated.module.journal.bytes_received // 1400
+        dropped = harness.engine.stats()["datagrams_dropped"]
+        arrived = harness.simulated.module.journal.bytes_received // 1400
         assert 0 < dropped < arrived
         for _ in range(arrived - dropped):
             assert len((await user.receive())[0]) == 1400
@@ -140,13 +140,13 @@ async def test_a_closed_socket_still_sends_what_it_had_sent(autojump_clock: Mock
 
     net = network()
     net.answer_datagrams(HOST, 7005, remember)
-    async with running(Settings(paced=True), net) as rig:
-        user = await open_udp(rig, (HOST, 7005))
+    async with running(Settings(paced=True), net) as harness:
+        user = await open_udp(harness, (HOST, 7005))
         for number in range(10):
             await user.send(b"%d" % number, 7005)
         await user.close()
         await trio.sleep(1)
-        assert all(record.closed_at_s is not None for record in rig.simulated.module.journal.links)
+        assert all(record.closed_at_s is not None for record in harness.simulated.module.journal.links)
     assert arrived == [b"%d" % number for number in range(10)]
 
 
@@ -172,19 +172,19 @@ async def test_a_datagram_that_may_have_gone_elsewhere_is_counted_and_told(
     """Known-bugs 15: one that comes between prompt and `Recv` takes ours to its own sender."""
     arrived: list[tuple[int, bytes]] = []
     net = remembering(arrived, 7005, 7006)
-    async with running(Settings(profile=profile, paced=True), net) as rig:
-        user = await open_udp(rig, None, local_port=5000)
+    async with running(Settings(profile=profile, paced=True), net) as harness:
+        user = await open_udp(harness, None, local_port=5000)
         await user.send(b"first", 7005)
         await trio.sleep(1)
         assert arrived == [(7005, b"first")]
         await user.send(b"x" * 1460, 7005)
         await trio.sleep(0.06)  # some 130 ms of payload are on the line
         assert net.send_datagram(5000, b"!", from_port=7006)
-        rig.look_at_the_network()
+        harness.look_at_the_network()
         assert await user.receive() == (b"!", (HOST, 7006))
         await trio.sleep(1)
         assert arrived[1:] == [(7006 if redirects else 7005, b"x" * 1460)]
-        assert rig.module.stats()["datagrams_doubtful"] == len(user.doubts) == int(redirects)
+        assert harness.engine.stats()["datagrams_doubtful"] == len(user.doubts) == int(redirects)
         await user.send(b"last", 7005)
         await user.close()
         assert arrived[2:] == [(7005, b"last")]
@@ -201,8 +201,8 @@ async def test_a_datagram_that_ends_in_plus_signs(
     """A mark stands behind it where CIPSENDEX is known to work, unless it would eat a backslash."""
     arrived: list[tuple[int, bytes]] = []
     lines: list[bytes] = []
-    async with running(Settings(profile=profile), remembering(arrived, 7005)) as rig:
-        session = rig.module.context.channel.session
+    async with running(Settings(profile=profile), remembering(arrived, 7005)) as harness:
+        session = harness.engine.context.channel.session
         send = session.send
 
         def note(command: Command[Any], now: float) -> None:
@@ -212,7 +212,7 @@ async def test_a_datagram_that_ends_in_plus_signs(
         session.send = note  # type: ignore[method-assign]
         sent = [b"a+++", b"++++", b"\0" + b"+" * 1459, rb"\+++", rb"\0+++", b"+++a"]
         for remote in ((HOST, 7005), None):
-            user = await open_udp(rig, remote)
+            user = await open_udp(harness, remote)
             lines.clear()
             for data in sent:
                 await user.send(data, 7005)
@@ -232,8 +232,8 @@ async def test_what_cannot_be_a_datagram_harms_nothing(
 ) -> None:
     """The sockets refuse both; the engine does not trust them."""
     arrived: list[tuple[int, bytes]] = []
-    async with running(Settings(profile=profile), remembering(arrived, 7005)) as rig:
-        user = await open_udp(rig, (HOST, 7005))
+    async with running(Settings(profile=profile), remembering(arrived, 7005)) as harness:
+        user = await open_udp(harness, (HOST, 7005))
         for each in (b"before", data, b"after"):
             await user.send(each, 7005)
         await user.close()
@@ -248,9 +248,9 @@ async def test_a_module_that_goes_while_it_sends_ends_the_socket_alone(
     said: bytes, autojump_clock: MockClock
 ) -> None:
     net = network(p7000=echo)
-    async with running(network=net) as rig:
-        user = await open_udp(rig, (HOST, 7005))
-        port = rig.module.context.channel.port
+    async with running(network=net) as harness:
+        user = await open_udp(harness, (HOST, 7005))
+        port = harness.engine.context.channel.port
         receive = port.receive
 
         async def hear() -> bytes:
@@ -258,7 +258,7 @@ async def test_a_module_that_goes_while_it_sends_ends_the_socket_alone(
             if b"Recv" not in data and b"SEND OK" not in data:
                 return data
             if not said:
-                raise gone()
+                raise port_lost()
             port.receive = receive  # type: ignore[method-assign]
             return said
 
@@ -268,7 +268,7 @@ async def test_a_module_that_goes_while_it_sends_ends_the_socket_alone(
         assert isinstance(user.error, ModuleReset if said else PortError)
         user.end.close()
         if said:
-            again = await rig.connect(7000)
+            again = await harness.connect(7000)
             await again.end.send_all(b"back")
             assert await again.end.receive_some(100) == b"back"
 
@@ -277,22 +277,22 @@ async def test_a_module_that_goes_while_it_sends_ends_the_socket_alone(
 async def test_a_datagram_from_no_address_is_dropped_and_counted(
     header: str, autojump_clock: MockClock
 ) -> None:
-    async with running(network=network(p7000=echo)) as rig:
-        user = await open_udp(rig, None)
-        other = await rig.connect(7000)
-        channel = rig.module.context.channel
+    async with running(network=network(p7000=echo)) as harness:
+        user = await open_udp(harness, None)
+        other = await harness.connect(7000)
+        channel = harness.engine.context.channel
         for sender in (header, '"10.0.2.2",80'):
             channel.session.receive_data(f"\r\n+IPD,4,3,{sender}:abc".encode(), trio.current_time())
             channel._dispatch()
         assert await user.receive() == (b"abc", ("10.0.2.2", 80))
-        assert rig.module.stats()["datagrams_dropped"] == 1
+        assert harness.engine.stats()["datagrams_dropped"] == 1
         await other.end.send_all(b"fine")
         assert await other.end.receive_some(100) == b"fine"
         await user.close()
 
 
 async def test_who_hears_anyone_must_name_a_port(autojump_clock: MockClock) -> None:
-    async with running() as rig:
+    async with running() as harness:
         with pytest.raises(Error, match="port 0 is outside"):
-            await open_udp(rig, None, local_port=0)
-        assert rig.module.context.pool.pumps == {}
+            await open_udp(harness, None, local_port=0)
+        assert harness.engine.context.pool.pumps == {}

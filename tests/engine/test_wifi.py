@@ -13,7 +13,7 @@ from esp32sock.at.commands import basic, wifi
 from esp32sock.errors import CommandError, Error
 from esp32sock.simulator import AccessPoint, Settings
 from esp32sock.simulator.environment.radio import JoinFailure
-from tests.engine.harness import Rig, echo, network, running
+from tests.engine.harness import Harness, echo, network, running
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -26,9 +26,9 @@ PROFILES = ["0.10", "1.0", "1.2", "2.0", "2.1", "2.2", "2.4", "3.4", "4.1", "4.2
 class Air:
     """The access points around a simulated module, to be switched off and on."""
 
-    def __init__(self, rig: Rig) -> None:
-        self._firmware = rig.simulated.module.firmware
-        self._rig = rig
+    def __init__(self, harness: Harness) -> None:
+        self._firmware = harness.simulated.module.firmware
+        self._harness = harness
 
     def off(self, *, says_so: bool = True) -> None:
         """The one it is joined to is gone, and so are the links, whether the module says so or not."""
@@ -40,18 +40,18 @@ class Air:
         for link in self._firmware.links.all():
             if link.is_stream:
                 self._firmware.links.close(link, say=says_so)
-        self._rig.look_at_the_network()
+        self._harness.look_at_the_network()
 
     def on(self, *points: AccessPoint, by_itself: bool = True) -> None:
         """These can be heard from now on; the firmware joins by itself, or has given up."""
         self._firmware.board.radio.access_points += points
         if by_itself:
             self._firmware.station.join_stored()
-        self._rig.look_at_the_network()
+        self._harness.look_at_the_network()
 
 
-async def works(rig: Rig) -> None:
-    user = await rig.connect(7000)
+async def works(harness: Harness) -> None:
+    user = await harness.connect(7000)
     await user.end.send_all(b"hello")
     assert await user.end.receive_some(10) == b"hello"
 
@@ -60,12 +60,12 @@ async def works(rig: Rig) -> None:
 
 
 async def test_joining_by_hand(autojump_clock: MockClock) -> None:
-    async with running(Settings(joined=False, access_points=(ATTIC,)), network(p7000=echo)) as rig:
-        joined = await rig.module.join("attic", "correct horse")
+    async with running(Settings(joined=False, access_points=(ATTIC,)), network(p7000=echo)) as harness:
+        joined = await harness.engine.join("attic", "correct horse")
         assert joined is not None
         assert (joined.ssid, joined.bssid) == ("attic", ATTIC.bssid)
-        assert rig.module.station_ip == "10.0.2.15"
-        await works(rig)
+        assert harness.engine.station_ip == "10.0.2.15"
+        await works(harness)
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,9 @@ async def test_a_join_that_fails_says_why(
     profile: str, failure: JoinFailure, number: int, autojump_clock: MockClock
 ) -> None:
     points = (replace(ATTIC, failure=int(failure)),)
-    async with running(Settings(profile=profile, joined=False, access_points=points)) as rig:
+    async with running(Settings(profile=profile, joined=False, access_points=points)) as harness:
         with pytest.raises(CommandError) as caught:
-            await rig.module.join("attic", "correct horse")
+            await harness.engine.join("attic", "correct horse")
         assert caught.value.reason == failure
         assert caught.value.errno == number
         assert wifi.JOIN_ADVICE[wifi.JoinFailure(failure)] in str(caught.value)
@@ -93,30 +93,30 @@ async def test_a_join_that_fails_says_why(
 async def test_a_join_is_bounded(autojump_clock: MockClock) -> None:
     settings = Settings(joined=False, access_points=(replace(ATTIC, failure=1),))
     settings = replace(settings, timing=replace(settings.timing, join_failure_s=17.0))
-    async with running(settings) as rig:
+    async with running(settings) as harness:
         started = trio.current_time()
         with pytest.raises(Error, match="within 3 s") as caught:
-            await rig.module.join("attic", "correct horse", timeout=3)
+            await harness.engine.join("attic", "correct horse", timeout=3)
         assert trio.current_time() - started < 4
         assert caught.value.errno == errno.ETIMEDOUT
-        await rig.module.execute(basic.Test())  # once the module has given up too
+        await harness.engine.execute(basic.Test())  # once the module has given up too
 
 
 async def test_a_join_turns_the_station_on(autojump_clock: MockClock) -> None:
-    async with running(Settings(joined=False, access_points=(ATTIC,))) as rig:
-        await rig.module.execute(wifi.SetMode(wifi.WifiMode.SOFTAP))
-        await rig.module.join("attic", "correct horse")
-        assert await rig.module.execute(wifi.Mode()) is wifi.WifiMode.STATION_AND_SOFTAP
+    async with running(Settings(joined=False, access_points=(ATTIC,))) as harness:
+        await harness.engine.execute(wifi.SetMode(wifi.WifiMode.SOFTAP))
+        await harness.engine.join("attic", "correct horse")
+        assert await harness.engine.execute(wifi.Mode()) is wifi.WifiMode.STATION_AND_SOFTAP
 
 
 async def test_a_join_does_not_end_links_unless_told_to(autojump_clock: MockClock) -> None:
     settings = Settings(access_points=(HOME, ATTIC))
-    async with running(settings, network(p7000=echo)) as rig:
-        user = await rig.connect(7000)
+    async with running(settings, network(p7000=echo)) as harness:
+        user = await harness.connect(7000)
         with pytest.raises(Error, match="link 4") as caught:
-            await rig.module.join("attic", "correct horse")
+            await harness.engine.join("attic", "correct horse")
         assert caught.value.errno == errno.EBUSY
-        await rig.module.join("attic", "correct horse", force=True)
+        await harness.engine.join("attic", "correct horse", force=True)
         assert user.error is not None
         assert user.error.errno == errno.ECONNRESET
 
@@ -129,9 +129,9 @@ async def test_a_join_does_not_end_links_unless_told_to(autojump_clock: MockCloc
 async def test_links_fail_within_a_second_and_new_ones_wait(
     profile: str, says_so: bool, autojump_clock: MockClock
 ) -> None:
-    async with running(Settings(profile=profile), network(p7000=echo)) as rig:
-        air = Air(rig)
-        user = await rig.connect(7000)
+    async with running(Settings(profile=profile), network(p7000=echo)) as harness:
+        air = Air(harness)
+        user = await harness.connect(7000)
         lost = trio.current_time()
         air.off(says_so=says_so)
         await user.over.wait()
@@ -139,22 +139,22 @@ async def test_links_fail_within_a_second_and_new_ones_wait(
         assert user.error is not None
         assert user.error.errno == errno.ENETDOWN
         assert "Wi-Fi" in str(user.error)
-        waiting = rig.begin(7000)
+        waiting = harness.begin(7000)
         await trio.sleep(2)
-        assert waiting.told == []
+        assert waiting.events == []
         air.on(HOME)
         await waiting.decided.wait()
-        assert waiting.told == ["opened"]
-        await works(rig)
+        assert waiting.events == ["opened"]
+        await works(harness)
 
 
 async def test_waiting_is_bounded(autojump_clock: MockClock) -> None:
-    async with running(network=network(p7000=echo)) as rig:
-        Air(rig).off()
+    async with running(network=network(p7000=echo)) as harness:
+        Air(harness).off()
         await trio.sleep(1)
         started = trio.current_time()
         with pytest.raises(Error, match="no Wi-Fi") as caught:
-            await rig.connect(7000)
+            await harness.connect(7000)
         assert 4 < trio.current_time() - started < 6
         assert caught.value.errno == errno.ENETUNREACH
 
@@ -162,12 +162,12 @@ async def test_waiting_is_bounded(autojump_clock: MockClock) -> None:
 async def test_roaming(autojump_clock: MockClock) -> None:
     """Another access point of that name, when the first is gone."""
     other = replace(HOME, bssid="10:01:00:c4:0a:99", channel=11, rssi_dbm=-70)
-    async with running(Settings(access_points=(HOME, other)), network(p7000=echo)) as rig:
-        Air(rig).off()
+    async with running(Settings(access_points=(HOME, other)), network(p7000=echo)) as harness:
+        Air(harness).off()
         await trio.sleep(1)
-        Air(rig).on()
-        await works(rig)
-        joined = await rig.module.execute(wifi.Joined())
+        Air(harness).on()
+        await works(harness)
+        joined = await harness.engine.execute(wifi.Joined())
         assert joined is not None
         assert joined.bssid == other.bssid
 
@@ -175,32 +175,32 @@ async def test_roaming(autojump_clock: MockClock) -> None:
 @pytest.mark.parametrize("profile", ["1.0", "2.0", "2.4", "4.2"])
 async def test_when_the_firmware_gives_up_it_is_joined_again(profile: str, autojump_clock: MockClock) -> None:
     settings = Settings(profile=profile, joined=False, access_points=(ATTIC,))
-    async with running(settings, network(p7000=echo), ssid="attic", password="correct horse") as rig:
-        air = Air(rig)
+    async with running(settings, network(p7000=echo), ssid="attic", password="correct horse") as harness:
+        air = Air(harness)
         air.off()
         await trio.sleep(300)
-        assert rig.module.station_ip is None
+        assert harness.engine.station_ip is None
         air.on(ATTIC, by_itself=False)
         await trio.sleep(150)
-        await works(rig)
+        await works(harness)
 
 
 async def test_what_was_told_to_leave_stays_away(autojump_clock: MockClock) -> None:
-    async with running(Settings(access_points=(ATTIC, HOME)), ssid="Espressif") as rig:
-        await rig.module.execute(wifi.Leave())
+    async with running(Settings(access_points=(ATTIC, HOME)), ssid="Espressif") as harness:
+        await harness.engine.execute(wifi.Leave())
         await trio.sleep(300)
-        assert rig.module.station_ip is None
-        assert await rig.module.execute(wifi.Joined()) is None
+        assert harness.engine.station_ip is None
+        assert await harness.engine.execute(wifi.Joined()) is None
 
 
 async def test_a_join_by_command_is_joined_again_after_a_restart(autojump_clock: MockClock) -> None:
     """Nothing is stored in the module (SYSSTORE=0)."""
-    async with running(Settings(joined=False, access_points=(ATTIC,)), network(p7000=echo)) as rig:
-        await rig.module.execute(wifi.SetMode(wifi.WifiMode.STATION))
-        await rig.module.execute(wifi.Join("attic", "correct horse"))
-        await rig.module.execute(basic.Restart())
+    async with running(Settings(joined=False, access_points=(ATTIC,)), network(p7000=echo)) as harness:
+        await harness.engine.execute(wifi.SetMode(wifi.WifiMode.STATION))
+        await harness.engine.execute(wifi.Join("attic", "correct horse"))
+        await harness.engine.execute(basic.Restart())
         await trio.sleep(10)
-        await works(rig)
+        await works(harness)
 
 
 async def test_a_restart_without_the_access_point_is_no_end(
@@ -208,22 +208,22 @@ async def test_a_restart_without_the_access_point_is_no_end(
 ) -> None:
     """The interface is there, without a network; the network comes later."""
     settings = Settings(joined=False, access_points=(ATTIC,))
-    async with running(settings, network(p7000=echo), ssid="attic", password="correct horse") as rig:
-        air = Air(rig)
+    async with running(settings, network(p7000=echo), ssid="attic", password="correct horse") as harness:
+        air = Air(harness)
         air.off()
-        await rig.module.execute(basic.Restart(), force=True)
+        await harness.engine.execute(basic.Restart(), force=True)
         await trio.sleep(10)
-        await rig.module.execute(basic.Test())
-        assert rig.module.station_ip is None
-        assert rig.module.context.counters.restarts == 1
+        await harness.engine.execute(basic.Test())
+        assert harness.engine.station_ip is None
+        assert harness.engine.context.counters.restarts == 1
         air.on(ATTIC, by_itself=False)
         await trio.sleep(60)
-        await works(rig)
+        await works(harness)
     assert "no access point of that name" in caplog.text
     assert "correct horse" not in caplog.text
 
 
 async def test_a_storm_of_wifi_lines_is_weathered(autojump_clock: MockClock) -> None:
-    async with running(Settings(faults="wifi-storm"), network(p7000=echo)) as rig:
+    async with running(Settings(faults="wifi-storm"), network(p7000=echo)) as harness:
         await trio.sleep(30)
-        assert await rig.module.execute(wifi.Joined()) is not None
+        assert await harness.engine.execute(wifi.Joined()) is not None

@@ -1,4 +1,4 @@
-"""Somebody between host and module: holds back, puts in, and remembers what went by."""
+"""A port that holds lines back, answers in the place of the module, and records what the host writes."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     from esp32sock.simulator.runtime.runner import Opened as Simulated
 
 
-class Between(StreamPort):
-    """The port, once `opener` has been asked for it."""
+class LineProxy(StreamPort):
+    """The port to the simulated module, from the moment that `opener` opens it."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []
         """By the host, one write each."""
-        self.answers: dict[bytes, bytes | None] = {}
-        """What is answered in the module's place to a line that begins so; None: it gets lost."""
+        self.replies: dict[bytes, bytes | None] = {}
+        """Answers in the place of the module, by the first bytes of a line; None: the line is lost."""
         self._said: deque[bytes] = deque()
         self._hearing = trio.CancelScope()
 
     def opener(self, simulated: Simulated) -> Callable[[str, int], Awaitable[Port]]:
         async def opener(url: str, baud: int) -> Port:
-            super(Between, self).__init__(simulated.stream, url)
+            super(LineProxy, self).__init__(simulated.stream, url)
             return self
 
         return opener
 
     def says(self, data: bytes) -> None:
-        """The module has said this, as far as the host can tell."""
+        """Let the host receive this, as if the module had sent it."""
         self._said.append(data)
         self._hearing.cancel()
 
@@ -46,12 +46,12 @@ class Between(StreamPort):
         return self._said.popleft()
 
     async def aclose(self) -> None:
-        """Opened again, it is the same module behind it."""
+        """Stay usable: the next opening reaches the same module."""
 
     async def send(self, data: bytes | memoryview) -> None:
         line = bytes(data)
         self.written.append(line)
-        for begin, answer in self.answers.items():
+        for begin, answer in self.replies.items():
             if line.startswith(begin):
                 if answer is not None:
                     self.says(answer)
