@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from esp32sock._constants import DATAGRAM_HEADER
 from esp32sock.at.commands import basic, wifi
-from esp32sock.engine.listener import ListenRequest
-from esp32sock.engine.tcp_link import StreamRequest
-from esp32sock.engine.udp_link import HEADER, DatagramRequest
+from esp32sock.engine.requests import DatagramRequest, ListenRequest, Opening, StreamRequest
 from esp32sock.errors import Error
 from tests.chaos.content import content, datagram
 from tests.chaos.ledger import Conversation, Datagrams
 
 if TYPE_CHECKING:
     from esp32sock.engine.engine import Engine
+    from esp32sock.engine.requests import AcceptedStream, DatagramOpened, Listening, StreamOpened
     from esp32sock.simulator import Connection, MemoryNetwork
     from esp32sock.simulator.runtime.runner import Opened
     from tests.chaos.ledger import Ledger
@@ -172,12 +172,10 @@ class StreamUser:
         self.decided = trio.Event()
         self.over = trio.Event()
         self.failure: Error | None = None
-        self.link_id = -1
 
-    def opened(self, link_id: int, local: tuple[str, int], remote: tuple[str, int]) -> None:
+    def opened(self, opened: StreamOpened) -> None:
         self._conversation.state = "open"
-        self.link_id = link_id
-        self._world.trace.note(f"{self._conversation.name}: open, link {link_id}")
+        self._world.trace.note(f"{self._conversation.name}: open, link {opened.link_id}")
         self.decided.set()
 
     def failed(self, error: Error) -> None:
@@ -210,7 +208,8 @@ async def tcp_client(world: World, plan: TcpPlan) -> None:
     engines, ours = pair()
     user = StreamUser(world, conversation, engines)
     host = "one.test" if plan.by_name else HOST
-    request = StreamRequest(engines, (host, plan.port), user, timeout=plan.connect_timeout_s)
+    opening = Opening(trio.CancelScope())
+    request = StreamRequest(engines, (host, plan.port), user, opening, timeout=plan.connect_timeout_s)
     world.engine.open_stream(request)
     try:
         bound_s = CONNECT_S if plan.connect_timeout_s is None else plan.connect_timeout_s + 1.0
@@ -219,7 +218,7 @@ async def tcp_client(world: World, plan: TcpPlan) -> None:
                 with trio.move_on_after(plan.gives_up_s):
                     await user.decided.wait()
                 if not user.decided.is_set():
-                    request.scope.cancel()
+                    opening.scope.cancel()
             await user.decided.wait()
         if user.failure is not None:
             return
@@ -308,9 +307,11 @@ class Listener:
         self.probes: list[trio.socket.SocketType] = []
         engines, self._ours = pair()
         self._engines = engines
-        self.request = ListenRequest(engines, LISTEN_PORT, self, pair)
+        self.request = ListenRequest(
+            engines, LISTEN_PORT, self, Opening(trio.CancelScope()), pair, lambda accepted: accepted
+        )
 
-    def listening(self, local: tuple[str, int]) -> None:
+    def listening(self, listening: Listening) -> None:
         self.is_listening = True
         self._world.trace.note("listener: listens")
         self.decided.set()
@@ -322,10 +323,11 @@ class Listener:
         self.decided.set()
         self.over.set()
 
-    def accepted(self, user_end, link_id, local, remote, stream) -> None:  # type: ignore[no-untyped-def]
+    def accepted(self, user_end: socket.socket, opened: StreamOpened, events_to: AcceptedStream) -> None:
+        remote = opened.remote
         number = remote[1] - CLIENT_PORTS
         conversation = self._world.conversations.get(number)
-        self._world.trace.note(f"listener: accepted {remote} on link {link_id}")
+        self._world.trace.note(f"listener: accepted {remote} on link {opened.link_id}")
         if number == -1:
             self._world.nursery.start_soon(self._echo, user_end)
             return
@@ -335,8 +337,8 @@ class Listener:
             user_end.close()
             return
         user = StreamUser(self._world, conversation, None)
-        user.opened(link_id, local, remote)
-        stream.attach(user)
+        user.opened(opened)
+        events_to.attach(user)
         self._world.nursery.start_soon(self._talk, conversation, user, user_end)
 
     async def _talk(self, conversation: Conversation, user: StreamUser, end: socket.socket) -> None:
@@ -351,10 +353,8 @@ class Listener:
             except OSError:
                 pass
 
-    def withdrawn(self, user_end: socket.socket) -> None:
+    def accept_failed(self, user_end: socket.socket) -> None:
         user_end.close()
-
-    accept_failed = withdrawn
 
     def ended(self, error: Error | None) -> None:
         self.is_listening = False
@@ -398,12 +398,10 @@ class DatagramUser:
         self._record = record
         self.decided = trio.Event()
         self.over = trio.Event()
-        self.local: tuple[str, int] = ("", 0)
 
-    def opened(self, link_id: int, local: tuple[str, int]) -> None:
-        self.local = local
+    def opened(self, opened: DatagramOpened) -> None:
         self._record.state = "open"
-        self._world.trace.note(f"{self._record.name}: open, link {link_id}, {local}")
+        self._world.trace.note(f"{self._record.name}: open, link {opened.link_id}, {opened.local}")
         self.decided.set()
 
     def failed(self, error: Error) -> None:
@@ -432,7 +430,8 @@ async def udp_user(world: World, plan: UdpPlan) -> None:
     engines, ours = pair(socket.SOCK_SEQPACKET)
     user = DatagramUser(world, record, engines)
     peer = (HOST, plan.port)
-    request = DatagramRequest(engines, UDP_PORTS + plan.number, peer if plan.connected else None, user)
+    remote = peer if plan.connected else None
+    request = DatagramRequest(engines, UDP_PORTS + plan.number, remote, user, Opening(trio.CancelScope()))
     world.engine.open_datagram(request)
     try:
         with world.ledger.waiting(f"{record.name}: open", CONNECT_S):
@@ -454,7 +453,7 @@ async def udp_user(world: World, plan: UdpPlan) -> None:
 
 async def _send_datagrams(world: World, record: Datagrams, end: trio.socket.SocketType) -> None:
     plan = record.plan
-    header = HEADER.pack(socket.AF_INET, plan.port, socket.inet_aton(HOST))
+    header = DATAGRAM_HEADER.pack(socket.AF_INET, plan.port, socket.inet_aton(HOST))
     for number, size in enumerate(plan.datagrams):
         data = datagram(plan.up_origin, number, size)
         record.sent_up[data] = record.sent_up.get(data, 0) + 1
@@ -485,8 +484,8 @@ def _strange(world: World, record: Datagrams, number: int) -> None:
 async def _receive_datagrams(world: World, record: Datagrams, end: trio.socket.SocketType) -> None:
     try:
         while message := await end.recv(4096):
-            _, port, host = HEADER.unpack_from(message)
-            data, source = message[HEADER.size :], (socket.inet_ntoa(host), port)
+            _, port, host = DATAGRAM_HEADER.unpack_from(message)
+            data, source = message[DATAGRAM_HEADER.size :], (socket.inet_ntoa(host), port)
             record.user_got(data, source)
     except OSError as error:
         world.trace.note(f"{record.name}: receiving: {error}")

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections import Counter
 
     from esp32sock.simulator.faults.spec import Fault
-    from esp32sock.simulator.firmware.firmware import Firmware
     from esp32sock.simulator.runtime.runner import Opened
+    from esp32sock.simulator.serial.uart import Uart
     from tests.chaos.plan import Plan
     from tests.chaos.trace import Trace
 
@@ -44,19 +44,26 @@ PAYLOAD = re.compile(rb"\r\n\+IPD,[^:]*:|\+CIPRECVDATA[:,]\d+[^,:]*[,:]")
 
 
 class CountingTriggers(Triggers):
-    """The simulator's triggers, with a count of what they did."""
+    """The simulator's triggers while the window is open, with a count of what they did."""
 
-    def __init__(self, faults: tuple[Fault, ...], random: Random, counts: Counter[str]) -> None:
+    def __init__(
+        self, faults: tuple[Fault, ...], random: Random, window: FaultWindow, counts: Counter[str]
+    ) -> None:
+        self._window = window
         self._counts = counts
         super().__init__(faults, random)
 
     def hit(self, name: str) -> Fault | None:
+        if not self._window.is_open:
+            return None
         found = super().hit(name)
         if found is not None:
             self._counts[name] += 1
         return found
 
     def hits(self, name: str, count: int) -> list[tuple[int, Fault]]:
+        if not self._window.is_open:
+            return []
         found = super().hits(name, count)
         self._counts[name] += len(found)
         return found
@@ -65,26 +72,29 @@ class CountingTriggers(Triggers):
 class ChaosFaults(FaultInjector):
     """The simulator's faults of a plan, and those of whole tokens."""
 
-    def __init__(self, plan: Plan, trace: Trace) -> None:
+    def __init__(self, plan: Plan, trace: Trace, window: FaultWindow) -> None:
         spec = ",".join(f"{d.kind.name}:{d.dose}" for d in plan.doses if d.kind.where == "simulator")
         super().__init__(parse_faults(spec))
         self._trace = trace
+        self._window = window
         self._tokens = {d.kind.name: float(d.dose) for d in plan.doses if d.kind.where == "token"}
         self._random = Random(plan.seed ^ 0x70C)
         self.payload_damaged = False
         """Whether a byte of payload was lost or turned over, either way: not every such loss can be seen."""
 
     def bind(self, random: Random) -> None:
-        self.triggers = self._triggers = CountingTriggers(self._faults, random, self._trace.counts)
+        self.triggers = self._triggers = CountingTriggers(
+            self._faults, random, self._window, self._trace.counts
+        )
 
-    def module_bytes(self, firmware: Firmware, data: bytes) -> None:
+    def module_bytes(self, uart: Uart, data: bytes) -> None:
         for name, rate in self._tokens.items():
-            if TOKENS[name].match(data) and self._random.random() < rate:
+            if self._window.is_open and TOKENS[name].match(data) and self._random.random() < rate:
                 self._trace.fault(name, data[:40])
                 if name.startswith("lost"):
                     return
-                super().module_bytes(firmware, data)
-        super().module_bytes(firmware, data)
+                super().module_bytes(uart, data)
+        super().module_bytes(uart, data)
 
     def _damage(self, data: bytes, way: str) -> bytes:
         damaged = super()._damage(data, way)

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from esp32sock.engine.tcp_link import StreamRequest
+from esp32sock.engine.requests import Opening, StreamRequest
 from tests.chaos.applications import CLIENT_PORTS, HOST, LISTEN_PORT, PROBE_PORT, pair
 
 if TYPE_CHECKING:
     import socket
 
+    from esp32sock.engine.requests import StreamOpened
     from esp32sock.errors import Error
     from esp32sock.simulator import Connection
     from tests.chaos.applications import World
@@ -27,7 +28,7 @@ class _Probe:
         self.decided, self.over = trio.Event(), trio.Event()
         self.error: Error | None = None
 
-    def opened(self, link_id: int, local: tuple[str, int], remote: tuple[str, int]) -> None:
+    def opened(self, opened: StreamOpened) -> None:
         self.decided.set()
 
     def failed(self, error: Error) -> None:
@@ -45,7 +46,8 @@ async def stream(world: World) -> str:
     """A connection to an echo: there, back, and closed."""
     engines, ours = pair()
     probe = _Probe(engines)
-    request = StreamRequest(engines, (HOST, PROBE_PORT), probe, timeout=TRY_S)
+    opening = Opening(trio.CancelScope())
+    request = StreamRequest(engines, (HOST, PROBE_PORT), probe, opening, timeout=TRY_S)
     world.engine.open_stream(request)
     try:
         await probe.decided.wait()
@@ -63,7 +65,7 @@ async def stream(world: World) -> str:
         if got != WORDS:
             return f"{got!r} came back"
     except BaseException:
-        request.scope.cancel()
+        opening.scope.cancel()
         raise
     finally:
         ours.close()

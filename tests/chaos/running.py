@@ -21,7 +21,7 @@ import trio.testing
 from trio._core import _run as trio_run
 
 from esp32sock.engine.engine import Engine
-from esp32sock.engine.options import ModuleOptions
+from esp32sock.engine.options import Options
 from esp32sock.errors import Error, PortError
 from esp32sock.simulator import MemoryNetwork, Settings, open_module
 from tests.chaos import applications, probes
@@ -150,8 +150,11 @@ def _waits(ledger: Ledger) -> str:
 async def _run(plan: Plan, trace: Trace, ledger: Ledger, clock: trio.testing.MockClock) -> None:
     network = MemoryNetwork(names=dict(applications.NAMES))
     window = FaultWindow()
-    settings = Settings(profile=plan.profile, seed=plan.seed, paced=plan.paced, latency_s=plan.latency_s)
-    async with open_module(settings, network) as opened:
+    faults = ChaosFaults(plan, trace, window)
+    settings = Settings(
+        profile=plan.profile, seed=plan.seed, paced=plan.paced, latency_ms=1000 * plan.latency_s
+    )
+    async with open_module(settings, network, faults=faults) as opened:
         for line in plan.left_over:
             await opened.stream.send_all(line + b"\r\n")
             await trio.sleep(0.05)
@@ -161,7 +164,7 @@ async def _run(plan: Plan, trace: Trace, ledger: Ledger, clock: trio.testing.Moc
                 raise PortError("the line is unplugged", errno=errno.ENODEV)
             return ChaosPort(opened, plan, trace, window)
 
-        engine = Engine(ModuleOptions("memory", receive=plan.receive), opener)
+        engine = Engine(Options("memory", receive=plan.receive), opener)
         async with trio.open_nursery() as nursery:
             with ledger.waiting("attach", ATTACH_S):
                 if not await _attach(engine, nursery, ledger):
@@ -171,7 +174,7 @@ async def _run(plan: Plan, trace: Trace, ledger: Ledger, clock: trio.testing.Moc
                 world = applications.World(
                     plan, trace, ledger, engine, opened, network, users, trio.current_time()
                 )
-                await _work(world, window, clock)
+                await _work(world, faults, window, clock)
             await _end(world)
             nursery.cancel_scope.cancel()
 
@@ -185,15 +188,15 @@ async def _attach(engine: Engine, nursery: trio.Nursery, ledger: Ledger) -> bool
     return True
 
 
-async def _work(world: World, window: FaultWindow, clock: trio.testing.MockClock) -> None:
+async def _work(
+    world: World, faults: ChaosFaults, window: FaultWindow, clock: trio.testing.MockClock
+) -> None:
     plan, ledger, trace = world.plan, world.ledger, world.trace
     applications.set_peers(world.network, world)
-    faults = ChaosFaults(plan, trace)
     await trio.sleep(1.0)
     world.started_s = trio.current_time()
     if plan.listens:
         await applications.listen(world)
-    _use_faults(world, faults)
     world.text_damaged = bool(plan.faults & DAMAGING)
     window.is_open = True
     trace.note("the faults begin")
@@ -228,17 +231,6 @@ async def _work(world: World, window: FaultWindow, clock: trio.testing.MockClock
             trace.counts[dose.kind.name] += 1
     if not plan.doses:
         _judge_undisturbed(world)
-
-
-def _use_faults(world: World, faults: ChaosFaults) -> None:
-    module = world.opened.module
-
-    def use() -> None:
-        faults.bind(module.kernel.random)
-        module._use_faults(faults)
-        faults.start(module.firmware)
-
-    world.opened.runner.perform(use)
 
 
 def _judge_undisturbed(world: World) -> None:
@@ -371,7 +363,7 @@ async def _end(world: World) -> None:
 
 def _left(world: World) -> str:
     stats = world.engine.stats()
-    links = world.opened.module.firmware.links.all()
+    links = world.opened.module.firmware.table.all()
     parts = [f"link {link.link_id} ({link.kind})" for link in links]
     if stats["links_open"]:
         parts.append(f"{stats['links_open']} pumps")
