@@ -1,5 +1,5 @@
-"""A simulated ESP32 with Espressif's AT firmware, written from its documents and from what real firmware was
-seen to say.
+"""A simulated ESP32 with Espressif's AT firmware, written from its documents and from captures of real
+firmware.
 
 `open_module` runs one in memory, `BackgroundModule` in a thread behind a terminal, `serve` for other
 programs; pyserial opens one as `sim://` (protocol_sim.py).

@@ -3,14 +3,14 @@ out.
 
 Theory of operation
 -------------------
-Whoever runs a module calls, with the present time in seconds since its power came on:
+The caller that runs a module calls, with the present time in seconds since power-on:
 
     host_wrote(data, now)     the host has written to the serial line
-    post(event)               the network has something to say (`wake` then asks for `advance`)
+    post(event)               the network has an event (`wake` then asks for `advance`)
     advance(now)              a deadline has come
     take_output(now, limit)   the bytes that have left towards the host by now
 
-and between calls sleeps no longer than `deadline()` says. Each call turns the crank until nothing is due:
+and between calls sleeps no longer than `deadline()` says. Each call works until nothing is due:
 first what time has brought, then the new input, then the requests of the firmware go to the network, and so
 on. So at equal times the order is always: timers, then input. A network may post events from inside its
 `handle`; they queue up.
@@ -60,7 +60,7 @@ class Observer:
         """The module asked something of the network."""
 
     def event(self, now_s: float, event: Event) -> None:
-        """The network told the module something."""
+        """The network gave the module an event."""
 
 
 class Device:
@@ -76,7 +76,7 @@ class Device:
         observers: tuple[Observer, ...] = (),
         journal: Journal | None = None,
     ) -> None:
-        """Raises ValueError for settings that say what cannot be, OSError if the flash is a file and cannot.
+        """Raises ValueError for settings that cannot be, OSError if the flash is a file and cannot.
 
         `faults` and `nvs` take the place of those that the settings name.
         """
@@ -98,7 +98,7 @@ class Device:
         """Called when something was posted from outside a call."""
         self._requests: deque[Request] = deque()
         self._arrived: deque[Event] = deque()
-        self._turning = False
+        self._advancing = False
         self.uart = Uart(
             self.kernel,
             settings=settings.uart,
@@ -160,21 +160,21 @@ class Device:
         """The layer of the scenario and the faults over a network."""
         settings = self.settings
         shaped = ShapedNetwork(network, names=settings.names, update=settings.update, triggers=triggers)
-        shaped.tell = self._see
+        shaped.deliver = self._deliver_event
         return shaped
 
     # What comes in
 
     def host_wrote(self, data: bytes, now: float) -> None:
-        self._turn(now)
+        self._advance(now)
         for observer in self.observers:
             observer.host_bytes(now, data)
         self.uart.host_wrote(data)
-        self._turn(now)
+        self._advance(now)
 
     def post(self, event: Event) -> None:
         """Take a network event; from outside, `wake` is then asked to call `advance`."""
-        if self._turning:
+        if self._advancing:
             self._take(event)
             return
         # The kernel stands at the time of the last call: the event waits until it stands at the present.
@@ -183,38 +183,38 @@ class Device:
             self.wake()
 
     def _take(self, event: Event) -> None:
-        """The network says something now."""
+        """The network has an event now."""
         if self._shaped is not None:
             self._shaped.arrived(event)
         else:
-            self._see(event)
+            self._deliver_event(event)
 
-    def _see(self, event: Event) -> None:
-        """The module is to see this now."""
+    def _deliver_event(self, event: Event) -> None:
+        """Give the module this event now."""
         for observer in self.observers:
             observer.event(self.kernel.now, event)
         self.kernel.call_soon(lambda: self.firmware.network_event(event))
 
     def advance(self, now: float) -> None:
-        self._turn(now)
+        self._advance(now)
 
     def perform(self, action: Callable[[], T], now: float) -> T:
         """Do something to the module between two of its own steps (controls.py)."""
-        self._turn(now)
+        self._advance(now)
         result = action()
-        self._turn(now)
+        self._advance(now)
         return result
 
     # What goes out
 
     def take_output(self, now: float, limit: int) -> bytes:
         """The bytes that have left for the host by now; call again until it is empty."""
-        self._turn(now)
+        self._advance(now)
         data = self.uart.take(limit)
         if data:
             for observer in self.observers:
                 observer.module_bytes(now, data)
-            self._turn(now)
+            self._advance(now)
         return data
 
     def deadline(self) -> float | None:
@@ -225,12 +225,12 @@ class Device:
         """When `take_output` will have something again; None if nothing is queued."""
         return self.uart.deadline()
 
-    # The crank
+    # The loop
 
-    def _turn(self, now: float) -> None:
-        if self._turning:
+    def _advance(self, now: float) -> None:
+        if self._advancing:
             raise RuntimeError("the module was called from inside itself")
-        self._turning = True
+        self._advancing = True
         try:
             self.kernel.run(now)
             while self._arrived:
@@ -244,7 +244,7 @@ class Device:
                 if not self._requests:
                     self.kernel.run(now)
         finally:
-            self._turning = False
+            self._advancing = False
 
     def _deliver(self, data: bytes) -> None:
         self.firmware.receive(data)

@@ -2,10 +2,10 @@
 
 Theory of operation
 -------------------
-Time is a number that somebody else moves: `run(now)` executes, in the order (time, order of scheduling),
+Time is a number that the caller moves: `run(now)` executes, in the order (time, order of scheduling),
 everything that is due at or before `now`. Firmware activities and scripted peers are written as coroutines,
 but of this kernel and of nothing else: they may await `Kernel.sleep`, a `Future` or a `Mailbox`, never
-anything of trio. A coroutine goes on only from inside `run`, so whoever calls into the simulator (bytes
+anything of trio. A coroutine goes on only from inside `run`, so a caller of the simulator (bytes
 received, a network event) finishes first; this is what makes the order of the bytes on the wire a function of
 the seed and of the inputs alone.
 
@@ -89,14 +89,14 @@ class Mailbox(Generic[T]):
 
     async def get(self) -> T:
         while not self._items:
-            self._wanted = self._kernel.promise()
+            self._wanted = self._kernel.future()
             await self._wanted
         return self._items.popleft()
 
     async def get_within(self, seconds: float) -> T | None:
         """Like `get`, but None when nothing came in time."""
         if not self._items:
-            wanted: Future[None] = self._kernel.promise()
+            wanted: Future[None] = self._kernel.future()
             self._wanted = wanted
             timer = self._kernel.call_later(seconds, partial(wanted.set, None))
             await wanted
@@ -121,14 +121,14 @@ class Process:
         if self.done:
             return
         try:
-            promise = self._coroutine.send(None)
+            future = self._coroutine.send(None)
         except StopIteration:
             self.done = True
         except BaseException:
             self.done = True
             raise
         else:
-            promise.waited_by(self)
+            future.waited_by(self)
 
     def cancel(self) -> None:
         if not self.done:
@@ -159,7 +159,7 @@ class Kernel:
     def call_later(self, seconds: float, action: Callable[[], object]) -> Timer:
         return self.call_at(self.now + seconds, action)
 
-    def promise(self) -> Future[Any]:
+    def future(self) -> Future[Any]:
         return Future(self)
 
     def spawn(self, coroutine: Coroutine[Future[Any], None, object]) -> Process:
@@ -171,9 +171,9 @@ class Kernel:
     async def sleep(self, seconds: float) -> None:
         if seconds <= 0:
             return
-        promise: Future[None] = Future(self)
-        self.call_later(seconds, partial(promise.set, None))
-        await promise
+        future: Future[None] = Future(self)
+        self.call_later(seconds, partial(future.set, None))
+        await future
 
     def run(self, now: float) -> None:
         """Execute everything due at `now` or before, then stand at `now`."""

@@ -39,7 +39,7 @@ class Air:
         station.leave()
         for link in self._firmware.links.all():
             if link.is_stream:
-                self._firmware.links.close(link, say=says_so)
+                self._firmware.links.close(link, announce=says_so)
         self._harness.look_at_the_network()
 
     def on(self, *points: AccessPoint, by_itself: bool = True) -> None:

@@ -28,15 +28,15 @@ def test_time_never_goes_back():
 
 def test_coroutines_sleep_and_wait():
     kernel, log = Kernel(), []
-    promise = kernel.promise()
+    future = kernel.future()
 
     async def sleeper():
         await kernel.sleep(1.5)
-        promise.set("done")
-        promise.set("too late")
+        future.set("done")
+        future.set("too late")
 
     async def waiter():
-        log.append((await promise, kernel.now))
+        log.append((await future, kernel.now))
 
     kernel.spawn(waiter())
     kernel.spawn(sleeper())

@@ -1,7 +1,7 @@
 """The certificates that a simulated module is shipped with, as a stock firmware is with Espressif's.
 
 Made for this simulator and worth nothing elsewhere: the keys are public. Valid from 2019 to 2119, so a module
-that believes in 1970 cannot verify them.
+whose clock stands in 1970 cannot verify them.
 
 A slot is named as AT+SYSMFG names it, `client_ca.0`: one of `KINDS` and a number. Others than the shipped
 ones come with `Settings.certificates` (a scenario, a URL) or through AT+SYSMFG and AT+SYSFLASH.
@@ -89,7 +89,7 @@ _NAME = re.compile(rf"({'|'.join(KINDS)})(\.[0-9]{{1,3}})?\Z")
 
 
 def slot_of(name: str, text: str, base: Path = Path()) -> tuple[str, str]:
-    """A slot as somebody gives it: `client_ca` is number 0; the text is PEM, the name of a file that holds
+    """A slot as users give it: `client_ca` is number 0; the text is PEM, the name of a file that holds
     it (from `base` on), or empty for an empty slot. Raises ValueError, OSError for the file.
     """
     match = _NAME.match(name)

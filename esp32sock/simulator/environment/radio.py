@@ -1,4 +1,4 @@
-"""The air around the module: access points, and what happens when it tries to join one."""
+"""The radio environment: access points, and what happens when the module tries to join one."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ DEFAULT_ACCESS_POINTS = (
     AccessPoint("OpenNetworkA1", bssid="10:01:00:c4:0a:56", channel=1, rssi_dbm=-18),
     AccessPoint("MasseyWifi", bssid="10:01:00:c4:0a:52", channel=10, rssi_dbm=-36),
 )
-"""The air of the captures (real-firmware)."""
+"""The access points of the captures (real-firmware)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Provisioning:
-    """A phone that tells the module a network by SmartConfig, so long after it has been started."""
+    """A phone that gives the module a network by SmartConfig, `after_s` after AT+CWSTARTSMART."""
 
     ssid: str
     password: str = ""
@@ -70,7 +70,7 @@ class Provisioning:
 
 @dataclass(frozen=True, slots=True)
 class SoftApClient:
-    """A station that comes to the module's SoftAP, so long after that has been switched on."""
+    """A station that joins the module's SoftAP, `after_s` after that has been switched on."""
 
     mac: str
     after_s: float = 1.0
@@ -91,7 +91,7 @@ class Radio:
         """SSIDs that are switched off."""
 
     @property
-    def heard(self) -> list[AccessPoint]:
+    def audible(self) -> list[AccessPoint]:
         """The access points that are there now."""
         return [access_point for access_point in self.access_points if access_point.ssid not in self.away]
 
@@ -102,15 +102,15 @@ class Radio:
         return nominal + self._random.randint(-4, 4)
 
     def scan(self) -> list[tuple[AccessPoint, int]]:
-        """Everything in the air with its strength, the strongest first (observed 1.0, 2.0)."""
-        heard = [(access_point, self.rssi_dbm(access_point)) for access_point in self.heard]
-        return sorted(heard, key=lambda entry: -entry[1])
+        """Every access point with its strength, the strongest first (observed 1.0, 2.0)."""
+        audible = [(access_point, self.rssi_dbm(access_point)) for access_point in self.audible]
+        return sorted(audible, key=lambda entry: -entry[1])
 
     def join(
         self, ssid: str, password: str, bssid: str = "", *, password_on_open: bool = False
     ) -> AccessPoint | JoinFailure:
-        """`password_on_open`: an open network does not mind one (observed 1.0; 2.0 says 4)."""
-        named = [ap for ap in self.heard if ap.ssid == ssid]
+        """`password_on_open`: an open network accepts one (observed 1.0; 2.0 answers 4)."""
+        named = [ap for ap in self.audible if ap.ssid == ssid]
         if bssid:
             named = [ap for ap in named if ap.bssid.lower() == bssid.lower()]
         if not named:

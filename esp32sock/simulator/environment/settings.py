@@ -38,7 +38,7 @@ DEFAULT_ALIASES = (("10.0.2.2", "127.0.0.1"),)
 class Timing:
     """How long the module takes, in seconds.
 
-    Shorter than a chip by choice: real time is paid for by whoever waits.
+    Shorter than a chip by choice: tests and users wait in real time.
     """
 
     boot_s: float = 0.3
@@ -103,7 +103,7 @@ class Settings:
     wps: str | None = None
     """The SSID of the access point whose WPS button is pressed."""
     stations: tuple[SoftApClient, ...] = ()
-    """Those that come to the module's SoftAP."""
+    """Stations that join the module's SoftAP."""
     certificates: tuple[tuple[str, str], ...] = ()
     """What is in certificate slots instead of what the firmware is shipped with: `client_ca.0` and PEM; an
     empty text empties the slot.

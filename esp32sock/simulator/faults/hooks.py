@@ -2,7 +2,7 @@
 
 A fault is a subclass of `Faults` that overrides the hooks it needs; `injector.FaultInjector` does those
 that have a name (spec.py). All chance comes from the module's one seeded Random, so a seed names a whole run.
-Each hook says where it stands; the firmware calls it there and nowhere else.
+The docstring of a hook names the place where the firmware calls it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Faults:
 
     active = False
     triggers: Triggers | None = None
-    """For the network's faults, which act on another seam (shaping.py)."""
+    """For the network's faults, which act between module and network (shaping.py)."""
 
     def bind(self, random: Random) -> None:
         """Learn the module's source of chance; comes before everything else."""

@@ -1,7 +1,7 @@
 """The named faults at work on a module: its line, its firmware, its station. Those of the network itself are
-in shaping.py; what each name means is in fault_spec.py.
+in shaping.py; what each name means is in spec.py.
 
-How to read it. One method a hook; in each, one paragraph a fault. A write of the firmware is told apart by
+How to read it. One method a hook; in each, one paragraph a fault. A write of the firmware is recognised by
 its bytes, which are whole tokens: nothing is ever parsed out of payload.
 """
 
@@ -52,7 +52,7 @@ DEBUG_WORDS = (
 """Of the debug log, as users saw them on shared ports (at-dialects 3.1, 3.5)."""
 
 GAP_AT_MOST_S = 0.3
-"""What waits for a bad moment waits no longer (chosen by taste)."""
+"""An event waits for a gap no longer (chosen by taste)."""
 
 _NOTICE = re.compile(rb"(\r\n\+IPD,(?:\d,)?)(\d+)\r\n\Z")
 _START = re.compile(rb"AT\+CIPSTART=(?:(\d),)?", re.IGNORECASE)
@@ -161,7 +161,7 @@ class FaultInjector(Faults):
             lost.update(range(at, at + int(fault.value)))
         return bytes(value for at, value in enumerate(changed) if at not in lost)
 
-    # What the module says
+    # Output of the module
 
     def module_bytes(self, uart: Uart, data: bytes) -> None:
         triggers = self._triggers
@@ -215,7 +215,7 @@ class FaultInjector(Faults):
         return data if longer is None else b"%s%d\r\n" % (notice[1], int(notice[2]) + int(longer.value))
 
     def _phantom(self) -> bytes:
-        """CLOSED for a link that was refused, if there was one and chance wants it."""
+        """CLOSED for a link that was refused, if there was one and the fault occurs."""
         match = _START.match(self._command)
         if match is None or self._triggers.hit("phantom-closed") is None:
             return b""
@@ -263,7 +263,7 @@ class FaultInjector(Faults):
         fault = self._triggers.hit("send-fail")
         return count if fault is None else min(count - 1, int(count * fault.value))
 
-    # What is held back for a bad moment
+    # Events held back until a gap between two writes
 
     def network_event(self, event: Event) -> list[Event]:
         triggers = self._triggers

@@ -126,7 +126,7 @@ class Board:
     async def until_room(self) -> None:
         """Until the transmit ring takes more: a task that writes to a full one waits (at-dialects 2)."""
         if not self.uart.room:
-            waiting: Future[None] = self.kernel.promise()
+            waiting: Future[None] = self.kernel.future()
             self._waiting_for_room.append(waiting)
             await waiting
 

@@ -1,6 +1,6 @@
 """The firmware as a whole: what it is made of, how it boots and restarts.
 
-A part imports the board and parts before it in this order, and is told of what comes after it by callbacks:
+A part imports the board and parts before it in this order, and reaches what comes after it by callbacks:
 
     board          clock, settings, flash, serial line, activities
     station        joining an access point
@@ -150,14 +150,14 @@ class Firmware:
             self._begin_boot(ResetCause.POWER_ON)
         else:
             self._become_ready()
-            self.station.already_joined()
+            self.station.start_joined()
 
     def restart_soon(self) -> None:
         """Restart once the activity that asks for it has ended."""
         self.board.kernel.call_soon(self.restart)
 
     def sleep_soon(self, seconds: float | None) -> None:
-        """AT+GSLP: switch off without a word, and wake through a reset; None: never."""
+        """AT+GSLP: switch off, print nothing, and wake through a reset; None: never."""
         asleep_s = float("inf") if seconds is None else seconds
         self.board.kernel.call_soon(partial(self._fall_asleep, asleep_s))
 
@@ -166,7 +166,7 @@ class Firmware:
         self.restart(ResetCause.DEEP_SLEEP, off_s=seconds)
 
     def restart(self, cause: ResetCause = ResetCause.SOFTWARE, *, off_s: float = 0.0) -> None:
-        """Close everything, say so as the firmware does, be off for a time, and boot.
+        """Close everything, print what the firmware prints, be off for a time, and boot.
 
         Order: links, WIFI DISCONNECT, silence, `ready` (sweep of RST, 2.0); 4.1 does not name the links.
         """
@@ -186,7 +186,7 @@ class Firmware:
         self._begin_boot(cause, off_s=off_s)
 
     def crash(self) -> None:
-        """A watchdog resets the chip: not a word, whatever was under way."""
+        """A watchdog resets the chip: no line is printed, whatever runs."""
         if self.board.running:
             self.board.uart.mute()
             self.restart(ResetCause.WATCHDOG)

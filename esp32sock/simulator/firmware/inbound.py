@@ -69,7 +69,7 @@ class Inbound:
             self._pumping = False
 
     def _next(self) -> Link | None:
-        """The link whose turn it is among those that have something to say."""
+        """The next link in turn among those that have something to print."""
         for step in range(1, LINK_COUNT + 1):
             link = self._table.get((self._turn + step) % LINK_COUNT)
             if link is None or not link.announced or link.stalled or not link.has_unread:

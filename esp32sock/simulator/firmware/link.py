@@ -66,7 +66,7 @@ class Link:
     sending: bool = False
     """A CIPSEND of this link stands between its prompt and its result."""
     redirected: tuple[str, int] | None = None
-    """Who sent a datagram meanwhile, where that changes the destination (at-dialects 7.5)."""
+    """The sender of a datagram meanwhile, where that changes the destination (at-dialects 7.5)."""
     awaiting_payload: bool = False
     """Between the prompt and the last byte of the payload."""
     unsent: bool = False
@@ -77,7 +77,7 @@ class Link:
     # Ending
     peer_closed: bool = False
     reset: bool = False
-    """Broke while `sending`; said when the send is over (observed 2.0)."""
+    """Broke while `sending`; CLOSED is printed when the send is over (observed 2.0)."""
     last_received_s: float = 0.0
     last_used_s: float = 0.0
 

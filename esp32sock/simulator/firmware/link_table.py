@@ -1,7 +1,7 @@
 """The link table: what is open, by id and by handle.
 
 A link has an id (0 to 4), which is reused, and a handle, which never is. A link is in the table from the
-moment the network has opened it; until the host has been told (`announced`), nothing received on it is
+moment the network has opened it; until it has been announced to the host, nothing received on it is
 printed.
 """
 

@@ -168,7 +168,7 @@ class Links:
         elif board.profile.announces_tcp or not link.is_stream or link.accepted:
             board.line(f"{self._table.label(link.link_id)}CONNECT")
 
-    def begin_receiving(self, link: Link) -> None:
+    def start_receiving(self, link: Link) -> None:
         """The result of CIPSTART has been printed: what was received meanwhile may follow."""
         link.announced = True
         self._inbound.pump()
@@ -222,7 +222,7 @@ class Links:
 
     # Closing
 
-    def close(self, link: Link, *, say: bool = True, abort: bool = False) -> None:
+    def close(self, link: Link, *, announce: bool = True, abort: bool = False) -> None:
         """End a link from our side, or after its peer has."""
         if not self.holds(link):
             return
@@ -233,7 +233,7 @@ class Links:
         at_once = link.is_stream and board.state.linger(link.link_id) == 0
         board.request(Close(link.handle, abort or at_once))
         board.state.link_closed(self.all())
-        if say:
+        if announce:
             board.line(f"{self._table.label(link.link_id)}CLOSED")
         self._hooks.ended(link)
         self._inbound.wake_others_soon()
@@ -243,7 +243,7 @@ class Links:
         if link.stalled or (link.sending and link.reset):
             return
         if link.announced and (link.peer_closed or link.reset) and not link.has_unread and self.holds(link):
-            self.close(link, say=self._hooks.says_closed(link))
+            self.close(link, announce=self._hooks.says_closed(link))
 
     def reset(self) -> None:
         """The firmware restarts: close all links and forget all requests."""
@@ -251,7 +251,7 @@ class Links:
             self._board.request(Close(handle, abort=True))
         self._table.opening.clear()
         for link in self.all():
-            self.close(link, say=self._board.profile.tcpip.restart_says_closed)
+            self.close(link, announce=self._board.profile.tcpip.restart_says_closed)
         self._requests.forget()
 
     def close_streams(self) -> None:

@@ -1,4 +1,4 @@
-"""What the firmware asks of the network, and how the answers find whoever waits for them."""
+"""The requests of the firmware to the network, and how an answer reaches the activity that waits for it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from esp32sock.simulator.network.api import (
     ITSELF,
-    AskTime,
-    AskUpdate,
     Opened,
     Ping,
     Pinged,
+    RequestTime,
+    RequestUpdate,
     Resolve,
     Resolved,
-    TimeTold,
+    TimeReceived,
     UpdateFound,
 )
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class NetworkRequests:
-    """Requests that are under way, by the number that their answers bear: a handle, or a token."""
+    """Requests that are under way, by the number in their answers: a handle, or a token."""
 
     def __init__(self, board: Board, interfaces: Interfaces) -> None:
         self._board = board
@@ -38,31 +38,31 @@ class NetworkRequests:
         return self._next_handle - 1
 
     def expect(self, key: int) -> Future[Event]:
-        """The answer that will bear this number; whoever waited for one before waits in vain."""
-        promise: Future[Event] = self._board.kernel.promise()
-        self._waiting[key] = promise
-        return promise
+        """The answer with this number; an earlier wait for it is never answered."""
+        future: Future[Event] = self._board.kernel.future()
+        self._waiting[key] = future
+        return future
 
     def answer(self, key: int, event: Event) -> bool:
-        """Give an answer; False if nobody waits for it."""
-        promise = self._waiting.pop(key, None)
-        if promise is not None:
-            promise.set(event)
-        return promise is not None
+        """Give an answer; False if nothing waits for it."""
+        future = self._waiting.pop(key, None)
+        if future is not None:
+            future.set(event)
+        return future is not None
 
-    def withdraw(self, key: int, promise: Future[Event], event: Event) -> bool:
-        """Answer this very promise ourselves; False if it has its answer."""
-        return self._waiting.get(key) is promise and self.answer(key, event)
+    def withdraw(self, key: int, future: Future[Event], event: Event) -> bool:
+        """Answer this very future ourselves; False if it has its answer."""
+        return self._waiting.get(key) is future and self.answer(key, event)
 
     def forget(self) -> None:
         """The firmware restarts."""
         self._waiting.clear()
 
     async def ask(self, key: int, request: Request) -> Event:
-        """Put a request that the network answers."""
-        promise = self.expect(key)
+        """Send a request that the network answers."""
+        future = self.expect(key)
         self._board.request(request)
-        return await promise
+        return await future
 
     async def resolve(self, name: str, *, within_s: float = 0.0) -> str | None:
         """The IPv4 address of a name; None if there is none, or none in time."""
@@ -84,16 +84,16 @@ class NetworkRequests:
         event = await self.ask(token, Ping(token, self.outward(address)))
         return event.milliseconds if isinstance(event, Pinged) else None
 
-    async def ask_time(self, server: str) -> float | None:
+    async def request_time(self, server: str) -> float | None:
         """The Unix time of an SNTP server."""
         token = self.new_handle()
-        event = await self.ask(token, AskTime(token, server))
-        return event.unix_s if isinstance(event, TimeTold) else None
+        event = await self.ask(token, RequestTime(token, server))
+        return event.unix_s if isinstance(event, TimeReceived) else None
 
-    async def ask_update(self) -> str | None:
+    async def request_update(self) -> str | None:
         """The version that the update server has."""
         token = self.new_handle()
-        event = await self.ask(token, AskUpdate(token))
+        event = await self.ask(token, RequestUpdate(token))
         return event.version if isinstance(event, UpdateFound) else None
 
     async def listen(self, request: Listen) -> Opened | None:

@@ -34,7 +34,7 @@ TENTH_S = 0.1
 """The unit of AT+CIPRECONNINTV."""
 
 SHOWN_IN_MODE = 4
-"""Bit 2 of AT+SYSMSG: links are told of within the mode (observed 4.1, sysmsg)."""
+"""Bit 2 of AT+SYSMSG: links are reported within the mode (observed 4.1, sysmsg)."""
 
 
 class Passthrough:
@@ -112,7 +112,7 @@ class Passthrough:
         if board.state.sysmsg & 1:
             board.write(b"\r\n+QUITT\r\n")
         if broken and not board.state.sysmsg & SHOWN_IN_MODE:
-            board.line("CLOSED")  # what could not be said within the mode (at-dialects 7.10)
+            board.line("CLOSED")  # what is not printed within the mode (at-dialects 7.10)
 
     # From the host
 
@@ -162,12 +162,12 @@ class Passthrough:
     # From the network
 
     def says_closed(self, link: Link) -> bool:
-        """Whether CLOSED is printed for a link whose peer has ended it: within the mode only if asked for."""
+        """Whether CLOSED is printed for a link that its peer has ended: within the mode by SYSMSG."""
         ours = self.active and link is self._link
         return not ours or bool(self._board.state.sysmsg & SHOWN_IN_MODE)
 
     def link_ended(self, link: Link) -> None:
-        """A link is gone, whoever closed it."""
+        """A link is gone, closed by either side."""
         if not self.active or link is not self._link:
             return
         self._link = None

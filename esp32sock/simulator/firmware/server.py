@@ -33,7 +33,7 @@ class Listener:
 
 
 class Server:
-    """Accepts links while it listens, and closes accepted links that say nothing for long."""
+    """Accepts links while it listens, and closes accepted links that are idle for long."""
 
     def __init__(
         self,
@@ -89,8 +89,8 @@ class Server:
     # Accepting
 
     def on_accepted(self, event: Accepted) -> None:
-        """A client is there: the lowest free id is its link; one too many is closed without a word (observed
-        4.1).
+        """A client is there: the lowest free id is its link; one too many is closed, and no line is printed
+        (observed 4.1).
         """
         links, listener = self._links, self.listener
         link_id = self._table.lowest_free()
@@ -100,7 +100,7 @@ class Server:
         link = links.enter_accepted(link_id, listener.kind, event)
         if not self._passthrough.adopt(link):
             links.announce(link)
-        links.begin_receiving(link)
+        links.start_receiving(link)
         self._watch()
 
     # Idle links

@@ -35,32 +35,32 @@ class TimeClient:
         self.servers: tuple[str, ...] = ()
         self.interval_s = DEFAULT_INTERVAL_S
         """AT+CIPSNTPINTV."""
-        self._asking: Process | None = None
+        self._requesting: Process | None = None
 
     def configure(self, zone: int, servers: tuple[str, ...], *, enabled: bool) -> None:
         self.enabled = enabled
         self.zone, self.servers = zone, servers
-        if self._asking is not None:
-            self._asking.cancel()
-        self._asking = self._board.spawn(self._ask()) if enabled else None
+        if self._requesting is not None:
+            self._requesting.cancel()
+        self._requesting = self._board.spawn(self._ask()) if enabled else None
 
     async def _ask(self) -> None:
         board = self._board
         while True:
-            told = await self._ask_one_of_them() if self._station.has_address else None
-            if told is None:
+            unix_s = await self._request_from_any() if self._station.has_address else None
+            if unix_s is None:
                 await board.kernel.sleep(RETRY_S if self._station.has_address else 1.0)
                 continue
-            board.set_clock(told)
-            if board.profile.tcpip.tells_time:
+            board.set_clock(unix_s)
+            if board.profile.tcpip.prints_time_updated:
                 board.line("+TIME_UPDATED")
             await board.kernel.sleep(self.interval_s)
 
-    async def _ask_one_of_them(self) -> float | None:
+    async def _request_from_any(self) -> float | None:
         for server in self.servers:
-            told = await self._requests.ask_time(server)
-            if told is not None:
-                return told
+            unix_s = await self._requests.request_time(server)
+            if unix_s is not None:
+                return unix_s
         return None
 
     def reset(self) -> None:
@@ -68,7 +68,7 @@ class TimeClient:
         self.enabled = False
         self.zone, self.servers = 0, ()
         self.interval_s = DEFAULT_INTERVAL_S
-        self._asking = None
+        self._requesting = None
 
     @property
     def offset_s(self) -> int:

@@ -82,5 +82,5 @@ class SoftAp:
             self._board.line(f'+STA_DISCONNECTED:"{mac}"')
 
     def reset(self) -> None:
-        """The SoftAP has been switched off: its stations are gone without a word."""
+        """The SoftAP has been switched off: its stations are gone, and no line is printed."""
         self.stations.clear()

@@ -1,4 +1,4 @@
-"""The station side of Wi-Fi: joining, leaving, and the lines that tell of it."""
+"""The station side of Wi-Fi: joining, leaving, and the lines that report it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Station:
 
     # Joining
 
-    def already_joined(self) -> None:
+    def start_joined(self) -> None:
         """Be joined as a module is that was powered on long ago."""
         if self.will_join:
             found = self._look_for_stored()
@@ -74,12 +74,12 @@ class Station:
         self.connecting = True
         await self.associate()
         if not await self.obtain_address():
-            await self._try_again(said_before=False)
+            await self._try_again(announced_before=False)
         self.connecting = False
 
     def rejoin(self) -> None:
         """Look for the stored access point by ourselves, after the loss of it (at-dialects 8.2)."""
-        self._joining = self._board.spawn(self._try_again(said_before=True))
+        self._joining = self._board.spawn(self._try_again(announced_before=True))
 
     @property
     def _retries(self) -> tuple[int, int]:
@@ -90,7 +90,7 @@ class Station:
             return self._board.memory.get("join_reconnect", 0) or 1, 0
         return self._board.memory.get("reconnect", (1, 0))
 
-    async def _try_again(self, *, said_before: bool) -> None:
+    async def _try_again(self, *, announced_before: bool) -> None:
         """A failed attempt says WIFI DISCONNECT once more, if that was said before (at-dialects 8.2)."""
         board = self._board
         interval_s, most = self._retries
@@ -103,8 +103,8 @@ class Station:
             if await self.obtain_address():
                 break
             await board.kernel.sleep(board.settings.timing.join_failure_s)
-            if said_before or self.access_point is not None:
-                self._say("WIFI DISCONNECT")
+            if announced_before or self.access_point is not None:
+                self._print("WIFI DISCONNECT")
             self.access_point = None
             interval_s, most = self._retries
         self.connecting = False
@@ -130,7 +130,7 @@ class Station:
         board = self._board
         await board.kernel.sleep(board.settings.timing.associate_s)
         self.access_point = access_point
-        self._say("WIFI CONNECTED")
+        self._print("WIFI CONNECTED")
 
     async def obtain_address(self) -> bool:
         """DHCP, or the fixed address, on the access point we are at; whether it gave one."""
@@ -142,9 +142,9 @@ class Station:
             return False
         self.has_address = True
         self.failed = False
-        self._say("WIFI GOT IP")
+        self._print("WIFI GOT IP")
         if board.state.ipv6:
-            self._say("WIFI GOT IPv6 LL")  # at-dialects 3.4; behind the other by guess
+            self._print("WIFI GOT IPv6 LL")  # at-dialects 3.4; behind the other by guess
         return True
 
     async def join(
@@ -196,9 +196,9 @@ class Station:
         self.access_point = None
         self.has_address = False
         self.failed = True
-        self._say("WIFI DISCONNECT")
+        self._print("WIFI DISCONNECT")
         return True
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         if self._board.profile.wifi_lines:
             self._board.line(text)

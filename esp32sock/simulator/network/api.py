@@ -1,8 +1,8 @@
-"""The seam between a module and a network: what the module asks for, and what the network tells it.
+"""What passes between a module and a network: requests one way, events the other.
 
 The firmware never touches a socket. It puts `Request` objects into its outbox and is given `Event` objects;
 both are plain data, so that a trace can print them and a test can play either side. `HostNetwork`
-(host_network.py) answers with real sockets of this machine, `MemoryNetwork` (memory_network.py) with scripted
+(network/host.py) answers with real sockets of this machine, `MemoryNetwork` (network/memory.py) with scripted
 peers on the module's own clock.
 
 Handles name what was opened. The module counts its own upwards from 1; a network numbers what it accepts
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from esp32sock.simulator.kernel import Kernel
 
 
-# What the module asks for
+# Requests of the module
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Resolve:
 class Tls:
     """How to secure a stream; filled in by the SSL configuration commands. Certificates are PEM texts.
 
-    `now_s` is the Unix time that the module believes in: what a certificate is judged by.
+    `now_s` is the module's own clock, Unix time: the validity of a certificate is judged by it.
     """
 
     server_name: str | None = None
@@ -53,7 +53,7 @@ class Tls:
     alpn: tuple[str, ...] = ()
     ciphers: tuple[int, ...] = ()
     psk: tuple[bytes, str] | None = None
-    """A key and whose it is: offered beside certificates."""
+    """A key and its identity: offered beside certificates."""
     now_s: float = 0.0
 
 
@@ -66,15 +66,15 @@ class Ping:
 
 
 @dataclass(frozen=True, slots=True)
-class AskTime:
-    """Ask an SNTP server for the time; answered by `TimeTold`."""
+class RequestTime:
+    """Ask an SNTP server for the time; answered by `TimeReceived`."""
 
     token: int
     server: str
 
 
 @dataclass(frozen=True, slots=True)
-class AskUpdate:
+class RequestUpdate:
     """Ask the update server for its version; answered by `UpdateFound`."""
 
     token: int
@@ -156,8 +156,8 @@ class Close:
 Request: TypeAlias = (
     Resolve
     | Ping
-    | AskTime
-    | AskUpdate
+    | RequestTime
+    | RequestUpdate
     | OpenStream
     | OpenDatagram
     | Listen
@@ -168,7 +168,7 @@ Request: TypeAlias = (
 )
 
 
-# What the network tells
+# Events of the network
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,7 @@ class Pinged:
 
 
 @dataclass(frozen=True, slots=True)
-class TimeTold:
+class TimeReceived:
     token: int
     unix_s: float | None
 
@@ -260,7 +260,7 @@ class PeerReset:
 Event: TypeAlias = (
     Resolved
     | Pinged
-    | TimeTold
+    | TimeReceived
     | UpdateFound
     | Opened
     | Failed
@@ -273,7 +273,7 @@ Event: TypeAlias = (
 )
 
 ITSELF = "127.0.0.1"
-"""What the module calls itself, in requests and in events: its servers and UDP ports, if they are there."""
+"""The module's own address, in requests and in events: its servers and UDP ports, if they are there."""
 
 
 class Network(ABC):

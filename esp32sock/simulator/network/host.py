@@ -21,8 +21,6 @@ import trio
 from esp32sock.simulator.network.api import (
     ITSELF,
     Accepted,
-    AskTime,
-    AskUpdate,
     Close,
     Consumed,
     DatagramReceived,
@@ -37,12 +35,14 @@ from esp32sock.simulator.network.api import (
     Ping,
     Pinged,
     Request,
+    RequestTime,
+    RequestUpdate,
     Resolve,
     Resolved,
     Send,
     SendDatagram,
     Sent,
-    TimeTold,
+    TimeReceived,
     UpdateFound,
 )
 from esp32sock.simulator.network.host_addresses import (
@@ -139,9 +139,9 @@ class HostNetwork(Network):
                 nursery.start_soon(self._resolve, request)
             case Ping():
                 nursery.start_soon(self._ping, request)
-            case AskTime(token):
-                self.post(TimeTold(token, time.time()))
-            case AskUpdate(token):
+            case RequestTime(token):
+                self.post(TimeReceived(token, time.time()))
+            case RequestUpdate(token):
                 self.post(UpdateFound(token, None))
             case OpenStream(handle):
                 scope = self._scopes[handle] = trio.CancelScope()
@@ -237,7 +237,7 @@ class HostNetwork(Network):
         self.post(Opened(request.handle, self.address, listener.host_port, listener.port))
         nursery.start_soon(partial(listener.accept, nursery))
 
-    async def introduce(
+    async def accept_client(
         self, listener: _Listener, sock: HostSocket, peer: tuple[str, int], request: Listen
     ) -> None:
         """A client has come: perhaps after a handshake it is a stream of the module."""
@@ -339,7 +339,7 @@ class _Listener:
             else:
                 sock = HostSocket(socket.AF_INET, socket.SOCK_STREAM, 0, fd)
                 sock.setblocking(False)
-                nursery.start_soon(self._network.introduce, self, sock, peer, self._request)
+                nursery.start_soon(self._network.accept_client, self, sock, peer, self._request)
 
     def close(self) -> None:
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""The host's own sockets and look-ups, also in a process where somebody has replaced those of `socket`.
+"""The host's own sockets and look-ups, also in a process where those of `socket` have been replaced.
 
 A program that is patched to use the module may run the simulated module in the same process; what the
 module opens must then not come back to it.

@@ -1,6 +1,6 @@
 """TLS for the streams of the host's network, as bytes in and bytes out: an `ssl.SSLObject` between two BIOs.
 
-The module's clock decides whether a certificate is valid, and the ssl module cannot be told another time
+The module's clock decides whether a certificate is valid, and the ssl module cannot use another time
 than this machine's: so OpenSSL verifies a chain without looking at the time, and the times of the peer's
 certificate and of the authority in the slot are compared here (not those of intermediate ones). Names are
 compared where CIPSSLCCN asks for it, as the firmware does (at-dialects 7.11). A pre-shared key is offered
@@ -168,7 +168,7 @@ def _is_for(pattern: str, name: str) -> bool:
 
 
 def _names(certificate: dict[str, Any]) -> set[str]:
-    """For whom a certificate is: the alternative names, or without them the common name."""
+    """The names that a certificate is for: the alternative names, or without them the common name."""
     names = {str(value) for kind, value in certificate.get("subjectAltName", ())}
     if names:
         return names

@@ -11,7 +11,7 @@ A peer is a coroutine of the kernel (kernel.py), not of trio: it may await only 
     network.listen("10.0.2.2", 7000, echo)
 
 Clients of the module's server are the same coroutines, and it is `connect` that starts one. Connections are
-in memory_peers.py. TLS is a plain stand-in: a `TlsPeer` says what a certificate would, and the bytes are not
+in memory_peers.py. TLS is not real here: a `TlsPeer` stands for a certificate, and the bytes are not
 encrypted.
 """
 
@@ -22,8 +22,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from esp32sock.simulator.network.api import (
     ITSELF,
     Accepted,
-    AskTime,
-    AskUpdate,
     Close,
     Consumed,
     DatagramReceived,
@@ -39,12 +37,14 @@ from esp32sock.simulator.network.api import (
     Pinged,
     Received,
     Request,
+    RequestTime,
+    RequestUpdate,
     Resolve,
     Resolved,
     Send,
     SendDatagram,
     Sent,
-    TimeTold,
+    TimeReceived,
     UpdateFound,
 )
 from esp32sock.simulator.network.memory_peers import Connection as Connection
@@ -62,7 +62,7 @@ DatagramPeer: TypeAlias = "Callable[[bytes], list[bytes]]"
 
 FIRST_LOCAL_PORT = 50000
 UNREACHABLE_S = 9.0
-"""How long nobody answers until the connection fails (observed 2.0: about 9 s)."""
+"""How long a connection without an answer takes to fail (observed 2.0: about 9 s)."""
 
 PING_TIMEOUT_S = 1.0
 """Observed 1.0, 2.0, 4.1."""
@@ -71,7 +71,7 @@ BROADCAST = "255.255.255.255"
 GATEWAY = "10.0.2.2"
 
 START_UNIX_S = 1_700_000_000.0
-"""The time that a server tells when the module was powered on (chosen by taste, the same in every run)."""
+"""The server's time when the module was powered on (chosen by taste, the same in every run)."""
 
 
 class MemoryNetwork(Network):
@@ -84,7 +84,7 @@ class MemoryNetwork(Network):
         self.latency_s = latency_s
         self.names = {"localhost": ITSELF, **(names or {})}
         self.start_unix_s: float | None = START_UNIX_S
-        """What an SNTP server told at power-on; None: there is none."""
+        """The time of the SNTP server at power-on; None: there is none."""
         self.update: str | None = None
         """The version that the update server has."""
         self._peers: dict[tuple[str, int], tuple[Peer, TlsPeer | None]] = {}
@@ -98,7 +98,7 @@ class MemoryNetwork(Network):
         self._next_port = FIRST_LOCAL_PORT
         self._next_accepted = -1
 
-    # Setting the scene
+    # Peers and names
 
     def listen(self, address: str, port: int, peer: Peer, *, tls: TlsPeer | None = None) -> None:
         """Put a peer behind an address and a port; every other port of a reachable address refuses."""
@@ -108,7 +108,7 @@ class MemoryNetwork(Network):
         self._datagram_peers[address, port] = peer
 
     def unreachable(self, address: str) -> None:
-        """Nobody answers at this address: connecting fails after `UNREACHABLE_S`."""
+        """There is no answer from this address: connecting fails after `UNREACHABLE_S`."""
         self._unreachable.add(address)
 
     def connect(
@@ -123,7 +123,7 @@ class MemoryNetwork(Network):
         self._next_accepted -= 1
         connection = self._connection(handle, address, source, listener.window_bytes, secure=secure)
         accepted = Accepted(listener.handle, handle, address, source, port)
-        self._later(lambda: self._introduce(accepted, connection, peer))
+        self._later(lambda: self._accept_client(accepted, connection, peer))
         return True
 
     def _connection(self, handle: int, address: str, port: int, window: int, *, secure: bool) -> Connection:
@@ -131,7 +131,7 @@ class MemoryNetwork(Network):
         self._connections[handle] = connection
         return connection
 
-    def _introduce(self, accepted: Accepted, connection: Connection, peer: Peer) -> None:
+    def _accept_client(self, accepted: Accepted, connection: Connection, peer: Peer) -> None:
         self.post(accepted)
         connection.process = self.kernel.spawn(peer(connection))
 
@@ -148,7 +148,7 @@ class MemoryNetwork(Network):
         """The peers' ends of what is open now, oldest first."""
         return list(self._connections.values())
 
-    # The seam
+    # Requests and events
 
     def deliver(self, event: Received | PeerClosed | PeerReset | DatagramReceived) -> None:
         """Let something of a peer reach the module, one way later and in order."""
@@ -164,11 +164,11 @@ class MemoryNetwork(Network):
                 self._later(lambda: self.post(resolved))
             case Ping(token, address):
                 self._ping(token, address)
-            case AskTime(token):
+            case RequestTime(token):
                 start_s = self.start_unix_s
-                told = TimeTold(token, None if start_s is None else start_s + self.kernel.now)
-                self._later(lambda: self.post(told))
-            case AskUpdate(token):
+                received = TimeReceived(token, None if start_s is None else start_s + self.kernel.now)
+                self._later(lambda: self.post(received))
+            case RequestUpdate(token):
                 found = UpdateFound(token, self.update)
                 self._later(lambda: self.post(found))
             case OpenStream():
@@ -202,7 +202,7 @@ class MemoryNetwork(Network):
 
     def _open_stream(self, request: OpenStream) -> None:
         if request.address in self._unreachable:
-            unreachable = Failed(request.handle, "nobody answers")
+            unreachable = Failed(request.handle, "no answer")
             self._later(lambda: self.post(unreachable), UNREACHABLE_S)
             return
         if request.address == ITSELF and request.port in self._listeners:
@@ -306,6 +306,6 @@ class MemoryNetwork(Network):
 
 
 async def _hang_up(connection: Connection) -> None:
-    """What a TLS server does with somebody who speaks plainly."""
+    """What a TLS server does with a client that does not use TLS."""
     await connection.receive()
     connection.close()

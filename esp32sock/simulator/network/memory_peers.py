@@ -1,4 +1,4 @@
-"""The peers of a network in memory: the far end of a stream, and what a certificate would say."""
+"""The peers of a network in memory: the far end of a stream, and what stands for a certificate."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RECORD_BYTES = 29
 
 @dataclass(frozen=True, slots=True)
 class TlsPeer:
-    """What the certificate of a peer would say."""
+    """What stands for the certificate of a peer."""
 
     names: tuple[str, ...] = ("host.test",)
     authority: str = CA

@@ -1,4 +1,4 @@
-"""What stands between a module and its network when a scenario or faults want something of it: names of the
+"""The layer between a module and its network that a scenario and faults act on: names of the
 scenario with their delays, its update server, and the network's faults. Works on any network, on the module's
 clock.
 
@@ -6,7 +6,7 @@ Theory of operation
 -------------------
 Requests pass through `handle`, events through `arrived`, each changed, answered, delayed or dropped on the
 way. The network posts its events to the module as ever; the module hands each to `arrived` once its kernel
-stands at the present, and gets what is to be seen of it through `tell`.
+stands at the present, and gets what it is to see through `deliver`.
  For each handle there may be a row of events that are late: as long as something waits in it, whatever
 comes later for that handle waits behind it, so nothing is overtaken.
 """
@@ -22,8 +22,6 @@ import trio
 
 from esp32sock.simulator.network.api import (
     ITSELF,
-    AskTime,
-    AskUpdate,
     Close,
     DatagramReceived,
     Failed,
@@ -34,12 +32,14 @@ from esp32sock.simulator.network.api import (
     Ping,
     Pinged,
     Received,
+    RequestTime,
+    RequestUpdate,
     Resolve,
     Resolved,
     Send,
     SendDatagram,
     Sent,
-    TimeTold,
+    TimeReceived,
     UpdateFound,
 )
 
@@ -72,20 +72,20 @@ def _is_near(request: Request) -> bool:
 
 
 def _unanswered(request: Request, seconds: float) -> tuple[float, Event]:
-    """What a request that nobody answers comes to, and when."""
+    """What becomes of a request without an answer, and when."""
     match request:
         case Resolve(token):
             return seconds, Resolved(token, None)
         case Ping(token):
             return PING_TIMEOUT_S, Pinged(token, None)
-        case AskTime(token):
-            return seconds, TimeTold(token, None)
-        case AskUpdate(token):
+        case RequestTime(token):
+            return seconds, TimeReceived(token, None)
+        case RequestUpdate(token):
             return seconds, UpdateFound(token, None)
         case SendDatagram(handle):
             return 0.0, Sent(handle)
         case OpenStream(handle):
-            return seconds, Failed(handle, "nobody answers")
+            return seconds, Failed(handle, "no answer")
     raise TypeError(f"{request!r} needs no answer")
 
 
@@ -106,10 +106,10 @@ class ShapedNetwork(Network):
         self.triggers = triggers
         self._black_holes: set[int] = set()
         self._broken: set[int] = set()
-        """Handles whose end the module has been told of, though the network knows nothing."""
+        """Handles whose end the module has seen, though the network has not ended them."""
         self._connecting: set[int] = set()
         """Handles of connections that have not been begun yet."""
-        self.tell: Callable[[Event], None]
+        self.deliver: Callable[[Event], None]
         self._rows: dict[int, deque[tuple[float, Event]]] = {}
 
     def attach(self, post: Callable[[Event], None], kernel: Kernel) -> None:
@@ -127,12 +127,12 @@ class ShapedNetwork(Network):
         return None if fault is None else fault.value
 
     def _later(self, seconds: float, event: Event) -> None:
-        self.kernel.call_later(seconds, partial(self.tell, event))
+        self.kernel.call_later(seconds, partial(self.deliver, event))
 
     # What the module asks
 
     def handle(self, request: Request) -> None:
-        if isinstance(request, Resolve | Ping | AskTime | AskUpdate | OpenStream | SendDatagram):
+        if isinstance(request, Resolve | Ping | RequestTime | RequestUpdate | OpenStream | SendDatagram):
             unanswered_s = None if _is_near(request) else self._hit("no-gateway")
             if unanswered_s is not None:
                 self._later(*_unanswered(request, unanswered_s))
@@ -149,12 +149,12 @@ class ShapedNetwork(Network):
                     self.inner.handle(request)
                 else:
                     self._later(0, Sent(handle))
-            case AskTime(token):
+            case RequestTime(token):
                 if self._hit("no-time") is None:
                     self.inner.handle(request)
                 else:
-                    self._later(0, TimeTold(token, None))
-            case AskUpdate(token) if self._update is not None:
+                    self._later(0, TimeReceived(token, None))
+            case RequestUpdate(token) if self._update is not None:
                 self._later(0, UpdateFound(token, self._update))
             case Close(handle):
                 self._black_holes.discard(handle)
@@ -227,7 +227,7 @@ class ShapedNetwork(Network):
                 if self._hit("datagram-loss") is None:
                     self._pass_on(handle, event, self._hit("slow") or 0.0)
             case _:
-                self.tell(event)
+                self.deliver(event)
 
     def _pass_on(self, handle: int, event: Event, delay_s: float) -> None:
         """Now, or later and behind what waits already."""
@@ -239,7 +239,7 @@ class ShapedNetwork(Network):
             self._rows[handle] = row = deque([(when, event)])
             self.kernel.call_at(when, partial(self._release, handle, row))
         else:
-            self.tell(event)
+            self.deliver(event)
 
     def _release(self, handle: int, row: deque[tuple[float, Event]]) -> None:
         """The first of a row is due."""
@@ -250,4 +250,4 @@ class ShapedNetwork(Network):
             self.kernel.call_at(row[0][0], partial(self._release, handle, row))
         else:
             del self._rows[handle]
-        self.tell(event)
+        self.deliver(event)

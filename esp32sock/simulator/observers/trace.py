@@ -53,7 +53,7 @@ class TextTrace(Observer):
 
 
 def shown(message: Request | Event) -> str:
-    """A message of the seam (network.py): its name and fields, payload by its length."""
+    """A message between module and network (network/api.py): its name and fields, payload by its length."""
     parts = [type(message).__name__]
     for each in fields(message):
         value = getattr(message, each.name)

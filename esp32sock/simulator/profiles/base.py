@@ -1,4 +1,4 @@
-"""What a firmware generation may have that another has not: the shape of a row of profiles.py."""
+"""What a firmware generation may have that another has not: the shape of a row of generations.py."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class Profile:
     address_failure: int = 4
     """+CWJAP where the access point gives no address: 0 on 1.0, 4 on 2.0 (sweeps of CWJAP)."""
     joins_open_with_password: bool = False
-    """An open network does not mind a password (observed 1.0; 2.0: +CWJAP:4)."""
+    """An open network accepts a password (observed 1.0; 2.0: +CWJAP:4)."""
     scan_filters: bool = True
     """CWLAPOPT has a weakest signal and a mask of encryptions (at-dialects 6)."""
     smartconfig_fields: int = 3

@@ -1,4 +1,4 @@
-"""What each firmware generation has of chapters 3 and 4: basic and Wi-Fi commands (see profiles.py).
+"""What each firmware generation has of chapters 3 and 4: basic and Wi-Fi commands (see generations.py).
 
 Words are `NAME:forms`; each generation is the changes to the one before.
 """

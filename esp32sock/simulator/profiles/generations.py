@@ -1,7 +1,7 @@
 """What each firmware generation has and how it spells it. Data only: the code that reads it is in
 `firmware/`.
 
-How to read it. A `Profile` (profile.py) is one row of at-dialects 1.2, written as the difference to the row
+How to read it. A `Profile` (base.py) is one row of at-dialects 1.2, written as the difference to the row
 before (`replace`). `commands` says which commands exist and in which forms (t test, q query, s set, e
 execute), in the order of AT+CMD?; those of chapters 3 and 4 are in basic.py, those of chapter 5 in
 tcpip.py. A command that is not listed, or not in that form, is refused like an unknown one. It

@@ -1,5 +1,5 @@
-"""What each firmware generation has of chapter 5, TCP/IP, and how it spells it. The rest is in profiles.py,
-which says how to read both.
+"""What each firmware generation has of chapter 5, TCP/IP, and how it spells it. generations.py has the rest,
+and how to read both.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class TcpIp:
     """Commands that configure links want a link id with CIPMUX=1 and none with CIPMUX=0, and show one line or
     five (observed 4.1); before, always an id and five lines (observed 2.0).
     """
-    tells_empty_slots: bool = True
+    names_empty_slots: bool = True
     """NO CERT FOUND and its like, from 1.1.1 on (at-dialects 3.4)."""
     empty_name_crashes: bool = True
     """An empty name in a look-up restarts the module (real-firmware 4: 1.0, 2.0)."""
@@ -113,7 +113,7 @@ class TcpIp:
     """Zones as hhmm, and -12 to 14 (docs of 2.2)."""
     asctime_end: str = ""
     """1.0 prints the line end of `asctime` too (observed 1.0, basic)."""
-    tells_time: bool = False
+    prints_time_updated: bool = False
     """+TIME_UPDATED (at-dialects 3.4)."""
     ssl_configuration: Literal["pair", "full"] = "full"
     tcp_options: int = 3
@@ -131,7 +131,7 @@ _V1_0 = replace(
     omitted_numbers=False,
     start_address=False,
     start_codes=True,
-    tells_empty_slots=False,
+    names_empty_slots=False,
     close_minus_one_crashes=True,
     server_stop_crash_s=0.0,  # once, and in a build of its own: not a rule
     loss_closes=False,
@@ -145,7 +145,7 @@ _V1_0 = replace(
     ssl_configuration="pair",
 )
 _V0_10 = replace(_V1_0, start_codes=False, sntp_forms="document")
-_V1_2 = replace(_V1_0, start_address=True, tells_empty_slots=True, ssl_configuration="full", asctime_end="")
+_V1_2 = replace(_V1_0, start_address=True, names_empty_slots=True, ssl_configuration="full", asctime_end="")
 
 _V2_1 = replace(
     _V2_0,
@@ -180,7 +180,7 @@ _V3_4 = replace(
     _V2_4,
     drops_unread_ssl=False,
     udp_receive_limit=1460,  # at-dialects 7.5
-    tells_time=True,
+    prints_time_updated=True,
     sntp_zone_shown=True,
 )
 _V4_1 = replace(
@@ -223,7 +223,7 @@ TCPIP: dict[str, TcpIp] = {
     "4.2": _V4_2,
 }
 
-# Which commands exist and in which forms, in the order of AT+CMD? (cmd-list of 4.1): see profiles.py.
+# Which commands exist and in which forms, in the order of AT+CMD? (cmd-list of 4.1): see generations.py.
 _DOCUMENT_COMMANDS = forms(
     """
     SAVETRANSLINK:s CIFSR:e CIPDOMAIN:s CIPSTATUS:e CIPSTART:s CIPCLOSE:se CIPSEND:se CIPSENDEX:s CIPDINFO:s

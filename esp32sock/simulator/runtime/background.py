@@ -33,7 +33,7 @@ class BackgroundModule:
     """One module in its own thread. `path` is a terminal to open; `module` may be looked at, not called, from
     other threads, and `controls` called.
 
-    `link`, a path, becomes a symbolic link to the terminal: it is needed by whoever unplugs the line for a
+    `link`, a path, becomes a symbolic link to the terminal: it is needed where the line is unplugged for a
     while, because the terminal that comes back may be another. Raises ValueError if the settings name a
     profile that does not exist, OSError if the link cannot be made.
     """

@@ -54,7 +54,7 @@ class Controls:
         self._perform(lambda: self._module.uart.unplug(inf if seconds is None else seconds))
 
     def restart(self) -> None:
-        """Reset the chip as a watchdog does: not a word, links gone, boot, `ready`."""
+        """Reset the chip as a watchdog does: no line is printed, links are gone, boot, `ready`."""
         self._perform(self._module.firmware.crash)
 
     def inject(self, spec: str) -> None:
@@ -86,8 +86,9 @@ class Controls:
         self._perform(lambda: self._radio.away.difference_update(point.ssid for point in self._named(ssid)))
 
     def set_access_point(self, ssid: str, **changes: object) -> None:
-        """Give an access point another `password`, `rssi_dbm`, `channel` and so on (`AccessPoint`); whoever
-        is joined stays so. Raises ValueError for a name that is not there, TypeError for no such property.
+        """Give an access point another `password`, `rssi_dbm`, `channel` and so on (`AccessPoint`); a
+        module that is joined stays joined. Raises ValueError for a name that does not exist, TypeError for a
+        property that does not.
         """
 
         def change() -> None:

@@ -1,7 +1,7 @@
 """Runs one module under trio: a port on one side, a network on the other, trio's clock in between.
 
 Three small tasks and no queues of their own. Everything happens in `feed`, `_wake` and `_tick`, which call
-the sans-IO module and then push out what it has to say, without waiting for a task switch.
+the sans-IO module and then write its output, without waiting for a task switch.
 """
 
 from __future__ import annotations
@@ -270,7 +270,7 @@ async def open_module(
                 raise
             nursery.cancel_scope.cancel()
     except ExceptionGroup as group:
-        # What failed in the block reaches the caller as itself: the nursery is none of his business.
+        # An error of the block reaches the caller as itself, not wrapped by the nursery.
         if body_error is not None and group.exceptions == (body_error,):
             raise body_error from None
         raise

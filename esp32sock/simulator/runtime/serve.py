@@ -37,10 +37,10 @@ async def serve(
 ) -> None:
     """Run one module until cancelled, or until a fault unplugs it for good.
 
-    Without `tcp` it is behind a new pseudo-terminal, to which `pty_link` then points. `task_status` is told
-    where: a path, or `socket://host:port`, which pyserial opens. `trace` gets the AT dialogue and `journal`
-    the links, a line at a time. Raises ValueError for settings that cannot be, OSError if the place cannot be
-    had.
+    Without `tcp` it is behind a new pseudo-terminal, to which `pty_link` then points. `task_status` gets
+    the place: a path, or `socket://host:port`, which pyserial opens. `trace` gets the AT dialogue and
+    `journal` the links, a line at a time. Raises ValueError for settings that cannot be, OSError if the place
+    cannot be had.
     """
     settings = settings if settings is not None else Settings()
     if trace is not None:

@@ -89,7 +89,7 @@ class FdPort(Port):
         except BlockingIOError:
             return 0
         except (BrokenPipeError, ConnectionResetError):
-            return len(data)  # nobody listens: a UART sends all the same
+            return len(data)  # no program reads: a UART sends all the same
 
     async def wait_writable(self) -> None:
         try:

@@ -177,7 +177,7 @@ class ReceiveSide(Line):
         self._carry()
 
     def empty_ring(self) -> None:
-        """The chip restarts: its receive ring is empty, and nobody holds it."""
+        """The chip restarts: its receive ring is empty, and the input is not held."""
         self._ring.clear()
         self._holds.clear()
         self._carry()

@@ -49,7 +49,7 @@ class TransmitSide(Line):
         self.ring_bytes = ring_bytes
         """The transmit ring."""
         self.unplugged = False
-        """The line is cut: whoever runs the port takes it away."""
+        """The line is cut: the port is to be taken away."""
         self.comes_back = False
         """It will not stay cut."""
         self._muted = False
@@ -80,7 +80,7 @@ class TransmitSide(Line):
         self._burst_bytes = 0
 
     def mute(self) -> None:
-        """The chip has died: what the firmware goes on to say until `restart` is never sent."""
+        """The chip has stopped: what the firmware writes until `restart` is never sent."""
         self._muted = True
 
     def pause_output(self, seconds: float) -> None:
@@ -88,8 +88,8 @@ class TransmitSide(Line):
         self._mark(_Mark(pause_s=seconds))
 
     def unplug(self, seconds: float = math.inf) -> None:
-        """Cut the line once everything queued has left, for so long. The module goes on; what it says to
-        nobody is lost (a guess: it is the adapter that is pulled out, not the module's power).
+        """Cut the line once everything queued has left, for so long. The module goes on; what it prints
+        meanwhile is lost (a guess: it is the adapter that is pulled out, not the module's power).
         """
         self._mark(_Mark(unplug_s=seconds))
 

@@ -2,18 +2,18 @@
 
 Theory of operation
 -------------------
-*Host to module* (uart_receive.py). What the host writes waits on the wire (`_wire`), arrives at the pace of
+*Host to module* (rx.py). What the host writes waits on the wire (`_wire`), arrives at the pace of
 the line, and goes through the receive ring of 2048 bytes to the firmware. The firmware reads as fast as bytes
-come, or at `drain_bytes_per_s`, or not at all while somebody `hold`s the input. When the ring is full, RTS
-goes up: a host that minds it (`HostLine.rtscts`, and the module's flow control has bit 0) stops, and its
+come, or at `drain_bytes_per_s`, or not at all while the input is held (`hold`). When the ring is full, RTS
+goes up: a host that honours it (`HostLine.rtscts`, and the module's flow control has bit 0) stops, and its
 bytes stay on the wire; from any other host the bytes that find no room are lost, in silence (at-dialects 2,
 8.4). An unpaced line carries bytes in no time, but not faster than the module reads them: it overflows only
 while held.
 
-*Module to host* (uart_transmit.py). Writes of the firmware queue up and leave at the pace of the line. Marks
+*Module to host* (tx.py). Writes of the firmware queue up and leave at the pace of the line. Marks
 in the queue are things that happen when everything before them has left: new settings, a pause, the end of
-the line. A host that does not read makes the queue wait, and who writes waits in turn once it is full; only
-what is said while the line is unplugged is lost.
+the line. A host that does not read makes the queue wait, and a task that writes waits in turn once it is full;
+only what is printed while the line is unplugged is lost.
 
 Each direction is paced by an absolute token bucket: byte n of a burst may pass at `start + n * 10 / baud`,
 whatever happened to the bytes before it, so sleeping too long is caught up and no error accumulates
@@ -70,6 +70,6 @@ class Uart(ReceiveSide, TransmitSide):
         )
 
     def restart(self) -> None:
-        """The chip restarts: its receive ring is empty, nobody holds it, and it may speak again."""
+        """The chip restarts: its receive ring is empty, the input is not held, and it may print again."""
         self.speak_again()
         self.empty_ring()

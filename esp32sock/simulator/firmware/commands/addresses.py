@@ -91,7 +91,7 @@ def _is_group(mac: str) -> bool:
 
 @command("CIPSTAMAC", "q")
 def station_mac_query(call: Call) -> None:
-    call.say(f'+CIPSTAMAC:"{station_mac(call)}"')
+    call.respond(f'+CIPSTAMAC:"{station_mac(call)}"')
 
 
 @command("CIPSTAMAC", "s")
@@ -105,7 +105,7 @@ def set_station_mac(call: Call) -> None:
 
 @command("CIPAPMAC", "q")
 def softap_mac_query(call: Call) -> None:
-    call.say(f'+CIPAPMAC:"{softap_mac(call)}"')
+    call.respond(f'+CIPAPMAC:"{softap_mac(call)}"')
 
 
 @command("CIPAPMAC", "s")
@@ -143,17 +143,17 @@ def _read_subnet(arguments: Arguments, before: Subnet) -> Subnet:
     return replace(before, **dict(zip(("address", "gateway", "netmask"), values, strict=False)))
 
 
-def _say_subnet(call: Call, subnet: Subnet) -> None:
+def _print_subnet(call: Call, subnet: Subnet) -> None:
     for line in call.profile.subnet_lines:
-        call.say(line.format(name=call.name, subnet=subnet))
+        call.respond(line.format(name=call.name, subnet=subnet))
 
 
 @command("CIPSTA", "q")
 def station_address(call: Call) -> None:
     """V1.0 4.2.13; zeros when not joined (observed 1.0, 2.0)."""
-    _say_subnet(call, call.firmware.station.subnet or NO_SUBNET)
+    _print_subnet(call, call.firmware.station.subnet or NO_SUBNET)
     if call.state.ipv6 and call.firmware.station.has_address:
-        call.say(f'+CIPSTA:ip6ll:"{link_local(station_mac(call))}"')  # at-dialects 6
+        call.respond(f'+CIPSTA:ip6ll:"{link_local(station_mac(call))}"')  # at-dialects 6
 
 
 @command("CIPSTA", "s")
@@ -169,9 +169,9 @@ def set_station_address(call: Call) -> None:
 def softap_address(call: Call) -> None:
     subnet = call.firmware.interfaces.softap_subnet
     if call.profile.cipap_line is not None:
-        call.say(call.profile.cipap_line.format(subnet=subnet))
+        call.respond(call.profile.cipap_line.format(subnet=subnet))
     else:
-        _say_subnet(call, subnet)
+        _print_subnet(call, subnet)
 
 
 @command("CIPAP", "s")
@@ -185,13 +185,13 @@ def local_addresses(call: Call) -> None:
     """Only active interfaces; labelled and quoted on every firmware (at-dialects 6)."""
     state = call.state
     if state.softap:
-        call.say(f'+CIFSR:APIP,"{call.firmware.interfaces.softap_subnet.address}"')
-        call.say(f'+CIFSR:APMAC,"{softap_mac(call)}"')
+        call.respond(f'+CIFSR:APIP,"{call.firmware.interfaces.softap_subnet.address}"')
+        call.respond(f'+CIFSR:APMAC,"{softap_mac(call)}"')
     if state.station:
-        call.say(f'+CIFSR:STAIP,"{call.firmware.station.address}"')
+        call.respond(f'+CIFSR:STAIP,"{call.firmware.station.address}"')
         if state.ipv6 and call.firmware.station.has_address:
-            call.say(f'+CIFSR:STAIP6LL,"{link_local(station_mac(call))}"')
-        call.say(f'+CIFSR:STAMAC,"{station_mac(call)}"')
+            call.respond(f'+CIFSR:STAIP6LL,"{link_local(station_mac(call))}"')
+        call.respond(f'+CIFSR:STAMAC,"{station_mac(call)}"')
 
 
 # DHCP
@@ -205,7 +205,7 @@ def dhcp_bits(call: Call) -> int:
 def dhcp_query(call: Call) -> None:
     """One CR LF before OK; bit 2 always set where Ethernet is in the build (observed 2.0)."""
     bits = dhcp_bits(call) | (DHCP_ETHERNET if call.profile.has_ethernet else 0)
-    call.say_open(f"+CWDHCP:{bits}")
+    call.respond_open(f"+CWDHCP:{bits}")
 
 
 @command("CWDHCP", "s")
@@ -225,7 +225,7 @@ def dhcp(call: Call) -> None:
 def dhcp_server_query(call: Call) -> None:
     """One CR LF before OK, and no quotes (observed 1.0, 2.0, 4.1)."""
     lease, first, last = dhcp_range(call.memory)
-    call.say_open(f"+CWDHCPS{call.profile.dhcps_separator}{lease},{first},{last}")
+    call.respond_open(f"+CWDHCPS{call.profile.dhcps_separator}{lease},{first},{last}")
 
 
 @command("CWDHCPS", "s")

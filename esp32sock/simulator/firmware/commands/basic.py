@@ -52,11 +52,11 @@ def version(call: Call) -> None:
     """V1.0 3.2.3; the last line has no end of its own on 1.0 (observed)."""
     *lines, last = call.profile.version
     for line in lines:
-        call.say(line)
+        call.respond(line)
     if call.profile.version_ends_open:
-        call.say_open(last)
+        call.respond_open(last)
     else:
-        call.say(last)
+        call.respond(last)
 
 
 @command("GSLP", "s")
@@ -69,14 +69,14 @@ def deep_sleep(call: Call) -> None:
     arguments.expect(1, 1)
     milliseconds = arguments.integer(-1, (1 << 31) - 1)
     if milliseconds >= 0:
-        call.say(str(milliseconds))
+        call.respond(str(milliseconds))
     asleep_s = milliseconds / 1000 if milliseconds >= 0 else None
     call.after(lambda: call.firmware.sleep_soon(asleep_s))
 
 
 @command("SLEEP", "q")
 def sleep_query(call: Call) -> None:
-    call.say(f"+SLEEP:{call.state.sleep_mode}")
+    call.respond(f"+SLEEP:{call.state.sleep_mode}")
 
 
 @command("SLEEP", "s")
@@ -92,7 +92,7 @@ def free_ram(call: Call) -> None:
     """V1.0 3.2.11; one CR LF before OK (observed 1.0, 2.0, 4.1); SSL links use it up (at-dialects 9)."""
     free, *lowest = map(int, call.profile.free_ram.split(","))
     free -= call.firmware.table.heap_bytes()
-    call.say_open("+SYSRAM:" + ",".join(map(str, (free, *(min(free, low) for low in lowest)))))
+    call.respond_open("+SYSRAM:" + ",".join(map(str, (free, *(min(free, low) for low in lowest)))))
 
 
 @command("CMD", "q")
@@ -100,4 +100,4 @@ def list_commands(call: Call) -> None:
     """Observed 4.1, cmd-list: number, name and a digit for each of the four forms."""
     for number, (name, forms) in enumerate(call.profile.listed.items()):
         full = name if name.startswith("AT") else f"AT+{name}"
-        call.say(f'+CMD:{number},"{full}",' + ",".join(str(int(form in forms)) for form in "tqse"))
+        call.respond(f'+CMD:{number},"{full}",' + ",".join(str(int(form in forms)) for form in "tqse"))

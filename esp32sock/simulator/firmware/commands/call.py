@@ -45,11 +45,11 @@ class Call:
     def memory(self) -> Memory:
         return self.firmware.board.memory
 
-    def say(self, text: str) -> None:
+    def respond(self, text: str) -> None:
         """Print a response line."""
         self.board.line(text)
 
-    def say_open(self, text: str) -> None:
+    def respond_open(self, text: str) -> None:
         """Print a response line without its end: the result's own CR LF ends it (at-dialects 3.1, rule 1)."""
         self.board.write(text.encode())
 

@@ -25,13 +25,13 @@ KIND_BYTES = 6
 async def stay_wedged(call: Call) -> None:
     """Never answer: what 2.0 does to the next CIPCLOSE or CIPSTART after one on an open link."""
     if call.state.wedged:
-        await call.board.kernel.promise()
+        await call.board.kernel.future()
 
 
 async def crash(call: Call) -> None:
     """Never answer: the module resets itself."""
     call.board.kernel.call_soon(call.firmware.crash)
-    await call.board.kernel.promise()
+    await call.board.kernel.future()
 
 
 def optional_number(call: Call, lowest: int, highest: int, default: int = 0) -> int:
@@ -128,7 +128,7 @@ async def _check_free(call: Call, link_id: int | None) -> None:
     refuse_if(link_id is None)
     if link_id is not None and firmware.links.get(link_id) is not None:
         if call.profile.tcp_already_line is not None:
-            call.say(call.profile.tcp_already_line)
+            call.respond(call.profile.tcp_already_line)
         state.wedged = call.profile.wedges_on_second_start
         raise CommandRefused
     refuse_if(not firmware.interfaces.have_network)
@@ -145,8 +145,8 @@ async def _start_stream(
         refuse_if(not firmware.tls.has_room())
         missing = firmware.tls.missing(link_id)
         if missing is not None:
-            if call.profile.tcpip.tells_empty_slots:
-                call.say(missing)
+            if call.profile.tcpip.names_empty_slots:
+                call.respond(missing)
             raise CommandRefused
         tls = firmware.tls.of_client(link_id)
     address = await requests.resolve(host)
@@ -186,7 +186,7 @@ def _opened(call: Call, link: Link | None) -> None:
         raise CommandRefused
     links = call.firmware.links
     links.announce(link)
-    call.after(lambda: links.begin_receiving(link))
+    call.after(lambda: links.start_receiving(link))
 
 
 @command("CIPCLOSE", "e")

@@ -45,7 +45,7 @@ async def look_up(call: Call) -> None:
     address = await firmware.requests.resolve(name, within_s=within_ms / 1000)
     if address is None or family == IPV6_ONLY:
         raise CommandRefused
-    call.say(f'+CIPDOMAIN:"{address}"' if call.profile.domain_quoted else f"+CIPDOMAIN:{address}")
+    call.respond(f'+CIPDOMAIN:"{address}"' if call.profile.domain_quoted else f"+CIPDOMAIN:{address}")
 
 
 @command("PING", "s")
@@ -57,14 +57,14 @@ async def ping(call: Call) -> None:
     address = await call.firmware.requests.resolve(name)
     milliseconds = None if address is None else await call.firmware.requests.ping(address)
     if milliseconds is None:
-        call.say("+PING:TIMEOUT")
+        call.respond("+PING:TIMEOUT")
         raise CommandRefused
-    call.say(f"+PING:{milliseconds}")
+    call.respond(f"+PING:{milliseconds}")
 
 
 @command("MDNS", "s")
 def announce(call: Call) -> None:
-    """At-dialects 6; nobody asks, so nothing comes of it."""
+    """At-dialects 6; no name is ever looked up there, so nothing comes of it."""
     arguments = call.arguments.without_codes()
     if arguments.integer(0, 2) == 0:
         arguments.end()
@@ -92,10 +92,10 @@ def name_servers_query(call: Call) -> None:
     """`:<ip>` on 1.0, `:<chosen>,"<ip>"...` from 2.0 on (observed)."""
     servers = name_servers(call)
     if call.profile.tcpip.dns_form == "bare":
-        call.say(f"+CIPDNS:{servers[0]}")
+        call.respond(f"+CIPDNS:{servers[0]}")
         return
     chosen = int(bool(call.memory.get("dns", ())))
-    call.say(f"+CIPDNS:{chosen}," + ",".join(f'"{server}"' for server in servers))
+    call.respond(f"+CIPDNS:{chosen}," + ",".join(f'"{server}"' for server in servers))
 
 
 @command("CIPDNS", "s")

@@ -68,20 +68,20 @@ class _Reports:
     def sent(self, count: int) -> None:
         """So many bytes have gone out."""
         while self._next <= count and self._next < self._stream.length:
-            self._call.say(f"+CIPSENDL:{self._next},{self._stream.received}")
+            self._call.respond(f"+CIPSENDL:{self._next},{self._stream.received}")
             self._next += self._step
 
     def dropped(self, sent: int, count: int) -> None:
-        """Nobody takes the bytes any more, but lines go on: for each 1024 that came, whatever was configured
+        """The bytes go nowhere any more, but lines go on: for each 1024 that came, whatever was configured
         (sendl file).
         """
         self._dropped = max(self._dropped, sent + DROPPED_BYTES)
         while self._dropped <= count and self._dropped < self._stream.length:
-            self._call.say(f"+CIPSENDL:{sent},{self._dropped}")
+            self._call.respond(f"+CIPSENDL:{sent},{self._dropped}")
             self._dropped += DROPPED_BYTES
 
     def last(self, sent: int) -> None:
-        self._call.say(f"+CIPSENDL:{sent},{self._stream.received}")
+        self._call.respond(f"+CIPSENDL:{sent},{self._stream.received}")
 
 
 @command("CIPSENDL", "s")
@@ -141,7 +141,7 @@ async def _relay(call: Call, link: Link, stream: _Stream, destination: tuple[str
 
 @command("CIPSENDLCFG", "q")
 def configuration_query(call: Call) -> None:
-    call.say(f"+CIPSENDLCFG:{call.state.long_send_report},{call.state.long_send_packet}")
+    call.respond(f"+CIPSENDLCFG:{call.state.long_send_report},{call.state.long_send_packet}")
 
 
 @command("CIPSENDLCFG", "s")

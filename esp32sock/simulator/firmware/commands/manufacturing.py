@@ -37,7 +37,7 @@ LONGEST = {STRING: 4000, BINARY: 0x10000}
 @command("SYSMFG", "q")
 def list_namespaces(call: Call) -> None:
     for name in namespaces(call.board):
-        call.say(f'+SYSMFG:"{name}"')
+        call.respond(f'+SYSMFG:"{name}"')
 
 
 @command("SYSMFG", "s")
@@ -80,7 +80,7 @@ def _read(call: Call, namespace: str) -> None:
         raise failed()
     if not arguments.left:
         for key, (kind, _) in entries.items():
-            call.say(f'+SYSMFG:"{namespace}","{key}",{kind}')
+            call.respond(f'+SYSMFG:"{namespace}","{key}",{kind}')
         return
     key = arguments.string(NAME_BYTES)
     if arguments.count not in (3, 5):

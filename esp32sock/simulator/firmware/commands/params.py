@@ -121,7 +121,7 @@ class Arguments:
             raise self.refusal(wrong_count(most, len(self._fields)))
 
     def end(self) -> None:
-        """Refuse fields that nobody has read."""
+        """Refuse fields that have not been read."""
         if self.left:
             raise self.refusal(wrong_count(self._next, len(self._fields)))
 

@@ -72,7 +72,7 @@ async def take_data(call: Call, length: int) -> bytes:
 @command("SYSFLASH", "q")
 def list_partitions(call: Call) -> None:
     for name, (kind, subtype, address, size) in partitions(call.board).items():
-        call.say(f'+SYSFLASH:"{name}",{kind},{subtype},0x{address:x},0x{size:x}')
+        call.respond(f'+SYSFLASH:"{name}",{kind},{subtype},0x{address:x},0x{size:x}')
 
 
 @command("SYSFLASH", "s")

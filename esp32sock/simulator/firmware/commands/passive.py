@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @command("CIPRECVMODE", "q")
 def mode_query(call: Call) -> None:
-    call.say(f"+CIPRECVMODE:{int(call.state.passive)}")
+    call.respond(f"+CIPRECVMODE:{int(call.state.passive)}")
 
 
 @command("CIPRECVMODE", "s")
@@ -31,7 +31,7 @@ def mode(call: Call) -> None:
 def type_query(call: Call) -> None:
     """One line with CIPMUX=0, five with CIPMUX=1, as the other per-link queries of 4.1."""
     for link_id in range(LINK_COUNT if call.state.mux else 1):
-        call.say(f"+CIPRECVTYPE:{link_id},{int(call.state.receive_types[link_id])}")
+        call.respond(f"+CIPRECVTYPE:{link_id},{int(call.state.receive_types[link_id])}")
 
 
 @command("CIPRECVTYPE", "s")
@@ -57,7 +57,7 @@ def lengths(call: Call) -> None:
     for link_id in range(LINK_COUNT if call.state.mux else 1):
         link = firmware.links.get(link_id)
         numbers.append(call.profile.tcpip.closed_length if link is None else firmware.inbound.count(link))
-    call.say(f"+CIPRECVLEN:{','.join(map(str, numbers))}")
+    call.respond(f"+CIPRECVLEN:{','.join(map(str, numbers))}")
 
 
 @command("CIPRECVDATA", "s")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @command("CIPMODE", "q")
 def mode_query(call: Call) -> None:
-    call.say(f"+CIPMODE:{int(call.state.passthrough_mode)}")
+    call.respond(f"+CIPMODE:{int(call.state.passthrough_mode)}")
 
 
 @command("CIPMODE", "s")
@@ -75,7 +75,7 @@ def save(call: Call) -> None:
 
 @command("CIPRECONNINTV", "q")
 def interval_query(call: Call) -> None:
-    call.say(f"+CIPRECONNINTV:{call.state.reconnect_interval}")
+    call.respond(f"+CIPRECONNINTV:{call.state.reconnect_interval}")
 
 
 @command("CIPRECONNINTV", "s")
@@ -90,7 +90,7 @@ def interval(call: Call) -> None:
 
 @command("TRANSINTVL", "q")
 def packet_interval_query(call: Call) -> None:
-    call.say(f"+TRANSINTVL:{call.state.packet_interval_ms}")
+    call.respond(f"+TRANSINTVL:{call.state.packet_interval_ms}")
 
 
 @command("TRANSINTVL", "s")

@@ -1,8 +1,8 @@
 """The table of command handlers. Each chapter file registers its own; a profile decides which of them exist.
 
 A handler is registered for a name and its forms. It may be a plain function or a coroutine of the kernel; it
-reads `call.arguments`, prints with `call.say`, and ends in one of three ways: it returns None (OK), returns
-another `Result`, or raises `CommandRefused` (ERROR).
+reads `call.arguments`, prints with `call.respond`, and ends in one of three ways: it returns None (OK),
+returns another `Result`, or raises `CommandRefused` (ERROR).
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ async def _scan(call: Call, ssid: str, mac: str, channel: int) -> None:
             and state.scan_authentication >> access_point.encryption & 1
         )
         if wanted:
-            call.say("+CWLAP:" + _listed(call, access_point, rssi_dbm))
+            call.respond("+CWLAP:" + _listed(call, access_point, rssi_dbm))
 
 
 def _listed(call: Call, access_point: AccessPoint, rssi_dbm: int) -> str:

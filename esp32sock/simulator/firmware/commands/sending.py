@@ -49,7 +49,7 @@ async def _send(call: Call, *, escaped: bool) -> Result:
         finish(call, link)
         return Result.SEND_CANCELED
     if not payload and call.profile.tcpip.empty_sendex_hangs:
-        await firmware.board.kernel.promise()
+        await firmware.board.kernel.future()
     return await deliver(call, link, payload, destination)
 
 
@@ -74,7 +74,7 @@ async def read_destination(call: Call, link: Link) -> tuple[str, int] | None:
         return None
     refuse_if(link.is_stream)
     host = arguments.string(call.profile.host_name_limit)
-    port = 0  # left out, it reaches nobody (sweep of CIPSEND, 1.0, 2.0)
+    port = 0  # left out, it reaches no peer (sweep of CIPSEND, 1.0, 2.0)
     if arguments.left:
         port = arguments.integer(1, 65535)
     arguments.end()

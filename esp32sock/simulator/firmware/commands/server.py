@@ -23,10 +23,10 @@ def server_query(call: Call) -> None:
     """Observed 1.0, 2.0; the fifth field from 4.1 on."""
     listener = call.firmware.server.listener
     if listener is None:
-        call.say("+CIPSERVER:0")
+        call.respond("+CIPSERVER:0")
         return
     last = f",{listener.interface}" if call.profile.tcpip.server_interface else ""
-    call.say(f'+CIPSERVER:1,{listener.port},"{listener.kind}",{listener.ca}{last}')
+    call.respond(f'+CIPSERVER:1,{listener.port},"{listener.kind}",{listener.ca}{last}')
 
 
 @command("CIPSERVER", "s")
@@ -84,7 +84,7 @@ def _stop(call: Call, *, closes: bool) -> None:
 
 @command("CIPSERVERMAXCONN", "q")
 def most_links_query(call: Call) -> None:
-    call.say(f"+CIPSERVERMAXCONN:{call.firmware.server.most_links}")
+    call.respond(f"+CIPSERVERMAXCONN:{call.firmware.server.most_links}")
 
 
 @command("CIPSERVERMAXCONN", "s")
@@ -98,14 +98,14 @@ def most_links(call: Call) -> None:
     refuse_if(call.firmware.server.running)
     open_links = len(call.firmware.links.accepted())
     if open_links > wanted:
-        call.say(f"Have {open_links} Connections")
+        call.respond(f"Have {open_links} Connections")
         raise CommandRefused
     call.firmware.server.most_links = wanted
 
 
 @command("CIPSTO", "q")
 def timeout_query(call: Call) -> None:
-    call.say(f"+CIPSTO:{call.firmware.server.timeout_s}")
+    call.respond(f"+CIPSTO:{call.firmware.server.timeout_s}")
 
 
 @command("CIPSTO", "s")

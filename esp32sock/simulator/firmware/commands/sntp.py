@@ -28,10 +28,12 @@ def configuration_query(call: Call) -> None:
     """Observed 1.0, 2.0, 4.1."""
     client = call.firmware.time_client
     if not client.enabled:
-        call.say(f"+CIPSNTPCFG:0,{client.zone}" if call.profile.tcpip.sntp_zone_shown else "+CIPSNTPCFG:0")
+        call.respond(
+            f"+CIPSNTPCFG:0,{client.zone}" if call.profile.tcpip.sntp_zone_shown else "+CIPSNTPCFG:0"
+        )
         return
     servers = ",".join(f'"{server}"' for server in client.servers)
-    call.say(f"+CIPSNTPCFG:1,{client.zone},{servers}")
+    call.respond(f"+CIPSNTPCFG:1,{client.zone},{servers}")
 
 
 @command("CIPSNTPCFG", "e")
@@ -70,12 +72,12 @@ def _is_zone(zone: int) -> bool:
 def time_query(call: Call) -> None:
     """One CR LF before OK (observed 2.0, 4.1); on 1.0 the LF of `asctime` before the usual two."""
     text = f"+CIPSNTPTIME:{asctime(call.board.clock() + call.firmware.time_client.offset_s)}"
-    call.say_open(text + call.profile.tcpip.asctime_end)
+    call.respond_open(text + call.profile.tcpip.asctime_end)
 
 
 @command("CIPSNTPINTV", "q")
 def interval_query(call: Call) -> None:
-    call.say(f"+CIPSNTPINTV:{call.firmware.time_client.interval_s}")
+    call.respond(f"+CIPSNTPINTV:{call.firmware.time_client.interval_s}")
 
 
 @command("CIPSNTPINTV", "s")

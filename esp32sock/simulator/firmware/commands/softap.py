@@ -30,7 +30,7 @@ def softap_query(call: Call) -> None:
     ssid = settings.ssid
     if len(encode(ssid)) == SSID_BYTES and call.profile.long_ssid_runs_on:
         ssid += settings.password
-    call.say(
+    call.respond(
         f"+CWSAP:{quote(ssid)},{quote(settings.password)},{settings.channel},{settings.encryption},"
         f"{settings.most_stations},{settings.hidden}"
     )
@@ -70,7 +70,7 @@ def stations(call: Call) -> None:
     """V1.0 4.2.7; nothing but OK without stations (observed 1.0, 2.0, 4.1)."""
     for mac, address in call.firmware.softap.stations.items():
         if address:  # "cannot get a static IP"
-            call.say(f"{call.profile.cwlif_prefix}{address},{mac}")
+            call.respond(f"{call.profile.cwlif_prefix}{address},{mac}")
 
 
 @command("CWQIF", "e")

@@ -1,4 +1,4 @@
-"""Chapter 5 of the 2017 document: modes and status. Links are in linking.py, payload in sending.py."""
+"""Chapter 5 of the 2017 document: modes and status. Links are in connect.py, payload in sending.py."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_switch(call: Call) -> bool:
 
 @command("CIPMUX", "q")
 def mux_query(call: Call) -> None:
-    call.say(f"+CIPMUX:{int(call.state.mux)}")
+    call.respond(f"+CIPMUX:{int(call.state.mux)}")
 
 
 @command("CIPMUX", "s")
@@ -38,7 +38,7 @@ def mux(call: Call) -> None:
 @command("CIPDINFO", "q")
 def dinfo_query(call: Call) -> None:
     """A word, and one CR LF before OK (observed 1.0, 2.0, 4.1)."""
-    call.say_open(f"+CIPDINFO:{call.profile.dinfo_words[call.state.dinfo]}")
+    call.respond_open(f"+CIPDINFO:{call.profile.dinfo_words[call.state.dinfo]}")
 
 
 @command("CIPDINFO", "s")
@@ -84,24 +84,24 @@ def describe(call: Call, link: Link) -> str:
 @command("CIPSTATUS", "e")
 def connection_status(call: Call) -> None:
     """V1.0 5.2.1. A link that stopped receiving and whose peer is gone makes it fail (duplex-wake, 2.0)."""
-    call.say(f"STATUS:{status(call)}")
+    call.respond(f"STATUS:{status(call)}")
     for link in call.firmware.links.all():
         if link.stalled and (link.peer_closed or link.reset):
             raise CommandRefused
-        call.say(f"+CIPSTATUS:{describe(call, link)}")
+        call.respond(f"+CIPSTATUS:{describe(call, link)}")
 
 
 @command("CIPSTATE", "q")
 def connection_state(call: Call) -> None:
     """Observed 4.1, 4.2: one line a link, nothing but OK with none."""
     for link in call.firmware.links.all():
-        call.say(f"+CIPSTATE:{describe(call, link)}")
+        call.respond(f"+CIPSTATE:{describe(call, link)}")
 
 
 @command("CIPV6", "q")
 def ipv6_query(call: Call) -> None:
     """Observed 4.1, 4.2."""
-    call.say(f"+CIPV6:{int(call.state.ipv6)}")
+    call.respond(f"+CIPV6:{int(call.state.ipv6)}")
 
 
 @command("CIPV6", "s")

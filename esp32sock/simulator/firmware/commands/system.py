@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @command("SYSLOG", "q")
 def syslog_query(call: Call) -> None:
-    call.say(f"+SYSLOG:{int(call.state.syslog)}")
+    call.respond(f"+SYSLOG:{int(call.state.syslog)}")
 
 
 @command("SYSLOG", "s")
@@ -27,7 +27,7 @@ def syslog(call: Call) -> None:
 
 @command("SYSSTORE", "q")
 def store_query(call: Call) -> None:
-    call.say(f"+SYSSTORE:{int(call.state.store)}")
+    call.respond(f"+SYSSTORE:{int(call.state.store)}")
 
 
 @command("SYSSTORE", "s")
@@ -40,7 +40,7 @@ def store(call: Call) -> None:
 @command("SYSMSG", "q")
 def messages_query(call: Call) -> None:
     """One CR LF before OK (observed 2.0, 4.1)."""
-    call.say_open(f"+SYSMSG:{call.state.sysmsg}")
+    call.respond_open(f"+SYSMSG:{call.state.sysmsg}")
 
 
 @command("SYSMSG", "s")
@@ -54,7 +54,7 @@ def messages(call: Call) -> None:
 @command("SYSTIMESTAMP", "q")
 def timestamp_query(call: Call) -> None:
     """Seconds of the clock, which starts at 0 with the chip (observed 2.0, 4.1)."""
-    call.say_open(f"+SYSTIMESTAMP:{int(call.board.clock())}")
+    call.respond_open(f"+SYSTIMESTAMP:{int(call.board.clock())}")
 
 
 @command("SYSTIMESTAMP", "s")
@@ -71,7 +71,7 @@ POWER_LEVELS = (34, 44, 52, 56, 60, 66, 72, 78)
 @command("RFPOWER", "q")
 def power_query(call: Call) -> None:
     """Observed 2.0, 4.1, 4.2: Wi-Fi, and with Bluetooth in the build advertising, scan, connection."""
-    call.say("+RFPOWER:" + ",".join(map(str, call.state.rf_power or call.profile.rf_power)))
+    call.respond("+RFPOWER:" + ",".join(map(str, call.state.rf_power or call.profile.rf_power)))
 
 
 @command("RFPOWER", "s")
@@ -90,7 +90,7 @@ def power(call: Call) -> None:
 @command("SYSMSGFILTER", "q")
 def filter_query(call: Call) -> None:
     """Off as shipped (observed 4.1)."""
-    call.say("+SYSMSGFILTER:0")
+    call.respond("+SYSMSGFILTER:0")
 
 
 @command("SYSMSGFILTER", "s")
@@ -109,19 +109,19 @@ def filters(call: Call) -> None:
 @command("USERRAM", "q")
 def user_ram(call: Call) -> None:
     """Observed 4.1: nothing allocated."""
-    call.say("+USERRAM:0")
+    call.respond("+USERRAM:0")
 
 
 @command("BLEINIT", "q")
 def bluetooth(call: Call) -> None:
     """Observed 1.0, 2.0, 4.2: Bluetooth is in the build, and off. More of it is not simulated."""
-    call.say("+BLEINIT:0")
+    call.respond("+BLEINIT:0")
 
 
 @command("MQTTCONN", "q")
 def mqtt(call: Call) -> None:
     """Observed 4.1; more of MQTT is not simulated."""
-    call.say('+MQTTCONN:0,0,0,"","","",0')
+    call.respond('+MQTTCONN:0,0,0,"","","",0')
 
 
 @command("HTTPCHEAD", "q")

@@ -27,7 +27,7 @@ def options_query(call: Call) -> None:
         if traits.tcp_options > 3:
             shown = traits.tcp_keepalive_s if options.keepalive_s is None else options.keepalive_s
             numbers.append(shown)
-        call.say(f"+CIPTCPOPT:{','.join(map(str, numbers))}")
+        call.respond(f"+CIPTCPOPT:{','.join(map(str, numbers))}")
 
 
 @command("CIPTCPOPT", "s")

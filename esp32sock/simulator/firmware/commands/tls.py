@@ -46,11 +46,11 @@ def configuration_query(call: Call) -> None:
     """Two numbers on 1.0, five lines on 2.0, one with CIPMUX=0 on 4.1 (observed)."""
     if call.profile.tcpip.ssl_configuration == "pair":
         first, second = call.state.ssl_pair
-        call.say(f"+CIPSSLCCONF:{first},{second}")
+        call.respond(f"+CIPSSLCCONF:{first},{second}")
         return
     for link_id in _shown(call):
         options = call.state.ssl_options[link_id]
-        call.say(f"+CIPSSLCCONF:{link_id},{options.auth},{options.pki},{options.ca}")
+        call.respond(f"+CIPSSLCCONF:{link_id},{options.auth},{options.pki},{options.ca}")
 
 
 @command("CIPSSLCCONF", "s")
@@ -80,7 +80,7 @@ def configuration(call: Call) -> None:
 def common_name_query(call: Call) -> None:
     for link_id in _shown(call):
         if name := call.state.ssl_options[link_id].common_name:
-            call.say(f'+CIPSSLCCN:{link_id},"{name}"')
+            call.respond(f'+CIPSSLCCN:{link_id},"{name}"')
 
 
 @command("CIPSSLCCN", "s")
@@ -97,7 +97,7 @@ def server_name_query(call: Call) -> None:
     """Only OK while none is set (observed 4.1)."""
     for link_id in _shown(call):
         if name := call.state.ssl_options[link_id].server_name:
-            call.say(f'+CIPSSLCSNI:{link_id},"{name}"')
+            call.respond(f'+CIPSSLCSNI:{link_id},"{name}"')
 
 
 @command("CIPSSLCSNI", "s")
@@ -114,7 +114,7 @@ def alpn_query(call: Call) -> None:
     """Only OK while none is set (observed 4.1)."""
     for link_id in _shown(call):
         if names := call.state.ssl_options[link_id].alpn:
-            call.say(f"+CIPSSLCALPN:{link_id}," + ",".join(f'"{name}"' for name in names))
+            call.respond(f"+CIPSSLCALPN:{link_id}," + ",".join(f'"{name}"' for name in names))
 
 
 @command("CIPSSLCALPN", "s")
@@ -135,7 +135,7 @@ def key_query(call: Call) -> None:
         if pair := call.state.ssl_options[link_id].psk:
             key, hint = pair
             text = key.hex().upper() if call.name.endswith("HEX") else decode(key)
-            call.say(f'+{call.name}:{link_id},"{text}","{hint}"')
+            call.respond(f'+{call.name}:{link_id},"{text}","{hint}"')
 
 
 @command("CIPSSLCPSK", "s")
@@ -156,7 +156,7 @@ def key(call: Call) -> None:
 def ciphers_query(call: Call) -> None:
     """What can be chosen, numbered (observed 4.1)."""
     for number, cipher in enumerate(CIPHERS):
-        call.say(f"+CIPSSLCCIPHER:{number},0x{cipher:04X}")
+        call.respond(f"+CIPSSLCCIPHER:{number},0x{cipher:04X}")
 
 
 @command("CIPSSLCCIPHER", "s")

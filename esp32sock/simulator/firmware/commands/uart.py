@@ -31,14 +31,14 @@ def uart_query(call: Call) -> None:
     """Reads the divider back: 115201 (observed 1.0, 2.0, 4.1); a parity reads as 0 (sweep of UART)."""
     settings = call.board.uart.settings
     rest = (settings.data_bits, settings.stop_bits, 0, settings.flow_control)
-    call.say(f"+{call.name}:{real_baud(settings.baud)},{','.join(map(str, rest))}")
+    call.respond(f"+{call.name}:{real_baud(settings.baud)},{','.join(map(str, rest))}")
 
 
 @command("UART_DEF", "q")
 def uart_stored_query(call: Call) -> None:
     """What is stored, exactly (observed 1.0, 2.0, 4.1)."""
     settings = call.board.stored_uart()
-    call.say(uart_answer(call.name, settings, settings.baud))
+    call.respond(uart_answer(call.name, settings, settings.baud))
 
 
 def read_uart(call: Call) -> UartSettings:

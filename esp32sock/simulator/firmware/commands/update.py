@@ -18,7 +18,7 @@ DOWNLOAD_S = 20.0
 @command("CIUPDATE", "q")
 def state_query(call: Call) -> None:
     """Observed 4.1."""
-    call.say(f"{call.profile.tcpip.update_line}:0")
+    call.respond(f"{call.profile.tcpip.update_line}:0")
 
 
 @command("CIUPDATE", "e")
@@ -34,13 +34,13 @@ async def update(call: Call) -> None:
         arguments.integer(0, 1, default=0)
     firmware = call.firmware
     refuse_if(not firmware.station.has_address)
-    version = await firmware.requests.ask_update()
+    version = await firmware.requests.request_update()
     if version is None:
         raise CommandRefused
     triggers = firmware.board.faults.triggers
     fault = triggers.hit("update-fail") if triggers is not None else None
     for step, pause_s in enumerate((STEP_S, STEP_S, STEP_S, DOWNLOAD_S), 1):
-        call.say(f"+CIPUPDATE:{step}")
+        call.respond(f"+CIPUPDATE:{step}")
         await firmware.board.kernel.sleep(pause_s)
         refuse_if(fault is not None and step == fault.value)
     call.after(firmware.restart_soon)
@@ -49,9 +49,9 @@ async def update(call: Call) -> None:
 @command("CIPFWVER", "q")
 async def version_query(call: Call) -> None:
     """What the update server has (observed 4.1: ERROR without one)."""
-    version = await call.firmware.requests.ask_update() if call.firmware.station.has_address else None
+    version = await call.firmware.requests.request_update() if call.firmware.station.has_address else None
     if version is None and call.profile.offered_version_hangs:
-        await call.board.kernel.promise()
+        await call.board.kernel.future()
     if version is None:
         raise CommandRefused
-    call.say(f'+CIPFWVER:"{version}"')
+    call.respond(f'+CIPFWVER:"{version}"')

@@ -30,12 +30,12 @@ PASSWORD_BYTES = 64
 @command("CWMODE", "t")
 def mode_test(call: Call) -> None:
     """(1-3) although 0 is taken (observed 1.0, 2.0)."""
-    call.say("+CWMODE:(1-3)")
+    call.respond("+CWMODE:(1-3)")
 
 
 @command("CWMODE", "q")
 def mode_query(call: Call) -> None:
-    call.say(f"+CWMODE:{call.state.cwmode}")
+    call.respond(f"+CWMODE:{call.state.cwmode}")
 
 
 @command("CWMODE", "s")
@@ -69,12 +69,12 @@ def access_point_query(call: Call) -> None:
     access_point = firmware.station.access_point
     if access_point is None:
         if call.profile.no_access_point_line:
-            call.say(call.profile.no_access_point_line)
+            call.respond(call.profile.no_access_point_line)
         return
     fields = [quote(access_point.ssid), quote(access_point.bssid), str(access_point.channel)]
     fields.append(str(firmware.board.radio.rssi_dbm(access_point)))
     fields += _join_options(call)
-    call.say("+CWJAP:" + ",".join(fields[: call.profile.cwjap_fields]))
+    call.respond("+CWJAP:" + ",".join(fields[: call.profile.cwjap_fields]))
 
 
 JOIN_OPTIONS = ("pci", "reconnect", "listen", "scan", "pmf")
@@ -153,7 +153,7 @@ async def _join(
         firmware.links.close_streams()  # that CLOSED comes here, and not behind the result, is a guess
     failure = await firmware.station.join(ssid, password, bssid, refuse_open=refuse_open, within_s=within_s)
     if failure is not None:
-        call.say(f"+CWJAP:{int(failure)}")
+        call.respond(f"+CWJAP:{int(failure)}")
         raise CommandRefused  # without a code, 1.0 too (observed)
     call.remember("ssid", ssid)
     call.remember("password", password)
@@ -195,14 +195,14 @@ def wifi_state(call: Call) -> None:
         number = 3 if station.connecting else 4 if station.failed else 0
         if number == 0:
             ssid = ""
-    call.say(f"+CWSTATE:{number},{quote(ssid)}")
+    call.respond(f"+CWSTATE:{number},{quote(ssid)}")
 
 
 @command("CWRECONNCFG", "q")
 def reconnect_query(call: Call) -> None:
     """`1,0` as shipped (observed 4.1)."""
     interval, repeats = call.memory.get("reconnect", (1, 0))
-    call.say(f"+CWRECONNCFG:{interval},{repeats}")
+    call.respond(f"+CWRECONNCFG:{interval},{repeats}")
 
 
 @command("CWRECONNCFG", "s")
@@ -216,7 +216,7 @@ def reconnect(call: Call) -> None:
 @command("CWAUTOCONN", "q")
 def auto_connect_query(call: Call) -> None:
     """One CR LF before OK (observed 1.0, 2.0, 4.1)."""
-    call.say_open(f"+CWAUTOCONN:{int(call.state.auto_connect)}")
+    call.respond_open(f"+CWAUTOCONN:{int(call.state.auto_connect)}")
 
 
 @command("CWAUTOCONN", "s")
@@ -230,7 +230,7 @@ def auto_connect(call: Call) -> None:
 @command("CWHOSTNAME", "q")
 def host_name_query(call: Call) -> None:
     """Observed 1.0, 2.0, 4.1: `espressif` as shipped, no quotes."""
-    call.say(f"+CWHOSTNAME:{call.state.host_name or call.board.settings.identity.host_name}")
+    call.respond(f"+CWHOSTNAME:{call.state.host_name or call.board.settings.identity.host_name}")
 
 
 @command("CWHOSTNAME", "s")
@@ -249,7 +249,7 @@ def host_name(call: Call) -> None:
 def country_query(call: Call) -> None:
     """Observed 4.1, 4.2."""
     policy, code, start, count = call.memory.get("country", COUNTRY)
-    call.say(f"+CWCOUNTRY:{policy},{quote(code)},{start},{count}")
+    call.respond(f"+CWCOUNTRY:{policy},{quote(code)},{start},{count}")
 
 
 @command("CWCOUNTRY", "s")
