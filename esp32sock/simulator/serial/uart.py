@@ -12,8 +12,8 @@ while held.
 
 *Module to host* (tx.py). Writes of the firmware queue up and leave at the pace of the line. Marks
 in the queue are things that happen when everything before them has left: new settings, a pause, the end of
-the line. A host that does not read makes the queue wait, and a task that writes waits in turn once it is full;
-only what is printed while the line is unplugged is lost.
+the line. A host that does not read makes the queue wait, and a task that writes waits in turn once it is
+full; only what is printed while the line is unplugged is lost.
 
 Each direction is paced by an absolute token bucket: byte n of a burst may pass at `start + n * 10 / baud`,
 whatever happened to the bytes before it, so sleeping too long is caught up and no error accumulates
