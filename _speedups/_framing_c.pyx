@@ -1,7 +1,7 @@
 # cython: language_level=3, embedsignature=True, auto_pickle=False
 """Framing of the AT stream, compiled; `esp32sock/at/_framing_py.py` is the pure build and explains how it works.
 
-Here stands only what is different: where bytes lie and who may point at them.
+Here stands only what is different: where bytes lie and what may point at them.
 
 - Input is not copied. The Py_buffer of the piece being read is held until it is read, then released; `_at` to
   `_end` is what is unread of it. Pieces that come meanwhile wait in `_queue` as bytes objects.
@@ -56,7 +56,7 @@ cdef enum:  # constants as C knows them; checked at the end of this file
     CAPACITY_KEPT = 65536  # an empty buffer larger than this goes back to the allocator
 
 cdef enum:
-    NOBODY = -1  # a link id
+    NO_LINK = -1  # a link id
     NOWHERE = -1  # a position
     UNNAMED = -1  # the length of a host that no header named
 
@@ -227,7 +227,7 @@ cdef inline Py_ssize_t match_ipd(Bytes p, Bytes end, bint mux, Header* header) n
         status = skip_byte(&cursor, end, c':')
     if status != MATCH:
         return status
-    header.link = <int>link if link < C_LINKS else NOBODY
+    header.link = <int>link if link < C_LINKS else NO_LINK
     return cursor - p
 
 
@@ -429,7 +429,7 @@ cdef class Demux:
         for link_id in range(C_LINKS):
             PyMem_RawFree(self._links[link_id].data)
 
-    # What the caller tells us
+    # Settings by the caller
 
     @property
     def mux(self):
@@ -442,7 +442,7 @@ cdef class Demux:
 
     @property
     def recvdata_has_peer(self):
-        """An address may stand in +CIPRECVDATA (AT+CIPDINFO=1). It looks like data, so we must be told."""
+        """An address may stand in +CIPRECVDATA (AT+CIPDINFO=1). It looks like data, so this must be set."""
         return self._recvdata_has_peer
 
     @recvdata_has_peer.setter
@@ -463,8 +463,8 @@ cdef class Demux:
         return self._prompt_expected
 
     def expect_recvdata(self, link_id):
-        """Payload of +CIPRECVDATA goes to this link, until told otherwise; None: it is stray."""
-        self._recvdata_link = NOBODY if link_id is None else checked_link(link_id)
+        """Payload of +CIPRECVDATA goes to this link, until the next call; None: it is stray."""
+        self._recvdata_link = NO_LINK if link_id is None else checked_link(link_id)
 
     def enter_passthrough(self, link_id):
         """All that is read from here on is payload of this link. An unfinished line is dropped.
@@ -481,12 +481,12 @@ cdef class Demux:
 
     def leave_passthrough(self):
         """What is read from here on is text again."""
-        self._passthrough = NOBODY
+        self._passthrough = NO_LINK
 
     @property
     def passthrough(self):
         """The link that is in passthrough, if one is."""
-        return None if self._passthrough == NOBODY else self._passthrough
+        return None if self._passthrough == NO_LINK else self._passthrough
 
     def set_sink(self, link_id, kind):
         """Gives the link a new owner. What is buffered, and the rest of a block under way, is dropped."""
@@ -545,7 +545,7 @@ cdef class Demux:
     cdef Line _make_line(self):
         cdef Line line = Line.__new__(Line)
         line.text = PyBytes_FromStringAndSize(<const char*>self._text, self._text_length)
-        line.follows = None if self._text_follows == NOBODY else self._text_follows
+        line.follows = None if self._text_follows == NO_LINK else self._text_follows
         return line
 
     cdef bint _next_piece(self) except -1:
@@ -584,7 +584,7 @@ cdef class Demux:
                 self._in_rest = False
                 self._at, self._end = self._at_after_rest, self._end_after_rest
                 continue
-            elif self._passthrough != NOBODY:
+            elif self._passthrough != NO_LINK:
                 outcome = self._deliver(self._passthrough, self._links[self._passthrough].sink, self._end)
             elif self._missing:
                 outcome = self._read_block()
@@ -613,7 +613,7 @@ cdef class Demux:
             return self._scan()
         while self._end - p >= 2 and p[0] == c'\r' and p[1] == c'\n':
             p += 2
-            self._follows = NOBODY
+            self._follows = NO_LINK
         self._examined += p - self._at
         self._at = p
         if p == self._end:
@@ -627,7 +627,7 @@ cdef class Demux:
         self._examined += 1
         self._prompt_expected = False
         self._space_may_follow = True  # ESP8266 style (at-dialects 3.1 rule 5)
-        self._follows = NOBODY
+        self._follows = NO_LINK
         return GOT_PROMPT
 
     cdef Outcome _scan(self) noexcept nogil:
@@ -771,7 +771,7 @@ cdef class Demux:
         self._quoted = False
         self._escaped = False
         self._space_may_follow = False
-        self._follows = NOBODY
+        self._follows = NO_LINK
 
     # Headers
 
@@ -802,15 +802,15 @@ cdef class Demux:
         header.found = False
         if header.length > self._max_block_bytes:
             return BLOCK_TOO_LONG
-        self._follows = NOBODY
+        self._follows = NO_LINK
         self._block_link = header.link
         self._block_sink = C_DISCARD
         self._missing = <Py_ssize_t>header.length
-        if header.link != NOBODY:
+        if header.link != NO_LINK:
             link = &self._links[header.link]
             if link.sink == C_DATAGRAM and not link.overflowed and not self._begin_datagram(link):
                 header.found = True
-                self._block_link = NOBODY
+                self._block_link = NO_LINK
                 self._missing = 0
                 return OUT_OF_MEMORY
             link.blocks += 1
@@ -855,7 +855,7 @@ cdef class Demux:
             link.datagram_bytes += link.tail - link.visible - <Py_ssize_t>sizeof(Record)
             link.visible = link.tail
         self._follows = self._block_link
-        self._block_link = NOBODY
+        self._block_link = NO_LINK
         self._block_sink = C_DISCARD
 
     cdef inline Outcome _deliver(self, int link_id, int sink, Bytes stop) noexcept nogil:
@@ -863,7 +863,7 @@ cdef class Demux:
         cdef Py_ssize_t size = stop - self._at
         cdef Py_ssize_t kept = 0
         cdef Link* link
-        if link_id == NOBODY:
+        if link_id == NO_LINK:
             self._stray_bytes += size
             self._at = stop
             return READ_ON
@@ -885,8 +885,8 @@ cdef class Demux:
 
     @property
     def receiving(self):
-        """The link whose block is being received; None if none is, or if it is nobody's."""
-        return None if self._block_link == NOBODY else self._block_link
+        """The link whose block is being received; None if none is, or if it is of no link."""
+        return None if self._block_link == NO_LINK else self._block_link
 
     @property
     def missing_bytes(self):
@@ -896,9 +896,9 @@ cdef class Demux:
     def abandon_block(self):
         """Gives up the rest of the block (at-dialects 8.4); what comes next is text. Returns its link."""
         cdef int link_id = self._block_link
-        self._block_link = NOBODY
+        self._block_link = NO_LINK
         self._missing = 0
-        if link_id == NOBODY:
+        if link_id == NO_LINK:
             return None
         drop_partial(&self._links[link_id])
         return link_id
@@ -977,12 +977,12 @@ cdef class Demux:
         return self._links[checked_link(link_id)].received_bytes
 
     def discarded_bytes(self, link_id):
-        """Those of them that nobody can take any more."""
+        """Those of them that cannot be taken any more."""
         return self._links[checked_link(link_id)].discarded_bytes
 
     @property
     def stray_bytes(self):
-        """Payload bytes that were for no link we know."""
+        """Payload bytes that were for no known link."""
         return self._stray_bytes
 
     @property
@@ -1009,11 +1009,11 @@ cdef class Demux:
         self._failure = None
         self._header.found = False
         self._missing = 0
-        self._block_link = NOBODY
+        self._block_link = NO_LINK
         self._block_sink = C_DISCARD
         self._prompt_expected = False
-        self._recvdata_link = NOBODY
-        self._passthrough = NOBODY
+        self._recvdata_link = NO_LINK
+        self._passthrough = NO_LINK
         for link_id in range(C_LINKS):
             drop_partial(&self._links[link_id])
 

@@ -25,7 +25,7 @@ and a fifth, failed, from which only `reset` leads back.
 Invariants
 ==========
 
-- Payload is never read as text, whoever it is for: that of unknown ids and unowned links is counted, dropped.
+- Payload is never read as text: that of unknown ids and unowned links is counted and dropped.
 - The frames, the buffers and the counters do not depend on how the input was cut.
 - Work is linear: a byte is looked at when it comes; the at most MAX_HEADER_BYTES of a cut header again with
   each piece that continues it. `examined_bytes` counts, and a test holds it to that.
@@ -39,7 +39,7 @@ What may begin a block, and where
 
 A header may begin anywhere in text: behind a prompt, in an echo, in an unfinished line (at-dialects 3.1 rule
 4, 3.2). The one exception is an open double-quoted string of the current line, or an access point called
-`+IPD,0,900:` could make us swallow what follows it in a scan (`+CWLAP:(3,"+IPD,0,900:",-40)`). `\\"` does not
+`+IPD,0,900:` would swallow what follows it in a scan (`+CWLAP:(3,"+IPD,0,900:",-40)`). `\\"` does not
 close such a string; the end of the line does. What looks like a header and is none (`+IPD,abc`) is text.
 """
 
@@ -103,7 +103,7 @@ class Chunk:
 
 
 class _Header(NamedTuple):
-    link: int | None  # None: nobody's
+    link: int | None  # None: of no link
     length: int
     host: str | None
     port: int
@@ -258,7 +258,7 @@ class Demux:
         self._line = bytearray()
         self.reset()
 
-    # What the caller tells us
+    # Settings by the caller
 
     @property
     def mux(self) -> bool:
@@ -271,7 +271,7 @@ class Demux:
 
     @property
     def recvdata_has_peer(self) -> bool:
-        """An address may stand in +CIPRECVDATA (AT+CIPDINFO=1). It looks like data, so we must be told."""
+        """An address may stand in +CIPRECVDATA (AT+CIPDINFO=1). It looks like data, so this must be set."""
         return self._recvdata_has_peer
 
     @recvdata_has_peer.setter
@@ -292,7 +292,7 @@ class Demux:
         return self._prompt_expected
 
     def expect_recvdata(self, link_id: int | None) -> None:
-        """Payload of +CIPRECVDATA goes to this link, until told otherwise; None: it is stray."""
+        """Payload of +CIPRECVDATA goes to this link, until the next call; None: it is stray."""
         self._recvdata_link = None if link_id is None else _checked_link(link_id)
 
     def enter_passthrough(self, link_id: int) -> None:
@@ -582,7 +582,7 @@ class Demux:
 
     @property
     def receiving(self) -> int | None:
-        """The link whose block is being received; None if none is, or if it is nobody's."""
+        """The link whose block is being received; None if none is, or if it is of no link."""
         return self._block_link
 
     @property
@@ -653,12 +653,12 @@ class Demux:
         return self._links[_checked_link(link_id)].received_bytes
 
     def discarded_bytes(self, link_id: int) -> int:
-        """Those of them that nobody can take any more."""
+        """Those of them that cannot be taken any more."""
         return self._links[_checked_link(link_id)].discarded_bytes
 
     @property
     def stray_bytes(self) -> int:
-        """Payload bytes that were for no link we know."""
+        """Payload bytes that were for no known link."""
         return self._stray_bytes
 
     @property

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """A number in words, and what Linux would say; None where that is anybody's guess."""
+    """A number in words, and the errno of Linux; None where there is no counterpart."""
 
     text: str
     errno: int | None = None

@@ -10,7 +10,7 @@ by time alone: `handle_deadline`.
   line is sent again, until the command's time is over. While the module goes on talking the answer may
   stand behind what it says, so the grace counts from the last byte heard, up to what the module's transmit
   ring can hold: a CIPSEND line that is sent again too early is payload.
-* **No answer**: the caller is told, and the command stays ABANDONED until the module answers after all;
+* **No answer**: the caller gets an error, and the command stays ABANDONED until the module answers after all;
   if it never does, it is stuck.
 * **A data phase that does not end** is cancelled or filled up (`data_phase_recovery.py`). How much of the
   payload the peer got is not known then, so the command fails whatever the module says in the end. Bytes

@@ -1,4 +1,4 @@
-"""What the session tells its driver. All frozen; compared by type."""
+"""What the session reports to its driver. All frozen; compared by type."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class DataReceived:
 
 @dataclass(frozen=True, slots=True)
 class LinkOpened:
-    """A link is up; `accepted` when nobody here had asked for it."""
+    """A link is up; `accepted` when no command opened it."""
 
     link_id: int
     generation: int
@@ -66,7 +66,7 @@ class LinkFault:
 
 @dataclass(frozen=True, slots=True)
 class OrphanLink:
-    """The module has a link open that nobody here wants: it must be closed."""
+    """The module has a link open that has no owner here: it must be closed."""
 
     link_id: int
     reason: str

@@ -96,7 +96,7 @@ class Links:
         return self.records[link_id]
 
     def command_abandoned(self, command: Command[Any]) -> None:
-        """Its caller is gone: what it opens late is an orphan, and its payload nobody's."""
+        """It has no caller any more: a link that it opens late is an orphan, whose payload is dropped."""
         if command.opens is not None:
             self.records[command.opens].machine.feed(LinkInput.ABANDON)
             self._set_sink(command.opens, DISCARD)
@@ -198,7 +198,7 @@ class Links:
     # -- bytes that are not what they should be -------------------------------------------------------
 
     def faulty(self, link_id: int, reason: str) -> bool:
-        """The payload of a link is not what the peer sent; False if nobody here has that link."""
+        """The payload of a link is not what the peer sent; False if the link has no owner here."""
         if link_id >= LINKS:
             return False
         record = self.records[link_id]
@@ -208,11 +208,11 @@ class Links:
         return True
 
     def all_faulty(self, reason: str) -> bool:
-        """Nobody knows whose payload it was; False if nobody here has any link."""
+        """The payload may be of any link; False if no link has an owner here."""
         return sum(self.faulty(link_id, reason) for link_id in range(LINKS)) > 0
 
     def check_counters(self) -> None:
-        """Buffers that overflowed, and payload for links that nobody here knows."""
+        """Buffers that overflowed, and payload for links that are not open here."""
         overflowed = self._demux.overflowed
         for link_id, record in enumerate(self.records):
             if overflowed >> link_id & 1:

@@ -15,8 +15,8 @@ Invariants
   part is `command_transaction.py`; what becomes of the links is `links.py`.
 * What the module says about a link reaches only the generation of the link that it is about: payload is
   handed over (`DataReceived`) before the line behind it is looked at.
-* A line that is nobody's is reported and otherwise ignored, unless it stands where payload must have
-  ended: then the bytes of that link are not to be trusted.
+* An unknown line is reported and otherwise ignored, unless it stands where payload must have ended: then the
+  bytes of that link are not to be trusted.
 * Everything the module prints gives events; nothing it prints raises.
 * The demultiplexer takes every byte for payload exactly while the module machine is in PASSTHROUGH.
 * What is not understood while a command with a secret is in flight is reported, but not shown.
@@ -94,7 +94,7 @@ class Session:
     def receive_data(self, data: bytes | memoryview, now: float) -> None:
         """What the port read; the bytes must not change until `next_event` says NEED_DATA.
 
-        Without a port it is nobody's and is dropped.
+        Without a port it is dropped.
         """
         if self.module.state is ModuleState.OFFLINE:
             return

@@ -73,7 +73,7 @@ class CommandInput(Enum):
     ACKNOWLEDGED = auto()  # `Recv`: the module has counted every byte of the payload
     DATA_PHASE_FAILED = auto()  # the data phase did not end as it should
     NOT_CANCELLED = auto()
-    FLUSH = auto()  # a final result that may have left bytes of ours in the line buffer
+    FLUSH = auto()  # a final result that may have left bytes of the payload in the line buffer
     ABANDON = auto()
     RESET = auto()
 

@@ -66,7 +66,7 @@ class Restarting:
 
 @dataclass(frozen=True, slots=True)
 class AmbiguousLine:
-    """A known line that concerns nobody here."""
+    """A known line that the session has no use for."""
 
     text: bytes
 

@@ -31,7 +31,7 @@ _ENDS_LINKS = re.compile(
     rb"|SYSMSGFILTER=1|CIP(?:CLOSE|SEND)\s*$)",
     re.IGNORECASE,
 )
-"""Lines that pull the ground from under open links, for commands that are only known as text."""
+"""Lines that end open links, for commands that are only known as text."""
 
 _ENDS_ONE = re.compile(rb"AT\+CIPCLOSE=([0-5])\s*", re.IGNORECASE)
 _ENDS_SERVER = re.compile(rb"AT\+CIPSERVER=(?!\?)", re.IGNORECASE)
@@ -49,7 +49,7 @@ class Command(Generic[R]):
     prefixes: ClassVar[tuple[bytes, ...]] = ()
     """How the response lines that belong to it begin."""
     timeout: ClassVar[float] = USUAL_TIMEOUT_S
-    """How long its final result may take before the caller is told."""
+    """How long its final result may take, in seconds, before the caller gets CommandTimeout."""
     secret: ClassVar[bool] = False
     """Whether its line holds something that no log and no error may show."""
 
@@ -79,7 +79,7 @@ class Command(Generic[R]):
         return None
 
     def errno(self, reason: IntEnum | None) -> int | None:
-        """What Linux says in the same case, where the reason tells."""
+        """The errno of Linux in the same case, where the reason determines it."""
         return None
 
     @property
@@ -134,7 +134,7 @@ class Command(Generic[R]):
 
     @property
     def ends_server(self) -> bool:
-        """Whether it takes the module's server from whoever listens."""
+        """Whether it ends the module's server."""
         return False
 
     @property

@@ -72,7 +72,7 @@ class Entry:
         return self.at + self.form.value
 
     def exists_in(self, firmware: Firmware) -> bool:
-        """Whether that firmware has it, as far as its version tells."""
+        """Whether that firmware has it, judged by its version."""
         return firmware.at_least(*self.since) and (self.until is None or not firmware.at_least(*self.until))
 
 

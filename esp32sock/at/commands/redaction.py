@@ -19,7 +19,7 @@ _WHOLE = re.compile(
     rb"|(?:CWSTARTSMART|SYSMFG|MQTT(?:LONG)?PASSWORD|BLEKEYREPLY|HTTPC(?:LIENT|GET|POST|PUT)|WSOPEN)=)).*,.*",
     _FLAGS,
 )
-"""Keys in other places, headers of HTTP that may be one, and lines that somebody did not quote: nothing of
+"""Keys in other places, headers of HTTP that may be one, and lines without quotes: nothing of
 them is left. Source: at-dialects 6 and 7.11; documents of 4.1, MQTT, HTTP, WebSocket and BLE AT Commands."""
 _SOFTAP = re.compile(rb'(\+CWSAP(?:_CUR|_DEF)?:".*",)".*"(,\d{1,2},\d{1,2}(?:,\d{1,2})?(?:,\d)?)', re.DOTALL)
 _SMARTCONFIG = re.compile(rb"(password:).*", re.DOTALL)

@@ -33,7 +33,7 @@ class Encryption(IntEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Encryption:
-        """Firmware may know more of them than we do: up to 15 (at-dialects 6)."""
+        """Firmware may have more of them than are named here: up to 15 (at-dialects 6)."""
         return cls.UNKNOWN
 
 
@@ -66,7 +66,7 @@ def _listed(shown: ScanField) -> re.Pattern[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class AccessPoint:
-    """One access point that was heard; what the scan was told not to print is None."""
+    """One access point of a scan; a field that the scan does not print is None."""
 
     ssid: str | None
     bssid: str | None

@@ -1,4 +1,4 @@
-"""Joining without being told the password (CWSTARTSMART, CWSTOPSMART, WPS, chapter 4 of the 2017 document).
+"""Joining with a password from a phone (CWSTARTSMART, CWSTOPSMART, WPS, chapter 4 of the 2017 document).
 
 All of them answer OK at once; what comes of it are unsolicited lines: `smartconfig type:...`, `ssid:...`, and
 `WIFI CONNECTED` and `WIFI GOT IP` (at-dialects 3.4).
@@ -23,7 +23,7 @@ STATION_ADVICE = "check that the station role is on (AT+CWMODE=1 or 3) and no ot
 
 
 class SmartConfigKind(IntEnum):
-    """How the phone tells the module (V1.0, 4.2.15)."""
+    """How the phone sends it to the module (V1.0, 4.2.15)."""
 
     ESP_TOUCH = 1
     AIRKISS = 2

@@ -36,7 +36,7 @@ def _has_switch(firmware: Firmware) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TimeSource:
-    """Where the module asks for the time; the zone in hours from UTC, or hhmm where 2.2 was told so."""
+    """Where the module asks for the time; the zone in hours from UTC, or hhmm where 2.2 was set so."""
 
     zone: int
     servers: tuple[str, ...] = ()

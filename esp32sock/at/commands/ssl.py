@@ -30,7 +30,7 @@ _EMPTY_SLOTS = {b"NO CA FOUND": "CA", b"NO CERT FOUND": "certificate", b"NO PRVT
 class OpenSsl(SimpleCommand):
     """Open an SSL link with this id (None in single-link mode); one at a time up to 2.0.
 
-    The module checks no certificate unless it was told to. Source: V1.0, 5.2.3, at-dialects 7.4.
+    The module checks no certificate unless configured to. Source: V1.0, 5.2.3, at-dialects 7.4.
     """
 
     name: ClassVar[str] = "+CIPSTART"
@@ -70,7 +70,7 @@ class OpenSsl(SimpleCommand):
 
 
 class SslAuth(IntFlag):
-    """Who shows a certificate to whom on an SSL link (at-dialects 7.11)."""
+    """Which side of an SSL link shows a certificate (at-dialects 7.11)."""
 
     NONE = 0
     OWN_CERTIFICATE = 1
@@ -150,7 +150,7 @@ class SetServerName(SimpleCommand):
 
 @dataclass(frozen=True, slots=True)
 class SetCommonName(SimpleCommand):
-    """For whom the server's certificate of an SSL link must be, up to 64 bytes; "" for anybody.
+    """The name that the server's certificate of an SSL link must have, up to 64 bytes; "" for any.
 
     That an empty name is taken is a guess. Source: at-dialects 7.11 (AT+CIPSSLCCN, from 2.1 on).
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class PeerMode(IntEnum):
-    """Whose datagrams are taken and where ours go (V1.0, 5.2.3)."""
+    """Which datagrams are received and where sent ones go (V1.0, 5.2.3)."""
 
     FIXED = 0
     CHANGES_ONCE = 1

@@ -69,7 +69,7 @@ class Update(Command["tuple[UpdateStage, ...]"]):
         return command_line("+CIUPDATE", bool(self.over_tls), self.version)
 
     def matches_line(self, text: bytes) -> bool:
-        """A stage; whoever wants to hear of it does so here, since each line is offered once, as it comes."""
+        """A stage; `on_stage` is called here, since each line is offered once, as it comes."""
         stages = _stages([text])
         if stages and self.on_stage is not None:
             self.on_stage(stages[0])
