@@ -1,4 +1,4 @@
-"""Fetch a page over HTTPS with requests; TLS is done on this machine.
+"""Fetch a page over HTTPS with requests; this machine does TLS.
 
 python https_get.py        with the port in ESP32SOCK_PORT
 """

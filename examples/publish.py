@@ -1,4 +1,4 @@
-"""Publish measurements by MQTT with paho-mqtt, which makes its sockets itself: so they are patched.
+"""Publish measurements by MQTT with paho-mqtt. It creates its own sockets, so they are patched.
 
 python publish.py        with the port in ESP32SOCK_PORT
 """

@@ -1,4 +1,4 @@
-"""Tests of a client of one's own, without hardware: each has a simulated module to itself.
+"""Tests of a client without hardware: each test has its own simulated module.
 
 pytest test_thermometer.py
 """
@@ -9,7 +9,7 @@ from esp32sock import socket
 
 
 def report(celsius: float, host: str, port: int) -> bool:
-    """The client to be tested: sends a measurement, says whether it was taken."""
+    """The client under test: sends a measurement; whether the server accepted it."""
     with socket.create_connection((host, port), timeout=10) as connection:
         connection.sendall(f"{celsius:.1f}\n".encode())
         return connection.recv(16) == b"taken\n"
@@ -27,6 +27,6 @@ def test_the_measurement_arrives(esp32) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:  # loopback: on this machine
         thread = threading.Thread(target=serve)
         thread.start()
-        assert report(21.54, "10.0.2.2", server.getsockname()[1])  # and so the module calls it
+        assert report(21.54, "10.0.2.2", server.getsockname()[1])  # the module's name for this machine
         thread.join()
     assert received == [b"21.5\n"]
