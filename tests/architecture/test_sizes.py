@@ -5,16 +5,12 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ("esp32sock", "_speedups", "shims")
 PAGE = ROOT / "docs" / "architecture.md"
 LONG_LINES = 400
 MOST_LONG_FILES = 5
 ENGINE = ROOT / "esp32sock" / "engine" / "engine.py"
-
-PENDING = pytest.mark.xfail(strict=True, reason="issue 9: the rooms are being rebuilt")
 
 
 def long_files() -> dict[str, int]:
@@ -46,7 +42,6 @@ def test_few_files_are_long() -> None:
     assert len(found) <= MOST_LONG_FILES, found
 
 
-@PENDING
 def test_the_architecture_page_gives_the_reason_for_each_long_file() -> None:
     page = PAGE.read_text("utf-8")
     assert not [path for path in long_files() if path not in page]
