@@ -92,13 +92,12 @@ format: $(call needs,test)
 	@$(PY) -m ruff check --fix-only --quiet .
 	@$(PY) -m ruff format .
 
-# The outer folders are parts of the package only once installed: mypy sees them in a copy made of links.
-TYPES := build/types
-types: $(call needs,test)
-	@rm -rf $(TYPES) && mkdir -p $(TYPES)/esp32sock
-	@ln -s "$(CURDIR)"/esp32sock/* "$(CURDIR)/_speedups" "$(CURDIR)/shims" $(TYPES)/esp32sock/
-	@cd $(TYPES) && "$(CURDIR)/$(PY)" -m mypy --config-file "$(CURDIR)/pyproject.toml" \
-	  --cache-dir "$(CURDIR)/.mypy_cache" $(ARGS)
+types: $(call needs,test) links
+	@$(PY) -m mypy $(ARGS)
+
+# Git keeps these links, an sdist does not: inside the package, the outer folders are where type checkers look.
+links:
+	@for folder in _speedups shims; do test -e esp32sock/$$folder || ln -s ../$$folder esp32sock/$$folder; done
 
 which-build: $(BUILT)
 	@$(PY) -c 'from esp32sock._build import BUILD; print(f"esp32sock: {BUILD} build")'
@@ -140,7 +139,7 @@ $(call needs,%): $(VENV)/pyvenv.cfg
 	@test '$*' != test || $(PY) -m tests.e2e.servers
 	@touch $@
 
-$(BUILT): $(VENV)/pyvenv.cfg $(call needs,build)
+$(BUILT): $(VENV)/pyvenv.cfg $(call needs,build) | links
 	@echo "== $(VENV): esp32sock itself, editable (log: $(STAMPS)/built.log)"
 	@rm -f $(STAMPS)/built-*
 	@test '$(ESP32SOCK_PUREPYTHON)' = 1 || $(PY) -c '$(COMPILED); [file.unlink() for file in found]'

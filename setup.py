@@ -1,9 +1,10 @@
-"""The one thing pyproject cannot say: build the compiled framing if we can, say so if we cannot."""
+"""What pyproject cannot say: build the compiled framing if possible, and install editable by a plain path."""
 
 import os
 import sys
 
 from setuptools import Extension, setup
+from setuptools.command.editable_wheel import editable_wheel
 
 PURE = os.environ.get("ESP32SOCK_PUREPYTHON") == "1"
 REQUIRE = os.environ.get("ESP32SOCK_REQUIRE_EXT") == "1"
@@ -40,4 +41,17 @@ def extensions() -> list[Extension]:
     return list(built)
 
 
-setup(ext_modules=extensions())
+class PlainPath(editable_wheel):
+    """An editable install that type checkers see: they read paths in `.pth` files, and run no import hook.
+
+    The outer folders are links inside `esp32sock`, so the folder that holds all is enough. Without the links,
+    as in an sdist, setuptools installs its import hook as usual.
+    """
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        if all(os.path.isdir(f"esp32sock/{folder}") for folder in ("_speedups", "shims")):
+            self.package_dir = {"": "."}
+
+
+setup(ext_modules=extensions(), cmdclass={"editable_wheel": PlainPath})

@@ -21,6 +21,10 @@ from esp32sock.errors import (
 from esp32sock.net.context import using
 
 if TYPE_CHECKING:
+    from esp32sock import commands as commands
+    from esp32sock import events as events
+    from esp32sock import socket as socket
+    from esp32sock import trio as trio
     from esp32sock.engine.options import Options
     from esp32sock.events import Event
     from esp32sock.net.interface_api import Interface
@@ -72,14 +76,16 @@ are here from the start, because the file that has them has the same name.
 """
 
 
-def __getattr__(name: str) -> object:
-    if name not in _LATE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(_LATE[name] or f"{__name__}.{name}")
-    value = getattr(module, name) if _LATE[name] else module
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # for a type checker, every name would exist otherwise
+
+    def __getattr__(name: str) -> object:
+        if name not in _LATE:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = import_module(_LATE[name] or f"{__name__}.{name}")
+        value = getattr(module, name) if _LATE[name] else module
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
-    return sorted(set(globals()) | set(__all__))
+    return sorted({*__all__, *_LATE})
