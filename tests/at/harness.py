@@ -132,7 +132,7 @@ def assert_events(seen: Sequence[object], expected: Sequence[object]) -> None:
 
 
 @dataclass
-class Rig:
+class SessionHarness:
     """A session that was given a port, and usually a module that is set up."""
 
     mux: bool = True
@@ -150,17 +150,17 @@ class Rig:
         self.session.port_opened()
 
     @classmethod
-    def ready(cls, *, links: Iterable[int] = (), echo: bool = False, mux: bool = True) -> Rig:
+    def ready(cls, *, links: Iterable[int] = (), echo: bool = False, mux: bool = True) -> SessionHarness:
         """A module that is set up, these links open, and nothing to be told of it."""
-        rig = cls(mux=mux)
+        harness = cls(mux=mux)
         if not echo:
-            rig.send(basic.Echo(on=False))
-            rig.feed(b"ATE0\r\n\r\nOK\r\n")
-        rig.session.set_up()
+            harness.send(basic.Echo(on=False))
+            harness.feed(b"ATE0\r\n\r\nOK\r\n")
+        harness.session.set_up()
         for link_id in links:
-            rig.feed(b"%d,CONNECT\r\n" % link_id if mux else b"CONNECT\r\n")
-        rig.forget()
-        return rig
+            harness.feed(b"%d,CONNECT\r\n" % link_id if mux else b"CONNECT\r\n")
+        harness.forget()
+        return harness
 
     def forget(self) -> None:
         self.events.clear()
@@ -339,7 +339,7 @@ class Wait:
 class Do:
     """The driver does something else."""
 
-    what: Callable[[Rig], None]
+    what: Callable[[SessionHarness], None]
 
 
 Step = Host | Wait | Do | bytes
@@ -373,21 +373,23 @@ class Dialogue:
         return joined
 
 
-def play(dialogue: Dialogue, steps: Iterable[Step], cut: Callable[[bytes], Iterable[bytes]]) -> Rig:
+def play(
+    dialogue: Dialogue, steps: Iterable[Step], cut: Callable[[bytes], Iterable[bytes]]
+) -> SessionHarness:
     """Run a dialogue, each module step cut into pieces."""
-    rig = Rig.ready(links=dialogue.links, echo=dialogue.echo)
+    harness = SessionHarness.ready(links=dialogue.links, echo=dialogue.echo)
     for step in steps:
         match step:
             case Host():
-                rig.send(step.command)
+                harness.send(step.command)
             case Wait():
-                rig.wait(step.seconds)
+                harness.wait(step.seconds)
             case Do():
-                step.what(rig)
-                rig.pump()
+                step.what(harness)
+                harness.pump()
             case bytes():
-                rig.feed_pieces(cut(step))
-    return rig
+                harness.feed_pieces(cut(step))
+    return harness
 
 
 def whole(data: bytes) -> list[bytes]:

@@ -34,7 +34,7 @@ from esp32sock.at.events import (
 )
 from esp32sock.at.state import LinkState
 from esp32sock.errors import ModuleReset
-from tests.at.harness import IPD, Data, Rig, whole
+from tests.at.harness import IPD, Data, SessionHarness, whole
 
 FOLDER = Path(__file__).parents[1] / "data" / "captures"
 NAMES = [
@@ -125,18 +125,18 @@ class Line(Raw):
         return None if self.sent is None else memoryview(self.sent)
 
 
-def command_of(rig: Rig, steps: list[tuple[str, bytes]], at: int) -> Command[Any]:
+def command_of(harness: SessionHarness, steps: list[tuple[str, bytes]], at: int) -> Command[Any]:
     line = steps[at][1].removesuffix(b"\r\n")
-    mux = rig.session.demux.mux
+    mux = harness.session.demux.mux
     if match := re.match(rb'(?i)AT\+CIPSTART=(?:(\d),)?"(?:TCP|UDP|SSL)",', line):
         link_id = int(match[1] or 0)
-        if (match[1] is not None) == mux and link_id < 5 and rig.link(link_id) is LinkState.FREE:
+        if (match[1] is not None) == mux and link_id < 5 and harness.link(link_id) is LinkState.FREE:
             return Line(line, opened=link_id)
     elif match := re.match(rb"(?i)AT\+CIPSEND(?:EX)?=(?!\?)", line):
         return Line(line, sent=payload_of(steps, at))
     elif match := re.fullmatch(rb"(?i)AT\+CIPCLOSE(?:=(\d))?", line):
         link_id = int(match[1] or 0)
-        if (match[1] is not None) == mux and link_id < 5 and rig.link(link_id) is LinkState.OPEN:
+        if (match[1] is not None) == mux and link_id < 5 and harness.link(link_id) is LinkState.OPEN:
             return Line(line, closed=link_id)
     return Line(line)
 
@@ -164,7 +164,7 @@ RESULT = re.compile(rb"OK|ERROR|busy p\.\.\.|ERR CODE:0x\w+|SEND OK|>|Recv \d+ b
 class Replay:
     """A session on one section, and what the recorder did that a session would not."""
 
-    rig: Rig
+    harness: SessionHarness
     out_of_turn: list[bytes] = field(default_factory=list)
     unexplained: list[object] = field(default_factory=list)
     _window: bytes = b""  # what was written out of turn since the last command
@@ -172,31 +172,33 @@ class Replay:
     _looked_at: int = 0
 
     def write(self, steps: list[tuple[str, bytes]], at: int) -> None:
-        rig, data = self.rig, steps[at][1]
-        if rig.written and rig.written[-1].startswith(data) and not COMMAND.fullmatch(data):
-            rig.written[-1] = rig.written[-1][len(data) :]  # the session wrote the payload at its prompt
-        elif rig.idle and COMMAND.fullmatch(data):
+        harness, data = self.harness, steps[at][1]
+        if harness.written and harness.written[-1].startswith(data) and not COMMAND.fullmatch(data):
+            harness.written[-1] = harness.written[-1][
+                len(data) :
+            ]  # the session wrote the payload at its prompt
+        elif harness.idle and COMMAND.fullmatch(data):
             self._mixed = self._window.rpartition(b"\r\n")[2] + data if self._window else b""
             self._window = b""
-            rig.send(command_of(rig, steps, at))
-            rig.written.clear()
+            harness.send(command_of(harness, steps, at))
+            harness.written.clear()
         else:
             self.out_of_turn.append(data)
             self._window += data
 
     def look(self) -> None:
         """What a driver does with links that are gone and with a module that is up again."""
-        rig = self.rig
-        for event in rig.events[self._looked_at :]:
+        harness = self.harness
+        for event in harness.events[self._looked_at :]:
             if isinstance(event, LinkClosed):
-                rig.session.links.release(event.link_id)
+                harness.session.links.release(event.link_id)
             if isinstance(event, ModuleRestarted):
-                rig.session.set_up()
+                harness.session.set_up()
             if isinstance(event, UnknownText | LinkFault | OrphanLink | ModuleStuck) and not self._excused(
                 event
             ):
                 self.unexplained.append(event)
-        self._looked_at = len(rig.events)
+        self._looked_at = len(harness.events)
 
     def _excused(self, event: object) -> bool:
         """Whether it only answers, or repeats, what was written out of turn."""
@@ -229,24 +231,24 @@ def joined_lines(steps: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
 def replay(section: Section, cut: Any) -> Replay:
     links, mux = state_by_title(section.name)
     shown = any(b"AT+CIPMUX=1" in data for who, data in section.steps if who == "H")
-    rig = Rig.ready(links=() if shown else links, mux=mux and not shown, echo=True)
-    result = Replay(rig)
+    harness = SessionHarness.ready(links=() if shown else links, mux=mux and not shown, echo=True)
+    result = Replay(harness)
     steps, held = joined_lines(section.steps), -1
     for at, (who, data) in enumerate(steps):
         if who == "H" and data:
-            if not rig.idle and rig.session.demux.pending_text() and COMMAND.fullmatch(data):
+            if not harness.idle and harness.session.demux.pending_text() and COMMAND.fullmatch(data):
                 held = at  # written when the result was there, but for its line end
             else:
                 result.write(steps, at)
         elif who == "M":
             while held >= 0 and data:
-                rig.feed(data[:1])
+                harness.feed(data[:1])
                 data = data[1:]
-                if rig.idle:
+                if harness.idle:
                     result.look()
                     result.write(steps, held)
                     held = -1
-            rig.feed_pieces(cut(data))
+            harness.feed_pieces(cut(data))
             result.look()
     return result
 
@@ -372,7 +374,7 @@ def test_everything_is_understood(name: str, cut: Any) -> None:
         assert [event for event in result.unexplained if not is_log_of_1_0(name, event)] == [], section.name
         if result.out_of_turn:
             out_of_turn[name, short(section)] = result.out_of_turn
-        if not result.rig.idle:
+        if not result.harness.idle:
             unfinished.add((name, short(section)))
     assert out_of_turn == {key: value for key, value in OUT_OF_TURN.items() if key[0] == name}
     assert unfinished == {key for key in UNFINISHED if key[0] == name}
@@ -398,11 +400,11 @@ def test_commands_end_as_the_module_said(name: str) -> None:
         )
         ended = [
             b"OK" if event.command.payload is None else b"SEND OK"
-            for event in result.rig.events
+            for event in result.harness.events
             if isinstance(event, CommandDone)
         ]
         assert sorted(word for word in said if word in (b"OK", b"SEND OK")) == sorted(ended), section.name
-        failed = [event for event in result.rig.events if isinstance(event, CommandFailed)]
+        failed = [event for event in result.harness.events if isinstance(event, CommandFailed)]
         restarts = [event for event in failed if isinstance(event.error, ModuleReset)]
         assert len(failed) - len(restarts) == len(said) - len(ended), section.name
 
@@ -427,10 +429,10 @@ def records(tag: bytes, length: int) -> bytes:
     return b"".join(b"<%s %08d>%s" % (tag, number, TEXT) for number in range(length // 60))[:length]
 
 
-def payload_by_owner(rig: Rig) -> dict[tuple[int, int], bytes]:
+def payload_by_owner(harness: SessionHarness) -> dict[tuple[int, int], bytes]:
     found: dict[tuple[int, int], bytes] = {}
     generation = dict.fromkeys(range(5), 0)
-    for event in rig.events:
+    for event in harness.events:
         if isinstance(event, LinkOpened):
             generation[event.link_id] = event.generation
         if isinstance(event, Data):
@@ -443,7 +445,7 @@ def payload_by_owner(rig: Rig) -> dict[tuple[int, int], bytes]:
 def test_five_links_at_once_on_2_0(cut: Any) -> None:
     """Every link gets the 20000 and then 8000 bytes of its own peer."""
     (section,) = [one for one in load("v2.0-duplex") if one.name.startswith("duplex-five")]
-    received = payload_by_owner(replay(section, cut).rig)
+    received = payload_by_owner(replay(section, cut).harness)
     assert received == {
         (link_id, 1): records(b"L%d" % link_id, 20000) + records(b"M%d" % link_id, 8000)
         for link_id in range(5)
@@ -453,17 +455,17 @@ def test_five_links_at_once_on_2_0(cut: Any) -> None:
 @pytest.mark.parametrize("name", ["v2.0-duplex", "v201712-duplex"])
 def test_full_duplex(name: str) -> None:
     (section,) = [one for one in load(name) if one.name.startswith("duplex-same")]
-    rig = replay(section, whole).rig
-    payload = payload_by_owner(rig)[0, 1]
+    harness = replay(section, whole).harness
+    payload = payload_by_owner(harness)[0, 1]
     assert payload == records(b"dn", 2920 if name == "v2.0-duplex" else 100_000)  # 2.0 stalls: known-bugs 12
-    sent = [event for event in rig.events if isinstance(event, CommandDone) and event.command.payload]
+    sent = [event for event in harness.events if isinstance(event, CommandDone) and event.command.payload]
     assert len(sent) == 40
 
 
 def test_what_echo_servers_return_is_what_was_sent() -> None:
     for name in ("v201712-tcp-single", "v2.0-tcp-single", "v3.2c3-tcp-single", "v4.1dev-tcp-single"):
         (section,) = load(name)
-        payload = payload_by_owner(replay(section, whole).rig)[0, 1]
+        payload = payload_by_owner(replay(section, whole).harness)[0, 1]
         expected = b"hellox" + b'AT\r\n\x00\x01\xff"\\,+IPD,3' + b"abcabcdef" + b"D" * 2048
         assert payload.startswith(expected), name
 
@@ -472,8 +474,8 @@ def test_a_stream_with_foreign_bytes_in_it() -> None:
     """On 1.0 with five links: every link whose blocks were lengthened is reported, and nothing raises."""
     (section,) = [one for one in load("v201712-duplex") if one.name.startswith("duplex-five")]
     result = replay(section, whole)
-    faulty = {event.link_id for event in result.rig.events if isinstance(event, LinkFault)}
-    for (link_id, _), payload in payload_by_owner(result.rig).items():
+    faulty = {event.link_id for event in result.harness.events if isinstance(event, LinkFault)}
+    for (link_id, _), payload in payload_by_owner(result.harness).items():
         assert link_id in faulty or b"\0" not in payload
     unknown = [
         e.text for e in result.unexplained if isinstance(e, UnknownText) and not LOG_OF_1_0.fullmatch(e.text)

@@ -10,14 +10,14 @@ from esp32sock.at import codes
 from esp32sock.at.commands import basic, tcpip, wifi
 from esp32sock.at.commands.wifi import JoinFailure
 from esp32sock.errors import CommandError
-from tests.at.harness import Rig
+from tests.at.harness import SessionHarness
 
 
 def failure(command: object, said: bytes) -> CommandError:
-    rig = Rig.ready()
-    rig.send(command)  # type: ignore[arg-type]
-    rig.feed(said)
-    error = rig.events[-1].error  # type: ignore[attr-defined]
+    harness = SessionHarness.ready()
+    harness.send(command)  # type: ignore[arg-type]
+    harness.feed(said)
+    error = harness.events[-1].error  # type: ignore[attr-defined]
     assert isinstance(error, CommandError)
     return error
 

@@ -32,7 +32,7 @@ from tests.at.harness import (
     Failed,
     Fault,
     Host,
-    Rig,
+    SessionHarness,
     Wait,
     assert_events,
     assert_polite,
@@ -196,7 +196,7 @@ DIALOGUES = [
             Host(OPEN),
             b"0,CONNECT\r\n",
             b"0,CLOSED\r\n",
-            Do(lambda rig: rig.session.links.release(0)),
+            Do(lambda harness: harness.session.links.release(0)),
             ERROR,
         ],
         [OPENED, Closed(0, 1), Failed(OPEN, CommandError)],
@@ -604,11 +604,11 @@ DIALOGUES = [
 BY_NAME = [pytest.param(dialogue, id=dialogue.name) for dialogue in DIALOGUES]
 
 
-def check(rig: Rig, dialogue: Dialogue) -> None:
-    assert_events(rig.events, dialogue.events)
+def check(harness: SessionHarness, dialogue: Dialogue) -> None:
+    assert_events(harness.events, dialogue.events)
     if dialogue.written is not None:
-        assert rig.written == dialogue.written
-    assert_polite(rig.wire)
+        assert harness.written == dialogue.written
+    assert_polite(harness.wire)
 
 
 def test_no_two_dialogues_share_a_name() -> None:
@@ -729,16 +729,16 @@ def test_payload_of_the_link_itself(dialogue: Dialogue) -> None:
     for payload in (b"x", LOOK_ALIKE, bytes(1460)):
         for at, steps in intrusions(dialogue, ipd(0, payload)):
             for cut in (whole, bytewise):
-                rig = play(dialogue, steps, cut)
-                data = [event for event in rig.events if isinstance(event, Data)]
-                others = [event for event in rig.events if not isinstance(event, Data)]
+                harness = play(dialogue, steps, cut)
+                data = [event for event in harness.events if isinstance(event, Data)]
+                others = [event for event in harness.events if not isinstance(event, Data)]
                 expected = [event for event in dialogue.events if not isinstance(event, Data)]
                 assert_events(others, expected)
                 came = b"".join(event.payload for event in data)
                 own = b"".join(event.payload for event in dialogue.events if isinstance(event, Data))
                 assert came in (payload + own, own + payload), at
-                assert rig.written == dialogue.written
-                assert_polite(rig.wire)
+                assert harness.written == dialogue.written
+                assert_polite(harness.wire)
 
 
 def test_intruders_come_at_every_boundary() -> None:

@@ -20,7 +20,7 @@ from tests.at.harness import (
     Done,
     Failed,
     Fault,
-    Rig,
+    SessionHarness,
     assert_events,
     assert_polite,
     bytewise,
@@ -41,103 +41,103 @@ ORPHAN_LATE = OrphanLink(0, "it opened after its request had been cancelled")
 
 @pytest.mark.parametrize("before", [True, False], ids=["abandoned before CONNECT", "after it"])
 def test_a_link_that_opens_late_is_an_orphan(before: bool) -> None:
-    rig = Rig.ready()
-    rig.send(OPEN)
+    harness = SessionHarness.ready()
+    harness.send(OPEN)
     if before:
-        rig.session.abandon()
-        assert rig.link(0) is LinkState.LATE_CONNECT
-    rig.feed(b"0,CONNECT\r\n")
+        harness.session.abandon()
+        assert harness.link(0) is LinkState.LATE_CONNECT
+    harness.feed(b"0,CONNECT\r\n")
     if not before:
-        assert_events(rig.events, [LinkOpened(0, 1, accepted=False)])
-        rig.session.abandon()
-    rig.forget()
-    rig.feed(b"\r\n+IPD,0,5:hello\r\n")
-    assert rig.events == []  # nobody's
-    rig.feed(OK)
-    assert rig.events == [ORPHAN_LATE]
-    assert rig.link(0) is LinkState.OPEN
+        assert_events(harness.events, [LinkOpened(0, 1, accepted=False)])
+        harness.session.abandon()
+    harness.forget()
+    harness.feed(b"\r\n+IPD,0,5:hello\r\n")
+    assert harness.events == []  # nobody's
+    harness.feed(OK)
+    assert harness.events == [ORPHAN_LATE]
+    assert harness.link(0) is LinkState.OPEN
     with pytest.raises(LocalProtocolError, match="link 0 is OPEN"):
-        rig.session.send(OPEN, rig.now)
-    rig.forget()
-    rig.send(close := tcpip.Close(0))
-    rig.feed(b"0,CLOSED\r\n" + OK)
-    assert_events(rig.events, [Done(close)])
-    assert rig.link(0) is LinkState.FREE
-    assert_polite(rig.wire)
+        harness.session.send(OPEN, harness.now)
+    harness.forget()
+    harness.send(close := tcpip.Close(0))
+    harness.feed(b"0,CLOSED\r\n" + OK)
+    assert_events(harness.events, [Done(close)])
+    assert harness.link(0) is LinkState.FREE
+    assert_polite(harness.wire)
 
 
 def test_a_cipstart_that_nobody_waits_for_and_that_is_refused() -> None:
-    rig = Rig.ready()
-    rig.send(OPEN)
-    rig.session.abandon()
-    rig.feed(ERROR + b"0,CLOSED\r\n")
-    assert rig.events == []
-    assert rig.link(0) is LinkState.FREE
+    harness = SessionHarness.ready()
+    harness.send(OPEN)
+    harness.session.abandon()
+    harness.feed(ERROR + b"0,CLOSED\r\n")
+    assert harness.events == []
+    assert harness.link(0) is LinkState.FREE
 
 
 def test_a_cipstart_that_took_too_long_and_opens_after_all() -> None:
-    rig = Rig.ready()
-    rig.send(OPEN)
-    rig.wait(OPEN.timeout)
-    assert_events(rig.events, [Failed(OPEN, CommandError, "nothing in time")])
-    assert rig.link(0) is LinkState.LATE_CONNECT
-    rig.feed(b"0,CONNECT\r\n" + OK)
-    assert rig.events[1:] == [ORPHAN_LATE]
+    harness = SessionHarness.ready()
+    harness.send(OPEN)
+    harness.wait(OPEN.timeout)
+    assert_events(harness.events, [Failed(OPEN, CommandError, "nothing in time")])
+    assert harness.link(0) is LinkState.LATE_CONNECT
+    harness.feed(b"0,CONNECT\r\n" + OK)
+    assert harness.events[1:] == [ORPHAN_LATE]
 
 
 def test_a_late_link_that_closes_again_before_its_ok() -> None:
-    rig = Rig.ready()
-    rig.send(OPEN)
-    rig.session.abandon()
-    rig.feed(b"0,CONNECT\r\n0,CLOSED\r\n" + OK)
-    assert rig.events == [ORPHAN_LATE]  # to close it once too often does no harm
+    harness = SessionHarness.ready()
+    harness.send(OPEN)
+    harness.session.abandon()
+    harness.feed(b"0,CONNECT\r\n0,CLOSED\r\n" + OK)
+    assert harness.events == [ORPHAN_LATE]  # to close it once too often does no harm
 
 
 def test_an_opened_link_that_is_given_back_before_its_caller_gives_up() -> None:
-    rig = Rig.ready()
-    rig.send(OPEN)
-    rig.feed(b"0,CONNECT\r\n0,CLOSED\r\n")
-    rig.session.links.release(0)
-    rig.session.abandon()
-    rig.feed(OK)
-    assert rig.link(0) is LinkState.FREE
-    assert rig.idle
+    harness = SessionHarness.ready()
+    harness.send(OPEN)
+    harness.feed(b"0,CONNECT\r\n0,CLOSED\r\n")
+    harness.session.links.release(0)
+    harness.session.abandon()
+    harness.feed(OK)
+    assert harness.link(0) is LinkState.FREE
+    assert harness.idle
 
 
 def test_a_link_that_opened_and_closed_before_its_caller_gives_up() -> None:
-    rig = Rig.ready()
-    rig.send(OPEN)
-    rig.feed(b"0,CONNECT\r\n0,CLOSED\r\n")
-    rig.session.abandon()
-    rig.feed(OK)
-    assert rig.link(0) is LinkState.PEER_CLOSED
-    assert rig.idle
+    harness = SessionHarness.ready()
+    harness.send(OPEN)
+    harness.feed(b"0,CONNECT\r\n0,CLOSED\r\n")
+    harness.session.abandon()
+    harness.feed(OK)
+    assert harness.link(0) is LinkState.PEER_CLOSED
+    assert harness.idle
 
 
 def test_a_link_that_opened_and_closed_before_its_command_fails() -> None:
-    rig = Rig.ready()
-    rig.send(OPEN)
-    rig.feed(b"0,CONNECT\r\n0,CLOSED\r\n" + ERROR)
+    harness = SessionHarness.ready()
+    harness.send(OPEN)
+    harness.feed(b"0,CONNECT\r\n0,CLOSED\r\n" + ERROR)
     opened, closed = LinkOpened(0, 1, accepted=False), Closed(0, 1)
-    assert_events(rig.events, [opened, closed, Failed(OPEN, CommandError)])
-    assert rig.link(0) is LinkState.PEER_CLOSED
+    assert_events(harness.events, [opened, closed, Failed(OPEN, CommandError)])
+    assert harness.link(0) is LinkState.PEER_CLOSED
 
 
 # ---- OK without CONNECT (doc-v1, NonOS)
 
 
 @pytest.fixture
-def unconfirmed() -> Rig:
-    rig = Rig.ready()
-    rig.send(OPEN)
-    rig.feed(OK)
-    assert_events(rig.events, [Done(OPEN)])
-    assert rig.session.links.needs_confirmation(0)
-    rig.forget()
-    return rig
+def unconfirmed() -> SessionHarness:
+    harness = SessionHarness.ready()
+    harness.send(OPEN)
+    harness.feed(OK)
+    assert_events(harness.events, [Done(OPEN)])
+    assert harness.session.links.needs_confirmation(0)
+    harness.forget()
+    return harness
 
 
-def test_listed(unconfirmed: Rig) -> None:
+def test_listed(unconfirmed: SessionHarness) -> None:
     unconfirmed.feed(b"\r\n+IPD,0,5:hello\r\n")
     unconfirmed.session.links.confirm(0, listed=True)
     unconfirmed.pump()
@@ -149,7 +149,7 @@ def test_listed(unconfirmed: Rig) -> None:
     assert unconfirmed.link(0) is LinkState.OPEN
 
 
-def test_not_listed(unconfirmed: Rig) -> None:
+def test_not_listed(unconfirmed: SessionHarness) -> None:
     unconfirmed.session.links.confirm(0, listed=False)
     unconfirmed.pump()
     assert unconfirmed.events == []
@@ -158,7 +158,7 @@ def test_not_listed(unconfirmed: Rig) -> None:
     assert unconfirmed.events == [ORPHAN_DATA]
 
 
-def test_what_was_buffered_for_a_link_that_is_not_listed_is_no_orphan(unconfirmed: Rig) -> None:
+def test_what_was_buffered_for_a_link_that_is_not_listed_is_no_orphan(unconfirmed: SessionHarness) -> None:
     session = unconfirmed.session
     session.receive_data(b"\r\n+IPD,0,5:hello\r\n", unconfirmed.now)
     while session.next_event() is not NEED_DATA:
@@ -169,7 +169,7 @@ def test_what_was_buffered_for_a_link_that_is_not_listed_is_no_orphan(unconfirme
     assert session.next_event() is NEED_DATA
 
 
-def test_connect_comes_while_the_module_is_being_asked(unconfirmed: Rig) -> None:
+def test_connect_comes_while_the_module_is_being_asked(unconfirmed: SessionHarness) -> None:
     unconfirmed.send(status := tcpip.Links())
     unconfirmed.feed(b"STATUS:3\r\n0,CONNECT\r\n" + OK)
     unconfirmed.session.links.confirm(0, listed=False)
@@ -180,7 +180,7 @@ def test_connect_comes_while_the_module_is_being_asked(unconfirmed: Rig) -> None
     assert_events(unconfirmed.events[2:], [Closed(0, 1)])
 
 
-def test_closed_while_the_module_is_being_asked(unconfirmed: Rig) -> None:
+def test_closed_while_the_module_is_being_asked(unconfirmed: SessionHarness) -> None:
     """It was open, however shortly."""
     unconfirmed.feed(b"\r\n+IPD,0,3:bye\r\n0,CLOSED\r\n")
     assert_events(unconfirmed.events, [Data(0, b"bye"), LinkOpened(0, 1, accepted=False), Closed(0, 1)])
@@ -190,27 +190,27 @@ def test_closed_while_the_module_is_being_asked(unconfirmed: Rig) -> None:
 
 
 def test_nonos_closed_and_ok_without_connect_is_refused_by_the_list() -> None:
-    rig = Rig.ready()
-    rig.send(OPEN)
-    rig.feed(b"0,CLOSED\r\n" + OK)
-    assert rig.session.links.needs_confirmation(0)
-    rig.session.links.confirm(0, listed=False)
-    assert rig.link(0) is LinkState.FREE
-    assert_events(rig.events, [Done(OPEN)])
+    harness = SessionHarness.ready()
+    harness.send(OPEN)
+    harness.feed(b"0,CLOSED\r\n" + OK)
+    assert harness.session.links.needs_confirmation(0)
+    harness.session.links.confirm(0, listed=False)
+    assert harness.link(0) is LinkState.FREE
+    assert_events(harness.events, [Done(OPEN)])
 
 
 # ---- generations
 
 
 def test_every_owner_has_a_generation_of_its_own() -> None:
-    rig = Rig.ready()
+    harness = SessionHarness.ready()
     for generation in range(1, 5):
-        rig.send(OPEN)
-        rig.feed(b"0,CONNECT\r\n" + OK)
-        rig.feed(b"\r\n+IPD,0,1:%d\r\n0,CLOSED\r\n" % generation)
-        rig.session.links.release(0)
+        harness.send(OPEN)
+        harness.feed(b"0,CONNECT\r\n" + OK)
+        harness.feed(b"\r\n+IPD,0,1:%d\r\n0,CLOSED\r\n" % generation)
+        harness.session.links.release(0)
         assert_events(
-            rig.events,
+            harness.events,
             [
                 LinkOpened(0, generation, accepted=False),
                 Done(OPEN),
@@ -218,58 +218,64 @@ def test_every_owner_has_a_generation_of_its_own() -> None:
                 Closed(0, generation),
             ],
         )
-        rig.forget()
+        harness.forget()
 
 
 def test_what_one_read_holds_for_two_owners_is_told_apart() -> None:
     """Payload, its CLOSED, the next CONNECT and its payload, and no driver that comes round in between."""
-    rig = Rig.ready(links=[0])
-    rig.feed(b"\r\n+IPD,0,3:old\r\n0,CLOSED\r\n0,CONNECT\r\n\r\n+IPD,0,3:new\r\n")
+    harness = SessionHarness.ready(links=[0])
+    harness.feed(b"\r\n+IPD,0,3:old\r\n0,CLOSED\r\n0,CONNECT\r\n\r\n+IPD,0,3:new\r\n")
     assert_events(
-        rig.events, [Data(0, b"old"), Closed(0, 1), LinkOpened(0, 2, accepted=True), Data(0, b"new")]
+        harness.events, [Data(0, b"old"), Closed(0, 1), LinkOpened(0, 2, accepted=True), Data(0, b"new")]
     )
 
 
 def test_payload_behind_a_closed_is_nobodys() -> None:
-    rig = Rig.ready(links=[0])
-    rig.feed(b"0,CLOSED\r\n\r\n+IPD,0,3:old\r\n")
-    assert_events(rig.events, [Closed(0, 1)])
-    rig.session.links.release(0)
-    rig.feed(b"\r\n+IPD,0,3:old\r\n")
-    assert rig.events[1:] == [ORPHAN_DATA]
+    harness = SessionHarness.ready(links=[0])
+    harness.feed(b"0,CLOSED\r\n\r\n+IPD,0,3:old\r\n")
+    assert_events(harness.events, [Closed(0, 1)])
+    harness.session.links.release(0)
+    harness.feed(b"\r\n+IPD,0,3:old\r\n")
+    assert harness.events[1:] == [ORPHAN_DATA]
 
 
 @pytest.mark.parametrize("cut", range(1, 6))
 def test_a_block_under_way_when_its_link_is_closed_does_not_reach_the_next_owner(cut: int) -> None:
-    rig = Rig.ready(links=[0])
-    rig.feed(b"\r\n+IPD,0,6:" + b"stream"[:cut])
-    rig.send(tcpip.Close(0))
-    rig.feed(b"stream"[cut:] + b"\r\n0,CLOSED\r\n" + OK)
-    rig.send(OPEN)
-    rig.feed(b"0,CONNECT\r\n" + OK)
-    assert [event for event in rig.events if isinstance(event, Data)] == [Data(0, b"stream"[:cut])]
-    assert rig.opened() == [LinkOpened(0, 2, accepted=False)]
+    harness = SessionHarness.ready(links=[0])
+    harness.feed(b"\r\n+IPD,0,6:" + b"stream"[:cut])
+    harness.send(tcpip.Close(0))
+    harness.feed(b"stream"[cut:] + b"\r\n0,CLOSED\r\n" + OK)
+    harness.send(OPEN)
+    harness.feed(b"0,CONNECT\r\n" + OK)
+    assert [event for event in harness.events if isinstance(event, Data)] == [Data(0, b"stream"[:cut])]
+    assert harness.opened() == [LinkOpened(0, 2, accepted=False)]
 
 
 def test_a_datagram_link_and_a_stream_link_after_it() -> None:
-    rig = Rig.ready()
-    rig.session.send(udp.OpenUdp(0, ("10.0.2.2", 7005)), rig.now)
-    rig.session.data_to_send(rig.now)
-    rig.session.receive_data(b"0,CONNECT\r\n" + OK + b"\r\n+IPD,0,2:ab\r\n\r\n+IPD,0,1:c\r\n", rig.now)
-    while rig.session.next_event() is not NEED_DATA:
+    harness = SessionHarness.ready()
+    harness.session.send(udp.OpenUdp(0, ("10.0.2.2", 7005)), harness.now)
+    harness.session.data_to_send(harness.now)
+    harness.session.receive_data(
+        b"0,CONNECT\r\n" + OK + b"\r\n+IPD,0,2:ab\r\n\r\n+IPD,0,1:c\r\n", harness.now
+    )
+    while harness.session.next_event() is not NEED_DATA:
         pass
-    assert [rig.session.demux.take_datagram(0) for _ in range(3)] == [(None, 0, b"ab"), (None, 0, b"c"), None]
-    rig.feed(b"0,CLOSED\r\n")
-    rig.session.links.release(0)
-    rig.forget()
-    rig.send(OPEN)
-    rig.feed(b"0,CONNECT\r\n" + OK + b"\r\n+IPD,0,2:ab\r\n\r\n+IPD,0,1:c\r\n")
-    assert_events(rig.events, [LinkOpened(0, 2, accepted=False), Done(OPEN), Data(0, b"abc")])
+    assert [harness.session.demux.take_datagram(0) for _ in range(3)] == [
+        (None, 0, b"ab"),
+        (None, 0, b"c"),
+        None,
+    ]
+    harness.feed(b"0,CLOSED\r\n")
+    harness.session.links.release(0)
+    harness.forget()
+    harness.send(OPEN)
+    harness.feed(b"0,CONNECT\r\n" + OK + b"\r\n+IPD,0,2:ab\r\n\r\n+IPD,0,1:c\r\n")
+    assert_events(harness.events, [LinkOpened(0, 2, accepted=False), Done(OPEN), Data(0, b"abc")])
 
 
 @pytest.mark.parametrize("link_id", [-1, 6, 9])
 def test_a_link_id_that_does_not_exist_is_refused_with_nothing_sent(link_id: int) -> None:
-    rig = Rig.ready()
+    harness = SessionHarness.ready()
     commands: list[Command[Any]] = [
         tcpip.OpenTcp(link_id, "h", 1),
         tcpip.Close(link_id),
@@ -278,9 +284,9 @@ def test_a_link_id_that_does_not_exist_is_refused_with_nothing_sent(link_id: int
     ]
     for command in commands:
         with pytest.raises(ValueError, match="link id"):
-            rig.session.send(command, rig.now)
-    assert rig.session.data_to_send(rig.now) == []
-    assert rig.idle
+            harness.session.send(command, harness.now)
+    assert harness.session.data_to_send(harness.now) == []
+    assert harness.idle
 
 
 @pytest.mark.parametrize(
@@ -294,39 +300,39 @@ def test_a_link_id_that_does_not_exist_is_refused_with_nothing_sent(link_id: int
 def test_a_link_in_no_state_for_it_is_refused_with_nothing_changed(
     state: str, command: tcpip.OpenTcp
 ) -> None:
-    rig = Rig.ready(links=[0])
+    harness = SessionHarness.ready(links=[0])
     if state == "PEER_CLOSED":
-        rig.feed(b"0,CLOSED\r\n")
-    rig.forget()
+        harness.feed(b"0,CLOSED\r\n")
+    harness.forget()
     with pytest.raises(LocalProtocolError, match=f"link 0 is {state}"):
-        rig.session.send(command, rig.now)
-    rig.pump()
-    assert rig.written == []
-    assert rig.idle
-    assert rig.link(0) is LinkState[state]
-    assert rig.session.links[0].generation == 1
+        harness.session.send(command, harness.now)
+    harness.pump()
+    assert harness.written == []
+    assert harness.idle
+    assert harness.link(0) is LinkState[state]
+    assert harness.session.links[0].generation == 1
 
 
 def test_an_open_link_cannot_be_released() -> None:
-    rig = Rig.ready(links=[0])
+    harness = SessionHarness.ready(links=[0])
     with pytest.raises(LocalProtocolError, match="RELEASE"):
-        rig.session.links.release(0)
-    rig.feed(b"\r\n+IPD,0,2:ab\r\n")
-    assert_events(rig.events, [Data(0, b"ab")])
+        harness.session.links.release(0)
+    harness.feed(b"\r\n+IPD,0,2:ab\r\n")
+    assert_events(harness.events, [Data(0, b"ab")])
 
 
 # ---- orphans
 
 
 def test_an_orphan_is_reported_once_until_something_is_done() -> None:
-    rig = Rig.ready()
-    rig.feed_pieces(bytewise(b"\r\n+IPD,0,5:hello\r\n\r\n+IPD,0,5:again\r\n"))
-    assert rig.events == [ORPHAN_DATA]
-    rig.forget()
-    rig.send(close := tcpip.Close(0))
-    rig.feed(b"\r\n+IPD,0,1:x\r\n" + ERROR)
-    rig.feed(b"\r\n+IPD,0,1:y\r\n")
-    assert_events(rig.events, [Failed(close, CommandError), ORPHAN_DATA])
+    harness = SessionHarness.ready()
+    harness.feed_pieces(bytewise(b"\r\n+IPD,0,5:hello\r\n\r\n+IPD,0,5:again\r\n"))
+    assert harness.events == [ORPHAN_DATA]
+    harness.forget()
+    harness.send(close := tcpip.Close(0))
+    harness.feed(b"\r\n+IPD,0,1:x\r\n" + ERROR)
+    harness.feed(b"\r\n+IPD,0,1:y\r\n")
+    assert_events(harness.events, [Failed(close, CommandError), ORPHAN_DATA])
 
 
 # ---- what 2.0 does not stand: receiving between prompt and payload (known-bugs 12)
@@ -345,59 +351,59 @@ def test_an_orphan_is_reported_once_until_something_is_done() -> None:
 def test_a_block_between_prompt_and_recv_is_noticed(
     before: bytes, at_prompt: bytes, behind: bytes, expected: bool
 ) -> None:
-    rig = Rig.ready(links=[0, 1])
-    rig.send(SEND)
-    rig.feed(before + b"\r\nOK\r\n\r\n>")
-    rig.feed(at_prompt)
-    rig.feed(b"\r\nRecv 5 bytes\r\n" + behind + b"\r\nSEND OK\r\n" + behind)
-    assert rig.session.links.received_while_sending(SEND) is expected
-    rig.send(SEND)
-    rig.feed(b"\r\nOK\r\n\r\n>")
-    rig.feed(b"\r\nRecv 5 bytes\r\n\r\nSEND OK\r\n")
-    assert rig.session.links.received_while_sending(SEND) is False
+    harness = SessionHarness.ready(links=[0, 1])
+    harness.send(SEND)
+    harness.feed(before + b"\r\nOK\r\n\r\n>")
+    harness.feed(at_prompt)
+    harness.feed(b"\r\nRecv 5 bytes\r\n" + behind + b"\r\nSEND OK\r\n" + behind)
+    assert harness.session.links.received_while_sending(SEND) is expected
+    harness.send(SEND)
+    harness.feed(b"\r\nOK\r\n\r\n>")
+    harness.feed(b"\r\nRecv 5 bytes\r\n\r\nSEND OK\r\n")
+    assert harness.session.links.received_while_sending(SEND) is False
 
 
 def test_noticed_without_a_recv_too() -> None:
-    rig = Rig.ready(links=[0])
-    rig.send(SEND)
-    rig.feed(b">")
-    rig.feed(b"\r\n+IPD,0,2:ab\r\n\r\nSEND OK\r\n")
-    assert rig.session.links.received_while_sending(SEND) is True
-    rig.send(SEND)
-    rig.feed(ERROR)  # no data phase at all
-    assert rig.session.links.received_while_sending(SEND) is False
+    harness = SessionHarness.ready(links=[0])
+    harness.send(SEND)
+    harness.feed(b">")
+    harness.feed(b"\r\n+IPD,0,2:ab\r\n\r\nSEND OK\r\n")
+    assert harness.session.links.received_while_sending(SEND) is True
+    harness.send(SEND)
+    harness.feed(ERROR)  # no data phase at all
+    assert harness.session.links.received_while_sending(SEND) is False
 
 
 def test_what_is_stored_goes_over_no_link() -> None:
-    rig = Rig.ready(links=[0])
-    rig.send(SEND)
-    rig.feed(b">")
-    rig.feed(b"\r\n+IPD,0,2:ab\r\n\r\nRecv 5 bytes\r\n\r\nSEND OK\r\n")
-    rig.forget()
-    rig.send(STORE)
-    rig.feed(b"\r\nOK\r\n\r\n>")
-    rig.feed(b"\r\nOK\r\n")
-    assert_events(rig.events, [Done(STORE)])
-    assert rig.session.links.received_while_sending(SEND) is True
+    harness = SessionHarness.ready(links=[0])
+    harness.send(SEND)
+    harness.feed(b">")
+    harness.feed(b"\r\n+IPD,0,2:ab\r\n\r\nRecv 5 bytes\r\n\r\nSEND OK\r\n")
+    harness.forget()
+    harness.send(STORE)
+    harness.feed(b"\r\nOK\r\n\r\n>")
+    harness.feed(b"\r\nOK\r\n")
+    assert_events(harness.events, [Done(STORE)])
+    assert harness.session.links.received_while_sending(SEND) is True
 
 
 # ---- single-link mode
 
 
 def test_single_link_mode() -> None:
-    rig = Rig.ready(mux=False)
-    rig.send(start := tcpip.OpenTcp(None, "10.0.2.2", 7000))
-    rig.feed(b"CONNECT\r\n" + OK)
-    rig.send(send := tcpip.Send(0, chunk(None, b"hello")))
-    rig.feed(b"\r\nOK\r\n\r\n>")
-    rig.feed(b"\r\nRecv 5 bytes\r\n\r\nSEND OK\r\n\r\n+IPD,5:hello\r\n")
-    rig.send(close := tcpip.Close())
-    rig.feed(b"CLOSED\r\n" + OK)
+    harness = SessionHarness.ready(mux=False)
+    harness.send(start := tcpip.OpenTcp(None, "10.0.2.2", 7000))
+    harness.feed(b"CONNECT\r\n" + OK)
+    harness.send(send := tcpip.Send(0, chunk(None, b"hello")))
+    harness.feed(b"\r\nOK\r\n\r\n>")
+    harness.feed(b"\r\nRecv 5 bytes\r\n\r\nSEND OK\r\n\r\n+IPD,5:hello\r\n")
+    harness.send(close := tcpip.Close())
+    harness.feed(b"CLOSED\r\n" + OK)
     assert_events(
-        rig.events,
+        harness.events,
         [LinkOpened(0, 1, accepted=False), Done(start), Done(send), Data(0, b"hello"), Done(close)],
     )
-    assert rig.written == [
+    assert harness.written == [
         b'AT+CIPSTART="TCP","10.0.2.2",7000\r\n',
         b"AT+CIPSEND=5\r\n",
         b"hello",
@@ -409,82 +415,84 @@ def test_single_link_mode() -> None:
     "command", [tcpip.SetMultiplexed(on=True), Raw(b"at+cipmux=1")], ids=["typed", "raw"]
 )
 def test_the_mode_follows_the_command_that_sets_it(command: tcpip.SetMultiplexed) -> None:
-    rig = Rig.ready(mux=False)
-    rig.send(command)
-    rig.feed(ERROR)
-    assert not rig.session.demux.mux
-    rig.send(command)
-    rig.feed(OK + b"2,CONNECT\r\n\r\n+IPD,2,2:ab\r\n")  # in the same read
-    assert rig.events[2:] == [LinkOpened(2, 1, accepted=True), Data(2, b"ab")]
-    rig.send(tcpip.SetMultiplexed(on=False))
-    rig.feed(OK)
-    assert not rig.session.demux.mux
+    harness = SessionHarness.ready(mux=False)
+    harness.send(command)
+    harness.feed(ERROR)
+    assert not harness.session.demux.mux
+    harness.send(command)
+    harness.feed(OK + b"2,CONNECT\r\n\r\n+IPD,2,2:ab\r\n")  # in the same read
+    assert harness.events[2:] == [LinkOpened(2, 1, accepted=True), Data(2, b"ab")]
+    harness.send(tcpip.SetMultiplexed(on=False))
+    harness.feed(OK)
+    assert not harness.session.demux.mux
 
 
 # ---- the port and restarts
 
 
 def test_what_was_read_from_a_lost_port_is_forgotten() -> None:
-    rig = Rig.ready(links=[0])
-    rig.send(OPEN1 := tcpip.OpenTcp(1, "h", 1))
-    rig.hear(b"\r\n+IPD,0,5:hello\r\n1,CONNECT\r\n" + OK + b"\r\n+IPD,0,100:half")
-    rig.session.connection_lost(lost := PortError("unplugged"))
-    rig.pump()
-    assert_events(rig.events, [Failed(OPEN1, PortError, "unplugged"), Closed(0, 1, PortError)])
-    assert rig.events[0].error is lost  # type: ignore[attr-defined]
-    rig.forget()
-    rig.feed(b"2,CONNECT\r\n\r\nWill force to restart!!!\r\n\r\nready\r\n")  # nobody's
-    assert rig.events == []
-    assert rig.session.next_deadline() == float("inf")
-    rig.session.links.release(0)
-    rig.session.port_opened()
-    rig.feed(b"\r\n+IPD,3,1:x\r\n3,CONNECT\r\n")
-    assert rig.events == [
+    harness = SessionHarness.ready(links=[0])
+    harness.send(OPEN1 := tcpip.OpenTcp(1, "h", 1))
+    harness.hear(b"\r\n+IPD,0,5:hello\r\n1,CONNECT\r\n" + OK + b"\r\n+IPD,0,100:half")
+    harness.session.connection_lost(lost := PortError("unplugged"))
+    harness.pump()
+    assert_events(harness.events, [Failed(OPEN1, PortError, "unplugged"), Closed(0, 1, PortError)])
+    assert harness.events[0].error is lost  # type: ignore[attr-defined]
+    harness.forget()
+    harness.feed(b"2,CONNECT\r\n\r\nWill force to restart!!!\r\n\r\nready\r\n")  # nobody's
+    assert harness.events == []
+    assert harness.session.next_deadline() == float("inf")
+    harness.session.links.release(0)
+    harness.session.port_opened()
+    harness.feed(b"\r\n+IPD,3,1:x\r\n3,CONNECT\r\n")
+    assert harness.events == [
         OrphanLink(3, "payload arrived for a link that is not open"),
         LinkOpened(3, 1, accepted=True),
     ]
 
 
 def test_a_port_that_is_lost_between_payload_and_the_line_behind_it() -> None:
-    rig = Rig.ready(links=[0])
-    rig.send(SEND)
-    rig.hear(b"\r\n+IPD,0,5:hello\r\n\r\nOK\r\n\r\n>")
-    assert type(rig.session.next_event()).__name__ == "DataReceived"  # and the line behind it is held
-    rig.session.connection_lost()
-    rig.pump()
-    assert_events(rig.events, [Failed(SEND, PortError, "the serial port was lost"), Closed(0, 1, PortError)])
-    assert rig.written == [b"AT+CIPSEND=0,5\r\n"]
+    harness = SessionHarness.ready(links=[0])
+    harness.send(SEND)
+    harness.hear(b"\r\n+IPD,0,5:hello\r\n\r\nOK\r\n\r\n>")
+    assert type(harness.session.next_event()).__name__ == "DataReceived"  # and the line behind it is held
+    harness.session.connection_lost()
+    harness.pump()
+    assert_events(
+        harness.events, [Failed(SEND, PortError, "the serial port was lost"), Closed(0, 1, PortError)]
+    )
+    assert harness.written == [b"AT+CIPSEND=0,5\r\n"]
 
 
 def test_a_prompt_that_is_held_back_while_time_runs_out() -> None:
     """The deadline is handled between the payload in front of the prompt and the prompt."""
-    rig = Rig.ready(links=[0])
-    rig.send(SEND)
-    rig.hear(b"\r\n+IPD,0,5:hello\r\n>")
-    assert type(rig.session.next_event()).__name__ == "DataReceived"
-    rig.session.demux.take(0)
-    rig.now = rig.session.next_deadline()
-    rig.session.handle_deadline(rig.now)
-    assert rig.session.command.state is CommandState.CANCELLING
-    rig.pump()
-    assert rig.session.command.state is CommandState.CANCELLING
-    assert rig.written == [b"AT+CIPSEND=0,5\r\n"]
+    harness = SessionHarness.ready(links=[0])
+    harness.send(SEND)
+    harness.hear(b"\r\n+IPD,0,5:hello\r\n>")
+    assert type(harness.session.next_event()).__name__ == "DataReceived"
+    harness.session.demux.take(0)
+    harness.now = harness.session.next_deadline()
+    harness.session.handle_deadline(harness.now)
+    assert harness.session.command.state is CommandState.CANCELLING
+    harness.pump()
+    assert harness.session.command.state is CommandState.CANCELLING
+    assert harness.written == [b"AT+CIPSEND=0,5\r\n"]
 
 
 def test_a_new_port_knows_nothing_of_the_old_one() -> None:
-    rig = Rig.ready(links=[0, 1])
-    rig.session.connection_lost()
-    rig.session.connection_lost()  # once more does no harm
-    assert rig.state() is ModuleState.OFFLINE
-    rig.session.port_opened()
-    assert rig.state() is ModuleState.SYNCING
-    rig.pump()
-    rig.forget()
-    rig.send(AT)
-    rig.feed(b"AT\r\n" + OK)  # echo is on again
-    assert_events(rig.events, [Done(AT)])
+    harness = SessionHarness.ready(links=[0, 1])
+    harness.session.connection_lost()
+    harness.session.connection_lost()  # once more does no harm
+    assert harness.state() is ModuleState.OFFLINE
+    harness.session.port_opened()
+    assert harness.state() is ModuleState.SYNCING
+    harness.pump()
+    harness.forget()
+    harness.send(AT)
+    harness.feed(b"AT\r\n" + OK)  # echo is on again
+    assert_events(harness.events, [Done(AT)])
     with pytest.raises(LocalProtocolError):
-        rig.session.port_opened()
+        harness.session.port_opened()
     with pytest.raises(LocalProtocolError):
         Session().set_up()
     with pytest.raises(LocalProtocolError):
@@ -492,68 +500,68 @@ def test_a_new_port_knows_nothing_of_the_old_one() -> None:
 
 
 def test_a_forced_restart_is_written_whatever_was_going_on() -> None:
-    rig = Rig.ready(links=[0])
-    rig.send(close := tcpip.Close(0))
-    rig.feed(b"\r\nbusy p...\r\n")
-    rig.forget()
-    rig.session.force_restart()
-    rig.pump()
-    assert rig.written == [b"AT+RST\r\n"]
-    rig.feed(b"\r\nWill force to restart!!!\r\n\r\nOK\r\nWIFI DISCONNECT\r\n\r\nready\r\n")
+    harness = SessionHarness.ready(links=[0])
+    harness.send(close := tcpip.Close(0))
+    harness.feed(b"\r\nbusy p...\r\n")
+    harness.forget()
+    harness.session.force_restart()
+    harness.pump()
+    assert harness.written == [b"AT+RST\r\n"]
+    harness.feed(b"\r\nWill force to restart!!!\r\n\r\nOK\r\nWIFI DISCONNECT\r\n\r\nready\r\n")
     assert_events(
-        rig.events, [Failed(close, ModuleReset), WifiChanged(Wifi.DISCONNECTED), ModuleRestarted(True)]
+        harness.events, [Failed(close, ModuleReset), WifiChanged(Wifi.DISCONNECTED), ModuleRestarted(True)]
     )
-    rig.wait(100)
-    assert rig.written == [b"AT+RST\r\n"]
-    assert_polite(rig.wire)
+    harness.wait(100)
+    assert harness.written == [b"AT+RST\r\n"]
+    assert_polite(harness.wire)
 
 
 @pytest.mark.parametrize("name", [b"AT+RST", b"AT+RESTORE", b"at+rst"])
 def test_a_raw_restart_is_one(name: bytes) -> None:
-    rig = Rig.ready(links=[0])
-    rig.send(raw := Raw(name))
-    rig.feed(OK)
-    assert rig.state() is ModuleState.RESETTING
-    assert_events(rig.events, [Done(raw), Closed(0, 1, ModuleReset)])
-    rig.feed(b"\r\nready\r\n")
-    assert rig.events[-1] == ModuleRestarted(True)
-    assert rig.state() is ModuleState.SYNCING
+    harness = SessionHarness.ready(links=[0])
+    harness.send(raw := Raw(name))
+    harness.feed(OK)
+    assert harness.state() is ModuleState.RESETTING
+    assert_events(harness.events, [Done(raw), Closed(0, 1, ModuleReset)])
+    harness.feed(b"\r\nready\r\n")
+    assert harness.events[-1] == ModuleRestarted(True)
+    assert harness.state() is ModuleState.SYNCING
 
 
 def test_echo_is_on_after_a_restart() -> None:
-    rig = Rig.ready()
-    rig.feed(b"\r\nready\r\n")
-    rig.forget()
-    rig.send(AT)
-    rig.feed(b"A")
-    rig.feed(b"T\r\n" + OK)
-    assert_events(rig.events, [Done(AT)])
+    harness = SessionHarness.ready()
+    harness.feed(b"\r\nready\r\n")
+    harness.forget()
+    harness.send(AT)
+    harness.feed(b"A")
+    harness.feed(b"T\r\n" + OK)
+    assert_events(harness.events, [Done(AT)])
 
 
 def test_ready_in_every_state_of_a_link_and_of_the_module() -> None:
-    rig = Rig()
-    rig.feed(b"\r\nready\r\n")
-    assert rig.events == [ModuleRestarted(True)]  # while probing it is no surprise
-    rig.session.set_up()
-    rig.feed(b"\r\nready\r\n")
-    assert rig.events[1:] == [ModuleRestarted(False)]
-    assert rig.state() is ModuleState.SYNCING
+    harness = SessionHarness()
+    harness.feed(b"\r\nready\r\n")
+    assert harness.events == [ModuleRestarted(True)]  # while probing it is no surprise
+    harness.session.set_up()
+    harness.feed(b"\r\nready\r\n")
+    assert harness.events[1:] == [ModuleRestarted(False)]
+    assert harness.state() is ModuleState.SYNCING
 
 
 def test_a_fault_is_only_of_a_link_somebody_has() -> None:
-    rig = Rig.ready(links=[0, 1])
-    rig.feed(b"1,CLOSED\r\n")
-    rig.forget()
-    rig.feed(b"\r\n+IPD,1,2:abgarbage\r\n\r\n+IPD,0,2:abgarbage\r\n")
-    assert_events(rig.events, [UnknownText(b"garbage"), Data(0, b"ab"), Fault(0, 1, "garbage")])
+    harness = SessionHarness.ready(links=[0, 1])
+    harness.feed(b"1,CLOSED\r\n")
+    harness.forget()
+    harness.feed(b"\r\n+IPD,1,2:abgarbage\r\n\r\n+IPD,0,2:abgarbage\r\n")
+    assert_events(harness.events, [UnknownText(b"garbage"), Data(0, b"ab"), Fault(0, 1, "garbage")])
 
 
 @pytest.mark.parametrize("end", [OK, ERROR, b"\r\nready\r\n"])
 def test_what_nobody_asked_for_does_not_reach_the_link_that_was_asked_about_last(end: bytes) -> None:
-    rig = Rig.ready(links=[0, 1])
-    rig.send(passive.ReceiveData(1))
-    rig.feed(b"+CIPRECVDATA:5,hello" + end)
-    assert Data(1, b"hello") in rig.events
-    rig.forget()
-    rig.feed(b"+CIPRECVDATA:5,world\r\n")
-    assert not [event for event in rig.events if isinstance(event, Data)]
+    harness = SessionHarness.ready(links=[0, 1])
+    harness.send(passive.ReceiveData(1))
+    harness.feed(b"+CIPRECVDATA:5,hello" + end)
+    assert Data(1, b"hello") in harness.events
+    harness.forget()
+    harness.feed(b"+CIPRECVDATA:5,world\r\n")
+    assert not [event for event in harness.events if isinstance(event, Data)]

@@ -37,7 +37,7 @@ from esp32sock.at.framing import NEED_DATA
 from esp32sock.at.session import Session
 from esp32sock.at.state import LinkState
 from esp32sock.errors import LocalProtocolError
-from tests.at.harness import Data, Rig, assert_polite, chunk
+from tests.at.harness import Data, SessionHarness, assert_polite, chunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -241,10 +241,10 @@ class SessionAgainstModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.module = Module()
-        self.rig = Rig.ready()
-        self.rig.wire.clear()
-        self.rig.react = self.on_event
-        self.session = self.rig.session
+        self.harness = SessionHarness.ready()
+        self.harness.wire.clear()
+        self.harness.react = self.on_event
+        self.session = self.harness.session
         self.printed = b""
         self.owners: dict[tuple[int, int], Owner] = {}
         self.orphans: set[int] = set()
@@ -255,14 +255,14 @@ class SessionAgainstModel(RuleBasedStateMachine):
     # -- the driver
 
     def host_sends(self, command: object) -> None:
-        self.session.send(command, self.rig.now)  # type: ignore[arg-type]
+        self.session.send(command, self.harness.now)  # type: ignore[arg-type]
         self.in_flight = command
         self.go_on()
 
     def go_on(self) -> None:
         """Events, then what must be written; the module reads each piece as one."""
-        self.rig.pump()
-        written, self.rig.written = self.rig.written, []
+        self.harness.pump()
+        written, self.harness.written = self.harness.written, []
         for piece in written:
             self.module.read(piece)
 
@@ -317,7 +317,7 @@ class SessionAgainstModel(RuleBasedStateMachine):
             self.module.decide(good=True)
             self.goes_on([True, True], 4096)
 
-    @precondition(lambda self: self.rig.idle and not self.stuck)
+    @precondition(lambda self: self.harness.idle and not self.stuck)
     @rule(
         what=st.sampled_from(["send"] * 6 + ["open"] * 2 + ["close", "ask"]),
         number=st.integers(0, 3),
@@ -397,7 +397,7 @@ class SessionAgainstModel(RuleBasedStateMachine):
         elif what == "close" and linked:
             self.module.peer_closes(linked[number % len(linked)])
 
-    @precondition(lambda self: self.rig.idle and self.module.is_silent and not self.module.line)
+    @precondition(lambda self: self.harness.idle and self.module.is_silent and not self.module.line)
     @rule(dropped=st.integers(0, 2), spurious=st.booleans(), plus=st.booleans())
     def module_has_a_mood(self, dropped: int, spurious: bool, plus: bool) -> None:
         self.module.drop_lines, self.module.spurious_busy = dropped, spurious and not dropped
@@ -415,7 +415,7 @@ class SessionAgainstModel(RuleBasedStateMachine):
             elif self.module.can_print_unasked():
                 self.printed += self.module.print_unasked()
             piece, self.printed = self.printed[:size], self.printed[size:]
-            self.rig.hear(piece)
+            self.harness.hear(piece)
             self.go_on()
 
     @precondition(lambda self: self.module.is_silent and not self.printed)
@@ -425,14 +425,14 @@ class SessionAgainstModel(RuleBasedStateMachine):
 
         And no peer is as slow as a command may be: that module is stuck, and another test's too.
         """
-        until = self.rig.now + (min(seconds, 1.0) if self.module.slow else seconds)
+        until = self.harness.now + (min(seconds, 1.0) if self.module.slow else seconds)
         while (due := self.session.next_deadline()) <= until and self.module.is_silent:
-            self.rig.now = max(self.rig.now, due)
-            self.rig.wire.append(("T", b""))
-            self.session.handle_deadline(self.rig.now)
+            self.harness.now = max(self.harness.now, due)
+            self.harness.wire.append(("T", b""))
+            self.session.handle_deadline(self.harness.now)
             self.go_on()
         if self.module.is_silent:
-            self.rig.now = until
+            self.harness.now = until
 
     # -- what must hold
 
@@ -472,26 +472,26 @@ class SessionAgainstModel(RuleBasedStateMachine):
                 ask_first = self.module.answers and not self.module.can_print_unasked()
                 self.printed += self.module.print_answer() if ask_first else self.module.print_unasked()
             if self.printed:
-                self.rig.hear(self.printed)
+                self.harness.hear(self.printed)
                 self.printed = b""
                 self.go_on()
-            elif not self.rig.idle and self.session.next_deadline() < float("inf"):
+            elif not self.harness.idle and self.session.next_deadline() < float("inf"):
                 self.time_passes(1.0)
             elif self.module.is_silent and not self.module.slow:
                 break
         else:
             raise AssertionError("it does not come to an end")
         assert not self.stuck
-        assert self.rig.idle
+        assert self.harness.idle
         self.every_owner_has_the_bytes_of_one_peer()
         self.what_was_sent_is_what_was_got()
         self.host_sends(basic.Test())
         assert self.module.answers.pop() == b"\r\nOK\r\n"
-        self.rig.hear(b"\r\nOK\r\n")
+        self.harness.hear(b"\r\nOK\r\n")
         self.go_on()
         assert self.in_flight is None
-        assert self.rig.idle
-        assert_polite(self.rig.wire)
+        assert self.harness.idle
+        assert_polite(self.harness.wire)
 
 
 SessionAgainstModel.TestCase.settings = settings(

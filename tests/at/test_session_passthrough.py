@@ -11,7 +11,7 @@ from esp32sock.at.events import ModuleBusy, UnknownText
 from esp32sock.at.session import Session
 from esp32sock.at.state import ModuleState
 from esp32sock.errors import CommandError, LocalProtocolError
-from tests.at.harness import Data, Done, Failed, Rig, assert_events
+from tests.at.harness import Data, Done, Failed, SessionHarness, assert_events
 
 ENTER = passthrough.EnterPassthrough()
 LINE = b"AT+CIPSEND\r\n"
@@ -22,20 +22,20 @@ PROMPTS = {
 }
 
 
-def assert_usable(rig: Rig) -> None:
+def assert_usable(harness: SessionHarness) -> None:
     """The next command is taken, and its OK is its own."""
-    rig.forget()
+    harness.forget()
     after = basic.Test()
-    rig.send(after)
-    rig.feed(b"\r\nOK\r\n")
-    assert_events(rig.events, [Done(after)])
+    harness.send(after)
+    harness.feed(b"\r\nOK\r\n")
+    assert_events(harness.events, [Done(after)])
 
 
 @pytest.fixture
-def rig() -> Rig:
-    rig = Rig.ready(links=[0], mux=False)
-    rig.send(ENTER)
-    return rig
+def harness() -> SessionHarness:
+    harness = SessionHarness.ready(links=[0], mux=False)
+    harness.send(ENTER)
+    return harness
 
 
 @pytest.mark.parametrize("prompt", PROMPTS.values(), ids=PROMPTS)
@@ -43,64 +43,66 @@ def test_what_stands_behind_the_prompt_is_payload_at_every_cut(prompt: bytes) ->
     behind = b"\r\nOK\r\n+IPD,3:abc>ERROR\r\n+++"
     said = prompt + behind
     for cut in range(len(said) + 1):
-        rig = Rig.ready(links=[0], echo=prompt.startswith(b"AT"), mux=False)
-        rig.send(ENTER)
-        rig.feed(said[:cut])
-        rig.feed(said[cut:])
-        assert_events(rig.events, [Done(ENTER), Data(0, behind)])
-        assert rig.written[-1] == LINE
+        harness = SessionHarness.ready(links=[0], echo=prompt.startswith(b"AT"), mux=False)
+        harness.send(ENTER)
+        harness.feed(said[:cut])
+        harness.feed(said[cut:])
+        assert_events(harness.events, [Done(ENTER), Data(0, behind)])
+        assert harness.written[-1] == LINE
 
 
-def test_an_error_instead_of_the_prompt(rig: Rig) -> None:
-    rig.feed(b"\r\nERROR\r\n")
-    assert_events(rig.events, [Failed(ENTER, CommandError, "AT+CIPMUX=0")])
-    assert_usable(rig)
+def test_an_error_instead_of_the_prompt(harness: SessionHarness) -> None:
+    harness.feed(b"\r\nERROR\r\n")
+    assert_events(harness.events, [Failed(ENTER, CommandError, "AT+CIPMUX=0")])
+    assert_usable(harness)
 
 
-def test_busy_before_the_prompt(rig: Rig) -> None:
-    rig.feed(b"busy p...\r\n")
-    rig.wait(0.3)
-    assert rig.written == [LINE, LINE]
-    rig.feed(b"\r\nOK\r\n\r\n>payload")
-    assert_events(rig.events, [ModuleBusy("AT+CIPSEND"), Done(ENTER), Data(0, b"payload")])
+def test_busy_before_the_prompt(harness: SessionHarness) -> None:
+    harness.feed(b"busy p...\r\n")
+    harness.wait(0.3)
+    assert harness.written == [LINE, LINE]
+    harness.feed(b"\r\nOK\r\n\r\n>payload")
+    assert_events(harness.events, [ModuleBusy("AT+CIPSEND"), Done(ENTER), Data(0, b"payload")])
 
 
 @pytest.mark.parametrize("said", [b"", b"\r\nOK\r\n"], ids=["nothing", "OK"])
-def test_without_a_prompt_the_mode_is_left_before_anything_else_is_written(rig: Rig, said: bytes) -> None:
-    rig.feed(said)
-    while len(rig.written) < 3:
-        rig.wait(rig.session.next_deadline() - rig.now)
-    assert rig.written == [LINE, ESCAPE_SEQUENCE, EMPTY_LINE]
-    rig.feed(b"\r\nERROR\r\n")
-    assert_events(rig.events, [Failed(ENTER, CommandError)])
-    assert_usable(rig)
+def test_without_a_prompt_the_mode_is_left_before_anything_else_is_written(
+    harness: SessionHarness, said: bytes
+) -> None:
+    harness.feed(said)
+    while len(harness.written) < 3:
+        harness.wait(harness.session.next_deadline() - harness.now)
+    assert harness.written == [LINE, ESCAPE_SEQUENCE, EMPTY_LINE]
+    harness.feed(b"\r\nERROR\r\n")
+    assert_events(harness.events, [Failed(ENTER, CommandError)])
+    assert_usable(harness)
 
 
-def test_a_prompt_nobody_waits_for_any_more_begins_nothing(rig: Rig) -> None:
-    rig.session.abandon()
-    rig.feed(b"\r\nOK\r\n\r\n>")
-    while len(rig.written) < 3:
-        rig.wait(rig.session.next_deadline() - rig.now)
-    assert rig.written == [LINE, ESCAPE_SEQUENCE, EMPTY_LINE]
-    rig.feed(b"\r\nERROR\r\n")
-    assert rig.events == []
-    assert_usable(rig)
+def test_a_prompt_nobody_waits_for_any_more_begins_nothing(harness: SessionHarness) -> None:
+    harness.session.abandon()
+    harness.feed(b"\r\nOK\r\n\r\n>")
+    while len(harness.written) < 3:
+        harness.wait(harness.session.next_deadline() - harness.now)
+    assert harness.written == [LINE, ESCAPE_SEQUENCE, EMPTY_LINE]
+    harness.feed(b"\r\nERROR\r\n")
+    assert harness.events == []
+    assert_usable(harness)
 
 
 # ---- the state of the module drives it
 
 
 @pytest.fixture
-def entered() -> Rig:
-    rig = Rig.ready(links=[0], mux=False)
-    rig.send(ENTER)
-    rig.feed(b"\r\nOK\r\n\r\n>")
-    assert rig.state() is ModuleState.PASSTHROUGH
-    rig.forget()
-    return rig
+def entered() -> SessionHarness:
+    harness = SessionHarness.ready(links=[0], mux=False)
+    harness.send(ENTER)
+    harness.feed(b"\r\nOK\r\n\r\n>")
+    assert harness.state() is ModuleState.PASSTHROUGH
+    harness.forget()
+    return harness
 
 
-def test_no_command_is_written_into_it(entered: Rig) -> None:
+def test_no_command_is_written_into_it(entered: SessionHarness) -> None:
     with pytest.raises(LocalProtocolError, match="the module is in passthrough"):
         entered.session.send(basic.Test(), entered.now)
     with pytest.raises(LocalProtocolError, match="PASSTHROUGH"):
@@ -110,13 +112,13 @@ def test_no_command_is_written_into_it(entered: Rig) -> None:
 
 
 def test_it_begins_only_where_the_table_lets_it() -> None:
-    rig = Rig.ready(mux=False)
-    rig.session.force_restart()
+    harness = SessionHarness.ready(mux=False)
+    harness.session.force_restart()
     with pytest.raises(LocalProtocolError, match="RESETTING"):
-        rig.session.send(ENTER, rig.now)
+        harness.session.send(ENTER, harness.now)
 
 
-def test_leaving_it_reads_text_again_and_owes_no_answer(entered: Rig) -> None:
+def test_leaving_it_reads_text_again_and_owes_no_answer(entered: SessionHarness) -> None:
     entered.session.leave_passthrough()
     assert entered.state() is ModuleState.SYNCING
     entered.feed(b"\r\nready?\r\n")
@@ -124,7 +126,7 @@ def test_leaving_it_reads_text_again_and_owes_no_answer(entered: Rig) -> None:
     assert_usable(entered)
 
 
-def test_a_module_that_did_not_leave_is_in_it_again(entered: Rig) -> None:
+def test_a_module_that_did_not_leave_is_in_it_again(entered: SessionHarness) -> None:
     entered.session.leave_passthrough()
     entered.send(basic.Test())
     entered.wait(basic.Test.timeout)
@@ -143,7 +145,7 @@ def test_neither_is_possible_without_a_port(call: str) -> None:
         getattr(session, call)()
 
 
-def test_a_lost_port_ends_it(entered: Rig) -> None:
+def test_a_lost_port_ends_it(entered: SessionHarness) -> None:
     entered.session.connection_lost()
     assert entered.session.demux.passthrough is None
     entered.session.port_opened()
@@ -152,10 +154,10 @@ def test_a_lost_port_ends_it(entered: Rig) -> None:
 
 
 def test_a_link_of_datagrams_becomes_a_stream() -> None:
-    rig = Rig(mux=False)
-    rig.send(udp.OpenUdp(None, ("10.0.2.2", 7)))
-    rig.feed(b"CONNECT\r\n\r\nOK\r\n")
-    rig.forget()
-    rig.send(ENTER)
-    rig.feed(b"\r\nOK\r\n\r\n>one two")
-    assert_events(rig.events, [Done(ENTER), Data(0, b"one two")])
+    harness = SessionHarness(mux=False)
+    harness.send(udp.OpenUdp(None, ("10.0.2.2", 7)))
+    harness.feed(b"CONNECT\r\n\r\nOK\r\n")
+    harness.forget()
+    harness.send(ENTER)
+    harness.feed(b"\r\nOK\r\n\r\n>one two")
+    assert_events(harness.events, [Done(ENTER), Data(0, b"one two")])

@@ -26,7 +26,7 @@ from esp32sock.at.state import (
     module_machine,
 )
 from esp32sock.errors import LocalProtocolError, ModuleReset, PortError
-from tests.at.harness import Rig, chunk
+from tests.at.harness import SessionHarness, chunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,45 +185,45 @@ def test_machines_start_where_nothing_has_happened() -> None:
 # ---- the rule that couples the three: a restart or a lost port ends the command and every link
 
 
-def no_command(rig: Rig) -> None:
+def no_command(harness: SessionHarness) -> None:
     pass
 
 
-def awaiting_result(rig: Rig) -> None:
-    rig.send(basic.Test())
+def awaiting_result(harness: SessionHarness) -> None:
+    harness.send(basic.Test())
 
 
-def awaiting_prompt(rig: Rig) -> None:
-    rig.send(tcpip.Send(0, chunk(0, b"hello")))
+def awaiting_prompt(harness: SessionHarness) -> None:
+    harness.send(tcpip.Send(0, chunk(0, b"hello")))
 
 
-def awaiting_send_result(rig: Rig) -> None:
-    awaiting_prompt(rig)
-    rig.feed(b"\r\nOK\r\n\r\n>")
+def awaiting_send_result(harness: SessionHarness) -> None:
+    awaiting_prompt(harness)
+    harness.feed(b"\r\nOK\r\n\r\n>")
 
 
-def cancelling(rig: Rig) -> None:
-    awaiting_send_result(rig)
-    rig.wait(rig.session.next_deadline() - rig.now)
+def cancelling(harness: SessionHarness) -> None:
+    awaiting_send_result(harness)
+    harness.wait(harness.session.next_deadline() - harness.now)
 
 
-def refilling(rig: Rig) -> None:
-    cancelling(rig)
-    while rig.session.command.state is not CommandState.REFILLING:
-        rig.wait(rig.session.next_deadline() - rig.now)
+def refilling(harness: SessionHarness) -> None:
+    cancelling(harness)
+    while harness.session.command.state is not CommandState.REFILLING:
+        harness.wait(harness.session.next_deadline() - harness.now)
 
 
-def flushing(rig: Rig) -> None:
-    refilling(rig)
-    rig.feed(b"\r\nSEND OK\r\n")
+def flushing(harness: SessionHarness) -> None:
+    refilling(harness)
+    harness.feed(b"\r\nSEND OK\r\n")
 
 
-def abandoned(rig: Rig) -> None:
-    awaiting_result(rig)
-    rig.session.abandon()
+def abandoned(harness: SessionHarness) -> None:
+    awaiting_result(harness)
+    harness.session.abandon()
 
 
-COMMANDS: dict[CommandState, Callable[[Rig], None]] = {
+COMMANDS: dict[CommandState, Callable[[SessionHarness], None]] = {
     C.IDLE: no_command,
     C.AWAIT_RESULT: awaiting_result,
     C.AWAIT_PROMPT: awaiting_prompt,
@@ -235,28 +235,28 @@ COMMANDS: dict[CommandState, Callable[[Rig], None]] = {
 }  # SENDING_PAYLOAD has a test of its own
 
 
-def links_in_every_state(rig: Rig) -> None:
+def links_in_every_state(harness: SessionHarness) -> None:
     """0 open, 1 gone and not given back, 2 free."""
-    rig.feed(b"0,CONNECT\r\n1,CONNECT\r\n1,CLOSED\r\n")
+    harness.feed(b"0,CONNECT\r\n1,CONNECT\r\n1,CLOSED\r\n")
 
 
-def lose_the_port(rig: Rig) -> None:
-    rig.session.connection_lost(PortError("unplugged"))
+def lose_the_port(harness: SessionHarness) -> None:
+    harness.session.connection_lost(PortError("unplugged"))
 
 
-def force_a_restart(rig: Rig) -> None:
-    rig.session.force_restart()
+def force_a_restart(harness: SessionHarness) -> None:
+    harness.session.force_restart()
 
 
-def hear_ready(rig: Rig) -> None:
-    rig.feed(b"\r\nready\r\n")
+def hear_ready(harness: SessionHarness) -> None:
+    harness.feed(b"\r\nready\r\n")
 
 
-def hear_a_restart_begin(rig: Rig) -> None:
-    rig.feed(b"\r\nWill force to restart!!!\r\n")
+def hear_a_restart_begin(harness: SessionHarness) -> None:
+    harness.feed(b"\r\nWill force to restart!!!\r\n")
 
 
-ENDS: list[tuple[Callable[[Rig], None], ModuleState, type[Exception]]] = [
+ENDS: list[tuple[Callable[[SessionHarness], None], ModuleState, type[Exception]]] = [
     (lose_the_port, M.OFFLINE, PortError),
     (force_a_restart, M.RESETTING, ModuleReset),
     (hear_ready, M.SYNCING, ModuleReset),
@@ -267,73 +267,73 @@ ENDS: list[tuple[Callable[[Rig], None], ModuleState, type[Exception]]] = [
 @pytest.mark.parametrize(("end", "after", "error"), ENDS, ids=[end[0].__name__ for end in ENDS])
 @pytest.mark.parametrize("state", COMMANDS, ids=lambda state: state.name)
 def test_a_restart_or_a_lost_port_ends_everything(
-    state: CommandState, end: Callable[[Rig], None], after: ModuleState, error: type[Exception]
+    state: CommandState, end: Callable[[SessionHarness], None], after: ModuleState, error: type[Exception]
 ) -> None:
-    rig = Rig.ready()
-    links_in_every_state(rig)
-    COMMANDS[state](rig)
-    assert rig.session.command.state is state
+    harness = SessionHarness.ready()
+    links_in_every_state(harness)
+    COMMANDS[state](harness)
+    assert harness.session.command.state is state
     somebody_waits = state not in (C.IDLE, C.FLUSHING, C.ABANDONED)
-    rig.forget()
-    end(rig)
-    rig.pump()
-    assert rig.session.module.state is after
-    assert rig.session.command.state is CommandState.IDLE
-    assert rig.session.next_deadline() == float("inf")
-    failed = [event for event in rig.events if isinstance(event, CommandFailed)]
+    harness.forget()
+    end(harness)
+    harness.pump()
+    assert harness.session.module.state is after
+    assert harness.session.command.state is CommandState.IDLE
+    assert harness.session.next_deadline() == float("inf")
+    failed = [event for event in harness.events if isinstance(event, CommandFailed)]
     assert [type(event.error) for event in failed] == [error] * somebody_waits
-    closed = [event for event in rig.events if isinstance(event, LinkClosed)]
+    closed = [event for event in harness.events if isinstance(event, LinkClosed)]
     assert [(event.link_id, event.generation, type(event.error)) for event in closed] == [(0, 1, error)]
-    assert [rig.link(link_id) for link_id in range(5)] == [
+    assert [harness.link(link_id) for link_id in range(5)] == [
         L.PEER_CLOSED,
         L.PEER_CLOSED,
         L.FREE,
         L.FREE,
         L.FREE,
     ]
-    assert rig.written == ([b"AT+RST\r\n"] if end is force_a_restart else [])
+    assert harness.written == ([b"AT+RST\r\n"] if end is force_a_restart else [])
 
 
 def test_ready_behind_a_prompt_keeps_the_payload_from_being_written() -> None:
     """SENDING_PAYLOAD lasts until the driver asks what to write: it must not be told then."""
-    rig = Rig.ready(links=[0])
-    awaiting_prompt(rig)
-    rig.forget()
-    rig.feed(b"\r\nOK\r\n\r\n>\r\nready\r\n")
-    assert rig.written == []
-    assert rig.idle
-    assert rig.state() is ModuleState.SYNCING
+    harness = SessionHarness.ready(links=[0])
+    awaiting_prompt(harness)
+    harness.forget()
+    harness.feed(b"\r\nOK\r\n\r\n>\r\nready\r\n")
+    assert harness.written == []
+    assert harness.idle
+    assert harness.state() is ModuleState.SYNCING
 
 
 @pytest.mark.parametrize(("end", "after", "error"), ENDS, ids=[end[0].__name__ for end in ENDS])
 @pytest.mark.parametrize("then", ["connecting", "closing", "late", "confirming"])
 def test_links_that_are_neither_open_nor_gone_are_free_then(
-    then: str, end: Callable[[Rig], None], after: ModuleState, error: type[Exception]
+    then: str, end: Callable[[SessionHarness], None], after: ModuleState, error: type[Exception]
 ) -> None:
-    rig = Rig.ready(links=[0] if then == "closing" else [])
-    rig.send(tcpip.Close(0) if then == "closing" else tcpip.OpenTcp(0, "h", 1))
+    harness = SessionHarness.ready(links=[0] if then == "closing" else [])
+    harness.send(tcpip.Close(0) if then == "closing" else tcpip.OpenTcp(0, "h", 1))
     if then == "late":
-        rig.session.abandon()
+        harness.session.abandon()
     if then == "confirming":
-        rig.feed(b"\r\nOK\r\n")
-        assert rig.session.links.needs_confirmation(0)
+        harness.feed(b"\r\nOK\r\n")
+        assert harness.session.links.needs_confirmation(0)
     states = {
         "connecting": L.CONNECTING,
         "confirming": L.CONNECTING,
         "closing": L.CLOSING,
         "late": L.LATE_CONNECT,
     }
-    assert rig.link(0) is states[then]
-    rig.forget()
-    end(rig)
-    rig.pump()
-    assert rig.link(0) is L.FREE
-    assert not rig.session.links.needs_confirmation(0)
-    assert not [event for event in rig.events if isinstance(event, LinkClosed)]
-    failed = [event for event in rig.events if isinstance(event, CommandFailed)]
+    assert harness.link(0) is states[then]
+    harness.forget()
+    end(harness)
+    harness.pump()
+    assert harness.link(0) is L.FREE
+    assert not harness.session.links.needs_confirmation(0)
+    assert not [event for event in harness.events if isinstance(event, LinkClosed)]
+    failed = [event for event in harness.events if isinstance(event, CommandFailed)]
     assert [type(event.error) for event in failed] == [error] * (then in ("connecting", "closing"))
-    rig.forget()
+    harness.forget()
     if after is M.OFFLINE:
-        rig.session.port_opened()
-    rig.feed(b"\r\n+IPD,0,3:old\r\n")  # nobody's any more
-    assert [type(event) for event in rig.events] == [OrphanLink]
+        harness.session.port_opened()
+    harness.feed(b"\r\n+IPD,0,3:old\r\n")  # nobody's any more
+    assert [type(event) for event in harness.events] == [OrphanLink]

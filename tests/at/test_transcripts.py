@@ -33,7 +33,7 @@ from esp32sock.at.events import (
 from esp32sock.at.firmware import Firmware
 from esp32sock.at.state import CommandState, LinkState
 from esp32sock.errors import CommandError
-from tests.at.harness import Data, Rig, assert_polite, bytewise, chunk, whole
+from tests.at.harness import Data, SessionHarness, assert_polite, bytewise, chunk, whole
 
 FOLDER = Path(__file__).parents[1] / "data" / "transcripts"
 FILES = sorted(FOLDER.glob("*.txt"))
@@ -316,41 +316,45 @@ WITH_IDS = re.compile(
 )
 
 
-def give_back(rig: Rig) -> None:
+def give_back(harness: SessionHarness) -> None:
     """As a driver does with a link that was closed, before its id is used again."""
-    for link_id in range(len(rig.session.links)):
-        if rig.link(link_id) is LinkState.PEER_CLOSED:
-            rig.session.links.release(link_id)
+    for link_id in range(len(harness.session.links)):
+        if harness.link(link_id) is LinkState.PEER_CLOSED:
+            harness.session.links.release(link_id)
 
 
-def replay(transcript: Transcript, expected: Expected, cut: Any) -> Rig:
+def replay(transcript: Transcript, expected: Expected, cut: Any) -> SessionHarness:
     steps = transcript.steps
     mux = any(WITH_IDS.search(data) for who, data in steps if who != "#")
     echo = not transcript.header["echo"].startswith("off")
-    rig = Rig(mux=mux) if expected.probing else Rig.ready(links=expected.links, mux=mux, echo=echo)
-    rig.session.demux.recvdata_has_peer = expected.peer
+    harness = (
+        SessionHarness(mux=mux)
+        if expected.probing
+        else SessionHarness.ready(links=expected.links, mux=mux, echo=echo)
+    )
+    harness.session.demux.recvdata_has_peer = expected.peer
     for at, (who, data) in enumerate(steps):
         before, unshown = expected.unshown
         if before and before in data:
-            rig.feed(unshown)
+            harness.feed(unshown)
         if who == "M":
-            rig.feed_pieces(cut(data))
+            harness.feed_pieces(cut(data))
         elif who == "H" and data.startswith(b"AT"):
-            if not rig.idle and expected.busy_host:
+            if not harness.idle and expected.busy_host:
                 continue
-            if expected.strips_ok and rig.session.command.state is CommandState.AWAIT_RESULT:
-                rig.feed(b"OK\r\n")
-            while not rig.idle and rig.session.next_deadline() < float("inf"):
-                rig.wait(rig.session.next_deadline() - rig.now)
-            if not rig.idle:
-                return rig  # stuck: a driver would restart the module now
+            if expected.strips_ok and harness.session.command.state is CommandState.AWAIT_RESULT:
+                harness.feed(b"OK\r\n")
+            while not harness.idle and harness.session.next_deadline() < float("inf"):
+                harness.wait(harness.session.next_deadline() - harness.now)
+            if not harness.idle:
+                return harness  # stuck: a driver would restart the module now
             line = data.removesuffix(b"\r\n")
-            give_back(rig)
+            give_back(harness)
             if line.startswith(b"AT+CIPRECVDATA"):
-                rig.session.demux.expect_recvdata(int(line.split(b"=")[1].split(b",")[0]) if mux else 0)
+                harness.session.demux.expect_recvdata(int(line.split(b"=")[1].split(b",")[0]) if mux else 0)
             is_send = line.startswith(b"AT+CIPSEND=")
-            rig.send(command_of(line, payload_of(steps, at) if is_send else b""))
-    return rig
+            harness.send(command_of(line, payload_of(steps, at) if is_send else b""))
+    return harness
 
 
 def lines_of(transcript: Transcript) -> list[bytes]:
@@ -363,11 +367,11 @@ def lines_of(transcript: Transcript) -> list[bytes]:
 def test_replay(path: Path, cut: Any) -> None:
     transcript = load(path)
     expected = TABLE.get(transcript.name, Expected())
-    rig = replay(transcript, expected, cut)
-    assert [error for event in rig.events if (error := error_of(event))] == expected.errors
-    assert [event.text for event in rig.events if isinstance(event, UnknownText)] == expected.unknown
+    harness = replay(transcript, expected, cut)
+    assert [error for event in harness.events if (error := error_of(event))] == expected.errors
+    assert [event.text for event in harness.events if isinstance(event, UnknownText)] == expected.unknown
     if not expected.probing:  # a probe says the same again
-        assert_polite(rig.wire)
+        assert_polite(harness.wire)
 
 
 @pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
@@ -388,8 +392,10 @@ def test_what_the_peers_sent_arrives() -> None:
     payload = {}
     for path in FILES:
         transcript = load(path)
-        rig = replay(transcript, TABLE.get(transcript.name, Expected()), whole)
-        payload[transcript.name] = b"".join(event.payload for event in rig.events if isinstance(event, Data))
+        harness = replay(transcript, TABLE.get(transcript.name, Expected()), whole)
+        payload[transcript.name] = b"".join(
+            event.payload for event in harness.events if isinstance(event, Data)
+        )
     assert payload["02"] == b"test,28,"
     assert payload["03"] == b"12345" * 3 + b"12345788" + b"1234578834"
     assert len(payload["04"]) == 405
@@ -419,8 +425,8 @@ def test_what_the_host_wrote_is_sent_as_typed_commands() -> None:
     typed: dict[str, int] = {}
     for path in FILES:
         transcript = load(path)
-        rig = replay(transcript, TABLE.get(transcript.name, Expected()), whole)
-        for event in rig.events:
+        harness = replay(transcript, TABLE.get(transcript.name, Expected()), whole)
+        for event in harness.events:
             if isinstance(event, CommandDone | CommandFailed):
                 typed[type(event.command).__name__] = typed.get(type(event.command).__name__, 0) + 1
     assert typed["OpenTcp"] >= 5

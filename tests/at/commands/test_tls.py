@@ -14,7 +14,7 @@ from esp32sock.at.events import UnknownText
 from esp32sock.at.firmware import Firmware
 from esp32sock.at.state import CommandState
 from esp32sock.errors import CommandError
-from tests.at.harness import Data, Done, Failed, Rig, assert_events, assert_polite
+from tests.at.harness import Data, Done, Failed, SessionHarness, assert_events, assert_polite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,12 +100,12 @@ def test_the_clock() -> None:
 def test_a_key_is_shown_nowhere() -> None:
     key = StoreCertificate(CertificateKind.KEY, 0, PEM)
     assert "AAAA" not in repr(key)
-    rig = Rig.ready()
-    rig.send(key)
-    rig.feed(b"\r\nOK\r\n\r\n>")
-    rig.feed(b"AAAA\r\n")  # on a line whose echo came back
-    assert [type(event) for event in rig.events] == [UnknownText]
-    assert "AAAA" not in str(rig.events)
+    harness = SessionHarness.ready()
+    harness.send(key)
+    harness.feed(b"\r\nOK\r\n\r\n>")
+    harness.feed(b"AAAA\r\n")  # on a line whose echo came back
+    assert [type(event) for event in harness.events] == [UnknownText]
+    assert "AAAA" not in str(harness.events)
 
 
 def test_an_empty_slot_is_named() -> None:
@@ -122,59 +122,59 @@ PROMPT, OK, ERROR = b"\r\nOK\r\n\r\n>", b"\r\nOK\r\n", b"\r\nERROR\r\n"
 
 
 @pytest.fixture
-def rig() -> Iterator[Rig]:
-    rig = Rig.ready(links=[0])
-    yield rig
-    assert_polite(rig.wire)
+def harness() -> Iterator[SessionHarness]:
+    harness = SessionHarness.ready(links=[0])
+    yield harness
+    assert_polite(harness.wire)
 
 
-def usable(rig: Rig) -> None:
-    rig.forget()
-    rig.send(AT)
-    rig.feed(OK)
-    assert_events(rig.events, [Done(AT)])
+def usable(harness: SessionHarness) -> None:
+    harness.forget()
+    harness.send(AT)
+    harness.feed(OK)
+    assert_events(harness.events, [Done(AT)])
 
 
 @pytest.mark.parametrize("pieces", [[OK], [b"\r", b"\nO", b"K\r\n"]])
-def test_ends_with_a_second_ok(rig: Rig, pieces: list[bytes]) -> None:
-    rig.send(STORE)
-    rig.feed(PROMPT)
-    assert bytes(rig.written[-1]) == PEM
-    assert rig.session.command.state is CommandState.AWAIT_SEND_RESULT
-    rig.feed_pieces(pieces)
-    assert_events(rig.events, [Done(STORE)])
-    usable(rig)
+def test_ends_with_a_second_ok(harness: SessionHarness, pieces: list[bytes]) -> None:
+    harness.send(STORE)
+    harness.feed(PROMPT)
+    assert bytes(harness.written[-1]) == PEM
+    assert harness.session.command.state is CommandState.AWAIT_SEND_RESULT
+    harness.feed_pieces(pieces)
+    assert_events(harness.events, [Done(STORE)])
+    usable(harness)
 
 
-def test_data_may_come_anywhere(rig: Rig) -> None:
-    rig.send(STORE)
-    rig.feed(b"\r\nOK\r\n\r\n+IPD,0,2:ab\r\n\r\n>")
-    rig.feed(b"\r\n+IPD,0,2:cd\r\n" + OK)
-    assert_events(rig.events, [Data(0, b"abcd"), Done(STORE)])
-    usable(rig)
+def test_data_may_come_anywhere(harness: SessionHarness) -> None:
+    harness.send(STORE)
+    harness.feed(b"\r\nOK\r\n\r\n+IPD,0,2:ab\r\n\r\n>")
+    harness.feed(b"\r\n+IPD,0,2:cd\r\n" + OK)
+    assert_events(harness.events, [Data(0, b"abcd"), Done(STORE)])
+    usable(harness)
 
 
 @pytest.mark.parametrize("prompt", [b"", PROMPT])
-def test_fails_with_an_error(rig: Rig, prompt: bytes) -> None:
-    rig.send(STORE)
+def test_fails_with_an_error(harness: SessionHarness, prompt: bytes) -> None:
+    harness.send(STORE)
     if prompt:
-        rig.feed(prompt)
-    rig.feed(ERROR)
-    assert_events(rig.events, [Failed(STORE, CommandError, "ERROR")])
-    usable(rig)
+        harness.feed(prompt)
+    harness.feed(ERROR)
+    assert_events(harness.events, [Failed(STORE, CommandError, "ERROR")])
+    usable(harness)
 
 
-def test_the_flash_may_take_its_time(rig: Rig) -> None:
-    rig.send(STORE)
-    rig.feed(PROMPT)
-    rig.wait(STORE.timeout - 0.1)
-    assert rig.events == []
-    rig.feed(OK)
-    assert_events(rig.events, [Done(STORE)])
+def test_the_flash_may_take_its_time(harness: SessionHarness) -> None:
+    harness.send(STORE)
+    harness.feed(PROMPT)
+    harness.wait(STORE.timeout - 0.1)
+    assert harness.events == []
+    harness.feed(OK)
+    assert_events(harness.events, [Done(STORE)])
 
 
-def test_no_prompt(rig: Rig) -> None:
-    rig.send(STORE)
-    while rig.session.next_deadline() < float("inf"):
-        rig.wait(rig.session.next_deadline() - rig.now)
-    assert_events(rig.events[:1], [Failed(STORE, CommandError, "nothing")])
+def test_no_prompt(harness: SessionHarness) -> None:
+    harness.send(STORE)
+    while harness.session.next_deadline() < float("inf"):
+        harness.wait(harness.session.next_deadline() - harness.now)
+    assert_events(harness.events[:1], [Failed(STORE, CommandError, "nothing")])
