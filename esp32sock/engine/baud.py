@@ -1,9 +1,10 @@
-"""Changing the serial line on both sides, and the way back when nothing is understood then.
+"""Changing the serial line on both sides, and going back where it does not work.
 
-Theory of operation: the module says OK at the old settings and then has the new ones; the host follows and
-asks for a sign of life. Without one the module may still hear us though we do not hear it: it is told to go
-back, and then we do. All this while the channel is SYNCING, in which an unanswered command is owed nothing.
-Only what has worked is stored.
+Theory of operation: the module says OK at the old settings and has the new ones from then on; the host
+follows and sends AT. Without an answer the module may still receive the host although the host does not
+receive the module: the module is set back with a command, and the host follows. During all this the channel
+is SYNCING, in which no late answer is expected for an unanswered command. Only settings that have worked
+are stored.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ log = logging.getLogger("esp32sock")
 
 
 async def change(channel: CommandChannel, wanted: basic.UartSettings, *, store: bool = False) -> None:
-    """Change the serial line on both sides, and see that it works before it is stored; called in the turn.
+    """Change the serial line on both sides, and store it once it works; called while holding the channel.
 
     PortError if the host's side cannot do it (nothing was changed), or if the module does not answer then:
     both sides are put back, and the error says whether that worked.
@@ -90,7 +91,7 @@ async def _is_responding(channel: CommandChannel) -> bool:
 
 
 async def _roll_back(channel: CommandChannel, before: basic.UartSettings, tried: basic.UartSettings) -> None:
-    """The module may hear us though we do not hear it: so it is told to go back, and then we do."""
+    """Set the module back, which may still receive the host, and then the host."""
     try:
         await channel.execute_exclusive(basic.SetUart(before))
     except CommandError as error:

@@ -1,8 +1,8 @@
 """The session on a port: three tasks that read, write and keep the time, and one verb, `execute`.
 
-The session decides everything; here is only when. A command takes its turn in a fair queue, so links that
-send take turns chunk by chunk. Whoever is cancelled in the middle of a command leaves it abandoned, and
-the next turn begins when the module has answered it.
+The session decides everything; this file decides when. A command waits for the channel in a fair queue, so
+links that send alternate chunk by chunk. A command that is cancelled while it runs is abandoned, and the
+next one starts when the module has answered it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ SAMPLE_BYTES = 80
 
 
 class ChannelListener(Protocol):
-    """Who is told what the module says; called in the reading task, must return at once."""
+    """Hears what the module sends unasked; called in the reading task, must return at once."""
 
     def payload(self, link_id: int) -> None:
         """Bytes for this link lie in the demultiplexer."""
@@ -185,25 +185,25 @@ class CommandChannel:
 
     @property
     def others_wait(self) -> bool:
-        """Whether somebody else waits for a turn."""
+        """Whether another task waits for the channel."""
         return self._exclusive.statistics().tasks_waiting > 0
 
     @asynccontextmanager
     async def exclusive(self) -> AsyncIterator[None]:
-        """Hold the channel: no command of anybody else goes out meanwhile."""
+        """Hold the channel: no other task sends commands in the block. Waits in a fair queue, unbounded."""
         async with self._exclusive:
             yield
 
     async def execute(self, command: Command[R], *, timeout: float | None = None) -> R:
-        """Run one command in its turn; `timeout` counts from then, beyond the command's own."""
+        """Run one command when the channel is free; `timeout`, in seconds, counts from then."""
         async with self._exclusive:
             return await self.execute_exclusive(command, timeout=timeout)
 
     async def execute_exclusive(self, command: Command[R], *, timeout: float | None = None) -> R:
-        """Run one command while holding the turn.
+        """Run one command while holding the channel; `timeout` in seconds, besides the command's own.
 
         Raises CommandError (and its children) as the module answers, ModuleReset or PortError when it is
-        gone, ValueError for an argument that cannot be sent. Cancellation abandons the command.
+        lost, ValueError for an argument that cannot be sent. Cancellation abandons the command.
         """
         with trio.move_on_after(float("inf") if timeout is None else timeout):
             await self._until_idle()
@@ -253,7 +253,7 @@ class CommandChannel:
         self._count_bits()
 
     def lose(self, error: PortError) -> None:
-        """Nobody is heard on this port any more."""
+        """Give the port up: the channel ends with this error."""
         self._lose(error)
 
     def force_restart(self) -> None:

@@ -1,9 +1,9 @@
-"""What open sockets stand on: a command that would take it away is refused, or ends them with an error first.
+"""What a command of the user would end: it is refused, or every socket concerned gets an error first.
 
-Theory of operation: a command says what it ends (`ends_links`, `ends_link`, `ends_server`). While anything
-of that is open it is refused with EBUSY; told to (`force`), every socket concerned gets ECONNRESET, and only
-when their links are closed does the command go out. Some are refused always: what they begin has no end
-here, or would leave module and host with two ideas of the line.
+Theory of operation: a command declares what it ends (`ends_links`, `ends_link`, `ends_server`). While any
+of that is open it is refused with EBUSY; with `force`, every socket concerned gets ECONNRESET, and the
+command goes out when the links are closed. Some commands are always refused: an interface cannot carry out
+what they begin, or host and module would disagree about the state of the line.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _NEVER_RAW = tuple(
 
 
 def reject_unsupported(context: Context, command: Command[Any]) -> None:
-    """Error(EINVAL) for what no interface can do, Error(EBUSY) for payload on somebody's link."""
+    """Error(EINVAL) for what no interface can do, Error(EBUSY) for payload on a socket's link."""
     why = _NEVER_TYPED.get(type(command), "")
     if isinstance(command, Raw):
         why = next((why for pattern, why in _NEVER_RAW if pattern.match(command.text)), "")
@@ -86,21 +86,21 @@ class AffectedLinks:
 
 async def close_affected(context: Context, command: Command[Any], *, force: bool) -> AffectedLinks:
     """Error(EBUSY) if the command would end what is open; with `force` that, given back, is ended first."""
-    standing = AffectedLinks.on(context, command)
-    if standing and not force:
+    affected = AffectedLinks.on(context, command)
+    if affected and not force:
         raise Error(
-            f"{command.label} would end what is open ({standing}): close it first, or say force=True",
+            f"{command.label} would end what is open ({affected}): close it first, or say force=True",
             errno=errno.EBUSY,
         )
-    server = standing.server
+    server = affected.server
     error = Error(f"{command.label} ended the link", errno=errno.ECONNRESET)
-    for pump in standing.pumps:
+    for pump in affected.pumps:
         pump.fail(error)
     if server is not None:
         server.end_for(error)
     pool = context.pool
     with trio.move_on_after(LINKS_END_S):
-        for pump in standing.pumps:
+        for pump in affected.pumps:
             await pool.wait_released(pump)
         await context.until(lambda: server is None or context.server is not server)
-    return standing
+    return affected

@@ -209,7 +209,7 @@ class Context:
         )
 
     async def enable_peer_info(self) -> None:
-        """From now on every `+IPD` says who sent it: UDP that hears anyone needs it, others do not."""
+        """From now on every `+IPD` names its sender, which UDP links without a fixed peer need."""
         channel = await self.ready()
         if not channel.session.demux.recvdata_has_peer:
             await channel.execute(tcpip.ShowPeer(on=True))

@@ -20,7 +20,7 @@ still on the wire when the module gives the id to the next client (at-dialects 7
 
 
 def drop_link(context: Context, pump: Pump) -> None:
-    """Its opening failed, or nobody waits for it any more: the id is given back, once the link is closed."""
+    """Release the link of a failed or unwanted opening, once it is closed; does not wait."""
     if _may_be_open(context, pump):
         context.tasks.begin(close_link, context, pump)
     elif _is_its(context, pump):
@@ -28,9 +28,9 @@ def drop_link(context: Context, pump: Pump) -> None:
 
 
 async def close_link(context: Context, pump: Pump) -> None:
-    """Close the link on the module, if it is still this pump's, and give the id back.
+    """Close the link on the module, if it is still this pump's, and release its id.
 
-    Looked at again once it is our turn: the server may have given the id to somebody else meanwhile.
+    Checked again while holding the channel: meanwhile the server may have given the id to a new connection.
     """
     if not _is_its(context, pump):
         return
@@ -45,14 +45,14 @@ async def close_link(context: Context, pump: Pump) -> None:
                 channel.session.links.confirm(pump.link_id, listed=True)  # CIPCLOSE tells
                 await channel.execute_exclusive(tcpip.Close(pump.link_id))
     except Error:
-        pass  # it was closed by the peer meanwhile, or the module is gone: both are what was wanted
+        pass  # closed by the peer meanwhile, or the module is lost: in both cases the link is closed
     finally:
         if _is_its(context, pump):
             context.pool.release(pump)
 
 
 async def close_orphan(context: Context, link_id: int) -> None:
-    """Close a link that has no pump; by our turn it may be somebody's who came in the meantime."""
+    """Close a link that has no pump, unless it has one by the time the channel is free."""
     channel = await context.ready()
     async with channel.exclusive():
         if link_id not in context.pool.pumps:

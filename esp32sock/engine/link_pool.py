@@ -1,4 +1,4 @@
-"""Which link belongs to whom: five ids, given out so that a late word about an old link meets nobody new.
+"""Which link belongs to which pump: five ids, given out so that late events of an old link meet no new one.
 
 An id is free when the session says so and no pump holds it. The one that has been free longest is given
 out first, from 4 downwards, since a server hands out ids from 0 upwards (at-dialects 7.9). While there is
@@ -76,7 +76,7 @@ class LinkPool:
         """The SSL links among them."""
 
     async def take(self, wait_s: float, *, secure: bool = False) -> int:
-        """An id nobody has, for a TCP link or an SSL one, waiting at most so long; Error(EMFILE) without."""
+        """Take a free id for a TCP or an SSL link; Error(EMFILE) if none becomes free within `wait_s`."""
         alone = secure and self._session.firmware.one_ssl_link
         with trio.move_on_after(wait_s):
             while self._next_free() is None or (alone and self.secure):
@@ -108,7 +108,7 @@ class LinkPool:
 
     @property
     def spare(self) -> int | None:
-        """An id that nobody has, for a moment's use within one turn; the highest, away from the server."""
+        """The highest free id, away from the server's, for use while holding the channel; None without."""
         free = [n for n in range(LINKS) if n not in self._taken and self._is_free(n)]
         return max(free, default=None)
 

@@ -46,7 +46,7 @@ class Server:
         self.closed = trio.Event()
         """Set when the module listens no more, and another server may start."""
         self.is_final = False
-        """Whether it ended because somebody said so: it is not started again."""
+        """Whether it ended for good: it is not started again."""
         self._error: Error | None = None
         self._ended = False
         self._unannounced = 0
@@ -54,7 +54,7 @@ class Server:
         self._scope = trio.CancelScope()
 
     async def run(self) -> Error | None:
-        """Until the application closes its listener, or the module is gone; the error then."""
+        """Wait until the application closes its listener (None), or the module is lost (the error)."""
         try:
             with self._scope, HangupWatch(self.request.end.fileno()) as hangup:
                 await hangup.wait()
@@ -75,17 +75,17 @@ class Server:
         self._scope.cancel()
 
     def fail(self, error: Error) -> None:
-        """The module restarted or is gone: nobody listens there any more."""
+        """The module restarted or is lost: it listens no more until the server is started again."""
         self._error = error
         self._scope.cancel()
 
     def end_for(self, error: Error) -> None:
-        """Somebody wants the module for something else: the listener ends with this error."""
+        """End the listener for good, with this error: a command ends the server."""
         self.is_final = True
         self.fail(error)
 
     def accepted(self, event: LinkOpened) -> None:
-        """The module accepted somebody; called in the reading task, so that no byte is lost."""
+        """The module accepted a connection; called in the reading task, so that no byte is lost."""
         waiting = self.request.waiting
         waiting[:] = [stream for stream in waiting if stream.is_waiting]
         if len(waiting) > self.request.backlog:
@@ -160,7 +160,7 @@ class Server:
             stream.is_waiting = False
 
     async def _remote(self, link_id: int) -> Address:
-        """Who it is; the module says so only when asked, and not any more once the link is gone."""
+        """The address of the peer, asked from the module; 0.0.0.0 when the link is closed already."""
         try:
             listed = await self.channel.execute(tcpip.Links())
         except Error:
@@ -171,7 +171,7 @@ class Server:
 
 
 async def run_server(context: Context, request: ListenRequest) -> None:
-    """The whole life of a listener; every outcome is told to it, none is raised.
+    """The whole life of a listener; every outcome goes to its events, none is raised.
 
     It survives a restart of the module and a port that was lost and is back: the server is started again.
     """
@@ -248,7 +248,7 @@ async def _limit_links(pool: LinkPool, channel: CommandChannel, links: int) -> N
 
 
 async def _stop(server: Server) -> None:
-    """Listen no more, and make room for the next; the module may be gone, and its server with it."""
+    """Stop listening and make room for the next server; harmless when the module is lost."""
     try:
         await server.channel.execute(servers.StopListening())
     except Error:

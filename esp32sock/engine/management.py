@@ -1,9 +1,9 @@
-"""Talking to a module and nothing else: what it has open and how it is set stays as it is.
+"""A session for managing a module: what it has open and how it is set stays as it is.
 
-Theory of operation: attaching a module sets it up for sockets (several links, none open, settings out of the
-flash). Whoever manages one must not do that to it: here it is only found (`startup.probe`), its echo turned
-off and its firmware read. The channel stays SYNCING, in which a command that is not answered is owed
-nothing: so even after changing the serial rate in vain there is a way back (`baud.py`).
+Theory of operation: attaching a module sets it up for sockets (several links, none open, settings not
+stored). Management must not change any of that: the module is only found (`startup.probe`), its echo turned
+off and its firmware read. The channel stays SYNCING, in which no late answer is expected for an unanswered
+command: so a serial rate that was changed in vain can be changed back (`baud.py`).
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 EVENTS = 1000
-"""How many events nobody has looked at are kept; by taste."""
+"""How many unread events are kept; by taste."""
 
 log = logging.getLogger("esp32sock")
 
 
 class Stream(Protocol):
-    """Who takes the payload of the line in passthrough mode; called in the reading task."""
+    """Takes the payload of the line in passthrough mode; called in the reading task."""
 
     def payload(self) -> None: ...
     def port_lost(self) -> None: ...
@@ -76,7 +76,7 @@ class _EventBuffer:
             self.stream.port_lost()
 
     def forget(self) -> None:
-        """What was said until now concerns nobody."""
+        """Drop the events until now."""
         while self.receive.statistics().current_buffer_used:
             self.receive.receive_nowait()
 

@@ -1,4 +1,4 @@
-"""What a module may be told when it is attached; frozen."""
+"""The options of an engine, set when a module is attached; frozen."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Options:
 
     `baudrate` is the rate the module is at now; it is never changed unasked. `rtscts` turns hardware flow
     control on, on both sides. `ssid` and `password` join at start-up and after every restart.
-    `unread_link_bytes` and `unread_bytes` bound what is kept for sockets that nobody reads, per link and
+    `unread_link_bytes` and `unread_bytes` bound what is kept for sockets that are not read, per link and
     in all; beyond, that socket gets ECONNRESET. `close_s` bounds the delivery at the very end.
     `half_close_s` is how long a peer may be silent after `shutdown(SHUT_WR)` before the link is closed.
     `receive` forces active or passive receive; by itself it is passive for TCP from firmware 3.4 on.

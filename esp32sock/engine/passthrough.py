@@ -4,12 +4,12 @@ Theory of operation (at-dialects 7.10): in single-link mode, with AT+CIPMODE=1 a
 answers with a prompt, and from there on the line carries payload both ways. Exactly `+++`, with 20 ms of
 silence before and behind it, leaves. So:
 
-* to leave, we are silent, write these three bytes in one go, are silent again and wait a second;
+* to leave, the host is silent, writes these three bytes in one go, is silent again and waits a second;
 * payload must never look like that: what would make exactly three pluses between two silences is cut, with
-  a silence of our own in the cut. Longer runs, and pluses within other bytes, are payload to the module;
-* what the other side says between AT+CIPMODE=1 and the prompt comes bare and is taken for text: it is lost.
+  a silence in the cut. Longer runs, and pluses within other bytes, are payload to the module;
+* what the peer sends between AT+CIPMODE=1 and the prompt comes bare and is taken for text: it is lost.
   Before, it comes by +IPD, and behind the prompt as payload;
-* the module says nothing on leaving, so it is asked for a sign of life, and asked to leave again;
+* the module says nothing on leaving, so AT is sent, and without an answer the `+++` again;
 * a link that breaks it opens again by itself, and what was written meanwhile is lost (from 2.0 on). That it
   did shows in the local port, which is another then; from 2.1 on it can be had to say so, amid the payload.
 """
@@ -164,7 +164,7 @@ class Passthrough(trio.abc.Stream):
         """On the wire: what was written may be with the port still, for as long as flow control wants."""
         await trio.sleep_until(self._wire_free_at)
         with trio.move_on_after(HELD_S):
-            while self._management.port.unsent_bytes:  # noqa: ASYNC110  (the kernel tells nobody)
+            while self._management.port.unsent_bytes:  # noqa: ASYNC110  (the kernel gives no notice)
                 await trio.sleep(LOOK_S)
         await trio.sleep(SILENCE_S)
 
@@ -199,7 +199,7 @@ class Passthrough(trio.abc.Stream):
         if self._on_link is not None:
             self._take_out_reports(self._on_link)
         if len(self._received) > 2 * UNREAD_BYTES:
-            del self._received[UNREAD_BYTES + 1 :]  # the reader is told; nothing of it is of use any more
+            del self._received[UNREAD_BYTES + 1 :]  # the reader gets an error; the rest is useless
         self._more.set()
 
     def _take_out_reports(self, on_link: OnLink) -> None:

@@ -1,10 +1,10 @@
-"""Active or passive receive: which of them, told to the module in time, and the pulling of the latter.
+"""Active or passive receive: the choice, its setting on the module, and reading in passive receive.
 
 Theory of operation: in passive receive the module keeps at most its TCP window (5760 bytes) for a link and
-says so with a `+IPD` without payload; asking for it (CIPRECVDATA) is back-pressure for free. A link asks only
-when its socket has taken everything that came before. The announcement can get lost (known-bugs 11), so what
-is there is also looked up after opening and now and then. UDP stays active: passive glues datagrams together
-(known-bugs 10). Policy by firmware: architecture 4, "Bounded memory".
+announces it with a `+IPD` without payload; the engine asks for it (CIPRECVDATA), which gives back-pressure
+for free. A link asks only when its socket has taken everything that came before. The announcement can get
+lost (known-bugs 11), so the engine also looks after opening and now and then. UDP stays active: passive
+receive joins datagrams (known-bugs 10). Policy by firmware: architecture 4, "Bounded memory".
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ReceiveMode:
         self._link_is_passive: dict[int, bool] = {}
 
     async def set_up(self, channel: CommandChannel) -> None:
-        """The global setting, where that is all there is; called in the turn."""
+        """The global setting, where that is all there is; called while holding the channel."""
         if self.passive and not self._per_link:
             await channel.execute_exclusive(SetReceiveMode(passive=True))
 
@@ -56,7 +56,7 @@ class ReceiveMode:
             self._link_is_passive[link_id] = wanted
 
     async def prepare_server(self, channel: CommandChannel, links: int) -> None:
-        """Before the server starts: the links it may give out; called in the turn."""
+        """Before the server starts: the links it may give out; called while holding the channel."""
         if self._per_link and self.passive:
             for link_id in range(links):
                 if not self._link_is_passive.get(link_id, False):

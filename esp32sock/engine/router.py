@@ -88,7 +88,7 @@ class Router:
             case LinkOpened(accepted=True):
                 self._link_accepted(event)
             case LinkOpened():
-                pass  # whoever opened it waits for the result of CIPSTART
+                pass  # the opening task waits for the result of CIPSTART
             case LinkClosed():
                 self._link_closed(event)
             case LinkFault():

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from esp32sock.engine.channel import CommandChannel
     from esp32sock.engine.link_pool import LinkPool
 
-NOBODY = ("127.0.0.1", 9)
+DISCARD_PEER = ("127.0.0.1", 9)
 """Nothing is ever sent there."""
 SPARE_PORT = 49151
-"""For a server that nobody is meant to find, and that is gone again at once."""
+"""For a server that is stopped at once."""
 
 log = logging.getLogger("esp32sock")
 
 
 async def recover_stalled_receive(channel: CommandChannel, pool: LinkPool, sent: tcpip.Send) -> None:
-    """Called in the turn right behind a chunk: makes the event if this link may have stopped receiving."""
+    """Cause an event if this link may have stopped receiving; called behind a chunk, holding the channel."""
     session = channel.session
     if not session.firmware.stalls_on_receive_while_sending or not session.links.received_while_sending(sent):
         return
@@ -43,7 +43,7 @@ async def recover_stalled_receive(channel: CommandChannel, pool: LinkPool, sent:
 def _event(pool: LinkPool) -> tuple[SimpleCommand, ...]:
     link_id = pool.spare
     if link_id is not None:
-        return OpenUdp(link_id, NOBODY), tcpip.Close(link_id)
+        return OpenUdp(link_id, DISCARD_PEER), tcpip.Close(link_id)
     if pool.server_port is not None:
         return servers.StopListening(), servers.Listen(pool.server_port)
     return servers.Listen(SPARE_PORT), servers.StopListening()

@@ -90,7 +90,7 @@ async def _says_ok(channel: CommandChannel) -> bool:
 
 
 async def _diagnosis(channel: CommandChannel) -> PortError:
-    """Why nobody says OK, as an error that says what to do."""
+    """Why the module does not say OK, as an error that says what to do."""
     port = channel.port
     sample = channel.sample
     given = port.baudrate

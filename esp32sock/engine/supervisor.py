@@ -171,7 +171,7 @@ class Supervisor:
         await self._recover(channel)
 
     async def _set_up(self, channel: CommandChannel, *, must_join: bool = False) -> None:
-        """The settings, and what they make true; called in the turn."""
+        """The settings, and what they make true; called while holding the channel."""
         context, session = self._context, channel.session
         self._restarted = False
         if await startup.set_up(channel):

@@ -29,7 +29,7 @@ REFUSED_WITHIN_S = 8.0
 
 
 async def run_stream(context: Context, request: StreamRequest) -> None:
-    """The whole life of one stream; every outcome is told to its listener, none is raised."""
+    """The whole life of one stream; every outcome goes to its events, none is raised."""
     pump: StreamPump | None = None
     error = Error("the connection attempt was cancelled", errno=errno.ECONNABORTED)
     try:
@@ -88,7 +88,9 @@ async def _open(context: Context, request: StreamRequest) -> tuple[StreamPump, A
             async with nullcontext() if tls is None else configurator.prepared(channel, link_id, tls):
                 local_port = await _connect(context, link_id, request, configurator)
             if context.server is not None and context.is_own(request.remote[0]):
-                await context.server.all_announced()  # who connects to himself finds it in the backlog
+                await (
+                    context.server.all_announced()
+                )  # so that a program finds its own connection in the backlog
                 if tls is None:  # with TLS the two ends count different bytes
                     pool.pair_loopback(local_port, pump)
         return pump, (context.local_ip(request.remote[0]), local_port)
@@ -117,7 +119,7 @@ async def _retire(context: Context, replaced: LinkHolder) -> None:
 async def _connect(
     context: Context, link_id: int, request: StreamRequest, configurator: TlsConfigurator
 ) -> int:
-    """CIPSTART, and what the module lists then: the local port, 0 if the link is gone already."""
+    """CIPSTART, and what the module lists then: the local port, 0 if the link is closed already."""
     host, port = request.remote
     tls = request.options.tls
     started = trio.current_time()

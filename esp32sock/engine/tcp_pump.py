@@ -3,22 +3,22 @@
 Theory of operation
 -------------------
 *Down*: payload goes straight into the pair from the reading task; what the pair does not take is kept in
-order and written by a task that waits until it does. *Up*: when the pair has bytes, the link takes its
-turn in the channel and only then reads them, as many as one chunk carries, so small writes that had to
-wait are merged and nothing lies between the socket and the wire. A link whose peer is the module itself
-(its twin) also waits until the twin's reader has taken most of what is under way.
+order and written by a task that waits until it does. *Up*: when the pair has bytes, the link waits for the
+channel and only then reads them, as many as one chunk carries, so small writes that had to wait are merged
+and nothing lies between the socket and the wire. A link whose peer is another link of the same module (its
+loopback peer) also waits until the reader there has taken most of what is under way.
 
 How it ends:
 * the application closes: what it had sent is delivered, then the link is closed;
 * the application shuts its writing half: the module cannot, so the link stays until the peer or the
   application closes, or nothing was received for `half_close_s`;
-* the peer closes: what it had sent goes to the application, then our half of the pair is shut, and what the
-  application still writes is answered as by a peer that is gone: nobody gets it, and it fails from then on
-  (an orderly end of TLS writes once more, to nobody). If bytes are there already that can no longer be
-  sent, the pair is closed with them unread, which makes the kernel say ECONNRESET behind the last received;
+* the peer closes: what it had sent goes to the application, then the engine's half of the pair is shut.
+  What the application still writes is dropped, and its writes fail from then on, as with a peer that has
+  closed (an orderly end of TLS writes once more). If bytes are there already that can no longer be sent,
+  the pair is closed with them unread, which makes the kernel say ECONNRESET behind the last received byte;
 * the interface closes (`finish`): what the application had sent is delivered. If neither it nor the peer has
-  closed, more might have come: it is told so behind what was received;
-* anything doubtful: the events object is told the error, then the pair is closed.
+  closed, more might have come: the stream then ends with an error behind what was received;
+* anything doubtful: the events get the error, then the pair is closed.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ WINDOW_BYTES = 5760
 """What a link's other end takes before its reader reads: the module's TCP window (performance-facts 2.4)."""
 SHARED_BYTES = 1440
 SHARED_S = 0.05
-"""While others wait for their turn: one segment, or what the line carries in this time if that is more."""
+"""A chunk while other tasks wait for the channel: one segment, or what the line carries in SHARED_S."""
 
 
 def detached() -> Error:
@@ -117,7 +117,7 @@ class StreamPump:
         """Whether its link is open and its bytes are counted here, not yet by the module."""
         return self._running
 
-    # -- told from outside ----------------------------------------------------------------------------
+    # -- called from outside --------------------------------------------------------------------------
 
     def collect(self, demux: Demux) -> None:
         """Take what lies in the demultiplexer for this link."""
@@ -146,7 +146,7 @@ class StreamPump:
     def pair(self, peer: StreamPump) -> None:
         """The peer is a link of this very module: neither sends more than the other's reader has room for.
 
-        Else CIPSEND would wait for that reader, and keep the module from handing anything to him.
+        Otherwise CIPSEND waits for that reader while it keeps the module from delivering anything to it.
         """
         if not (self._ended or peer._ended):
             self._loopback_peer, peer._loopback_peer = peer, self
@@ -167,7 +167,7 @@ class StreamPump:
             self._scope.cancel()
 
     def discard(self) -> None:
-        """Nothing runs any more, or never did: nobody will read what came or comes."""
+        """Drop what came and comes; the pump does not run any more, or never did."""
         self._scope.cancel()
         self._count(-self.unread_bytes)
         self._unread.clear()
@@ -204,7 +204,7 @@ class StreamPump:
         return True
 
     async def linger(self) -> None:
-        """After `shut_writing`: until the application closes too, or writes what nobody can get."""
+        """After `shut_writing`: until the application closes too; what it writes meanwhile is dropped."""
         try:
             with suppress(OSError, trio.ClosedResourceError):  # nothing more there, or closed meanwhile
                 await trio.lowlevel.wait_readable(self._end)
@@ -231,7 +231,7 @@ class StreamPump:
     # -- down -----------------------------------------------------------------------------------------
 
     def _write(self, data: memoryview) -> int:
-        """What the pair takes now; everything, if nobody is there to read it any more."""
+        """Write what the pair takes now; everything counts as written once the application has closed."""
         try:
             return self._end.send(data)
         except BlockingIOError:
@@ -240,7 +240,7 @@ class StreamPump:
             return len(data)
 
     async def _down(self, both: trio.CancelScope) -> None:
-        """Write what is kept; once the peer is gone and everything is written, the link is over."""
+        """Write what is kept; once the peer has closed and everything is written, the link is over."""
         while True:
             while self._unread:
                 written = self._write(self._unread[0])
@@ -292,7 +292,7 @@ class StreamPump:
             self.fail(error)
 
     async def _send_available(self) -> bool:
-        """One turn's worth; False at the end of the application's stream."""
+        """Send what one hold of the channel allows; False at the end of the application's stream."""
         async with self._channel.exclusive():
             if not self._peer_closed:
                 return await self._send_chunks()
@@ -337,7 +337,7 @@ class StreamPump:
             self._loopback_peer = None
 
     async def _finish(self, both: trio.CancelScope) -> None:
-        """The interface is closing: one more turn, and more as long as it finds something to send."""
+        """The interface is closing: send what is there, until nothing is left."""
         await self._finishing.wait()
         fd = self._end.fileno()
         try:

@@ -1,11 +1,11 @@
-"""Getting a module ready for an SSL link: memory, certificates, clock, names; then it may be opened.
+"""Preparing the module for an SSL link: memory, certificates, clock, names; then the link may be opened.
 
-Theory of operation: what is set belongs to the id of a link and outlives the link, so all of it is set again
-for each new one unless it is known to stand as wanted. Slots are shared: from writing one to the end of the
-CIPSTART that reads it nobody else may open an SSL link (`lock`). What fails on the way refuses the
-connection; nothing is opened with less than was asked for. A program may write the same settings and slots
-by commands of its own (`on_command_succeeded`): they are then as if never told, and a link that was being
-made ready for is not opened.
+Theory of operation: the settings belong to the id of a link and outlive the link, so all of them are made
+again for each new one unless they are known to be as wanted. Slots are shared: from writing one to the end
+of the CIPSTART that reads it no other SSL link may be opened (`lock`). A failure on the way refuses the
+connection; no link is opened with less than was asked for. A program may write the same settings and slots
+with commands of its own (`on_command_succeeded`): their contents are then unknown, and a link that is being
+prepared is not opened.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ SNTP_S = 15.0
 SNTP_LOOK_S = 0.5
 
 _SETS = re.compile(rb"AT\+(?:CIPSSLC\w*|SYSMFG|SYSFLASH)=(?!\?)", re.IGNORECASE)
-"""Lines that change what an SSL link is opened with, whoever made them."""
+"""Lines that change what an SSL link is opened with."""
 
 log = logging.getLogger("esp32sock")
 
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """What one link id was told: SNI, the name to be checked, the protocols to offer."""
+    """What is set for one link id: SNI, the name to be checked, the protocols to offer."""
 
     sni: str
     common: str
@@ -59,7 +59,7 @@ class _Names:
 
 
 class TlsConfigurator:
-    """What one module was told about its SSL links, since it was set up."""
+    """What is set on one module for its SSL links, since it was set up."""
 
     def __init__(self, firmware: Firmware) -> None:
         self.lock = trio.Lock()
@@ -70,7 +70,7 @@ class TlsConfigurator:
         self._may_have_names: set[int] = set()
         self._written: dict[tuple[CertificateKind, int], bytes] = {}
         self._disturbed = False
-        """Whether somebody's command has changed anything since the last link began to be made ready for."""
+        """Whether a command of the user has changed anything since the preparation of the last link began."""
 
     def refuse_impossible(self, tls: TlsOptions, *, passive: bool) -> None:
         """TlsRefused if this firmware cannot do what is asked; nothing was sent then."""
@@ -82,7 +82,7 @@ class TlsConfigurator:
             )
 
     def on_command_succeeded(self, command: Command[Any]) -> None:
-        """Somebody's command was, or may be, obeyed: what it changes is not known any more."""
+        """A command of the user takes effect, or may: what it changes is unknown from now on."""
         try:
             line = command.line(self._firmware)
         except ValueError:
@@ -98,7 +98,7 @@ class TlsConfigurator:
         self._may_have_names.update(range(LINKS))
 
     def check(self) -> None:
-        """Error if the module may not verify as it was told: it has restarted, or somebody changed that."""
+        """Error if the module may not verify as set: it has restarted, or a command changed that."""
         if self.forgotten:
             raise ModuleReset("the module restarted after its TLS verification was set")
         if self._disturbed:
@@ -109,9 +109,9 @@ class TlsConfigurator:
 
     @asynccontextmanager
     async def prepared(self, channel: CommandChannel, link_id: int, tls: TlsOptions) -> AsyncIterator[None]:
-        """Set for this link all that is wanted; within the block it may be opened, and nobody else's.
+        """Set for this link all that is wanted; within the block it may be opened, and no other.
 
-        `check` in the turn in which it is opened. TlsRefused if the module cannot be got ready.
+        Call `check` while holding the channel to open it. TlsRefused if the module cannot be prepared.
         """
         async with self.lock:
             self._disturbed = False
@@ -191,7 +191,7 @@ class TlsConfigurator:
 
     @staticmethod
     async def _set_name(channel: CommandChannel, command: Command[None], *, may_fail: bool) -> None:
-        """Taking away a name that nobody is known to have set need not succeed."""
+        """Set a name; `may_fail` when a name is removed that is not known to be set."""
         try:
             await channel.execute(command)
         except CommandError as error:

@@ -25,7 +25,7 @@ READ_BYTES = 65536
 THREAD_POLL_S = 0.1
 
 SIMULATOR_PACKAGE = "esp32sock.simulator"
-"""pyserial looks up `sim://` there, by name, when somebody asks for it."""
+"""pyserial finds `sim://` there, by name, when a port of that scheme is opened."""
 
 _ADVICE = {
     errno.ENOENT: "no such port; `esp32sock ports` lists the ports",
@@ -99,7 +99,7 @@ class DescriptorPort(Port):
         return data
 
     def _read(self) -> bytes:
-        """What is there. Readable and yet nothing is how a terminal says that it is gone."""
+        """What there is to read. A terminal that is readable and yet empty has been disconnected."""
         try:
             return os.read(self.fd, READ_BYTES)
         except BlockingIOError:

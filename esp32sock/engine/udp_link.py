@@ -1,7 +1,7 @@
 """UDP: one link joined to one end of a SOCK_SEQPACKET pair, a message a datagram.
 
 Each message is an address header and a payload; towards the module the header says where to, from it where
-from. A link hears one peer (mode 0 of CIPSTART) or anyone (mode 2); the latter always sends with an explicit
+from. A link hears one peer (mode 0 of CIPSTART) or any (mode 2); the latter always sends with an explicit
 address, because the module would follow the last sender (known-bugs 15). Datagrams are never merged or cut;
 those for which neither the pair nor the queue has room are dropped and counted, as a kernel does.
 """
@@ -140,7 +140,7 @@ class DatagramPump:
                     await trio.lowlevel.wait_writable(self._end)
                     continue
                 except OSError:
-                    return  # nobody is there to read
+                    return  # the application has closed
                 self.unread_bytes -= len(self._unread.popleft())
             self._more = trio.Event()
             await self._more.wait()
@@ -157,7 +157,7 @@ class DatagramPump:
         scope.cancel()
 
     async def _send_one(self) -> bool:
-        """One datagram in its turn; False at the end."""
+        """Send one datagram when the channel is free; False at the end."""
         async with self._channel.exclusive():
             try:
                 message = self._end.recv(DATAGRAM_HEADER.size + MAX_DATAGRAM_BYTES)
@@ -180,7 +180,7 @@ class DatagramPump:
         except (CommandError, LocalProtocolError) as error:
             self._doubt(f"a datagram was not sent: {error}")
             return
-        except Error as error:  # the module is gone
+        except Error as error:  # the module is lost
             self.fail(error)
             return
         self.sent_bytes += len(payload)
@@ -211,7 +211,7 @@ class DatagramPump:
 
 
 async def run_datagram(context: Context, request: DatagramRequest) -> None:
-    """The whole life of a UDP link; every outcome is told to its listener, none is raised."""
+    """The whole life of a UDP link; every outcome goes to its events, none is raised."""
     pump: DatagramPump | None = None
     error = Error("the link was cancelled", errno=errno.ECONNABORTED)
     try:

@@ -1,9 +1,10 @@
-"""The Wi-Fi of a running module: joining, and being joined again when the access point comes back.
+"""The Wi-Fi of a running module: joining, and joining again when the access point comes back.
 
 Theory of operation: the firmware joins again by itself, about every second, after it has lost its access
-point (at-dialects 8.2). It forgets to where over a restart, since nothing is stored (SYSSTORE=0), and it may
-have been told not to, or give up. So what was joined last, at start-up or by command, is remembered here: a
-restart joins it again, and so does `REJOIN_S` without a network. Whoever told the module to leave is obeyed.
+point (at-dialects 8.2). After a restart it does not know which one, since nothing is stored (SYSSTORE=0); and
+joining again may be switched off, or given up. So the last join, of the options or a command, is remembered
+here: it is repeated after a restart, and after REJOIN_S without a network. A command that leaves the network
+ends that.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ log = logging.getLogger("esp32sock")
 
 
 class Execute(Protocol):
-    """Runs one command: a user's, or one of the engine's in its turn."""
+    """Runs one command: `Engine.execute`, or `CommandChannel.execute_exclusive` while holding the channel."""
 
     def __call__(self, command: Command[R], /) -> Awaitable[R]: ...
 
@@ -50,13 +51,13 @@ class Station:
     def __init__(self, context: Context, wanted: wifi.Join | None) -> None:
         self._context = context
         self._wanted = wanted
-        self._told_to_leave = False
-        self._minded = False
+        self._left = False
+        self._is_rejoining = False
 
     # -- commands -------------------------------------------------------------------------------------
 
     async def set_up(self, channel: CommandChannel, *, must_join: bool) -> None:
-        """Join what is wanted, in the turn; a failure is only raised where it must not be."""
+        """Join the wanted network, holding the channel; CommandError if that fails and `must_join`."""
         if self._wanted is not None:
             try:
                 await _join_again(channel.execute_exclusive, self._wanted)
@@ -81,20 +82,20 @@ class Station:
         raise Error(f"the module has not joined {wanted.ssid!r} within {timeout} s", errno=errno.ETIMEDOUT)
 
     async def read_addresses(self, channel: CommandChannel) -> None:
-        """Ask for the module's own addresses, in the turn."""
+        """Ask for the module's own addresses, holding the channel."""
         self._context.addresses = await channel.execute_exclusive(wifi.OwnAddresses())
         self._context.notify()
 
     def on_command_succeeded(self, command: Command[Any]) -> None:
-        """A command of somebody's ended well; some say where to be from now on."""
+        """A command of the user succeeded: some decide which network is wanted from now on."""
         if isinstance(command, wifi.Join):
-            self._wanted, self._told_to_leave = command, False
+            self._wanted, self._left = command, False
         elif isinstance(command, wifi.Rejoin):
-            self._told_to_leave = False
+            self._left = False
         elif isinstance(command, basic.Restore):
-            self._wanted, self._told_to_leave = None, True
-        elif _leaves(command):
-            self._wanted, self._told_to_leave = None, True
+            self._wanted, self._left = None, True
+        elif _leaves_network(command):
+            self._wanted, self._left = None, True
             self._context.notify()
 
     # -- what the module says -------------------------------------------------------------------------
@@ -106,11 +107,11 @@ class Station:
             self._context.tasks.spawn(self._check_links)
             self._context.tasks.spawn(self._keep_joined)
         elif state is Wifi.GOT_IP:
-            self._told_to_leave = False
+            self._left = False
             self._context.tasks.spawn(self._refresh_addresses)
 
     def forget(self) -> None:
-        """The module restarted, or is gone."""
+        """The module restarted, or is lost."""
         self._context.addresses = wifi.Addresses()
 
     def lost(self, link_id: int) -> Error | None:
@@ -125,7 +126,7 @@ class Station:
             await self.read_addresses(channel)
 
     async def _check_links(self) -> None:
-        """The Wi-Fi was lost: whoever's link the module does not list any more hears of it."""
+        """The Wi-Fi was lost: links that the module does not list any more end with an error."""
         await trio.sleep(LOST_S)
         if self._context.addresses.station_ip is not None:
             return
@@ -140,9 +141,9 @@ class Station:
 
     async def _keep_joined(self) -> None:
         """Until there is a network: join again, in case the firmware does not."""
-        if self._minded:
+        if self._is_rejoining:
             return
-        self._minded = True
+        self._is_rejoining = True
         pause_s = REJOIN_S
         try:
             while True:
@@ -152,11 +153,11 @@ class Station:
                 await self._try_again()
                 pause_s = min(2 * pause_s, REJOIN_MOST_S)
         finally:
-            self._minded = False
+            self._is_rejoining = False
 
     @property
     def _is_settled(self) -> bool:
-        return self._context.addresses.station_ip is not None or self._told_to_leave
+        return self._context.addresses.station_ip is not None or self._left
 
     async def _try_again(self) -> None:
         try:
@@ -172,8 +173,8 @@ class Station:
             log.warning("Wi-Fi is not restored: %s", error)
 
 
-def _leaves(command: Command[Any]) -> bool:
-    """Whether somebody arranges the Wi-Fi himself; that a raw command says so is enough."""
+def _leaves_network(command: Command[Any]) -> bool:
+    """Whether a command takes the Wi-Fi over from the engine; for a raw command its name decides."""
     match command:
         case wifi.Leave() | smartconfig.StartSmartConfig():
             return True
@@ -189,7 +190,7 @@ def _leaves(command: Command[Any]) -> bool:
 
 
 async def enable_station(execute: Execute) -> None:
-    """Turn the station on, besides what is on already."""
+    """Turn the station on, and leave the SoftAP as it is."""
     mode = await execute(wifi.Mode())
     if mode not in WITH_STATION:
         await execute(wifi.SetMode(wifi.WifiMode(mode | wifi.WifiMode.STATION)))

@@ -1,4 +1,4 @@
-"""Commands that pull the ground from under open links: refused, or told first. And who watches the events."""
+"""Commands that would end open links: refused, or the sockets get an error first. And watchers of events."""
 
 from __future__ import annotations
 
