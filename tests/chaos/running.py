@@ -268,7 +268,7 @@ async def _happen(world: World, dose: Dose, clock: trio.testing.MockClock) -> No
         case "wifi-off":
             opened.controls.disable_ap()
             await trio.sleep(amount)
-            opened.controls.return_wifi()
+            opened.controls.enable_ap()
         case "false-wifi":
             opened.runner.perform(lambda: opened.module.uart.write(b"WIFI DISCONNECT\r\n"))
         case name:
