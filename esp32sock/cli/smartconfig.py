@@ -12,8 +12,9 @@ from esp32sock.at.urcs import Wifi
 from esp32sock.cli.common import add_options, set_job
 from esp32sock.cli.exit_status import FAILED
 from esp32sock.cli.output import print_result
-from esp32sock.cli.wifi import enable_station, status
+from esp32sock.cli.wifi import status
 from esp32sock.engine.shielded import run_shielded
+from esp32sock.engine.wifi import enable_station
 
 if TYPE_CHECKING:
     import argparse
@@ -53,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def job(session: ManagementSession, arguments: argparse.Namespace) -> int | None:
-    await enable_station(session)
+    await enable_station(session.execute)
     joined = False
     try:
         await session.execute(smartconfig.StartSmartConfig(KINDS[arguments.kind]))

@@ -12,6 +12,7 @@ from esp32sock.cli.common import UsageError, add_subcommand, add_subparsers, kee
 from esp32sock.cli.output import member_name, print_fields, print_result, printable, table
 from esp32sock.cli.prompts import secret
 from esp32sock.config import PASSWORD_VARIABLE
+from esp32sock.engine.wifi import enable_station
 
 if TYPE_CHECKING:
     import argparse
@@ -49,17 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     mac.add_argument("mac", nargs="?", help="the new address, for example 18:fe:35:98:d3:7b")
 
 
-async def enable_station(session: ManagementSession) -> None:
-    """Turn the station on; the access point stays as it is."""
-    mode = await session.execute(wifi.Mode())
-    if mode in (wifi.WifiMode.OFF, wifi.WifiMode.SOFTAP):
-        both = mode is wifi.WifiMode.SOFTAP
-        wanted = wifi.WifiMode.STATION_AND_SOFTAP if both else wifi.WifiMode.STATION
-        await session.execute(wifi.SetMode(wanted))
-
-
 async def scan_all(session: ManagementSession, arguments: argparse.Namespace) -> None:
-    await enable_station(session)
+    await enable_station(session.execute)
     found = sorted(await session.execute(scan.Scan()), key=lambda point: -(point.rssi_dbm or 0))
     rows = [
         (
@@ -95,7 +87,7 @@ async def join(session: ManagementSession, arguments: argparse.Namespace) -> Non
     command = wifi.Join(arguments.ssid, password, arguments.bssid)
     command.line(session.firmware)  # raises for a wrong argument before any setting changes
     await keep_settings(session, arguments)
-    await enable_station(session)
+    await enable_station(session.execute)
     await session.execute(command)
     await status(session, arguments)
 

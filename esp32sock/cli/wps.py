@@ -9,8 +9,8 @@ import trio
 from esp32sock.at.commands import smartconfig
 from esp32sock.cli.common import add_options, set_job
 from esp32sock.cli.smartconfig import report, until_joined
-from esp32sock.cli.wifi import enable_station
 from esp32sock.engine.shielded import run_shielded
+from esp32sock.engine.wifi import enable_station
 
 if TYPE_CHECKING:
     import argparse
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def job(session: ManagementSession, arguments: argparse.Namespace) -> int | None:
-    await enable_station(session)
+    await enable_station(session.execute)
     joined = False
     try:
         await session.execute(smartconfig.Wps(on=True))
