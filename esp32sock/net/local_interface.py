@@ -247,7 +247,7 @@ def new_engine(options: Options) -> Engine:
     return Engine(options, open_on_host)
 
 
-async def open_on_host(url: str, baud: int) -> Port:
+async def open_on_host(url: str, baudrate: int) -> Port:
     """A port that is a TCP connection itself (`socket://`) is the host's own, whatever is patched."""
     with context.on_host():
-        return await open_port(url, baud)
+        return await open_port(url, baudrate)

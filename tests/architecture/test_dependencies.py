@@ -45,10 +45,6 @@ ALSO = {
 }
 ALSO_ROOMS = {"cli": {"simulator"}}
 
-# Rooms that helpers of issue 9 are still at work on: an import to the left, a circle.
-IMPORTS_PENDING: set[str] = set()
-CIRCLES_PENDING: set[str] = set()
-
 # What lies below the engine knows no clock, no thread and no input or output.
 SANS_IO_ROOMS = {"at", "_speedups"}
 NOT_SANS_IO = {
@@ -134,12 +130,7 @@ def import_graph() -> dict[str, set[str]]:
     return graph
 
 
-def pending(rooms: set[str]) -> list[object]:
-    late = pytest.mark.xfail(strict=True, reason="issue 9: this room is being rebuilt")
-    return [pytest.param(name, marks=late if name in rooms else ()) for name in sorted(ROOMS)]
-
-
-@pytest.mark.parametrize("name", pending(IMPORTS_PENDING))
+@pytest.mark.parametrize("name", sorted(ROOMS))
 def test_every_import_points_to_the_right(name: str) -> None:
     modules = modules_on_disk()
     known = {module.name for module in modules}
@@ -154,7 +145,7 @@ def test_every_file_is_in_a_room_and_no_bench_uses_a_test_tool() -> None:
     assert not found, "\n" + "\n".join(found)
 
 
-@pytest.mark.parametrize("name", pending(CIRCLES_PENDING))
+@pytest.mark.parametrize("name", sorted(ROOMS))
 def test_no_circle_passes_through_a_room(name: str) -> None:
     found = [group for group in circles(import_graph()) if name in map(room, group)]
     assert not found, "".join(f"\n{len(group)} files: {', '.join(group)}" for group in found)

@@ -7,7 +7,9 @@ import argparse
 import pytest
 
 from tests.architecture.vocabulary import (
+    ALIASES,
     Definition,
+    definitions,
     definitions_in_cython,
     definitions_in_parser,
     definitions_in_path,
@@ -30,10 +32,13 @@ class Talk:
 """
 
 
-@pytest.mark.xfail(strict=True, reason="issue 9: the renaming is under way")
 def test_no_name_that_was_given_up_is_defined() -> None:
     found = offenders()
     assert not found, "\n" + "\n".join(found)
+
+
+def test_every_alias_is_there() -> None:
+    assert {(one.path, one.name) for one in definitions()} >= ALIASES
 
 
 def test_definitions_in_python() -> None:

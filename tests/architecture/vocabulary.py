@@ -261,8 +261,8 @@ TABLE = (
     Row(API, frozenset({"argument", "attribute"}), {"within_s": "timeout", "timeout_s": "timeout"}),
 )
 
-ALIASES = frozenset[tuple[str, str]]()
-"""Path and name of what stays as another word for a new name."""
+ALIASES = frozenset({("esp32sock/config.py", "baud")})
+"""Path and name of what stays as another word for a new name: an option of `attach`."""
 
 
 @dataclass(frozen=True)
