@@ -33,13 +33,11 @@ from typing import TYPE_CHECKING, Any
 from esp32sock.at.data_phase_recovery import EMPTY_LINE, FLUSH_WAIT_S, SETTLE_S, DataPhaseRecovery
 from esp32sock.at.events import CommandDone, CommandFailed, ModuleBusy, ModuleStuck
 from esp32sock.at.response import Response
-from esp32sock.at.results import Result
+from esp32sock.at.results import COMMAND_ENDS, ENDS, SEND_ENDS, SUCCESSES, Result
 from esp32sock.at.state import CommandInput, CommandState, ModuleState
 from esp32sock.errors import LocalProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from esp32sock.at.commands import Command
     from esp32sock.at.transaction_context import TransactionContext
     from esp32sock.errors import Error
@@ -58,17 +56,6 @@ OWED_S = 10.0
 """How long a command without a caller may still take after its own time; then the module is stuck."""
 BUSY_S = 30.0
 """A module that answers busy is alive: a command is tried so much longer than its own time; by taste."""
-
-_ANY_END = frozenset({Result.OK, Result.ERROR})
-_SEND_END = frozenset({Result.ERROR, Result.SEND_OK, Result.SEND_FAIL, Result.SEND_CANCELED})
-_ENDS: Mapping[CommandState, frozenset[Result]] = {
-    CommandState.AWAIT_RESULT: _ANY_END,
-    CommandState.AWAIT_PROMPT: frozenset({Result.ERROR}),
-    CommandState.AWAIT_SEND_RESULT: _SEND_END,
-    CommandState.CANCELLING: _SEND_END,
-    CommandState.REFILLING: _SEND_END,
-}
-_GOOD = frozenset({Result.OK, Result.SEND_OK})
 
 
 class CommandTransaction:
@@ -261,9 +248,9 @@ class CommandTransaction:
     def _can_be_its_end(self, result: Result) -> bool:
         state = self._machine.state
         if state is CommandState.ABANDONED:
-            ends = _ANY_END if self.command.payload is None else _SEND_END
+            ends = COMMAND_ENDS if self.command.payload is None else SEND_ENDS
         else:
-            ends = _ENDS.get(state, frozenset())
+            ends = ENDS.get(state, frozenset())
         if result not in ends and not (result is Result.OK and self._is_stored):
             return False
         if result is Result.ERROR:
@@ -285,7 +272,7 @@ class CommandTransaction:
 
     def _finish(self, result: Result) -> None:
         """The command is over; tell the caller, and the link it was about."""
-        good = result in _GOOD  # never of a desynchronised one: that is flushed, or failed
+        good = result in SUCCESSES  # never of a desynchronised one: that is flushed, or failed
         self._end(CommandInput.RESULT)
         self._context.links.command_ended(self.command, good, wanted=self._has_caller)
         self._context.send_failed = self._context.send_failed or result is Result.SEND_FAIL

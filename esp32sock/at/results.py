@@ -7,6 +7,12 @@ from __future__ import annotations
 
 import re
 from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from esp32sock.at.state import CommandState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Result(Enum):
@@ -62,3 +68,16 @@ REASONS = frozenset(
         b"mode:null",
     }
 )
+
+SUCCESSES = frozenset({Result.OK, Result.SEND_OK})
+
+COMMAND_ENDS = frozenset({Result.OK, Result.ERROR})
+SEND_ENDS = frozenset({Result.ERROR, Result.SEND_OK, Result.SEND_FAIL, Result.SEND_CANCELED})
+ENDS: Mapping[CommandState, frozenset[Result]] = {
+    CommandState.AWAIT_RESULT: COMMAND_ENDS,
+    CommandState.AWAIT_PROMPT: frozenset({Result.ERROR}),
+    CommandState.AWAIT_SEND_RESULT: SEND_ENDS,
+    CommandState.CANCELLING: SEND_ENDS,
+    CommandState.REFILLING: SEND_ENDS,
+}
+"""The results that can end a command, by its state."""
