@@ -101,7 +101,7 @@ class CommandChannel:
         except PortError as error:
             self._lose(error)
         except Exception as error:
-            # A fault of ours: it costs this channel and its links, and not the engine.
+            # A defect of the engine: it costs this channel and its links, and not the others.
             log.exception("the command channel fails")
             self._lose(PortError(f"the engine failed: {error!r}", errno=errno.EPROTO))
 

@@ -26,7 +26,7 @@ MIN_FREE_BESIDE_A_SERVER = 2
 
 
 class Pump(Protocol):
-    """What carries the bytes of one link; `pumps.py` has that of streams, `datagrams.py` that of UDP."""
+    """What carries the bytes of one link; `tcp_pump.py` has that of streams, `udp_link.py` that of UDP."""
 
     @property
     def link_id(self) -> int: ...

@@ -1,8 +1,8 @@
 """Listening: the module's one server joined to one end of a pair, a byte in it for each connection.
 
-Accepted links get the ids 0 to n-1 (CIPSERVERMAXCONN=n), so that they and those we open cannot collide; where
-the firmware lacks that command, ours are taken from the top and never the last free one (architecture,
-known-bugs 13). The idle time-out is set to never.
+Accepted links get the ids 0 to n-1 (CIPSERVERMAXCONN=n), so that they never collide with links that the
+engine opens; where the firmware lacks that command, the engine takes ids from the top and never the last
+free one (architecture, known-bugs 13). The idle time-out is set to never.
 """
 
 from __future__ import annotations

@@ -164,7 +164,7 @@ class TlsConfigurator:
     async def _write(
         self, channel: CommandChannel, what: CertificateKind, slot: int | None, pem: bytes
     ) -> None:
-        """Into its slot, unless it is there already as far as we know."""
+        """Store a certificate in its slot, unless it is known to be there already."""
         if not pem or slot is None or self._written.get((what, slot)) == pem:
             return
         self._written.pop((what, slot), None)

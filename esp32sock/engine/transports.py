@@ -1,6 +1,6 @@
 """Anything that carries the module's bytes: a serial device, a pyserial URL, a pty, or a stream in memory.
 
-pyserial opens and sets the line; where the opened thing has a descriptor we read and write that ourselves
+pyserial opens and sets the line; a port that has a descriptor is read and written directly
 (one `os.read` instead of pyserial's timed loops), where it has none (`loop://`, `rfc2217://`) a thread does.
 """
 

@@ -95,7 +95,7 @@ class DatagramPump:
         self._more.set()
 
     def announce(self) -> None:
-        """UDP is always received actively; whatever this was, it is not for us."""
+        """UDP is always received actively: there is nothing to fetch."""
 
     def peer_closed(self) -> None:
         """UDP has no end; the module closes such a link only when it loses its network."""
