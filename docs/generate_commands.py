@@ -30,11 +30,11 @@ HEAD = """\
 
 Every command of Espressif's *ESP32 AT Instruction Set and Examples* 1.0 (2017), chapters 3 to 5, and those
 of later firmware that the library itself needs. Each is a small frozen class; executing it gives the typed
-result in the third column, or raises an `esp32sock.Error` that says why not.
+result in the third column, or raises an OSError; its `__cause__` is the `esp32sock.Error` with the answer.
 
 <!-- run after: attach -->
 ```python
-from esp32sock.at.commands import scan
+from esp32sock.commands import scan
 
 points = interface.execute(scan.Scan())  # blocks
 ```
@@ -43,7 +43,7 @@ In [trio](libraries.md#trio) it does not:
 
 <!-- run after: open_interface -->
 ```python
-from esp32sock.at.commands import wifi
+from esp32sock.commands import wifi
 
 joined = await interface.execute(wifi.Joined())
 ```

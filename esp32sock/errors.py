@@ -82,7 +82,7 @@ class CommandBusy(CommandError):
 
 
 class ModuleReset(Error):
-    """The module restarted, on request or by itself; every link is gone."""
+    """The module restarted, on request or by itself; every link has ended."""
 
     errno = errno.ECONNRESET
 

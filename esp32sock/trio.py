@@ -44,7 +44,7 @@ __all__ = ["ModuleSocket", "TrioInterface", "open_interface", "open_passthrough"
 R = TypeVar("R")
 
 CANCELLED_CLOSE_S = 1.0
-"""How long a cancelled `open_interface` still closes links, which the module would keep; by taste."""
+"""How long a cancelled `open_interface` still closes links, which the module would keep (chosen)."""
 
 
 class TrioInterface:
@@ -174,7 +174,7 @@ async def open_interface(
 
     At the end of the block, also when it failed, what was sent is delivered and every link closed, at most
     `close_s` long; a cancelled block closes links for CANCELLED_CLOSE_S at most. Sockets that are still open
-    then end as if the module were gone. Does not become the default interface.
+    then end as if the port were lost. Does not become the default interface.
     """
     chosen, routes = config.resolve(url, direct, options)
     engine, portal, scope = new_engine(chosen), EnginePortal(), trio.CancelScope()

@@ -1,6 +1,6 @@
 """The sockets of a module as trio has them, and name look-ups that do not block the loop.
 
-Theory of operation. What the descriptor of a virtual socket can tell is waited for in trio's own epoll:
+Theory of operation. What the descriptor of a virtual socket shows is waited for in trio's own epoll:
 connecting, accepting, all data. Opening a UDP link and looking up a name have no descriptor to show their
 end: a worker thread waits for them while the loop runs on (with either engine; a worker thread is not the
 engine's). `listen` alone is a plain function in trio: over an attached interface it blocks for one round trip
@@ -44,7 +44,7 @@ class ModuleSocket(trio.socket.SocketType):
     Every method raises what trio's raises: OSError, `trio.ClosedResourceError` in a task that waits while
     another one closes the socket, `trio.BusyResourceError` for two tasks that wait for the same thing.
     Cancelling a data method or `accept` has no effect on the socket; cancelling `connect`, `bind`
-    or the first `sendto` of a UDP socket closes it, because nobody knows how far they came.
+    or the first `sendto` of a UDP socket closes it, because it is unknown how far they came.
     """
 
     def __init__(self, sock: virtual.socket, interface: Interface) -> None:
@@ -117,7 +117,7 @@ class ModuleSocket(trio.socket.SocketType):
         return ModuleSocket(self._sock.dup(), self._interface)
 
     def close(self) -> None:
-        """Close; who waits on this socket gets ClosedResourceError. What was sent is still delivered."""
+        """Close; a task that waits here gets ClosedResourceError. What was sent is still delivered."""
         if self._sock.fileno() != -1:
             trio.lowlevel.notify_closing(self._sock)
             self._sock.close()
@@ -267,7 +267,7 @@ class ModuleSocket(trio.socket.SocketType):
     async def _when_ready(
         self, wait: Callable[[Any], Awaitable[None]], operation: Callable[..., R], *args: Any
     ) -> R:
-        """Try first, so that errors are told at once, then whenever the descriptor may be ready."""
+        """Try first, so that errors are raised at once, then whenever the descriptor may be ready."""
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
             result = operation(*args)

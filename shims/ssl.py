@@ -1,4 +1,4 @@
-"""TLS on the module: a context whose connections are SSL links, for whoever takes an `ssl.SSLContext`::
+"""TLS on the module: a context whose connections are SSL links, in place of an `ssl.SSLContext`::
 
     context = ModuleContext()  # verifies, or refuses to connect
     context.load_verify_locations("ca.pem")
@@ -21,7 +21,7 @@ Slots. The module keeps certificates in its flash, numbered from 0. Where firmwa
 what was loaded is written when a connection first needs it, by default into slot 1: what was there is lost,
 and flash wears. Where it cannot, name the slot they lie in: `ModuleContext(ca_slot=0)`.
 
-Clock. Before a certificate is verified the module's clock is set by the host's; 1.2 cannot be told and asks
+Clock. Before a certificate is verified the module's clock is set by the host's; 1.2 cannot be set and asks
 the network. Names. Numeric addresses are compared too, but mbedTLS before 3.5 finds none in a certificate:
 there they are never accepted. Versions. The firmware picks, up to TLS 1.2 (a guess for every release).
 
@@ -172,7 +172,7 @@ class ModuleContext(ssl.SSLContext):
         self.load_default_certs()
 
     def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
-        """Offer one protocol; of several (ValueError) nobody could say which the server chose.
+        """Offer one protocol; of several (ValueError) the server's choice would be unknown.
 
         Firmware before 2.1 makes no offer, which servers take for what is usual on their port.
         """

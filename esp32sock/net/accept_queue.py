@@ -75,7 +75,7 @@ class AcceptQueue:
 
     def accept_failed(self, user_end: _socket.socket) -> None:
         with suppress(IndexError):  # dropped meanwhile
-            self._queue.pop()  # the one that came last: without a byte, nobody can have taken it
+            self._queue.pop()  # the one that came last: without its byte, no `accept` can have taken it
         user_end.close()
 
     def ended(self, error: Error | None) -> None:

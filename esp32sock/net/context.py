@@ -65,7 +65,7 @@ def to_host(host: str, using: Interface | None = None) -> bool:
 def on_host() -> Iterator[None]:
     """In this thread or task, sockets made and names looked up are the host's, patched or not.
 
-    For whoever stands below the interface, such as a port that is a TCP connection itself.
+    For what lies below the interface, such as a port that is a TCP connection itself.
     """
     token = _on_host.set(True)
     try:

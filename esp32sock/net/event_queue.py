@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Subscribe = Callable[[Callable[[ModuleEvent], object]], Callable[[], object]]
 
 MAX_EVENTS = 1000
-"""How many events are kept for a reader that does not read; by taste."""
+"""How many events are kept for a slow reader (chosen, not measured)."""
 
 
 class _EventQueue:
@@ -28,7 +28,7 @@ class _EventQueue:
         if maxsize < 1:
             raise ValueError(f"maxsize {maxsize}: an event queue keeps at least one event")
         self.dropped = 0
-        """How many events were dropped, the oldest first, because nobody read them in time."""
+        """How many events were dropped, the oldest first, because they were not read in time."""
         self._events: deque[ModuleEvent] = deque()
         self._maxsize = maxsize
         self._ended = False
@@ -51,8 +51,8 @@ class EventQueue(_EventQueue):
 
     Each is one of the frozen classes of `esp32sock.events`: `WifiChanged` (joined, got its address, left),
     `LinkOpened`, `LinkClosed`, `ModuleRestarted`, `UnknownText` and their like. Passwords are taken out.
-    Iterating blocks until the next one and ends when the feed is closed or the interface detached. Of what
-    nobody reads the latest 1000 are kept (`events(maxsize=)`); `dropped` counts the others.
+    Iterating blocks until the next one and ends when the feed is closed or the interface detached. Of unread
+    events the latest 1000 are kept (`events(maxsize=)`); `dropped` counts the others.
     """
 
     def __init__(self, subscribe: Subscribe, maxsize: int = MAX_EVENTS) -> None:

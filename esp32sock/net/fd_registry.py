@@ -83,7 +83,7 @@ def rekey(state: SocketState, key: Key) -> None:
 
 
 def release_if_unused(state: SocketState) -> None:
-    """To be called when an object of `state` is gone, after its descriptor was closed."""
+    """To be called after an object of `state` has ended and its descriptor was closed."""
     if not has_objects(state) and state.key not in _parked:
         state.release()
 

@@ -134,7 +134,7 @@ class Interface(ABC):
         """Start the module's server on `port`; a byte is written to `end` for each waiting connection.
 
         As with a stream, `end` is the engine's until `failed`. One more than `backlog` may wait until their
-        `attach`; who comes beyond them is closed at once, and not reported.
+        `attach`; a connection beyond them is closed at once, and not reported.
         """
 
     @abstractmethod

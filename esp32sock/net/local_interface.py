@@ -45,7 +45,7 @@ Q = TypeVar("Q", StreamRequest, DatagramRequest, ListenRequest)
 R = TypeVar("R")
 
 MARGIN_S = 0.2
-"""So much before a socket's own time-out it is told that no link became free, so that it hears the reason."""
+"""So long before a socket's time-out the wait for a free link ends, so that its error gives the reason."""
 
 
 class _Handle:
@@ -104,7 +104,7 @@ class LocalInterface(Interface):
         if self._is_closed:
             return f"<esp32sock.Interface {self._options.url!r}, closed>"
         address = self._engine.station_ip or "no address"
-        return f"<esp32sock.Interface {self._options.url!r}, {self._engine.firmware}, {address}>"
+        return f"<esp32sock.Interface {self._options.url!r}, {self._engine.firmware.release}, {address}>"
 
     @property
     def is_closed(self) -> bool:

@@ -22,7 +22,7 @@ _taken: weakref.WeakKeyDictionary[Interface, _Ports] = weakref.WeakKeyDictionary
 
 
 def claim(interface: Interface, owner: SocketState, port: int) -> int:
-    """Take a port for `owner` (0: any free one) and return it; OSError(EADDRINUSE) if somebody has it."""
+    """Take a port for `owner` (0: any free one) and return it; OSError(EADDRINUSE) if it is taken."""
     ports = _taken.setdefault(interface, weakref.WeakValueDictionary())
     if port == 0:
         free = [number for number in EPHEMERAL if (owner.kind, number) not in ports]

@@ -29,7 +29,7 @@ LONGEST_KEEPALIVE_S = 7200  # AT+CIPSTART, <keep_alive>
 
 
 def _known(level: int, defaults: Mapping[str, int]) -> dict[Option, bytes]:
-    """Options of a level that this interpreter knows, with what they read as when nobody set them."""
+    """Options of a level that this interpreter knows, with what they read as before they are set."""
     return {
         (level, getattr(_socket, name)): _INT.pack(default)
         for name, default in defaults.items()

@@ -128,7 +128,7 @@ def passthrough(host: str, port: int, kind: Kind = "TCP", **options: Any) -> Ite
 
 
 async def _carry(stream: Passthrough, end: socket.socket) -> None:
-    """Both ways, until the user has closed his end and all he sent is on the line."""
+    """Both ways, until the user's end is closed and what was sent there is on the line."""
     end.setblocking(False)
     wire = trio.SocketStream(trio.socket.from_stdlib_socket(end.dup()))
 

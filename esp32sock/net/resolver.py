@@ -1,7 +1,7 @@
 """The five look-up functions of the C module, answered here, by the host or by the module.
 
 What needs no look-up (numeric hosts, None, services, flags) is left to the C library with AI_NUMERICHOST,
-which never asks anybody: so errors and their order are the usual ones. A name that no host can have is
+which then asks no server: so errors and their order are the usual ones. A name that no host can have is
 refused before anything is sent. The interface is IPv4 only, and so are the answers.
 """
 
@@ -175,7 +175,7 @@ def destination(host: str, using: Interface | None = None) -> tuple[str, bool]:
 def addresses_of(name: str) -> list[str]:
     """The addresses that the module finds for a checked name; gaierror if none.
 
-    The name of this host means the station, and nobody has to be asked for `localhost` (RFC 6761).
+    The name of this host means the station, and `localhost` needs no look-up (RFC 6761).
     """
     if f".{name.rstrip('.').lower()}".endswith(".localhost"):
         return [LOOPBACK]

@@ -42,7 +42,7 @@ BACKLOG_BYTES = 65536
 
 
 class EngineEnd(_socket.socket):
-    """An end that belongs to us: non-blocking, and closed without a warning when nobody holds it any more.
+    """An end that belongs to us: non-blocking, and closed without a warning when its last reference ends.
 
     A forked child closes its copies: they would hide from the user that the engine has closed the link.
     """
@@ -97,7 +97,7 @@ def join(fd: int) -> EngineEnd:
     while True:
         accepted, caller = listener._accept()  # type: ignore[attr-defined]
         end = engine_end(accepted)
-        if caller == name:  # and not somebody else who guessed the abstract name
+        if caller == name:  # and not another program that guessed the abstract name
             limit_sending(fd)
             limit_sending(end.fileno())
             return end
@@ -188,7 +188,7 @@ def _pair(kind: int) -> tuple[EngineEnd, EngineEnd]:
 
 @contextmanager
 def _borrowed(fd: int) -> Iterator[_socket.socket]:
-    """A C socket object over a descriptor of somebody else, for calls that need one."""
+    """A C socket object over a descriptor that has another owner, for calls that need one."""
     borrowed = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK, 0, fd)
     try:
         yield borrowed

@@ -129,8 +129,8 @@ def _is_empty(data: Any) -> bool:
 
 def _not_connected(code: int, doing: str, native: Callable[..., Any], /, *arguments: Any) -> Any:
     """What `native` says of its arguments first, as always; then that there is no connection."""
-    with closing(EngineEnd(_socket.AF_UNIX, _socket.SOCK_STREAM)) as nobody:
+    with closing(EngineEnd(_socket.AF_UNIX, _socket.SOCK_STREAM)) as unconnected:
         try:
-            return native(nobody, *arguments)
+            return native(unconnected, *arguments)
         except OSError:
             raise os_error(code, f"{doing}: this socket has no connection") from None

@@ -4,7 +4,7 @@ Theory of operation. FRESH: the descriptor is an unconnected AF_UNIX stream. `co
 that the engine gets, and is CONNECTING until the events object hears `opened` (then OPEN) or `failed` (then
 FRESH again: the end is given back and waits here for another attempt). A non-blocking socket's descriptor is
 filled before, so that it becomes writable when there is an outcome, as select expects. `listen` makes it
-LISTENING (see listeners). What comes after OPEN is told by the descriptor itself, EOF and EPIPE; only a reset
+LISTENING (see accept_queue). The descriptor itself shows what comes after OPEN, EOF and EPIPE; only a reset
 is an error that waits here and is raised once, by recv after all data is read, or by send.
 
 Invariant: events of an attempt that was given up change nothing (`_attempt` is compared by identity).
@@ -110,7 +110,7 @@ class VirtualStream(StreamData):
         if attempt is self._attempt:
             self.error = error  # first, or another thread would find a fresh socket and connect again
             self._return_end(end)
-        else:  # given up long ago; nobody else needs it
+        else:  # of an attempt that was given up; nothing else uses it
             end.close()
 
     def note_ended(self, attempt: Attempt, error: Error | None) -> None:
@@ -169,7 +169,7 @@ class VirtualStream(StreamData):
     def start_module_tls(self, sock: C, tls: TlsOptions) -> None:
         """Let the module do TLS: when it connects, or, being connected but unused, on a new link at once.
 
-        OSError: EISCONN once bytes have gone over the connection, EINVAL for what cannot have TLS.
+        OSError: EISCONN once bytes have passed over the connection, EINVAL for what cannot have TLS.
         """
         self.check_usable(sock)
         if self.phase is Phase.FRESH:
@@ -240,7 +240,7 @@ class VirtualStream(StreamData):
                 handle.abandon()
 
     def _return_end(self, end: socketpairs.EngineEnd) -> None:
-        """The attempt failed; the descriptor shows it when the filler is gone."""
+        """The attempt failed; the descriptor shows it when the filler is read away."""
         with self._end_lock:
             self._start_over()
             self.end = end

@@ -42,7 +42,7 @@ C = _socket.socket
 
 HEADER_BYTES = DATAGRAM_HEADER.size
 
-# Shorter than a header: no datagram, there is an error to be told.
+# Shorter than a header: no datagram, but the sign that the next call raises an error.
 WAKE = b"\0"
 
 
@@ -98,7 +98,7 @@ class VirtualDatagram(VirtualSocket):
                 self.error = error  # first, or another thread would find a fresh socket and open again
                 self._forget_link()
                 self.end = link.end
-                socketpairs.drain(link.end)  # who waits to send hears it too
+                socketpairs.drain(link.end)  # a task that waits to send wakes too
             if not link.is_awaited:
                 with suppress(OSError):
                     link.end.send(WAKE)
@@ -147,7 +147,7 @@ class VirtualDatagram(VirtualSocket):
     def _open(self, sock: C, remote: Address | None, timeout: float | None) -> None:
         """Hand our end to the engine; waits for the link at most so long, where this thread may."""
         interface = self.require_interface()
-        if remote is None and self.bound is None:  # as Linux does; the module has to be told a port, too
+        if remote is None and self.bound is None:  # as Linux does; the module needs a port, too
             self.bound = ANY, local_ports.claim(interface, self, 0)
         with self._end_lock:
             if self.end is None or self.end.fileno() < 0:
@@ -183,7 +183,7 @@ class VirtualDatagram(VirtualSocket):
             fd_registry.adopt(each, host_side)
 
     def _close_link(self, sock: C) -> None:
-        """The engine sees that nobody is at the other end any more, even if it has opened just now."""
+        """The engine sees that the other end is closed, even if the link has opened just now."""
         handle = self.handle
         self._forget_link()
         if handle is not None:
@@ -221,7 +221,7 @@ class VirtualDatagram(VirtualSocket):
         raise os_error(errno.EOPNOTSUPP, "a UDP socket cannot accept")
 
     def shutdown(self, sock: C, how: int, /) -> None:
-        """The link stays open until close: UDP has nothing to tell the peer."""
+        """The link stays open until close: UDP sends no end to the peer."""
         self._check_open(sock)
         if operator.index(how) not in (_socket.SHUT_RD, _socket.SHUT_WR, _socket.SHUT_RDWR):
             raise os_error(errno.EINVAL, f"shutdown: {how} is none of SHUT_RD, SHUT_WR, SHUT_RDWR")
@@ -231,7 +231,7 @@ class VirtualDatagram(VirtualSocket):
             self._shut_write = True
         if how != _socket.SHUT_WR:
             self._shut_read = True
-            C.shutdown(sock, _socket.SHUT_RD)  # wakes who is waiting to receive
+            C.shutdown(sock, _socket.SHUT_RD)  # wakes a thread that waits to receive
 
     # Sending.
 

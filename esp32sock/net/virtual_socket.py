@@ -1,4 +1,4 @@
-"""What a virtual socket is beside its descriptor: addresses, options, the error that waits to be told.
+"""What a virtual socket is beside its descriptor: addresses, options, the error that no call has raised yet.
 
 One state serves all objects and descriptors of a socket. Its methods take the Python object as their first
 argument and do what they can natively, on the descriptor, through the C class `_socket.socket`.
@@ -174,7 +174,7 @@ class VirtualSocket(ABC):
         changed = option in options.HONOURED and self.options.for_stream() != before
         if changed and self.has_stream_link() and self.fork_count == context.forks():
             assert self.handle is not None
-            # Best effort: whether the firmware has it is not worth failing for, and nobody can wait here.
+            # Best effort: whether the firmware has it is not worth failing for, and this call must not wait.
             with suppress(Error):
                 self.handle.set_options(self.options.for_stream()).add_done_callback(_ignore_result)
 
@@ -191,12 +191,12 @@ class VirtualSocket(ABC):
             yield stand_in
 
     def take_error_number(self, sock: _socket.socket) -> int:
-        """SO_ERROR: the errno of what went wrong, told once."""
+        """SO_ERROR: the errno of what went wrong, reported once."""
         error, self.error = self.error, None
         return 0 if error is None else error.errno
 
     def raise_error(self, doing: str) -> None:
-        """Raise what the engine reported and nobody was told yet, once."""
+        """Raise what the engine reported and no call has raised yet, once."""
         error, self.error = self.error, None
         if error is not None:
             raise_from(error, doing)
@@ -216,7 +216,7 @@ class VirtualSocket(ABC):
         self.release()
 
     def _bind_on_host(self, host_socket: _socket.socket, bound: Address) -> None:
-        """The same port if it can be: one that was our choice may be somebody else's on the host."""
+        """The same port if it can be: one that was chosen here may be in use on the host."""
         try:
             host_socket.bind(bound)
         except OSError as error:

@@ -27,10 +27,10 @@ from esp32sock import socket
 from esp32sock.at.commands import basic
 from esp32sock.shims.requests import ModuleAdapter
 from esp32sock.shims.ssl import ModuleContext, Refused, TlsSocket
-from esp32sock.shims.trio import ModuleSocket
 from esp32sock.shims.urllib3 import PoolManager
 from esp32sock.simulator import BackgroundModule, Observer, Settings
 from esp32sock.simulator.network.host import HostNetwork
+from esp32sock.trio import ModuleSocket
 from tests.e2e.fakes import serving
 from tests.e2e.programs_support import server_context
 from tests.e2e.secure import SecureEcho, expired, self_signed
