@@ -187,7 +187,7 @@ def test_httpx_keeps_its_local_address(links: Opened, url: str, get: Get) -> Non
 
 @everywhere
 def test_httpx_keeps_its_socket_options(links: Opened, url: str, get: Get) -> None:
-    with pytest.raises(httpx.ConnectError, match="nothing to offer for IP_OPTIONS"):
+    with pytest.raises(httpx.ConnectError, match="does not support IP_OPTIONS"):
         get([url], socket_options=[(socket.IPPROTO_IP, socket.IP_OPTIONS, b"")])
 
 
