@@ -14,6 +14,7 @@ import json
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -363,8 +364,13 @@ def searched_files() -> Iterable[tuple[str, Path]]:
                 yield path, file
 
 
-def definitions() -> Iterator[Definition]:
+@cache
+def definitions() -> frozenset[Definition]:
     """All of the tree."""
+    return frozenset(_definitions())
+
+
+def _definitions() -> Iterator[Definition]:
     for path, file in searched_files():
         yield from definitions_in_path(path)
         if file.suffix in {".py", ".pyi"}:
