@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Resolver(AbstractResolver):
-    """Names are asked of the module."""
+    """Looks names up through the module."""
 
     def __init__(self, interface: Interface | None = None) -> None:
         self._interface = interface
@@ -28,7 +28,7 @@ class Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """OSError (gaierror) for a `family` that the module does not have."""
+        """The addresses of a name; socket.gaierror if there are none or the module lacks the `family`."""
         found = await asyncio.get_running_loop().run_in_executor(None, self._look_up, host, port, family)
         return [
             ResolveResult(
@@ -47,11 +47,11 @@ class Resolver(AbstractResolver):
             return socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: the resolver holds no resources."""
 
 
 def connector(interface: Interface | None = None, **options: Any) -> aiohttp.TCPConnector:
-    """A TCPConnector whose sockets and names are the module's: the attached one's, or `interface`'s."""
+    """A TCPConnector that connects and resolves through the attached module, or through `interface`."""
 
     def socket_factory(address: tuple[Any, ...]) -> socket.socket:
         family, kind, proto, _, _ = address

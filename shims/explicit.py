@@ -1,4 +1,4 @@
-"""What the explicit adapters share: a connection of the module's, without any patch."""
+"""What the adapters share: connections through the module, without a patch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SocketOption = tuple[Any, ...]
 
 
 def through(interface: Interface | None) -> AbstractContextManager[object]:
-    """Use this interface within the block; None: the attached one."""
+    """Use `interface` within the block; None is the attached one."""
     return nullcontext() if interface is None else using(interface)
 
 
@@ -30,7 +30,7 @@ def connect(
     source_address: tuple[str, int] | None = None,
     options: Iterable[SocketOption] = (),
 ) -> socket.socket:
-    """A connected TCP socket through the module; as `socket.create_connection`, with options set first."""
+    """A connected TCP socket of the module, like `socket.create_connection`, with `options` set."""
     with through(interface):
         connection = socket.create_connection(address, timeout, source_address)
     try:
@@ -43,6 +43,6 @@ def connect(
 
 
 def make(interface: Interface | None, family: int, kind: int, proto: int) -> socket.socket:
-    """A new socket that belongs to the module."""
+    """A new socket of the module."""
     with through(interface):
         return socket.socket(family, kind, proto)

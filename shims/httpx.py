@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class _Blocking(httpcore.SyncBackend):
-    """Opens connections through the module; all else is httpcore's own."""
+    """Opens connections through the module; everything else is httpcore's."""
 
     def __init__(self, interface: Interface | None) -> None:
         self._interface = interface
@@ -53,7 +53,7 @@ class _Blocking(httpcore.SyncBackend):
 
 
 class _Asynchronous(httpcore.AnyIOBackend):
-    """The same for asyncio and trio: the connection opens in a thread, its descriptor is then the loop's."""
+    """The same for asyncio and trio: a thread opens the connection, then the loop gets its descriptor."""
 
     def __init__(self, interface: Interface | None) -> None:
         self._blocking = _Blocking(interface)
@@ -100,7 +100,7 @@ def async_transport(
 
 
 def _change_backend(made: Any, backend: object, options: dict[str, Any]) -> None:
-    """Have httpx's own pool, set up with all its options, open its connections by another backend."""
+    """Make httpx's pool, set up with all its options, open connections by `backend`."""
     if options.get("uds") is not None:
         raise ValueError("uds: a Unix socket is on this machine, not behind the module")
     pool: Any = getattr(made, "_pool", None)

@@ -1,11 +1,9 @@
-"""patch(), unpatch() and patched(): the standard library's own sockets become those of the module.
+"""patch(), unpatch() and patched(): make the standard library's sockets use the module.
 
-Methods are set in place on the class `socket.socket`, so code that said `from socket import socket` before,
-and every `ssl.SSLSocket`, is served too; the look-up functions are set on `_socket` and `socket`. Two kinds
-of early importers hold what cannot be changed in place, and are changed themselves: modules that imported a
-look-up function by name, and trio, whose socket methods hold those of `socket.socket`; uvloop is seen to
-whenever it is imported. unpatch() puts every
-object back that was there.
+The methods are set on the class `socket.socket` itself, which covers an earlier `from socket import socket`
+and every `ssl.SSLSocket`; the look-up functions are set on `_socket` and `socket`. Modules that imported a
+look-up function by name, and trio, whose socket methods hold those of `socket.socket`, are changed too. So is
+uvloop, also when it is imported later. unpatch() restores every object.
 """
 
 from __future__ import annotations
@@ -47,10 +45,10 @@ _before_leaving: list[Callable[[], None]] = []
 
 
 def patch() -> None:
-    """Make every socket of this process virtual from now on; what exists keeps working. Idempotent.
+    """Make every new socket of this process virtual; existing ones keep working. Idempotent.
 
-    RuntimeError if gevent or eventlet has replaced the socket module. Warns (RuntimeWarning) if uvloop or
-    trio is of a version that is not known, and would go around the module.
+    RuntimeError if gevent or eventlet has replaced the socket module. Warns (RuntimeWarning) for a version of
+    uvloop or trio that is not supported and would bypass the module.
     """
     global _patched
     with _lock:
@@ -66,23 +64,23 @@ def patch() -> None:
 
 
 def unpatch() -> None:
-    """Put everything back. Virtual sockets that are open keep their connection, not their virtual methods."""
+    """Remove the patch. Open virtual sockets keep their connection, but not their virtual methods."""
     with _lock:
         try:
             _unpatch_all()
         except BaseException:
-            _unpatch_all()  # Ctrl-C came in between: half a patch would be worse than a late interrupt
+            _unpatch_all()  # after Ctrl-C: a partial patch is worse than a late interrupt
             raise
 
 
 def is_patched() -> bool:
-    """Whether patch() is in force."""
+    """Whether the process is patched."""
     return _patched
 
 
 @contextmanager
 def patched() -> Iterator[None]:
-    """patch() for a while. Inside another patch it changes nothing, also not at its end."""
+    """patch() within a block. Inside another patch the block changes nothing, at its end either."""
     nested = True
     try:
         with _lock:
@@ -112,7 +110,7 @@ def _patch_all() -> None:
 
 
 def _unpatch_all() -> None:
-    """May be interrupted anywhere and called again."""
+    """Remove the patch; may be called again after an interrupt at any point."""
     global _patched
     while _undo:
         owner, name, before = _undo[-1]
@@ -135,7 +133,7 @@ def _set(owner: Any, name: str, value: Any) -> None:
 
 
 def _holders(functions: dict[str, Callable[..., Any]]) -> list[tuple[types.ModuleType, str, str]]:
-    """Modules that hold one of these look-up functions, as what, and which; our own must keep them."""
+    """Modules, other than esp32sock's, that hold one of `functions`: module, attribute, function name."""
     names = {id(function): name for name, function in functions.items()}
     return [
         (module, attribute, names[id(value)])
@@ -148,7 +146,7 @@ def _holders(functions: dict[str, Callable[..., Any]]) -> list[tuple[types.Modul
 
 
 def _patch_trio() -> None:
-    """Let trio's socket methods, if it was imported before, call ours: they hold the C module's own."""
+    """Replace the methods of trio's sockets, if trio is imported: they hold the original C methods."""
     inner = sys.modules.get("trio._socket")
     if inner is None:
         return

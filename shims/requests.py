@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class ModuleAdapter(HTTPAdapter):
-    """A transport adapter that connects through a module: the attached one, or `interface`."""
+    """A transport adapter that connects through the attached module, or through `interface`."""
 
     def __init__(self, *args: Any, interface: Interface | None = None, **options: Any) -> None:
         self._interface = interface
         super().__init__(*args, **options)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
-        """Called by requests when the adapter is made, and again when it is unpickled."""
+        """requests calls this when it creates or unpickles the adapter."""
         self.poolmanager = PoolManager(
             num_pools=connections, maxsize=maxsize, block=block, interface=self._interface, **options
         )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def _open(connection: HTTPConnection, interface: Interface | None) -> socket.socket:
-    """What urllib3's connections do to open a socket, on the module."""
+    """Open the socket of a urllib3 connection through the module, with urllib3's errors."""
     host, port = connection.host, connection.port
     try:
         opened = connect(
@@ -43,7 +43,7 @@ def _open(connection: HTTPConnection, interface: Interface | None) -> socket.soc
 
 
 def _pool_classes(interface: Interface | None) -> dict[str, type[HTTPConnectionPool]]:
-    """The pools of both schemes, with connections that open through this interface."""
+    """The pool classes for http and https, whose connections use `interface`."""
 
     class ModuleConnection(HTTPConnection):
         def _new_conn(self) -> socket.socket:
@@ -63,7 +63,7 @@ def _pool_classes(interface: Interface | None) -> dict[str, type[HTTPConnectionP
 
 
 class PoolManager(urllib3.PoolManager):
-    """urllib3's own, opening its connections through a module: the attached one, or `interface`."""
+    """A urllib3.PoolManager that connects through the attached module, or through `interface`."""
 
     def __init__(self, *args: Any, interface: Interface | None = None, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -1,9 +1,9 @@
-"""uvloop: what its loop does in C, past every Python socket, goes through the module or is refused.
+"""uvloop: sockets that its loop opens in C use the module or are refused.
 
-`patch()` sets these methods on `uvloop.Loop`, also when uvloop is imported later. Streams work: the
-connection is made by a Python socket and handed over as what its descriptor is, an AF_UNIX stream, which
-uvloop carries natively. Servers and datagram endpoints of the module are refused with OSError(EOPNOTSUPP):
-libuv would bind sockets of its own, on the host's network. What the routes give to the host is uvloop's own.
+`patch()` sets these methods on `uvloop.Loop`, also when uvloop is imported later. Streams work: a
+Python socket connects, and uvloop gets its descriptor, an AF_UNIX stream, which it supports. Servers and
+datagram endpoints on the module are refused with OSError(EOPNOTSUPP), because libuv would bind sockets on the
+host's network. Addresses that the routing table gives to the host are left to uvloop.
 
 Without `patch()`, connect a socket of `esp32sock.socket` with `loop.sock_connect` and give
 `loop.create_connection(sock=as_unix(sock))`.
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def as_unix(sock: stdlib.socket) -> stdlib.socket:
-    """The same connection as uvloop can carry it; `sock` is detached. One of the host is returned itself."""
+    """A socket for uvloop with the connection of `sock`, which is detached; a host's socket is returned."""
     if not _is_virtual(sock) or sock.family == stdlib.AF_UNIX:
         return sock
     made = type(sock)(stdlib.AF_UNIX, sock.type, sock.proto, sock.detach())
@@ -41,7 +41,7 @@ def as_unix(sock: stdlib.socket) -> stdlib.socket:
 
 
 def methods(loop_class: Any) -> dict[str, Any]:
-    """What replaces methods of the loop class."""
+    """The replacements for methods of the loop class."""
     own = {name: getattr(loop_class, name) for name in _REPLACED}
 
     async def create_connection(
@@ -121,7 +121,7 @@ _REPLACED = (
 async def _connected(
     loop: Any, address: tuple[Any, Any], family: int, proto: int, flags: int, local_addr: Any
 ) -> stdlib.socket:
-    """A connected socket, as `asyncio` makes one: the first address that answers."""
+    """A socket connected to the first address that answers, as in asyncio."""
     found = await loop.getaddrinfo(*address, family=family, type=stdlib.SOCK_STREAM, proto=proto, flags=flags)
     failures: list[OSError] = []
     for each_family, kind, each_proto, _, where in found:
@@ -161,7 +161,7 @@ def _is_hosts_own(host: Any) -> bool:
 
 
 def _binds_on_host(host: Any) -> bool:
-    """The same of what is bound to: any address is the module's then."""
+    """Whether binding to `host` uses the host's network; the wildcard address uses the module."""
     if not isinstance(host, str) or not _is_any(host):
         return _is_hosts_own(host)
     return context.is_on_host()
@@ -182,11 +182,11 @@ def _refuse(bypasses: bool, what: str) -> None:
         )
 
 
-# Reaching uvloop whenever it comes.
+# Replace the methods also when uvloop is imported later.
 
 
 def install(set_attribute: Set) -> Callable[[], None]:
-    """Replace the methods now, or when uvloop is imported; returns what forgets about the latter."""
+    """Replace the methods now or when uvloop is imported; returns a function that cancels the latter."""
     loaded = sys.modules.get("uvloop")
     if loaded is not None:
         _replace(loaded, set_attribute)
@@ -216,7 +216,7 @@ def _replace(module: ModuleType, set_attribute: Set) -> None:
 
 
 class _Finder(MetaPathFinder):
-    """Sees uvloop being imported."""
+    """Finds uvloop with a loader that replaces the methods."""
 
     def __init__(self, set_attribute: Set) -> None:
         self._set_attribute = set_attribute
@@ -233,7 +233,7 @@ class _Finder(MetaPathFinder):
 
 
 class _Loader(Loader):
-    """Loads it as ever, and replaces the methods then."""
+    """Loads uvloop, then replaces the methods."""
 
     def __init__(self, loader: Loader, set_attribute: Set) -> None:
         self._loader = loader

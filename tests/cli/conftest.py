@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 import pytest
 
 from esp32sock.cli import main
-from tests.cli.fast_timeouts import HURRY
+from tests.cli.fast_timeouts import SHORT_WAITS
 from tests.cli.terminal import ROOT
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def in_a_pipe(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     """Run `esp32sock WORDS` with `given` as its input; further keywords are environment variables."""
     for name in [name for name in os.environ if name.startswith("ESP32SOCK_")]:
         monkeypatch.delenv(name)
-    for module, values in HURRY.items():
+    for module, values in SHORT_WAITS.items():
         for name, value in values.items():
             monkeypatch.setattr(import_module(module), name, value)
     monkeypatch.chdir(ROOT)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from esp32sock import cli
-from tests.cli.fast_timeouts import hurry
+from tests.cli.fast_timeouts import shorten_waits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,7 +101,7 @@ def settle(terminal: int, environment: Mapping[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    hurry()
+    shorten_waits()
     for path in Path(cli.__file__).parent.glob("*.py"):
         if path.stem not in NOT_YET:
             import_module(f"esp32sock.cli.{path.stem}")

@@ -55,17 +55,17 @@ def test_listen_for_programs() -> None:
     )
     assert process.stdout is not None
     with process.stdout as lines:
-        happenings = [json.loads(lines.readline())]
+        events = [json.loads(lines.readline())]
         client.connect()
-        happenings.append(json.loads(lines.readline()))
+        events.append(json.loads(lines.readline()))
         client.say(b"hello")
-        happenings += [json.loads(line) for line in lines]
+        events += [json.loads(line) for line in lines]
     assert process.wait(20) == 0
     schema = json.loads((ROOT / "docs" / "schemas" / "listen-event.json").read_text("utf-8"))
-    for happening in happenings:
-        jsonschema.validate(happening, schema)
-    assert [one["event"] for one in happenings] == ["listening", "connected", "data", "closed"]
-    assert happenings[2]["text"] == "hello"
+    for event in events:
+        jsonschema.validate(event, schema)
+    assert [one["event"] for one in events] == ["listening", "connected", "data", "closed"]
+    assert events[2]["text"] == "hello"
 
 
 def test_passthrough_at_a_terminal() -> None:
