@@ -17,8 +17,6 @@ from esp32sock.simulator.faults.injector import FaultInjector
 from esp32sock.simulator.faults.spec import Triggers, parse_faults
 
 if TYPE_CHECKING:
-    from collections import Counter
-
     from esp32sock.simulator.faults.spec import Fault
     from esp32sock.simulator.runtime.runner import Opened
     from esp32sock.simulator.serial.uart import Uart
@@ -46,11 +44,9 @@ PAYLOAD = re.compile(rb"\r\n\+IPD,[^:]*:|\+CIPRECVDATA[:,]\d+[^,:]*[,:]")
 class CountingTriggers(Triggers):
     """The simulator's triggers while the window is open, with a count of what they did."""
 
-    def __init__(
-        self, faults: tuple[Fault, ...], random: Random, window: FaultWindow, counts: Counter[str]
-    ) -> None:
+    def __init__(self, faults: tuple[Fault, ...], random: Random, window: FaultWindow, trace: Trace) -> None:
         self._window = window
-        self._counts = counts
+        self._trace = trace
         super().__init__(faults, random)
 
     def hit(self, name: str) -> Fault | None:
@@ -58,14 +54,15 @@ class CountingTriggers(Triggers):
             return None
         found = super().hit(name)
         if found is not None:
-            self._counts[name] += 1
+            self._trace.fault(name)
         return found
 
     def hits(self, name: str, count: int) -> list[tuple[int, Fault]]:
         if not self._window.is_open:
             return []
         found = super().hits(name, count)
-        self._counts[name] += len(found)
+        for at, _ in found:
+            self._trace.fault(name, b"at %d of %d" % (at, count))
         return found
 
 
@@ -83,9 +80,7 @@ class ChaosFaults(FaultInjector):
         """Whether a byte of payload was lost or turned over, either way: not every such loss can be seen."""
 
     def bind(self, random: Random) -> None:
-        self.triggers = self._triggers = CountingTriggers(
-            self._faults, random, self._window, self._trace.counts
-        )
+        self.triggers = self._triggers = CountingTriggers(self._faults, random, self._window, self._trace)
 
     def module_bytes(self, uart: Uart, data: bytes) -> None:
         for name, rate in self._tokens.items():

@@ -68,15 +68,17 @@ class Outcome:
     seconds: float
     """Of virtual time."""
 
-    def report(self, lines: int = 60) -> str:
-        """What went wrong, with the trace that leads to it."""
+    def report(self, lines: int = 60, selection: str = "") -> str:
+        """What went wrong, with the trace that leads to it; `selection`: the options that chose the kinds."""
         if not self.violations:
             return f"{self.plan}\nnothing wrong; digest {self.digest}"
         first = self.violations[0]
         shown = self.trace.lines(until=first.when)[-lines:]
         wrong = "\n".join(f"  {violation}" for violation in self.violations[:8])
         return (
-            f"{self.plan}\n" + "\n".join(shown) + f"\n{wrong}\nreplay: python -m tests.chaos {self.plan.seed}"
+            f"{self.plan}\n"
+            + "\n".join(shown)
+            + f"\n{wrong}\nreplay: python -m tests.chaos {self.plan.seed}{selection}"
         )
 
 

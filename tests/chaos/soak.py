@@ -29,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     kinds = _kinds(options)
     if options.seeds:
-        return _show(options.seeds, kinds, lines=options.lines, check=options.twice)
+        selection = " --holding" if options.holding else f" --kinds {options.kinds}" if options.kinds else ""
+        return _show(options.seeds, kinds, selection, lines=options.lines, check=options.twice)
     first, last = options.range
     return _soak(first, last, kinds, options)
 
@@ -53,11 +54,11 @@ def _kinds(options: argparse.Namespace) -> Sequence[Kind]:
     return HOLDING if options.holding else KINDS
 
 
-def _show(seeds: Iterable[int], kinds: Sequence[Kind], *, lines: int, check: bool) -> int:
+def _show(seeds: Iterable[int], kinds: Sequence[Kind], selection: str, *, lines: int, check: bool) -> int:
     failed = 0
     for seed in seeds:
         outcome = run(make_plan(seed, kinds))
-        print(outcome.report(lines), flush=True)
+        print(outcome.report(lines, selection), flush=True)
         failed += bool(outcome.violations)
         if check and run(make_plan(seed, kinds)).digest != outcome.digest:
             print(f"seed {seed}: the second run differs", flush=True)

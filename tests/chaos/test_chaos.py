@@ -20,7 +20,7 @@ def test_nothing_is_lost_and_nothing_hangs(first: int) -> None:
     for seed in range(first, first + SHARE):
         outcome = run(make_plan(seed, HOLDING))
         if outcome.violations:
-            pytest.fail(outcome.report() + " --holding", pytrace=False)
+            pytest.fail(outcome.report(selection=" --holding"), pytrace=False)
 
 
 def test_a_seed_replays_to_the_same_bytes() -> None:
