@@ -81,6 +81,7 @@ KINDS = (
     _simulator("dns-fail", "0.5=5", "0.5=20", needs=("look-ups",)),
     _simulator("dns-delay", "0.5=5", "0.5=20", needs=("look-ups",)),
     # Whole tokens of the module, lost or said twice.
+    Kind("slow-busy", "token", ("0.3", "1", "3"), brings="busy-run", needs=("sends",), open="late answer"),
     Kind("lost-ok", "token", ("0.1",), open="lost line"),
     Kind("lost-error", "token", ("0.5",), needs=("refused",), open="lost line"),
     Kind("lost-connect", "token", ("0.5",), open="links of two minds"),

@@ -37,6 +37,7 @@ TOKENS = {
 }
 """What each kind of token fault takes."""
 
+BUSY = b"\r\nbusy p...\r\n"
 PAYLOAD = re.compile(rb"\r\n\+IPD,[^:]*:|\+CIPRECVDATA[:,]\d+[^,:]*[,:]")
 """What stands before payload in a token of the module."""
 
@@ -75,6 +76,7 @@ class ChaosFaults(FaultInjector):
         self._trace = trace
         self._window = window
         self._tokens = {d.kind.name: float(d.dose) for d in plan.doses if d.kind.where == "token"}
+        self._slow_busy_s = self._tokens.pop("slow-busy", 0.0)
         self._random = Random(plan.seed ^ 0x70C)
         self.payload_damaged = False
         """Whether a byte of payload was lost or turned over, either way: not every such loss can be seen."""
@@ -90,6 +92,9 @@ class ChaosFaults(FaultInjector):
                     return
                 super().module_bytes(uart, data)
         super().module_bytes(uart, data)
+        if self._slow_busy_s and self._window.is_open and data.startswith(BUSY):
+            self._trace.fault("slow-busy")
+            uart.pause_output(self._slow_busy_s)
 
     def _damage(self, data: bytes, way: str) -> bytes:
         damaged = super()._damage(data, way)
