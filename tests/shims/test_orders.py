@@ -113,6 +113,7 @@ async def main():
     ) as other:
         await one.bind(("127.0.0.1", 0))
         await other.bind(("127.0.0.1", 0))
+        fake.settle()  # bind does not wait on a non-blocking socket: what is sent now might find no port
         await one.sendto(b"datagram", other.getsockname())
         assert await other.recvfrom(100) == (b"datagram", one.getsockname())
         await other.connect(one.getsockname())
