@@ -11,7 +11,7 @@ from esp32sock.net.context import PORT_VARIABLE
 from esp32sock.net.routes import Routes
 
 if TYPE_CHECKING:
-    from esp32sock.engine.options import Receive
+    from esp32sock.engine.options import Receive, ResetLine
     from esp32sock.net.routes import Direct
 
 SSID_VARIABLE = "ESP32SOCK_SSID"
@@ -32,6 +32,8 @@ class AttachOptions(TypedDict, total=False):
     half_close_s: float
     server_links: int
     receive: Receive | None
+    reset: ResetLine | None
+    fill_data_phase: bool
 
 
 def resolve(url: str | Options | None, direct: Direct | None, given: AttachOptions) -> tuple[Options, Routes]:

@@ -35,9 +35,14 @@ class Firmware:
         return self.version[:2] >= (major, minor)
 
     @property
+    def is_known(self) -> bool:
+        """Whether the module said which one it is."""
+        return any(self.version)
+
+    @property
     def release(self) -> str:
         """As people say it: `firmware 2.4`."""
-        return "firmware {}.{}".format(*self.version) if any(self.version) else "firmware of unknown version"
+        return "firmware {}.{}".format(*self.version) if self.is_known else "firmware of unknown version"
 
     @property
     def cipsend_max(self) -> int:

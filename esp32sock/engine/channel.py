@@ -18,19 +18,18 @@ from esp32sock.at.events import (
     CommandDone,
     CommandFailed,
     DataReceived,
-    ModuleBusy,
     ModuleEvent,
     ModuleRestarted,
 )
 from esp32sock.at.framing import LINKS, NEED_DATA
 from esp32sock.at.session import Session
+from esp32sock.at.state import ModuleState
 from esp32sock.errors import CommandError, CommandTimeout, PortError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from esp32sock.at.commands import Command
-    from esp32sock.at.state import ModuleState
     from esp32sock.engine.transports import Port
 
 R = TypeVar("R")
@@ -41,8 +40,8 @@ BITS_A_BYTE = 10
 """8N1 on the wire."""
 SHOWN_CHARACTERS = 300
 """How much of an answer that makes no sense stands in its error."""
-SAMPLE_BYTES = 80
-"""How much of what was heard last is kept for error messages."""
+SAMPLE_BYTES = 4096
+"""How much of what was heard last is kept for the probe while the module is not set up."""
 
 
 class ChannelListener(Protocol):
@@ -69,8 +68,7 @@ class CommandChannel:
         self.error: PortError | None = None
         self.heard_bytes = 0
         self.sample = b""
-        self.is_alive = False
-        """Whether it ever said that it boots or is busy, which only an AT firmware says."""
+        self._heard = trio.Event()
         self._listener = listener
         self._exclusive = trio.StrictFIFOLock()
         self._answered = trio.Event()
@@ -118,7 +116,9 @@ class CommandChannel:
         while True:
             data = await self.port.receive()
             self.heard_bytes += len(data)
-            self.sample = data[-SAMPLE_BYTES:]
+            if self.state is ModuleState.SYNCING:
+                self.sample = (self.sample + data)[-SAMPLE_BYTES:]
+                self._heard.set()
             self.session.receive_data(data, trio.current_time())
             self._dispatch()
             self._flush()
@@ -159,7 +159,6 @@ class CommandChannel:
             else:
                 if isinstance(event, ModuleRestarted):
                     self._outgoing.clear()  # what the port has not taken yet was for the module as it was
-                self.is_alive = self.is_alive or isinstance(event, ModuleBusy | ModuleRestarted)
                 self._listener.event(event)  # type: ignore[arg-type]
         if self.session.idle:
             self._became_idle.set()
@@ -239,6 +238,12 @@ class CommandChannel:
             raise CommandError(command.label, f"nonsense: {said}") from error
 
     # -- outside any command --------------------------------------------------------------------------
+
+    async def until_heard(self, holds: Callable[[bytes], bool]) -> None:
+        """Until this holds of what was heard last, while the module is not set up; unbounded."""
+        while not holds(self.sample):
+            self._heard = trio.Event()
+            await self._heard.wait()
 
     def write_raw(self, data: bytes) -> None:
         """For the start-up probe; PortError if the port is lost."""

@@ -1,7 +1,7 @@
 """A session for managing a module: what it has open and how it is set stays as it is.
 
 Theory of operation: attaching a module sets it up for sockets (several links, none open, settings not
-stored). Management must not change any of that: the module is only found (`startup.probe`), its echo turned
+stored). Management must not change any of that: the module is only found (`probe.py`), its echo turned
 off and its firmware read. The channel stays SYNCING, in which no late answer is expected for an unanswered
 command: so a serial rate that was changed in vain can be changed back (`baud.py`).
 """
@@ -20,6 +20,7 @@ from esp32sock.at.events import LinkOpened, ModuleEvent, UnknownText
 from esp32sock.at.framing import DISCARD, LINKS
 from esp32sock.engine import baud, startup
 from esp32sock.engine.channel import CommandChannel
+from esp32sock.engine.probe import probe
 from esp32sock.engine.transports import open_port
 from esp32sock.errors import CommandError, Error, PortError
 
@@ -158,12 +159,10 @@ async def open_management_session(
 
 
 async def _identify(channel: CommandChannel) -> None:
-    await startup.probe(channel)
-    run = channel.execute_exclusive
+    await probe(channel)
     async with channel.exclusive():
-        await run(basic.Echo(on=False))
-        channel.session.firmware = await run(basic.Version())
-        channel.session.demux.mux = await run(tcpip.Multiplexed())
+        await startup.identify(channel)
+        channel.session.demux.mux = await channel.execute_exclusive(tcpip.Multiplexed())
         await startup.end_passthrough(channel)
     for link_id in range(LINKS):
         channel.session.demux.set_sink(link_id, DISCARD)

@@ -11,6 +11,7 @@ DEFAULT_BAUD = 115200
 MIB = 1 << 20
 
 Receive = Literal["active", "passive"]
+ResetLine = Literal["dtr", "rts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,9 @@ class Options:
     `half_close_s` is how long a peer may be silent after `shutdown(SHUT_WR)` before the link is closed.
     `receive` forces active or passive receive; by itself it is passive for TCP from firmware 3.4 on.
     `server_links` is how many connections the module's server may accept at a time, 1 to 5.
+    `reset` names the line of the serial adapter that restarts the module while it is on; it is used when
+    nothing else brings a silent module back. `fill_data_phase` allows to end a data phase that an earlier
+    program left, by up to 64 KiB of empty lines on a line that is silent otherwise.
     """
 
     url: str
@@ -37,6 +41,8 @@ class Options:
     half_close_s: float = 30.0
     server_links: int = 3
     receive: Receive | None = None
+    reset: ResetLine | None = None
+    fill_data_phase: bool = True
 
     def __post_init__(self) -> None:
         if not 80 <= self.baudrate <= 5_000_000:
@@ -47,5 +53,9 @@ class Options:
             raise ValueError("limits must be positive")
         if self.receive not in (None, "active", "passive"):
             raise ValueError(f"receive={self.receive!r} is neither 'active' nor 'passive'")
+        if self.reset not in (None, "dtr", "rts"):
+            raise ValueError(f"reset={self.reset!r} is neither 'dtr' nor 'rts'")
+        if self.reset == "rts" and self.rtscts:
+            raise ValueError("RTS cannot both restart the module (reset) and control the flow (rtscts)")
         if not 1 <= self.server_links <= 5:
             raise ValueError(f"server_links {self.server_links} is outside 1 to 5")

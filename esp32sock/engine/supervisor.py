@@ -21,6 +21,7 @@ from esp32sock.engine import startup
 from esp32sock.engine.channel import ChannelListener, CommandChannel
 from esp32sock.engine.link_pool import LinkPool
 from esp32sock.engine.options import DEFAULT_BAUD
+from esp32sock.engine.probe import probe
 from esp32sock.engine.receive_mode import ReceiveMode
 from esp32sock.engine.tls_setup import TlsConfigurator
 from esp32sock.errors import CommandError, Error, ModuleReset, PortError
@@ -161,7 +162,8 @@ class Supervisor:
 
     async def _start(self, channel: CommandChannel, *, first: bool) -> None:
         async with channel.exclusive():
-            await startup.probe(channel)
+            options = self._context.options
+            await probe(channel, reset=options.reset, fill=options.fill_data_phase)
             try:
                 await self._set_up(channel, must_join=first)
                 return

@@ -21,6 +21,8 @@ from esp32sock.errors import PortError
 if TYPE_CHECKING:
     from trio.abc import Stream
 
+    from esp32sock.engine.options import ResetLine
+
 READ_BYTES = 65536
 THREAD_POLL_S = 0.1
 
@@ -70,6 +72,10 @@ class Port(ABC):
     def set_rtscts(self, on: bool) -> None:
         """Hardware flow control on the host's side."""
         raise PortError(f"{self.name} has no RTS and CTS lines: rtscts cannot be honoured")
+
+    def set_line(self, name: ResetLine, *, on: bool) -> None:
+        """Turn a control line of the adapter on or off; PortError where there is none."""
+        raise PortError(f"{self.name} has no control lines: reset cannot be honoured", errno=errno.ENOTTY)
 
     @abstractmethod
     async def aclose(self) -> None: ...
@@ -137,6 +143,12 @@ class DescriptorPort(Port):
     def set_rtscts(self, on: bool) -> None:
         self._line.rtscts = on
 
+    def set_line(self, name: ResetLine, *, on: bool) -> None:
+        try:
+            setattr(self._line, name, on)
+        except OSError:
+            super().set_line(name, on=on)
+
     async def aclose(self) -> None:
         if self.fd >= 0:
             trio.lowlevel.notify_closing(self.fd)
@@ -200,6 +212,12 @@ class ThreadPort(Port):
 
     def set_rtscts(self, on: bool) -> None:
         self._line.rtscts = on
+
+    def set_line(self, name: ResetLine, *, on: bool) -> None:
+        try:
+            setattr(self._line, name, on)
+        except OSError:
+            super().set_line(name, on=on)
 
     async def aclose(self) -> None:
         self._closed = True

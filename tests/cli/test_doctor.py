@@ -20,7 +20,7 @@ import trustme
 
 from esp32sock.cli import checks
 from esp32sock.cli.findings import PROBLEMS
-from esp32sock.engine import startup
+from esp32sock.engine import probe
 from esp32sock.simulator import BackgroundModule, Settings
 from esp32sock.simulator.environment.settings import Timing
 from tests.cli.terminal import SCENARIO
@@ -110,7 +110,7 @@ def test_nothing_wrong_is_found_where_nothing_is(in_a_pipe: Run) -> None:
 
 
 def test_an_adapter_that_waits(in_a_pipe: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(startup, "SILENCE_S", 0.1)  # longer than it waits, as on every adapter there is
+    monkeypatch.setattr(probe, "SILENCE_S", 0.1)  # longer than it waits, as on every adapter there is
     findings, status = examined(in_a_pipe, "sim://2.4?latency_ms=40")
     assert named(findings) == ["slow-adapter"]
     assert status == 0

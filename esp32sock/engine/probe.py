@@ -1,0 +1,280 @@
+"""From an open port to a module that answers line by line, whatever mode it was left in.
+
+Theory of operation (at-dialects 4.2): the module may be fresh, in passthrough, inside a data phase, at
+another baud rate, booting or busy, and the line may be a network: an answer may come a second after its line,
+or several. So nothing that could be taken for payload is written before `+++` has ended what it ends. Then
+`AT+CIPMUX?` is asked, whose answer cannot be mistaken for another's. A line without an answer is asked again,
+and the answers are counted: the module is found when every one has come, or when it has been silent for as
+long as the slowest took. No command meets an answer that is not its own afterwards.
+
+A module that says `busy p...` or boots is alive and is waited for. If nothing is understood, the usual baud
+rates are tried, to name the right one; none is kept. A line that is silent at every rate may be in a data
+phase that `+++` does not end (AT+MQTTPUBRAW and its like): first the reset line of the adapter, where one is
+named, then empty lines fill it up, where that is allowed.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import re
+from typing import TYPE_CHECKING
+
+import trio
+
+from esp32sock._constants import ESCAPE_SEQUENCE
+from esp32sock.errors import PortError
+
+if TYPE_CHECKING:
+    from esp32sock.engine.channel import CommandChannel
+    from esp32sock.engine.options import ResetLine
+
+SILENCE_S = 0.1
+DRAIN_S = 1.0
+"""A module that talks on and on is not waited for longer than this."""
+ESCAPE_S = 1.1
+"""After `+++`; the firmware wants 1 s (at-dialects 7.10)."""
+PATIENCE_S = (1.2, 2.4)
+"""How long an answer may take before the question is asked again, and before it is given up: together more
+than 3 s, so late may the answer to the first one come."""
+LATE_S = 3.5
+"""How long the answers to the other questions are waited for, once there is one."""
+ALIVE_S = 30.0
+"""How long a module that boots or is busy is waited for; by taste."""
+ASK_AGAIN_S = 1.0
+"""Between two questions to a module that is alive and does not answer them."""
+SHOWN_BYTES = 80
+"""How much of what was heard stands in an error."""
+
+QUESTION = b"AT+CIPMUX?\r\n"
+ANSWER = re.compile(rb"\+CIPMUX:[01]\r\n(?:(?!\+CIPMUX).*\r\n)*?OK\r\n")
+REFUSED = re.compile(rb"busy p\.\.\.\r\n")
+READY = re.compile(rb".*(?:^|\n)ready\r\n", re.S)
+WORDS = re.compile(rb"(?:OK|ERROR|busy p\.\.\.|ready)\r\n")
+"""What only an AT firmware says, and only at the right rate is understood."""
+
+OTHER_RATES_BAUD = (115200, 921600, 460800, 230400, 57600, 38400, 9600)
+RATE_S = (0.3, 1.3)
+"""How long each other rate is listened to; the second time only if anything was heard at all."""
+RESET_PULSE_S = 0.1
+RESET_S = 3.0
+"""From the reset line to `ready`: 2 s on hardware (at-dialects 8.1), and the time of a slow line."""
+
+FILLER = b"\r\n" * 512
+FILLER_BYTES = 64 * 1024
+"""The longest data phase that is filled up."""
+FILLER_S = 30.0
+FILLER_PAUSE_S = 0.05
+"""Between two pieces, beyond their time on the line."""
+FLOOD_S = 10.0
+"""How long the answers to empty lines that were too many are waited for."""
+
+log = logging.getLogger("esp32sock")
+
+
+async def probe(channel: CommandChannel, *, reset: ResetLine | None = None, fill: bool = False) -> None:
+    """Leave whatever mode the module is in and hear it answer; PortError that says what is wrong if not.
+
+    At most about 10 s, 10 s more where something answers that is not understood, and up to 30 s for a module
+    that shows that it is alive. On a silent line `reset` names the adapter's line that restarts the module,
+    and `fill` allows up to 30 s of empty lines.
+    """
+    port = channel.port
+    if reset is not None:
+        port.set_line(reset, on=False)  # an adapter that has no such line says so before anything else
+    await _until_silent(channel)
+    channel.write_raw(ESCAPE_SEQUENCE)
+    await trio.sleep(ESCAPE_S)
+    channel.write_raw(b"\r\n")
+    await _until_silent(channel)
+    heard_bytes = channel.heard_bytes
+    if await _synchronise(channel):
+        return
+    sample, is_silent = channel.sample, channel.heard_bytes == heard_bytes
+    rate = None if _is_at(sample) else await _other_rate(channel)
+    if rate is not None:
+        raise PortError(
+            f"the module on {port.name} answers at {rate} baud, not at {port.baudrate}: use baudrate={rate} "
+            f"(--baud {rate})",
+            errno=errno.EPROTO,
+        )
+    if is_silent and reset is not None and await _restart(channel, reset):
+        return
+    if is_silent and fill and await _fill_data_phase(channel):
+        return
+    raise _no_module(channel, sample)
+
+
+def _no_module(channel: CommandChannel, sample: bytes) -> PortError:
+    """Nothing is understood at any usual rate."""
+    port = channel.port
+    if not channel.heard_bytes:
+        return PortError(
+            f"nothing answers on {port.name} at {port.baudrate} baud or any other usual rate: is the module "
+            "powered, are TX and RX crossed, is this its AT port (GPIO16 and 17 on a WROOM-32)?",
+            errno=errno.ENODEV,
+        )
+    return PortError(
+        f"what answers on {port.name} is not an ESP-AT module: it sent {sample[-SHOWN_BYTES:]!r} and "
+        "no answer",
+        errno=errno.EPROTO,
+    )
+
+
+def _is_at(heard: bytes) -> bool:
+    """Whether an AT firmware said this, understood at the right rate."""
+    return WORDS.search(heard) is not None
+
+
+async def _until_silent(channel: CommandChannel, at_most_s: float = DRAIN_S) -> None:
+    with trio.move_on_after(at_most_s):
+        heard = -1
+        while heard != channel.heard_bytes:
+            heard = channel.heard_bytes
+            await trio.sleep(SILENCE_S)
+
+
+# -- questions and answers --------------------------------------------------------------------------------
+
+
+async def _synchronise(channel: CommandChannel) -> bool:
+    """Ask until the module answers, then let every other answer come; False if it never does.
+
+    PortError after ALIVE_S if it shows that it is alive and does not answer.
+    """
+    questions = _Questions(channel)
+    for patience_s in PATIENCE_S:
+        if await questions.ask(patience_s):
+            return True
+    if not questions.show_life:
+        return False
+    log.warning("the module on %s boots or is busy; waiting up to %d s", channel.port.name, ALIVE_S)
+    with trio.move_on_after(ALIVE_S):
+        while not await questions.ask(ASK_AGAIN_S):
+            pass
+        return True
+    raise PortError(
+        f"the module on {channel.port.name} is alive but has not answered for {ALIVE_S:.0f} s",
+        errno=errno.ETIMEDOUT,
+    )
+
+
+class _Questions:
+    """The questions that went out, and the answers that came."""
+
+    def __init__(self, channel: CommandChannel) -> None:
+        self._channel = channel
+        self._asked = 0
+        self._was_ready = False
+        channel.sample = b""
+
+    @property
+    def show_life(self) -> bool:
+        """Whether anything came that only an AT firmware says."""
+        return self._was_ready or _is_at(self._channel.sample)
+
+    async def ask(self, patience_s: float) -> bool:
+        """Ask once more. Whether an answer came within so long; then no other one is still to come."""
+        self._channel.write_raw(QUESTION)
+        self._asked += 1
+        with trio.move_on_after(patience_s):
+            await self._channel.until_heard(lambda heard: bool(READY.match(heard) or ANSWER.search(heard)))
+        if self._forget_before_ready() or not self._answered:
+            return False
+        await self._drain()
+        return True
+
+    @property
+    def _answered(self) -> int:
+        return len(ANSWER.findall(self._channel.sample))
+
+    @property
+    def _refusals(self) -> int:
+        return len(REFUSED.findall(self._channel.sample))
+
+    def _forget_before_ready(self) -> bool:
+        """A module that has just started answers nothing that it was asked before."""
+        ready = READY.match(self._channel.sample)
+        if ready is None:
+            return False
+        self._channel.sample = self._channel.sample[ready.end() :]
+        self._asked, self._was_ready = self._answered, True
+        return True
+
+    async def _drain(self) -> None:
+        with trio.move_on_after(LATE_S):
+            await self._channel.until_heard(lambda heard: self._asked <= self._answered + self._refusals)
+        if self._refusals:  # a line may run although it was refused (known-bugs 5)
+            await _until_silent(self._channel)
+
+
+# -- what may be wrong ------------------------------------------------------------------------------------
+
+
+async def _other_rate(channel: CommandChannel) -> int | None:
+    """The usual rate at which the module is understood; the port is put back afterwards."""
+    port = channel.port
+    given = port.baudrate
+    if given is None:
+        return None
+    try:
+        for patience_s in RATE_S:
+            for baud in OTHER_RATES_BAUD:
+                if baud != given and port.set_baud(baud) and await _is_understood(channel, patience_s):
+                    return baud
+            if not channel.heard_bytes:
+                break
+    finally:
+        port.set_baud(given)
+    return None
+
+
+async def _is_understood(channel: CommandChannel, patience_s: float) -> bool:
+    channel.sample = b""
+    channel.write_raw(b"\r\n")  # what was said at other rates stands in the module's line buffer
+    with trio.move_on_after(patience_s):
+        await trio.sleep(patience_s / 2)
+        channel.write_raw(b"AT\r\n")
+        await channel.until_heard(_is_at)
+        return True
+    return False
+
+
+async def _restart(channel: CommandChannel, reset: ResetLine) -> bool:
+    """Restart the module by a line of its adapter; whether it answers then."""
+    log.warning("the module on %s is silent; restarting it by %s", channel.port.name, reset.upper())
+    other: ResetLine = "rts" if reset == "dtr" else "dtr"
+    channel.port.set_line(other, on=False)  # with both on, the usual circuit does nothing
+    channel.port.set_line(reset, on=True)
+    await trio.sleep(RESET_PULSE_S)
+    channel.port.set_line(reset, on=False)
+    with trio.move_on_after(RESET_S):
+        await channel.until_heard(_is_at)
+    return await _synchronise(channel)
+
+
+async def _fill_data_phase(channel: CommandChannel) -> bool:
+    """End a data phase that nothing else ends, by empty lines; whether the module answers then.
+
+    If there is none, nothing takes them: the line is silent.
+    """
+    log.warning(
+        "the module on %s is silent; it may wait for payload that an earlier program announced: sending "
+        "up to %d bytes of empty lines (fill_data_phase=False forbids that)",
+        channel.port.name,
+        FILLER_BYTES,
+    )
+    heard_bytes, sent_bytes = channel.heard_bytes, 0
+    pause_s = FILLER_PAUSE_S + len(FILLER) * channel.session.s_per_byte
+    with trio.move_on_after(FILLER_S):
+        while channel.heard_bytes == heard_bytes and sent_bytes < FILLER_BYTES:
+            channel.write_raw(FILLER)
+            sent_bytes += len(FILLER)
+            await trio.sleep(pause_s)
+        if channel.heard_bytes == heard_bytes:
+            await trio.sleep(LATE_S)
+    if channel.heard_bytes == heard_bytes:
+        return False
+    log.warning("the module on %s answers again after %d bytes", channel.port.name, sent_bytes)
+    await _until_silent(channel, FLOOD_S)
+    return await _synchronise(channel)
