@@ -53,22 +53,26 @@ def _init_virtual(self: Any, flagged: int, proto: int) -> None:
         raise os_error(
             errno.EPROTONOSUPPORT, f"type {kind} with protocol {proto}: the module has TCP and UDP only"
         )
-    state: SocketState
     if kind == _socket.SOCK_STREAM:
-        fd = socketpairs.fresh_stream()
-        state = VirtualStream(proto, socketpairs.key_of(fd))
+        user_end = socketpairs.fresh_stream()
+        state: SocketState = VirtualStream(proto, socketpairs.key_of(user_end.fileno()))
     else:
         end, user_end = socketpairs.datagram_pair()
-        fd = socketpairs.release(user_end)
-        state = VirtualDatagram(proto, socketpairs.key_of(fd), end)
-    if flagged & _socket.SOCK_NONBLOCK:
-        os.set_blocking(fd, False)
-    try:
-        _stdlib_init(self, _socket.AF_INET, flagged, proto, fd)
-    except BaseException:
-        os.close(fd)
-        raise
+        state = VirtualDatagram(proto, socketpairs.key_of(user_end.fileno()), end)
+    os.set_blocking(user_end.fileno(), not flagged & _socket.SOCK_NONBLOCK)
+    _init_owning(self, flagged, proto, user_end)
     fd_registry.adopt(self, state)
+
+
+def _init_owning(self: Any, type: int, proto: int, user_end: _socket.socket) -> None:  # noqa: A002
+    """Make `self` the owner of the descriptor in place of `user_end`; closed if that is interrupted."""
+    fd = user_end.fileno()
+    try:
+        _stdlib_init(self, _socket.AF_INET, type, proto, user_end.detach())
+    except BaseException:
+        if user_end.fileno() < 0 and _socket.socket.fileno(self) != fd:
+            os.close(fd)
+        raise
 
 
 def _init_over(self: Any, family: int, type: int, proto: int, fileno: Any) -> None:  # noqa: A002

@@ -5,7 +5,8 @@ unconnected TCP socket: poll says OUT and HUP, getpeername fails. `join` connect
 descriptor keeps its file, its duplicates and its registrations in an epoll. A UDP socket is one end of a
 SOCK_SEQPACKET pair from the start: a fresh UDP socket must not report HUP.
 
-Everything goes through `_socket` as it was at import: the class `socket.socket` may be patched later.
+Everything goes through `_socket` as it was at import: the class `socket.socket` may be patched later. A new
+descriptor always has an object that closes it: a signal handler may raise between any two lines.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from __future__ import annotations
 import _socket
 import os
 import weakref
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from esp32sock._constants import DATAGRAM_HEADER
+from esp32sock.net import epoll_registrations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +44,7 @@ BACKLOG_BYTES = 65536
 
 
 class EngineEnd(_socket.socket):
-    """An end that belongs to us: non-blocking, and closed without a warning when its last reference ends.
+    """A descriptor that belongs to us, closed without a warning when its last reference ends.
 
     A forked child closes its copies: they would hide from the user that the engine has closed the link.
     """
@@ -72,17 +74,17 @@ def key_of(fd: int) -> Key:
 
 def engine_end(fd: int, kind: int = _socket.SOCK_STREAM) -> EngineEnd:
     """Take over a descriptor as an end of ours."""
-    os.set_blocking(fd, False)
     end = EngineEnd(_socket.AF_UNIX, kind | _socket.SOCK_NONBLOCK, 0, fd)
+    os.set_blocking(fd, False)
     _living.add(end)
     return end
 
 
-def fresh_stream() -> int:
-    """A descriptor for a TCP socket that is not connected yet."""
-    fd = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM).detach()
-    os.set_blocking(fd, True)  # a default timeout would have made it non-blocking
-    return fd
+def fresh_stream() -> EngineEnd:
+    """What a TCP socket that is not connected yet gets as its descriptor."""
+    fresh = EngineEnd(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    os.set_blocking(fresh.fileno(), True)  # a default timeout would have made it non-blocking
+    return fresh
 
 
 def join(fd: int) -> EngineEnd:
@@ -90,13 +92,12 @@ def join(fd: int) -> EngineEnd:
     listener = EngineEnd(_socket.AF_UNIX, _socket.SOCK_STREAM)
     listener.bind("")  # the kernel picks an abstract name
     listener.listen(1)
-    with _borrowed(fd) as user:
+    with _duplicate(fd) as user:
         user.bind("")
         user.connect(listener.getsockname())
         name = user.getsockname()
     while True:
-        accepted, caller = listener._accept()  # type: ignore[attr-defined]
-        end = engine_end(accepted)
+        end, caller = _accepted(listener)
         if caller == name:  # and not another program that guessed the abstract name
             limit_sending(fd)
             limit_sending(end.fileno())
@@ -121,14 +122,13 @@ def datagram_pair() -> tuple[EngineEnd, EngineEnd]:
 
 def release(end: _socket.socket) -> int:
     """Give an end to the user: its descriptor, blocking as a new socket's is."""
-    fd = end.detach()
-    os.set_blocking(fd, True)
-    return fd
+    os.set_blocking(end.fileno(), True)
+    return end.detach()
 
 
 def limit_sending(fd: int, sndbuf_bytes: int = SNDBUF_BYTES) -> None:
     """How much may wait in the kernel on the way out of this end; small, or back-pressure comes late."""
-    with _borrowed(fd) as end:
+    with _duplicate(fd) as end:
         end.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, sndbuf_bytes)
 
 
@@ -137,7 +137,7 @@ def fill(fd: int) -> int:
     filler = b"\0" * 4096
     filled = 0
     limit_sending(fd, _FILLING_SNDBUF_BYTES)
-    with _borrowed(fd) as user:
+    with _duplicate(fd) as user:
         while True:
             try:
                 filled += user.send(filler, _socket.MSG_DONTWAIT)
@@ -152,21 +152,21 @@ def drain(end: _socket.socket) -> None:
             pass
 
 
-def replace(fd: int, new: int) -> None:
-    """Put another open file under a descriptor number and close `new`; blocking mode and inheritance stay."""
-    os.set_blocking(new, os.get_blocking(fd))
-    os.dup2(new, fd, inheritable=os.get_inheritable(fd))
-    os.close(new)
+def replace(fd: int, source: _socket.socket) -> None:
+    """Put the file of `source` under a descriptor number too; blocking mode and inheritance stay.
+
+    Whatever epoll waits for that number goes on waiting, for the new file.
+    """
+    os.set_blocking(source.fileno(), os.get_blocking(fd))
+    with epoll_registrations.kept(fd):
+        os.dup2(source.fileno(), fd, inheritable=os.get_inheritable(fd))
 
 
 @contextmanager
 def dup_guard(fd: int) -> Iterator[None]:
     """Within the block, what is open there stays open, whatever is put under its number."""
-    copy = os.dup(fd)
-    try:
+    with _duplicate(fd):
         yield
-    finally:
-        os.close(copy)
 
 
 def datagram_header(address: Address) -> bytes:
@@ -186,11 +186,15 @@ def _pair(kind: int) -> tuple[EngineEnd, EngineEnd]:
     return engine_end(engine.detach(), kind), engine_end(user.detach(), kind)
 
 
+def _accepted(listener: _socket.socket) -> tuple[EngineEnd, object]:
+    fd, caller = listener._accept()  # type: ignore[attr-defined]
+    return engine_end(fd), caller
+
+
 @contextmanager
-def _borrowed(fd: int) -> Iterator[_socket.socket]:
-    """A C socket object over a descriptor that has another owner, for calls that need one."""
-    borrowed = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK, 0, fd)
-    try:
-        yield borrowed
-    finally:
-        borrowed.detach()
+def _duplicate(fd: int) -> Iterator[_socket.socket]:
+    """A C socket object over the file of a descriptor that has another owner, for calls that need one."""
+    with closing(
+        EngineEnd(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK, 0, os.dup(fd))
+    ) as copy:
+        yield copy

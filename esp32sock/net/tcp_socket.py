@@ -355,7 +355,7 @@ class VirtualStream(StreamData):
             self._accept_queue.drop()
         super().release()
 
-    def fresh_descriptor(self) -> int:
+    def fresh_user_end(self) -> socketpairs.EngineEnd:
         return socketpairs.fresh_stream()
 
 

@@ -193,9 +193,9 @@ class VirtualDatagram(VirtualSocket):
     def _forget_link(self) -> None:
         self._link = self.handle = self._only_peer = self.local = None
 
-    def fresh_descriptor(self) -> int:
+    def fresh_user_end(self) -> socketpairs.EngineEnd:
         self.end, user_end = socketpairs.datagram_pair()
-        return socketpairs.release(user_end)
+        return user_end
 
     # Names.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import _socket
 import errno
-import os
 import sys
 from abc import ABC, abstractmethod
 from contextlib import closing, contextmanager, suppress
@@ -59,8 +58,8 @@ class VirtualSocket(ABC):
         """As `socket.getpeername`."""
 
     @abstractmethod
-    def fresh_descriptor(self) -> int:
-        """A descriptor as a new socket of this kind has."""
+    def fresh_user_end(self) -> socketpairs.EngineEnd:
+        """The owner of a descriptor as a new socket of this kind has it."""
 
     def unused(self) -> bool:
         """Whether nothing was asked of the module yet, so that the host can still take over."""
@@ -209,7 +208,7 @@ class VirtualSocket(ABC):
             if self.bound is not None:
                 self._bind_on_host(host_socket, self.bound)
             for each in fd_registry.objects_of(self):
-                socketpairs.replace(each.fileno(), os.dup(host_socket.fileno()))
+                socketpairs.replace(each.fileno(), host_socket)
                 fd_registry.forget(each)
         finally:
             host_socket.close()
@@ -226,12 +225,9 @@ class VirtualSocket(ABC):
 
     def replace_descriptor(self, sock: _socket.socket) -> None:
         """Give the descriptors a new file, after a failed attempt has used up the old one."""
-        fd = self.fresh_descriptor()
-        try:
+        with closing(self.fresh_user_end()) as fresh:
             for each in fd_registry.objects_of(self):
-                socketpairs.replace(each.fileno(), os.dup(fd))
-        finally:
-            os.close(fd)
+                socketpairs.replace(each.fileno(), fresh)
         fd_registry.rekey(self, socketpairs.key_of(sock.fileno()))
 
     def release(self) -> None:

@@ -36,7 +36,6 @@ class Open:
 
 
 OPEN = {
-    "epoll-before-bind": Open(10, r"server: \[\] client: \[\]"),
     "get-onto-a-device": Open(11, r"still a FIFO: False"),
     "hang-module-silent": Open(10, r"never ended: \['"),
     "lost-half-close": Open(10, r"received \d{1,5} of 200000"),

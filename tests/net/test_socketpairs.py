@@ -22,7 +22,7 @@ def what_poll_says(fd: int) -> int:
 
 @pytest.fixture
 def fresh() -> object:
-    fd = socketpairs.fresh_stream()
+    fd = socketpairs.fresh_stream().detach()
     yield fd
     os.close(fd)
 
@@ -53,7 +53,7 @@ def test_joining_leaves_the_blocking_mode(fresh: int, blocking: bool) -> None:
 def test_a_default_timeout_touches_neither_end() -> None:
     stdlib.setdefaulttimeout(3)
     try:
-        fd = socketpairs.fresh_stream()
+        fd = socketpairs.fresh_stream().detach()
         end = socketpairs.join(fd)
         engine, user = socketpairs.datagram_pair()
     finally:
@@ -105,6 +105,7 @@ def test_replacing_keeps_number_mode_and_inheritance(fresh: int) -> None:
     os.set_inheritable(fresh, True)
     key = socketpairs.key_of(fresh)
     socketpairs.replace(fresh, socketpairs.fresh_stream())
+    gc.collect()
     assert socketpairs.key_of(fresh) != key
     assert not os.get_blocking(fresh)
     assert os.get_inheritable(fresh)
