@@ -17,10 +17,12 @@ from esp32sock.simulator.faults.injector import FaultInjector
 from esp32sock.simulator.faults.spec import Triggers, parse_faults
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from esp32sock.simulator.faults.spec import Fault
     from esp32sock.simulator.runtime.runner import Opened
     from esp32sock.simulator.serial.uart import Uart
-    from tests.chaos.plan import Plan
+    from tests.chaos.plan import Dose
     from tests.chaos.trace import Trace
 
 TOKENS = {
@@ -56,6 +58,7 @@ class CountingTriggers(Triggers):
         found = super().hit(name)
         if found is not None:
             self._trace.fault(name)
+            self._window.used()
         return found
 
     def hits(self, name: str, count: int) -> list[tuple[int, Fault]]:
@@ -70,14 +73,15 @@ class CountingTriggers(Triggers):
 class ChaosFaults(FaultInjector):
     """The simulator's faults of a plan, and those of whole tokens."""
 
-    def __init__(self, plan: Plan, trace: Trace, window: FaultWindow) -> None:
-        spec = ",".join(f"{d.kind.name}:{d.dose}" for d in plan.doses if d.kind.where == "simulator")
+    def __init__(self, doses: Iterable[Dose], seed: int, trace: Trace, window: FaultWindow) -> None:
+        doses = tuple(doses)
+        spec = ",".join(f"{d.kind.name}:{d.dose}" for d in doses if d.kind.where == "simulator")
         super().__init__(parse_faults(spec))
         self._trace = trace
         self._window = window
-        self._tokens = {d.kind.name: float(d.dose) for d in plan.doses if d.kind.where == "token"}
+        self._tokens = {d.kind.name: float(d.dose) for d in doses if d.kind.where == "token"}
         self._slow_busy_s = self._tokens.pop("slow-busy", 0.0)
-        self._random = Random(plan.seed ^ 0x70C)
+        self._random = Random(seed ^ 0x70C)
         self.payload_damaged = False
         """Whether a byte of payload was lost or turned over, either way: not every such loss can be seen."""
 
@@ -88,6 +92,7 @@ class ChaosFaults(FaultInjector):
         for name, rate in self._tokens.items():
             if self._window.is_open and TOKENS[name].match(data) and self._random.random() < rate:
                 self._trace.fault(name, data[:40])
+                self._window.used()
                 if name.startswith("lost"):
                     return
                 super().module_bytes(uart, data)
@@ -108,13 +113,16 @@ class ChaosFaults(FaultInjector):
 class ChaosPort(StreamPort):
     """The host's port. It loses whole writes and holds back what was said, as the plan wants."""
 
-    def __init__(self, opened: Opened, plan: Plan, trace: Trace, window: FaultWindow) -> None:
+    def __init__(
+        self, opened: Opened, doses: Iterable[Dose], seed: int, trace: Trace, window: FaultWindow
+    ) -> None:
         super().__init__(opened.stream, "memory")
+        doses = tuple(doses)
         self._trace = trace
         self._window = window
-        self._random = Random(plan.seed ^ 0x11)
-        self._writes = {d.kind.name: float(d.dose) for d in plan.doses if d.kind.where == "write"}
-        self._late = [d.dose.split("=") for d in plan.doses if d.kind.where == "late"]
+        self._random = Random(seed ^ 0x11)
+        self._writes = {d.kind.name: float(d.dose) for d in doses if d.kind.where == "write"}
+        self._late = [d.dose.split("=") for d in doses if d.kind.where == "late"]
         self._held_until = 0.0
 
     async def receive(self) -> bytes:
@@ -144,6 +152,7 @@ class ChaosPort(StreamPort):
         for name, rate in self._writes.items():
             if is_command is (name != "lost-payload") and self._random.random() < rate:
                 self._trace.fault(name, line[:40])
+                self._window.used()
                 return line[:-1] if name == "lost-line-end" else b""
         return line
 
@@ -153,7 +162,13 @@ class ChaosPort(StreamPort):
 
 
 class FaultWindow:
-    """Whether faults are at work now."""
+    """Whether faults are at work now; `once`: only until one token, line or write was hit."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, once: bool = False) -> None:
         self.is_open = False
+        self._once = once
+
+    def used(self) -> None:
+        """A token, a line or a write was hit."""
+        if self._once:
+            self.is_open = False

@@ -42,12 +42,12 @@ class _Probe:
         self.over.set()
 
 
-async def stream(world: World) -> str:
+async def stream(world: World, timeout: float = TRY_S) -> str:
     """A connection to an echo: there, back, and closed."""
     engines, ours = pair()
     probe = _Probe(engines)
     opening = Opening(trio.CancelScope())
-    request = StreamRequest(engines, (HOST, PROBE_PORT), probe, opening, timeout=TRY_S)
+    request = StreamRequest(engines, (HOST, PROBE_PORT), probe, opening, timeout=timeout)
     world.engine.open_stream(request)
     try:
         await probe.decided.wait()
@@ -57,7 +57,7 @@ async def stream(world: World) -> str:
         try:
             await end.send(WORDS)
             got = b""
-            with trio.move_on_after(TRY_S):
+            with trio.move_on_after(timeout):
                 while len(got) < len(WORDS) and (data := await end.recv(100)):
                     got += data
         except OSError as error:
@@ -73,7 +73,7 @@ async def stream(world: World) -> str:
     return ""
 
 
-async def client(world: World) -> str:
+async def client(world: World, timeout: float = TRY_S) -> str:
     """A client comes to the listener and is echoed."""
     got: list[bytes] = []
 
@@ -88,7 +88,7 @@ async def client(world: World) -> str:
     came = world.opened.runner.perform(lambda: world.network.connect(LISTEN_PORT, talk, from_port=port))
     if not came:
         return "nobody listens"
-    with trio.move_on_after(TRY_S):
+    with trio.move_on_after(timeout):
         while b"".join(got) != WORDS:  # noqa: ASYNC110  (the peer lives on the simulator's clock)
             await trio.sleep(0.1)
         return ""

@@ -11,6 +11,7 @@ import errno
 import gc
 import logging
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -31,7 +32,7 @@ from tests.chaos.trace import Trace
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from esp32sock.engine.transports import Port
     from esp32sock.simulator.runtime.runner import Opened
@@ -94,6 +95,20 @@ class _Errors(logging.Handler):
         self._ledger.violate("internal", f"{record.getMessage()}: {error!r}")
 
 
+@contextmanager
+def scheduling(seed: int) -> Iterator[None]:
+    """Inside, `trio.run` takes tasks in an order that the seed decides; and no collector comes between."""
+    was = trio_run._ALLOW_DETERMINISTIC_SCHEDULING
+    trio_run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
+    trio_run._r.seed(seed)
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        trio_run._ALLOW_DETERMINISTIC_SCHEDULING = was  # type: ignore[misc]
+
+
 def run(plan: Plan) -> Outcome:
     """Run one plan. Raises nothing for what goes wrong inside: that is in the outcome."""
     trace = Trace()
@@ -114,20 +129,14 @@ def run(plan: Plan) -> Outcome:
         if scope.cancelled_caught:
             ledger.violate("deadlock", _waits(ledger))
 
-    was = trio_run._ALLOW_DETERMINISTIC_SCHEDULING
-    propagated, level = log.propagate, log.level
-    trio_run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
-    trio_run._r.seed(plan.seed)
     log.addHandler(handler)
-    log.propagate = False
-    gc.disable()
+    propagates, log.propagate = log.propagate, False
     try:
-        trio.run(main, clock=clock)
+        with scheduling(plan.seed):
+            trio.run(main, clock=clock)
     finally:
-        gc.enable()
         log.removeHandler(handler)
-        log.propagate, log.level = propagated, level
-        trio_run._ALLOW_DETERMINISTIC_SCHEDULING = was  # type: ignore[misc]
+        log.propagate = propagates
     left = _descriptors() - descriptors
     if left:
         ledger.violations.append(Violation(seconds, "descriptors", f"{left} are left open"))
@@ -152,7 +161,7 @@ def _waits(ledger: Ledger) -> str:
 async def _run(plan: Plan, trace: Trace, ledger: Ledger, clock: trio.testing.MockClock) -> None:
     network = MemoryNetwork(names=dict(applications.NAMES))
     window = FaultWindow()
-    faults = ChaosFaults(plan, trace, window)
+    faults = ChaosFaults(plan.doses, plan.seed, trace, window)
     settings = Settings(
         profile=plan.profile, seed=plan.seed, paced=plan.paced, latency_ms=1000 * plan.latency_s
     )
@@ -164,7 +173,7 @@ async def _run(plan: Plan, trace: Trace, ledger: Ledger, clock: trio.testing.Moc
         async def opener(url: str, baud: int) -> Port:
             if opened.module.uart.unplugged:
                 raise PortError("the line is unplugged", errno=errno.ENODEV)
-            return ChaosPort(opened, plan, trace, window)
+            return ChaosPort(opened, plan.doses, plan.seed, trace, window)
 
         engine = Engine(Options("memory", receive=plan.receive), opener)
         async with trio.open_nursery() as nursery:
@@ -261,7 +270,7 @@ async def _happen(world: World, dose: Dose, clock: trio.testing.MockClock) -> No
         case "restart-at":
             opened.controls.restart()
         case "silent":
-            _silence(opened, amount)
+            silence(opened, amount)
         case "garbage":
             random = Random(world.plan.seed ^ 0x6A)
             opened.runner.perform(lambda: opened.module.uart.write(random.randbytes(int(amount))))
@@ -287,7 +296,7 @@ def pause_host(opened: Opened, clock: trio.testing.MockClock, seconds: float) ->
         runner.perform(lambda: None)
 
 
-def _silence(opened: Opened, seconds: float) -> None:
+def silence(opened: Opened, seconds: float) -> None:
     """The module hangs and then goes on: it reads nothing and says nothing meanwhile."""
 
     def hang() -> None:

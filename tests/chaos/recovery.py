@@ -1,0 +1,614 @@
+"""The recovery table: what happens to sockets, to new work and to the listener after each kind of mishap.
+
+A rig has what a program may have: a stream that exchanges a few bytes twice a second, a UDP socket, a
+listener with an idle client; one link is left for new work. A row lets one thing happen to it and measures,
+in virtual time.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING
+
+import trio
+import trio.testing
+
+from esp32sock._constants import DATAGRAM_HEADER
+from esp32sock.engine.engine import Engine
+from esp32sock.engine.options import Options
+from esp32sock.engine.requests import DatagramRequest, ListenRequest, Opening, StreamRequest
+from esp32sock.errors import Error, PortError
+from esp32sock.simulator import HostLine, MemoryNetwork, Settings, open_module
+from tests.chaos import probes
+from tests.chaos.applications import CLIENT_PORTS, HOST, LISTEN_PORT, NAMES, PROBE_PORT, pair
+from tests.chaos.kinds import BY_NAME
+from tests.chaos.ledger import Direction
+from tests.chaos.line import ChaosFaults, ChaosPort, FaultWindow
+from tests.chaos.plan import PROFILES, Dose
+from tests.chaos.running import RUN_S, pause_host, scheduling, silence
+from tests.chaos.trace import Trace
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from esp32sock.engine.requests import AcceptedStream, DatagramOpened, Listening, StreamOpened
+    from esp32sock.engine.transports import Port
+    from esp32sock.simulator import Connection
+    from esp32sock.simulator.runtime.runner import Opened
+
+EVIDENCE_S = 2.0
+"""From the evidence to the error on the sockets concerned."""
+HEARTBEAT_S = 30.0
+"""So long an open interface may be silent before that is evidence."""
+WORK_S = 5.0
+"""From the moment that the module answers again until new work succeeds."""
+TRY_S = 3.0
+AGAIN_S = 0.25
+WATCHED_S = 100.0
+"""How long behind the mishap the rig is watched at least, where something is to end."""
+ACTIVE_PORT, UDP_PORT = 7001, 7002
+BAUD = 115200
+
+
+@dataclass
+class Watched:
+    """One socket of the rig: when it ended for its application, and what the engine said."""
+
+    name: str
+    ended_s: float | None = None
+    error: str = ""
+    wrong: str = ""
+    link_id: int = -1
+    decided: trio.Event = field(default_factory=trio.Event)
+    engines: socket.socket | None = None
+
+    def opened(self, opened: StreamOpened | DatagramOpened) -> None:
+        self.link_id = opened.link_id
+        self.decided.set()
+
+    def failed(self, error: Error) -> None:
+        if self.engines is not None:
+            self.engines.close()
+        self.ended(error)
+        self.decided.set()
+
+    def doubtful(self, error: Error) -> None:
+        pass
+
+    def ended(self, error: Error | None) -> None:
+        if self.ended_s is None:
+            self.ended_s = trio.current_time()
+            self.error = str(error or "")
+
+
+class Rig:
+    """A running engine with some sockets, on a module that mishaps can be done to."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        opened: Opened,
+        network: MemoryNetwork,
+        nursery: trio.Nursery,
+        clock: trio.testing.MockClock,
+        window: FaultWindow,
+        trace: Trace,
+    ) -> None:
+        self.engine = engine
+        self.opened = opened
+        self.network = network
+        self.clock = clock
+        self.window = window
+        self.trace = trace
+        self._nursery = nursery
+        self.sockets: dict[str, Watched] = {}
+        self.peers: dict[str, Connection] = {}
+        self.listens = trio.Event()
+        self._listening_end: socket.socket | None = None
+        self._ends: list[socket.socket] = []
+
+    # -- setting up
+
+    async def set_up(self) -> None:
+        """Open everything."""
+        self.network.listen(HOST, ACTIVE_PORT, self._echo("active"))
+        self.network.listen(HOST, PROBE_PORT, self._echo("probe"))
+        self.network.answer_datagrams(HOST, UDP_PORT, lambda data: [data])
+        await self._stream()
+        await self._datagrams()
+        await self._listen()
+
+    def _echo(self, name: str):  # type: ignore[no-untyped-def]
+        async def echo(connection: Connection) -> None:
+            self.peers[name] = connection
+            while data := await connection.receive():
+                connection.send(data)
+
+        return echo
+
+    async def _stream(self) -> None:
+        engines, ours = pair()
+        watched = self.sockets["active"] = Watched("active", engines=engines)
+        self._ends.append(ours)
+        self.engine.open_stream(
+            StreamRequest(engines, (HOST, ACTIVE_PORT), watched, Opening(trio.CancelScope()), timeout=5.0)
+        )
+        await watched.decided.wait()
+        self._nursery.start_soon(self._exchange, watched, trio.socket.from_stdlib_socket(ours))
+
+    async def _read(self, watched: Watched, end: trio.socket.SocketType) -> None:
+        try:
+            while await end.recv(4096):
+                pass
+        except OSError:
+            pass
+        self._ended(watched)
+
+    async def _exchange(self, watched: Watched, end: trio.socket.SocketType) -> None:
+        way = Direction(1)
+        try:
+            while True:
+                data = way.next(20)
+                way.sent += len(data)
+                await end.send(data)
+                while way.arrived < way.sent:
+                    data = await end.recv(100)
+                    if not data:
+                        return
+                    way.take(data)
+                    watched.wrong = way.wrong
+                await trio.sleep(0.5)
+        except OSError:
+            pass
+        finally:
+            self._ended(watched)
+
+    @staticmethod
+    def _ended(watched: Watched) -> None:
+        if watched.ended_s is None:
+            watched.ended_s = trio.current_time()
+
+    async def _datagrams(self) -> None:
+        engines, ours = pair(socket.SOCK_SEQPACKET)
+        watched = self.sockets["udp"] = Watched("udp", engines=engines)
+        self._ends.append(ours)
+        self.engine.open_datagram(
+            DatagramRequest(engines, 30000, (HOST, UDP_PORT), watched, Opening(trio.CancelScope()))
+        )
+        await watched.decided.wait()
+
+    async def datagram_comes_back(self) -> bool:
+        """Whether the UDP socket still works."""
+        end = trio.socket.from_stdlib_socket(self._ends[1])
+        header = DATAGRAM_HEADER.pack(socket.AF_INET, UDP_PORT, socket.inet_aton(HOST))
+        with trio.move_on_after(TRY_S):
+            try:
+                await end.send(header + b"there and back")
+                return (await end.recv(100))[DATAGRAM_HEADER.size :] == b"there and back"
+            except OSError:
+                pass
+        return False
+
+    async def _listen(self) -> None:
+        engines, ours = pair()
+        self._listening_end = ours
+        self.engine.listen(
+            ListenRequest(
+                engines, LISTEN_PORT, self, Opening(trio.CancelScope()), pair, lambda one: one, links=2
+            )
+        )
+        await self.listens.wait()
+        self.network_connect(self._idle_client)
+        with trio.fail_after(5.0):
+            while "accepted" not in self.sockets:  # noqa: ASYNC110
+                await trio.sleep(0.1)
+
+    async def _idle_client(self, connection: Connection) -> None:
+        self.peers["accepted"] = connection
+        while await connection.receive():
+            pass
+
+    def network_connect(self, peer) -> bool:  # type: ignore[no-untyped-def]
+        """A client comes to the module's server."""
+        return self.opened.runner.perform(
+            lambda: self.network.connect(LISTEN_PORT, peer, from_port=CLIENT_PORTS)
+        )
+
+    # -- the listener's events
+
+    def listening(self, listening: Listening) -> None:
+        self.listens.set()
+
+    def failed(self, error: Error) -> None:
+        raise AssertionError(f"the listener failed: {error}")
+
+    def accepted(self, user_end: socket.socket, opened: StreamOpened, events_to: AcceptedStream) -> None:
+        if opened.remote[1] == CLIENT_PORTS:
+            watched = self.sockets.setdefault("accepted", Watched("accepted"))
+            watched.link_id = opened.link_id
+            events_to.attach(watched)
+            self._ends.append(user_end)
+            self._nursery.start_soon(self._read, watched, trio.socket.from_stdlib_socket(user_end))
+        else:
+            self._nursery.start_soon(self._echo_user, user_end)
+
+    async def _echo_user(self, end: socket.socket) -> None:
+        with trio.socket.from_stdlib_socket(end) as ours:
+            try:
+                while data := await ours.recv(4096):
+                    await ours.send(data)
+            except OSError:
+                pass
+
+    def accept_failed(self, user_end: socket.socket) -> None:
+        user_end.close()
+
+    def ended(self, error: Error | None) -> None:
+        self.trace.note(f"listener ended: {error}")
+
+    # -- ending
+
+    def close(self) -> None:
+        """The application goes."""
+        for end in self._ends:
+            end.close()
+        if self._listening_end is not None:
+            self._listening_end.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One mishap, and what must hold behind it.
+
+    `happen` does it and returns when the module answers again, in trio's time. `lost` are the sockets that
+    must end, `kept` those that must not notice; the others may do either. Times count from the mishap.
+    """
+
+    name: str
+    happen: Callable[[Rig], Awaitable[float]]
+    lost: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    lost_within_s: float = EVIDENCE_S
+    work_within_s: float = WORK_S
+    faults: tuple[str, ...] = ()
+    """Kinds of token and write faults: one is done once `happen` has opened the window."""
+    orders: int = 1
+    """In how many orders of the tasks it is tried, where the order matters."""
+    paced: bool = False
+    """Whether bytes take their time on the line, at 115200 baud."""
+    profiles: tuple[str, ...] = PROFILES
+
+
+ALL = ("active", "udp", "accepted")
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a row came to, in seconds from the mishap or, for work and listener, from the module's answer."""
+
+    ended_s: dict[str, float]
+    errors: dict[str, str]
+    wrong: str
+    udp_works: bool
+    work_s: float
+    listener_s: float
+    trace: Trace
+
+    def complaints(self, row: Row) -> list[str]:
+        """What does not hold."""
+        found = [self.wrong] if self.wrong else []
+        for name in row.lost:
+            if name not in self.ended_s:
+                found.append(f"{name} never ended")
+            elif self.ended_s[name] > row.lost_within_s:
+                found.append(
+                    f"{name} ended after {self.ended_s[name]:.1f} s, more than {row.lost_within_s:.1f}"
+                )
+        for name in row.kept:
+            if name in self.ended_s:
+                found += [f"{name} ended: {self.errors.get(name) or 'cleanly'}"]
+        if "udp" in row.kept and not self.udp_works:
+            found.append("udp is deaf or dumb")
+        for what, seconds in (("new work", self.work_s), ("the listener", self.listener_s)):
+            if seconds > row.work_within_s:
+                found.append(f"{what} took {seconds:.1f} s, more than {row.work_within_s:.1f}")
+        return found
+
+
+def run_row(row: Row, profile: str, order: int = 0) -> Figures:
+    """The figures of one row on one firmware, with the tasks in one of the orders that are possible."""
+    clock = trio.testing.MockClock(autojump_threshold=0)
+
+    async def main() -> Figures:
+        with trio.fail_after(RUN_S):
+            return await measure(row, profile, clock)
+
+    with scheduling(order):
+        return trio.run(main, clock=clock)
+
+
+async def measure(row: Row, profile: str, clock: trio.testing.MockClock) -> Figures:
+    """Let it happen, and look."""
+    trace = Trace()
+    async with running_rig(row, profile, clock, trace) as rig:
+        began = trio.current_time()
+        trace.note("the mishap")
+        answers_at = await row.happen(rig)
+        await trio.sleep_until(answers_at)
+        trace.note("the module answers")
+        work_s = await _until_works(lambda: probes.stream(rig, TRY_S), answers_at)  # type: ignore[arg-type]
+        trace.note("new work succeeds")
+        listener_s = await _until_works(lambda: probes.client(rig, TRY_S), answers_at)  # type: ignore[arg-type]
+        trace.note("the listener is back")
+        udp_works = await rig.datagram_comes_back()
+        if any(rig.sockets[name].ended_s is None for name in row.lost):
+            await trio.sleep_until(max(began + row.lost_within_s, answers_at) + WATCHED_S)
+        return Figures(
+            {n: s.ended_s - began for n, s in rig.sockets.items() if s.ended_s is not None},
+            {n: s.error for n, s in rig.sockets.items()},
+            next((s.wrong for s in rig.sockets.values() if s.wrong), ""),
+            udp_works,
+            work_s,
+            listener_s,
+            trace,
+        )
+
+
+async def _until_works(attempt: Callable[[], Awaitable[str]], since: float) -> float:
+    """Seconds until it works; infinite if it does not in reasonable time."""
+    with trio.move_on_after(WATCHED_S):
+        while True:
+            why = "no end"
+            with trio.move_on_after(3 * TRY_S):
+                why = await attempt()
+            if not why:
+                return trio.current_time() - since
+            await trio.sleep(AGAIN_S)
+    return float("inf")
+
+
+@asynccontextmanager
+async def running_rig(
+    row: Row, profile: str, clock: trio.testing.MockClock, trace: Trace
+) -> AsyncIterator[Rig]:
+    """An engine on a simulated module, with its sockets open."""
+    network = MemoryNetwork(names=dict(NAMES))
+    window = FaultWindow(once=True)
+    doses = [Dose(BY_NAME[name], "1") for name in row.faults]
+    faults = ChaosFaults(doses, 1, trace, window)
+    async with open_module(
+        Settings(profile=profile, seed=1, paced=row.paced), network, faults=faults
+    ) as opened:
+
+        async def opener(url: str, baud: int) -> Port:
+            if opened.module.uart.unplugged:
+                raise PortError("the line is unplugged")
+            return RatedPort(opened, doses, trace, window, baud)
+
+        engine = Engine(Options("memory"), opener)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(engine.run)
+            async with trio.open_nursery() as users:
+                rig = Rig(engine, opened, network, users, clock, window, trace)
+                try:
+                    await rig.set_up()
+                    await trio.sleep(1.3)
+                    yield rig
+                finally:
+                    rig.close()
+                    users.cancel_scope.cancel()
+            nursery.cancel_scope.cancel()
+
+
+class RatedPort(ChaosPort):
+    """A port whose rate can be changed, as that of a serial device."""
+
+    def __init__(
+        self, opened: Opened, doses: list[Dose], trace: Trace, window: FaultWindow, baud: int
+    ) -> None:
+        super().__init__(opened, doses, 1, trace, window)
+        self._opened = opened
+        self.set_baud(baud)
+
+    def set_baud(self, baud: int) -> bool:
+        self.baud = baud
+        self._opened.stream.line = HostLine(baud=baud)
+        return True
+
+
+# -- mishaps -------------------------------------------------------------------------------------------------
+
+
+def _silent(seconds: float) -> Callable[[Rig], Awaitable[float]]:
+    async def happen(rig: Rig) -> float:
+        silence(rig.opened, seconds)
+        return trio.current_time() + seconds
+
+    return happen
+
+
+def _suspended(seconds: float, *, module_too: bool = False) -> Callable[[Rig], Awaitable[float]]:
+    async def happen(rig: Rig) -> float:
+        if module_too:
+            silence(rig.opened, seconds)
+        pause_host(rig.opened, rig.clock, seconds)
+        return trio.current_time()
+
+    return happen
+
+
+def _wifi_off(seconds: float) -> Callable[[Rig], Awaitable[float]]:
+    async def happen(rig: Rig) -> float:
+        rig.opened.controls.disable_ap()
+        await trio.sleep(seconds)
+        rig.opened.controls.enable_ap()
+        with trio.move_on_after(60.0):
+            while not any(  # noqa: ASYNC110
+                kind == "<" and isinstance(what, bytes) and b"WIFI GOT IP" in what
+                for _, kind, what in rig.trace.entries[-200:]
+            ):
+                await trio.sleep(0.1)
+        return trio.current_time()
+
+    return happen
+
+
+def _unplugged(seconds: float) -> Callable[[Rig], Awaitable[float]]:
+    async def happen(rig: Rig) -> float:
+        rig.opened.controls.unplug(seconds)
+        return trio.current_time() + seconds
+
+    return happen
+
+
+def _garbage(count: int) -> Callable[[Rig], Awaitable[float]]:
+    async def happen(rig: Rig) -> float:
+        noise = Random(7).randbytes(count)
+        rig.opened.runner.perform(lambda: rig.opened.module.uart.write(noise))
+        return trio.current_time()
+
+    return happen
+
+
+async def _restart(rig: Rig) -> float:
+    rig.window.is_open = True
+    rig.opened.controls.restart()
+    return trio.current_time() + Settings().timing.boot_s
+
+
+async def _traffic(rig: Rig) -> float:
+    """The exchange of the active stream meets the fault."""
+    rig.window.is_open = True
+    await _until_used(rig)
+    return trio.current_time()
+
+
+async def _until_used(rig: Rig) -> None:
+    with trio.fail_after(40.0):
+        while rig.window.is_open:  # noqa: ASYNC110
+            await trio.sleep(0.05)
+
+
+def _look_up(name: str) -> Callable[[Rig], Awaitable[float]]:
+    async def happen(rig: Rig) -> float:
+        at = trio.current_time()
+        rig.window.is_open = True
+        with trio.move_on_after(EVIDENCE_S):
+            try:
+                await rig.engine.resolve(name)
+            except Error as error:
+                rig.trace.note(f"look-up: {error}")
+        rig.window.is_open = False
+        return at
+
+    return happen
+
+
+async def _connects(rig: Rig) -> float:
+    rig.window.is_open = True
+    at = trio.current_time()
+    await probes.stream(rig, TRY_S)  # type: ignore[arg-type]
+    rig.window.is_open = False
+    return at
+
+
+def _suspended_in_a_block(seconds: float, *, module_too: bool = False) -> Callable[[Rig], Awaitable[float]]:
+    async def happen(rig: Rig) -> float:
+        rig.opened.runner.perform(lambda: rig.peers["accepted"].send(bytes(5000)))
+        await trio.sleep(0.2)  # of the 0.45 s that the line needs
+        if module_too:
+            silence(rig.opened, seconds)
+        pause_host(rig.opened, rig.clock, seconds)
+        return trio.current_time()
+
+    return happen
+
+
+async def _client_comes(rig: Rig) -> float:
+    rig.window.is_open = True
+    await probes.client(rig, TRY_S)  # type: ignore[arg-type]
+    await _until_used(rig)
+    return trio.current_time()
+
+
+async def _peer_closes(rig: Rig) -> float:
+    rig.window.is_open = True
+    rig.opened.runner.perform(rig.peers["accepted"].close)
+    await _until_used(rig)
+    return trio.current_time()
+
+
+async def _peer_sends(rig: Rig) -> float:
+    rig.window.is_open = True
+    rig.opened.runner.perform(lambda: rig.peers["accepted"].send(bytes(700)))
+    await _until_used(rig)
+    return trio.current_time()
+
+
+async def _overrun(rig: Rig) -> float:
+    rig.window.is_open = True
+    rig.opened.controls.inject("overrun-down@40=120")
+    rig.opened.runner.perform(lambda: rig.peers["accepted"].send(bytes(700)))
+    return trio.current_time()
+
+
+async def _restart_at_unstored_rate(rig: Rig) -> float:
+    from esp32sock.at.commands import basic
+
+    await rig.engine.execute(basic.SetUart(basic.UartSettings(921600)), force=True)
+    await trio.sleep(1.0)
+    return await _restart(rig)
+
+
+SILENT_S = HEARTBEAT_S + EVIDENCE_S
+OTHERS = ("udp", "accepted")
+
+CLOSES_WITH_WIFI = ("2.0", "2.4", "4.1", "4.2")
+"""1.0 keeps its links while its access point is away (at-dialects 8.2)."""
+
+ROWS = (
+    Row("ready-missed", _restart, lost=ALL, lost_within_s=0.5 + EVIDENCE_S, faults=("lost-ready",)),
+    Row("restart", _restart, lost=ALL, lost_within_s=0.5 + EVIDENCE_S),
+    Row("silent-5", _silent(5), kept=OTHERS),
+    Row("silent-60", _silent(60), lost=ALL, lost_within_s=SILENT_S),
+    Row("silent-600", _silent(600), lost=ALL, lost_within_s=SILENT_S),
+    Row("stuck-data-phase", _traffic, lost=("active",), kept=OTHERS, faults=("lost-payload",)),
+    Row("garbage-1-mb", _garbage(1 << 20)),
+    Row("lost-prompt", _traffic, kept=OTHERS, faults=("lost-prompt",)),
+    Row("lost-recv", _traffic, kept=OTHERS, faults=("lost-recv",)),
+    Row("lost-send-ok", _traffic, kept=OTHERS, faults=("lost-send-ok",)),
+    Row("lost-ok-look-up", _look_up("two.test"), kept=ALL, faults=("lost-ok",)),
+    Row("lost-error-look-up", _look_up("none.test"), kept=ALL, faults=("lost-error",)),
+    Row("lost-answer-look-up", _look_up("two.test"), kept=ALL, faults=("lost-answer",)),
+    Row("lost-connect", _connects, kept=ALL, faults=("lost-connect",)),
+    Row("lost-ok-connect", _connects, kept=ALL, faults=("lost-ok",)),
+    Row("lost-accept", _client_comes, kept=ALL, faults=("lost-connect",)),
+    Row(
+        "lost-closed",
+        _peer_closes,
+        lost=("accepted",),
+        lost_within_s=SILENT_S,
+        kept=("active", "udp"),
+        faults=("lost-closed",),
+    ),
+    Row("lost-our-line", _traffic, kept=OTHERS, faults=("lost-line",)),
+    Row("lost-our-line-end", _traffic, kept=OTHERS, faults=("lost-line-end",)),
+    Row("overrun", _overrun, lost=("accepted",), kept=("active", "udp")),
+    Row("port-gone-8", _unplugged(8), lost=ALL),
+    Row("rate-after-restart", _restart_at_unstored_rate, lost=ALL, lost_within_s=1.5 + EVIDENCE_S),
+    Row("wifi-off-20", _wifi_off(20), lost=("active", "accepted"), profiles=CLOSES_WITH_WIFI),
+    Row("wifi-off-300", _wifi_off(300), lost=("active", "accepted"), profiles=CLOSES_WITH_WIFI),
+    Row("wifi-off-20-stays", _wifi_off(20), kept=ALL, profiles=("1.0",)),
+    Row("wifi-off-300-stays", _wifi_off(300), kept=ALL, profiles=("1.0",)),
+    Row("both-stopped-6", _suspended(6, module_too=True), kept=ALL),
+    Row("both-stopped-60", _suspended(60, module_too=True)),
+    Row("host-suspended-60", _suspended(60), kept=ALL),
+    Row("host-suspended-600", _suspended(600), kept=ALL),
+    Row("host-suspended-in-block-6", _suspended_in_a_block(6), kept=ALL, orders=6, paced=True),
+    Row("host-suspended-in-block-60", _suspended_in_a_block(60), kept=ALL, orders=6, paced=True),
+    Row("both-stopped-in-block-6", _suspended_in_a_block(6, module_too=True), kept=ALL, orders=6, paced=True),
+)
+"""A figure of every row is in docs/robustness.md."""
