@@ -42,7 +42,7 @@ class Registration(NamedTuple):
 
 
 @contextmanager
-def kept(fd: int) -> Iterator[None]:
+def preserved(fd: int) -> Iterator[None]:
     """Whatever file the block puts under this number: each epoll that has the number now has it then.
 
     Events, trigger mode and data stay, and what the new file is ready for is reported at once. A one-shot

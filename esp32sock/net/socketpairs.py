@@ -158,7 +158,7 @@ def replace(fd: int, source: _socket.socket) -> None:
     Whatever epoll waits for that number goes on waiting, for the new file.
     """
     os.set_blocking(source.fileno(), os.get_blocking(fd))
-    with epoll_registrations.kept(fd):
+    with epoll_registrations.preserved(fd):
         os.dup2(source.fileno(), fd, inheritable=os.get_inheritable(fd))
 
 
