@@ -55,6 +55,21 @@ class Firmware:
         return self.at_least(2, 1)
 
     @property
+    def has_sysmsg(self) -> bool:
+        """AT+SYSMSG changes what is said of links, from 1.2 on (at-dialects 5)."""
+        return self.at_least(1, 2)
+
+    @property
+    def has_passive_receive(self) -> bool:
+        """AT+CIPRECVMODE for all links, from 2.0 on (at-dialects 7.7)."""
+        return self.at_least(2, 0)
+
+    @property
+    def receives_by_link(self) -> bool:
+        """AT+CIPRECVTYPE for each link, from 3.4 on (at-dialects 7.7)."""
+        return self.at_least(3, 4)
+
+    @property
     def configures_ssl(self) -> bool:
         """AT+CIPSSLCCONF by link and slot; 1.0 has another form, of which only the query is known (observed).
 

@@ -54,6 +54,7 @@ class CommandRunner:
                 if isinstance(command, SetsUart):
                     return cast("R", await self._change_line(channel, command))
                 context.tls.on_command_succeeded(command)  # it may be, whatever comes back
+                context.link_options.on_command_succeeded(command)
                 return await channel.execute_exclusive(command, timeout=timeout)
 
     async def _change_line(self, channel: CommandChannel, command: SetsUart) -> None:

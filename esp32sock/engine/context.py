@@ -13,6 +13,7 @@ import trio
 from esp32sock.at.commands import tcpip, wifi
 from esp32sock.at.firmware import Firmware
 from esp32sock.at.state import ModuleState
+from esp32sock.engine.link_options import LinkOptions
 from esp32sock.engine.receive_mode import ReceiveMode
 from esp32sock.engine.stats import Counters
 from esp32sock.engine.tasks import Tasks
@@ -75,6 +76,7 @@ class Context:
         self.addresses = wifi.Addresses()
         """The module's own addresses, as last heard."""
         self.receive_mode = ReceiveMode(None, Firmware())
+        self.link_options = LinkOptions(Firmware())
         self.tls = TlsConfigurator(Firmware())
         self.server: RunningServer | None = None
         self.failure: Error | None = None

@@ -14,7 +14,7 @@ from esp32sock.engine.listener import run_server
 from esp32sock.engine.requests import DatagramRequest, ListenRequest, StreamRequest
 from esp32sock.engine.router import Router
 from esp32sock.engine.supervisor import Supervisor
-from esp32sock.engine.tcp_link import run_stream, set_link_options
+from esp32sock.engine.tcp_link import run_stream
 from esp32sock.engine.transports import Port, open_port
 from esp32sock.engine.udp_link import run_datagram
 from esp32sock.engine.wifi import Station
@@ -127,7 +127,11 @@ class Engine:
     async def set_link_options(self, holder: LinkHolder, options: StreamOptions) -> None:
         """Change the options of an open TCP link, as far as the firmware can; none while it is not open."""
         if holder.link_id is not None:
-            await set_link_options(self.context, holder.link_id, options)
+            channel = await self.context.ready()
+            async with channel.exclusive():
+                link_id = holder.link_id
+                if link_id is not None:
+                    await self.context.link_options.apply(channel, link_id, options)
 
     # -- what is known (in any thread) ----------------------------------------------------------------
 

@@ -147,6 +147,10 @@ class Server:
     async def _announce(
         self, event: LinkOpened, pump: StreamPump, stream: Accepted, user_end: _socket.socket
     ) -> None:
+        options = self._context.link_options
+        if not options.are_applied(event.link_id):  # an accepted socket before it had others
+            async with self.channel.exclusive():
+                await options.apply(self.channel, event.link_id)
         remote = event.remote or await self._remote(event.link_id)
         if self._context.is_own(remote[0]):
             self.pool.pair_loopback(remote[1], pump)
@@ -229,6 +233,8 @@ async def _start(context: Context, request: ListenRequest) -> Server:
         async with channel.exclusive():
             await _limit_links(server.pool, channel, request.links)
             await context.receive_mode.prepare_server(channel, request.links)
+            for link_id in range(request.links):
+                await context.link_options.apply(channel, link_id)
             await channel.execute_exclusive(servers.Listen(server.port))
             server.pool.server_port = server.port
             await channel.execute_exclusive(servers.ServerTimeout(0))

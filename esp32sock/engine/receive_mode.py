@@ -30,16 +30,18 @@ class ReceiveMode:
     """The receive mode of one module: what was asked for, and what each link is set to."""
 
     def __init__(self, asked: Receive | None, firmware: Firmware) -> None:
-        if asked == "passive" and not firmware.at_least(2, 0):
+        if asked == "passive" and not firmware.has_passive_receive:
             raise Error("this firmware has no passive receive; it exists from 2.0 on", errno=errno.EINVAL)
-        self._per_link = firmware.at_least(3, 4)
+        self._per_link = firmware.receives_by_link
+        self._is_global = firmware.has_passive_receive and not self._per_link
         self.passive = asked == "passive" or (asked is None and self._per_link)
         self._link_is_passive: dict[int, bool] = {}
+        """By link id; one that is missing may be either: the setting outlives programs (real-firmware)."""
 
     async def set_up(self, channel: CommandChannel) -> None:
         """The global setting, where that is all there is; called while holding the channel."""
-        if self.passive and not self._per_link:
-            await channel.execute_exclusive(SetReceiveMode(passive=True))
+        if self._is_global:
+            await channel.execute_exclusive(SetReceiveMode(passive=self.passive))
 
     async def prepare(self, channel: CommandChannel, link_id: int, *, stream: bool) -> None:
         """Before a link is opened; Error(EPROTONOSUPPORT) for UDP where everything is passive."""
@@ -51,17 +53,18 @@ class ReceiveMode:
                 )
             return
         wanted = self.passive and stream
-        if self._link_is_passive.get(link_id, False) != wanted:
+        if self._link_is_passive.get(link_id) is not wanted:
             await channel.execute(SetReceiveType(link_id, wanted))
             self._link_is_passive[link_id] = wanted
 
     async def prepare_server(self, channel: CommandChannel, links: int) -> None:
         """Before the server starts: the links it may give out; called while holding the channel."""
-        if self._per_link and self.passive:
-            for link_id in range(links):
-                if not self._link_is_passive.get(link_id, False):
-                    await channel.execute_exclusive(SetReceiveType(link_id, passive=True))
-                    self._link_is_passive[link_id] = True
+        if not self._per_link:
+            return
+        for link_id in range(links):
+            if self._link_is_passive.get(link_id) is not self.passive:
+                await channel.execute_exclusive(SetReceiveType(link_id, self.passive))
+                self._link_is_passive[link_id] = self.passive
 
 
 class PassiveReader:

@@ -42,11 +42,6 @@ class StreamOptions:
     send_timeout_ms: int | None = None
     tls: TlsOptions | None = None
 
-    @property
-    def need_command(self) -> bool:
-        """Whether CIPSTART alone does not say it: NODELAY off, no linger and no time-out are the defaults."""
-        return bool(self.nodelay) or self.linger_s not in (None, -1) or bool(self.send_timeout_ms)
-
 
 DEFAULT_OPTIONS = StreamOptions()
 

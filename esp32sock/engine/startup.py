@@ -42,6 +42,8 @@ async def set_up(channel: CommandChannel) -> bool:
         await _allowed_to_fail(channel, basic.StoreSettings(on=False))
     if channel.session.firmware.at_least(5, 0):  # it says why a connection failed then (at-dialects 3.3)
         await _allowed_to_fail(channel, basic.ErrorCodes(on=True))
+    if channel.session.firmware.has_sysmsg:
+        await _allowed_to_fail(channel, passthrough.SetSystemMessages(passthrough.Messages(0)))
     was_in_passthrough = await end_passthrough(channel)
     if await run(tcpip.Multiplexed()):
         await _allowed_to_fail(channel, tcpip.Close(tcpip.ALL_LINKS))

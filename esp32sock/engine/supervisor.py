@@ -19,6 +19,7 @@ import trio
 from esp32sock.at.state import ModuleState
 from esp32sock.engine import startup
 from esp32sock.engine.channel import ChannelListener, CommandChannel
+from esp32sock.engine.link_options import LinkOptions
 from esp32sock.engine.link_pool import LinkPool
 from esp32sock.engine.options import DEFAULT_BAUD
 from esp32sock.engine.probe import probe
@@ -180,6 +181,8 @@ class Supervisor:
             self._stores_passthrough = True
         context.receive_mode = ReceiveMode(context.options.receive, session.firmware)
         await context.receive_mode.set_up(channel)
+        context.link_options = LinkOptions(session.firmware)
+        await context.link_options.set_up(channel)
         context.tls = TlsConfigurator(session.firmware)
         if context.options.rtscts:
             await startup.use_flow_control(channel)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import trio
 
 from esp32sock.at.commands import ssl, tcpip
-from esp32sock.at.commands.tcpoptions import TcpOptions
 from esp32sock.at.state import LinkState
 from esp32sock.engine.link_closing import close_link, drop_link
 from esp32sock.engine.requests import StreamOpened
@@ -19,7 +18,7 @@ from esp32sock.errors import CommandError, Error
 
 if TYPE_CHECKING:
     from esp32sock.engine.context import Context
-    from esp32sock.engine.requests import Address, EndEvents, LinkHolder, StreamOptions, StreamRequest
+    from esp32sock.engine.requests import Address, EndEvents, LinkHolder, StreamRequest
     from esp32sock.engine.tls_setup import TlsConfigurator
 
 log = logging.getLogger("esp32sock")
@@ -131,8 +130,8 @@ async def _connect(
             if tls is not None:
                 configurator.check()
             await channel.execute_exclusive(opening(link_id, host, port, request.options.keepalive_s))
-        if request.options.need_command:
-            await set_link_options(context, link_id, request.options)
+            context.link_options.opened(link_id, request.options.keepalive_s)
+            await context.link_options.apply(channel, link_id, request.options)
         listed = {link.link_id: link for link in await channel.execute(tcpip.Links())}
         if links.needs_confirmation(link_id):
             links.confirm(link_id, listed=link_id in listed)
@@ -146,23 +145,6 @@ async def _connect(
             error.errno = refused if quick else errno.ETIMEDOUT
         error.add_note(f"while connecting link {link_id} to {_text(request.remote)}")
         raise
-
-
-async def set_link_options(context: Context, link_id: int, options: StreamOptions) -> None:
-    """Ask for what the firmware can give; before 2.1 it has no such command, and the defaults stay."""
-    if not context.firmware.at_least(2, 1):
-        return
-    command = TcpOptions(
-        link_id,
-        -1 if options.linger_s is None else options.linger_s,
-        bool(options.nodelay),
-        options.send_timeout_ms or 0,
-        options.keepalive_s,
-    )
-    try:
-        await context.channel.execute(command)
-    except CommandError as error:
-        log.debug("link %d keeps its defaults: %s", link_id, error)
 
 
 async def pump_to_the_end(

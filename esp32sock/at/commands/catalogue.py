@@ -143,6 +143,7 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry("AT+CIPSSLCSNI", SET, ssl.SetServerName, since=(2, 1)),
     Entry("AT+CIPSSLCCN", SET, ssl.SetCommonName, since=(2, 1)),
     Entry("AT+CIPSSLCALPN", SET, ssl.SetAlpn, since=(2, 1)),
+    Entry("AT+CIPTCPOPT", QUERY, tcpoptions.GetTcpOptions, since=(2, 1)),
     Entry("AT+CIPTCPOPT", SET, tcpoptions.TcpOptions, since=(2, 1)),
     Entry("AT+CIPSEND", TEST, basic.TestForm, until=(2, 4)),
     Entry("AT+CIPSEND", SET, tcpip.Send, "5.2.4"),
