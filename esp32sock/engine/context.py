@@ -6,6 +6,7 @@ No part of the engine knows the facade: a link, the listener, the Wi-Fi and the 
 from __future__ import annotations
 
 import errno
+import logging
 from typing import TYPE_CHECKING, Protocol
 
 import trio
@@ -18,7 +19,7 @@ from esp32sock.engine.receive_mode import ReceiveMode
 from esp32sock.engine.stats import Counters
 from esp32sock.engine.tasks import Tasks
 from esp32sock.engine.tls_setup import TlsConfigurator
-from esp32sock.errors import Error, PortError
+from esp32sock.errors import CommandError, Error, PortError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +31,13 @@ if TYPE_CHECKING:
 
 READY_S = 10.0
 """How long a request waits for a module that is being set up."""
-NETWORK_S = 5.0
-"""How long a connection waits for an address while the station is joining; by taste."""
+NETWORK_S = 4.0
+"""How long a connection waits for an address while the station is joining: less than the 5 s that programs
+often give a connection; by taste."""
+ASK_ADDRESS_S = 1.0
+"""Between two questions for the address meanwhile."""
+
+log = logging.getLogger("esp32sock")
 
 
 class RunningServer(Protocol):
@@ -63,6 +69,13 @@ class RunningServer(Protocol):
         """Wait until the application can accept whatever the module has accepted so far."""
 
 
+class Network(Protocol):
+    """The module's Wi-Fi, as `wifi.py` runs it."""
+
+    async def verify(self) -> None:
+        """Ask the module for its addresses; Error if it does not say them."""
+
+
 class Context:
     """The state of one running engine, shared by its parts; used in the engine's trio run.
 
@@ -79,6 +92,7 @@ class Context:
         self.link_options = LinkOptions(Firmware())
         self.tls = TlsConfigurator(Firmware())
         self.server: RunningServer | None = None
+        self.network: Network | None = None
         self.failure: Error | None = None
         """Why the module cannot be used now, once that is known."""
         self.unread_bytes = 0
@@ -202,9 +216,31 @@ class Context:
         if host is not None and self._is_softap_client(host):
             return
         with trio.move_on_after(NETWORK_S):
-            await self.until(lambda: self.addresses.station_ip is not None)
+            while self.addresses.station_ip is None:
+                await self._ask_address()
+                with trio.move_on_after(ASK_ADDRESS_S):
+                    await self.until(lambda: self.addresses.station_ip is not None)
             return
-        raise Error(
+        raise self.no_network()
+
+    async def verify_network(self, host: str) -> None:
+        """After a connection failed: Error(ENETUNREACH) if the reason is that there is no network."""
+        if self.is_own(host) or self._is_softap_client(host):
+            return
+        await self._ask_address()
+        if self.addresses.station_ip is None:
+            raise self.no_network()
+
+    async def _ask_address(self) -> None:
+        if self.network is not None:
+            try:
+                await self.network.verify()
+            except CommandError as error:
+                log.debug("%s", error)
+
+    def no_network(self) -> Error:
+        """What is wrong while the station has no address."""
+        return Error(
             f"the module on {self.options.url} has no Wi-Fi: join an access point first, with ssid= "
             "and password= (or ESP32SOCK_SSID and ESP32SOCK_PASSWORD)",
             errno=errno.ENETUNREACH,

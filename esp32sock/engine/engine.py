@@ -18,7 +18,7 @@ from esp32sock.engine.tcp_link import run_stream
 from esp32sock.engine.transports import Port, open_port
 from esp32sock.engine.udp_link import run_datagram
 from esp32sock.engine.wifi import Station
-from esp32sock.errors import PortError
+from esp32sock.errors import CommandError, PortError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -102,7 +102,11 @@ class Engine:
     async def resolve(self, host: str) -> list[str]:
         """The addresses of a name, as sockets have them; CommandError when the module does not find any."""
         await self.context.wait_for_network()
-        return [str(address) for address in await self.execute(tcpip.Resolve(host))]
+        try:
+            return [str(address) for address in await self.execute(tcpip.Resolve(host))]
+        except CommandError:
+            await self.context.verify_network(host)
+            raise
 
     # -- links ----------------------------------------------------------------------------------------
 

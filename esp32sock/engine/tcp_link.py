@@ -143,6 +143,7 @@ async def _connect(
             quick = trio.current_time() - started < REFUSED_WITHIN_S
             refused = errno.ECONNREFUSED if tls is None else errno.EPROTO
             error.errno = refused if quick else errno.ETIMEDOUT
+            await context.verify_network(host)
         error.add_note(f"while connecting link {link_id} to {_text(request.remote)}")
         raise
 

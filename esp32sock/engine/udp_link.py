@@ -247,7 +247,12 @@ async def _open(context: Context, request: DatagramRequest) -> tuple[DatagramPum
         await context.receive_mode.prepare(channel, link_id, stream=False)
         if request.remote is None:
             await context.enable_peer_info()
-        await channel.execute(_open_command(link_id, request))
+        try:
+            await channel.execute(_open_command(link_id, request))
+        except CommandError:
+            if request.remote is not None:
+                await context.verify_network(request.remote[0])
+            raise
         listed = {link.link_id: link for link in await channel.execute(tcpip.Links())}
         port = listed[link_id].local_port if link_id in listed else request.local_port
         return pump, (context.local_ip(request.remote[0] if request.remote else ""), port)

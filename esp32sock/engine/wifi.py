@@ -5,12 +5,17 @@ point (at-dialects 8.2). After a restart it does not know which one, since nothi
 joining again may be switched off, or given up. So the last join, of the options or a command, is remembered
 here: it is repeated after a restart, and after REJOIN_S without a network. A command that leaves the network
 ends that.
+
+The address is known, not believed: WIFI lines get lost, come without reason, or never come (old firmware). So
+AT+CIFSR is asked again after every one of them, while a socket waits for an address, and when a connection
+fails; after WIFI DISCONNECT an address counts only if AT+CWJAP? names a network, too.
 """
 
 from __future__ import annotations
 
 import errno
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import trio
@@ -30,6 +35,10 @@ R = TypeVar("R")
 
 LOST_S = 0.8
 """The module closes its links itself when the station is lost (2.0 on); after this they are checked."""
+EXPECT_S = (1.0, 2.0, 4.0, 8.0)
+"""After WIFI CONNECTED the address is asked for at these intervals: WIFI GOT IP may be lost."""
+TRIES = 3
+"""How often an address is asked for in a row: a spoilt answer is no sign that there is none."""
 REJOIN_S = 15.0
 """So long the firmware may try by itself; by taste, joins take up to 20 s once it sees the access point."""
 REJOIN_MOST_S = 120.0
@@ -53,6 +62,9 @@ class Station:
         self._wanted = wanted
         self._left = False
         self._is_rejoining = False
+        self._is_doubtful = False
+        """Whether the module said WIFI DISCONNECT, and nothing since shows that it is joined."""
+        context.network = self
 
     # -- commands -------------------------------------------------------------------------------------
 
@@ -82,9 +94,28 @@ class Station:
         raise Error(f"the module has not joined {wanted.ssid!r} within {timeout} s", errno=errno.ETIMEDOUT)
 
     async def read_addresses(self, channel: CommandChannel) -> None:
-        """Ask for the module's own addresses, holding the channel."""
-        self._context.addresses = await channel.execute_exclusive(wifi.OwnAddresses())
+        """Ask for the module's own addresses, holding the channel; CommandError if it does not say them.
+
+        If the station has none any more, that is as if the module had said that it lost its network.
+        """
+        had_address = self._context.addresses.station_ip is not None
+        found = await _repeated(channel, wifi.OwnAddresses())
+        if found.station_ip is not None and self._is_doubtful:
+            if await _repeated(channel, wifi.Joined()) is None:
+                found = replace(found, station_ip=None)
+            else:
+                self._is_doubtful = False
+        self._context.addresses = found
         self._context.notify()
+        if had_address and found.station_ip is None:
+            log.warning("the module has no address any more")
+            self._address_lost()
+
+    async def verify(self) -> None:
+        """Ask for the addresses now, once the module is set up."""
+        channel = await self._context.ready()
+        async with channel.exclusive():
+            await self.read_addresses(channel)
 
     def on_command_succeeded(self, command: Command[Any]) -> None:
         """A command of the user succeeded: some decide which network is wanted from now on."""
@@ -103,15 +134,22 @@ class Station:
     def changed(self, state: Wifi) -> None:
         """A WIFI line; called in the channel's reading task."""
         if state is Wifi.DISCONNECTED:
+            self._is_doubtful = True
             self._context.addresses = wifi.Addresses()
-            self._context.tasks.spawn(self._check_links)
-            self._context.tasks.spawn(self._keep_joined)
+            self._address_lost()
+        elif state is Wifi.CONNECTED:
+            self._context.tasks.spawn(self._expect_address)
         elif state is Wifi.GOT_IP:
-            self._left = False
-            self._context.tasks.spawn(self._refresh_addresses)
+            self._left = self._is_doubtful = False
+            self._context.tasks.spawn(self.verify)
+
+    def _address_lost(self) -> None:
+        self._context.tasks.spawn(self._check_links)
+        self._context.tasks.spawn(self._keep_joined)
 
     def forget(self) -> None:
         """The module restarted, or is lost."""
+        self._is_doubtful = False
         self._context.addresses = wifi.Addresses()
 
     def lost(self, link_id: int) -> Error | None:
@@ -120,14 +158,19 @@ class Station:
             return None
         return Error(f"link {link_id} was lost with the Wi-Fi", errno=errno.ENETDOWN)
 
-    async def _refresh_addresses(self) -> None:
-        channel = await self._context.ready()
-        async with channel.exclusive():
-            await self.read_addresses(channel)
+    async def _expect_address(self) -> None:
+        """The module has joined: it is about to have an address."""
+        for pause_s in EXPECT_S:
+            await trio.sleep(pause_s)
+            if self._context.addresses.station_ip is not None:
+                return
+            await self.verify()
 
     async def _check_links(self) -> None:
         """The Wi-Fi was lost: links that the module does not list any more end with an error."""
         await trio.sleep(LOST_S)
+        if self._context.addresses.station_ip is None:
+            await self.verify()
         if self._context.addresses.station_ip is not None:
             return
         channel = await self._context.ready()
@@ -163,6 +206,8 @@ class Station:
         try:
             channel = await self._context.ready()
             async with channel.exclusive():
+                if not self._left:
+                    await self.read_addresses(channel)
                 if self._is_settled:
                     return
                 if self._wanted is not None:
@@ -171,6 +216,15 @@ class Station:
                     await channel.execute_exclusive(wifi.Rejoin())
         except Error as error:
             log.warning("Wi-Fi is not restored: %s", error)
+
+
+async def _repeated(channel: CommandChannel, command: Command[R]) -> R:
+    for _ in range(TRIES - 1):
+        try:
+            return await channel.execute_exclusive(command)
+        except CommandError as error:
+            log.debug("%s; asking again", error)
+    return await channel.execute_exclusive(command)
 
 
 def _leaves_network(command: Command[Any]) -> bool:

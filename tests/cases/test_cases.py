@@ -46,7 +46,6 @@ OPEN = {
     "reported-13-restart-at-unstored-baud": Open(10, r"back: TimeoutError"),
     "reported-14-passthrough-wifi-lines": Open(11, r"payload b'.*WIFI"),
     "reported-15-mqtt-payload-as-lines": Open(11, r"ipd b'EVIL!'"),
-    "reported-18-silent-wifi-loss": Open(10, r"ConnectionRefusedError.* 192\.168\.1\.50"),
     "reported-19-freezegun-before-attach": Open(11, r"Timeout \(0:00:20\)!"),
     "reported-21-gevent-bypass": Open(11, r"(gevent|eventlet) links 0 requests 1"),
     "reported-22-sim-cipdns-two-lines": Open(15, r"b'\+CIPDNS:8\.8\.8\.8\\r\\n\\r\\nOK"),
