@@ -109,7 +109,8 @@ def outcomes(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Outcom
 
 
 def cases() -> list[object]:
-    return [pytest.param(name, marks=marks(name)) for name in names()]
+    """Those that run longest come last: by then they have run for a while beside the others."""
+    return [pytest.param(name, marks=marks(name)) for name in sorted(names(), key=bound_s)]
 
 
 def marks(name: str) -> tuple[pytest.MarkDecorator, ...]:
