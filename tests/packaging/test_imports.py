@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 # Forks once per module, so that each starts from an interpreter in which none of ours is loaded. The heavy
@@ -65,6 +67,7 @@ def modules_on_disk() -> list[str]:
     return names
 
 
+@pytest.mark.timeout(240)  # one process for each of more than 250 files: half a minute of computing
 def test_every_module_imports_alone() -> None:
     names = modules_on_disk()
     assert {"esp32sock", "esp32sock.at.framing", "esp32sock.errors"} <= set(names)
