@@ -11,6 +11,8 @@ Here stands only what is different: where bytes lie and what may point at them.
   `Record` and its payload; [visible, tail) is the one being received, its whole room reserved when it began.
 - The functions marked `noexcept nogil` touch no Python object and say in their result what happened. No pointer
   into the piece, the line or a link outlives the call that may release or move it.
+- The header of a counted line is copied to `_counted_header` when it is found, since the text before it may be
+  in `_line` until it is delivered.
 - Numbers in headers saturate above `LIMIT_CEILING`, which no limit exceeds.
 
 The module does not declare itself free-threading compatible: a Demux has no lock, its caller must have one.
@@ -26,11 +28,13 @@ from collections import deque
 
 from esp32sock import _constants
 from esp32sock._constants import (
+    COUNTED_LINES,
     DATAGRAM,
     DATAGRAM_OVERHEAD_BYTES,
     DISCARD,
     LINKS,
     MAX_BLOCK_BYTES,
+    MAX_COUNTED_HEADER_BYTES,
     MAX_DATAGRAM_BYTES,
     MAX_HEADER_BYTES,
     MAX_LINE_BYTES,
@@ -49,6 +53,8 @@ cdef enum:  # constants as C knows them; checked at the end of this file
     C_STREAM = 1
     C_DATAGRAM = 2
     HEADER_MAX = 96
+    COUNTED_HEADER_MAX = 1100
+    SHAPES_MAX = 32
     HOST_MAX = 45
     SHOWN_MAX = 32
     LIMIT_CEILING = 0x7FFFFFFF
@@ -83,9 +89,15 @@ cdef struct Address:
 
 cdef struct Header:
     bint found
+    bint counted
     int link
     long long length
     Address peer
+
+cdef struct Shape:
+    const char* word
+    Py_ssize_t length
+    const char* fields
 
 cdef struct Record:
     Py_ssize_t length
@@ -261,6 +273,73 @@ cdef Py_ssize_t match_recvdata(Bytes p, Bytes end, bint peer, bint clipped, Head
     return cursor - p
 
 
+cdef inline int skip_quoted(Bytes* cursor, Bytes end, bint plain) noexcept nogil:
+    """A quoted string; a plain one has no `+` and no backslash."""
+    cdef Bytes p = cursor[0]
+    if p == end:
+        return CUT
+    if p[0] != c'"':
+        return NO_HEADER
+    p += 1
+    while p < end and p[0] != c'"' and p[0] != c'\r' and p[0] != c'\n':
+        if plain and (p[0] == c'+' or p[0] == c'\\'):
+            return NO_HEADER
+        p += 1
+    if p == end:
+        return CUT
+    if p[0] != c'"':
+        return NO_HEADER
+    cursor[0] = p + 1
+    return MATCH
+
+
+cdef int skip_fields(Bytes* cursor, Bytes end, const char* fields, long long* length) noexcept nogil:
+    """The fields of a counted line, as COUNTED_LINES names them, each with its comma."""
+    cdef int status
+    while fields[0]:
+        if fields[0] == c'q' or fields[0] == c'k':
+            status = skip_quoted(cursor, end, fields[0] == c'k')
+        elif fields[0] == c'o' and cursor[0] < end and cursor[0][0] == c',':
+            status = MATCH
+        else:
+            status = read_number(cursor, end, COUNTED_HEADER_MAX, length)
+        if status == MATCH:
+            status = skip_byte(cursor, end, c',')
+        if status != MATCH:
+            return status
+        fields += 1
+    return MATCH
+
+
+cdef Shape COUNTED_SHAPES[SHAPES_MAX]
+cdef int COUNTED_SHAPES_KNOWN = 0
+cdef tuple _shapes_alive = tuple((word.encode(), fields.encode()) for word, fields in COUNTED_LINES)
+
+if len(_shapes_alive) > SHAPES_MAX:
+    raise ImportError("esp32sock: the compiled framing was built for another version; build it again")
+for _word, _fields in _shapes_alive:
+    COUNTED_SHAPES[COUNTED_SHAPES_KNOWN].word = _word
+    COUNTED_SHAPES[COUNTED_SHAPES_KNOWN].length = len(_word)
+    COUNTED_SHAPES[COUNTED_SHAPES_KNOWN].fields = _fields
+    COUNTED_SHAPES_KNOWN += 1
+
+
+cdef Py_ssize_t match_counted(Bytes p, Bytes end, Header* header) noexcept nogil:
+    """The header of a counted line (at-dialects 7.12); the last number that it reads is the length."""
+    cdef Bytes cursor
+    cdef int index, status
+    cdef Py_ssize_t result = NO_HEADER
+    for index in range(COUNTED_SHAPES_KNOWN):
+        cursor = p
+        status = skip_word(&cursor, end, COUNTED_SHAPES[index].word, COUNTED_SHAPES[index].length)
+        if status == MATCH:
+            status = skip_fields(&cursor, end, COUNTED_SHAPES[index].fields, &header.length)
+            return cursor - p if status == MATCH else status
+        if status == CUT:
+            result = CUT
+    return result
+
+
 # Link buffers
 
 
@@ -365,6 +444,10 @@ cdef class Demux:
     cdef Py_ssize_t _line_length
     cdef Py_ssize_t _line_capacity
     cdef Py_ssize_t _candidate
+    cdef bint _counted
+    cdef Py_ssize_t _counted_bytes
+    cdef unsigned char _counted_header[COUNTED_HEADER_MAX]
+    cdef Py_ssize_t _counted_header_length
     cdef bint _quoted
     cdef bint _escaped
     cdef int _follows
@@ -587,7 +670,7 @@ cdef class Demux:
             elif self._passthrough != NO_LINK:
                 outcome = self._deliver(self._passthrough, self._links[self._passthrough].sink, self._end)
             elif self._missing:
-                outcome = self._read_block()
+                outcome = self._read_counted() if self._counted else self._read_block()
             else:
                 outcome = self._read_text()
             if outcome != READ_ON:
@@ -675,7 +758,7 @@ cdef class Demux:
         self._at = go_on_at
         if self._line_length == 0:
             return self._end_of_text(start, stop - start)
-        if self._line_length + (stop - start) > self._max_line_bytes:
+        if self._line_length - self._counted_bytes + (stop - start) > self._max_line_bytes:
             return self._line_too_long(start)
         if not self._keep_text(start, stop):
             return OUT_OF_MEMORY
@@ -683,7 +766,7 @@ cdef class Demux:
 
     cdef inline Outcome _end_of_text(self, Bytes text, Py_ssize_t length) noexcept nogil:
         """The line is whole, or ends at a header; an empty one is swallowed."""
-        if length > self._max_line_bytes:
+        if length - self._counted_bytes > self._max_line_bytes:
             self._line_length = 0
             return self._line_too_long(text)
         self._text = text
@@ -696,7 +779,7 @@ cdef class Demux:
         """Goes on with a header that the end of the last piece cut."""
         cdef Py_ssize_t candidate = self._candidate
         cdef Py_ssize_t have = self._line_length - candidate
-        cdef Py_ssize_t more = min(HEADER_MAX - have, self._end - self._at)
+        cdef Py_ssize_t more = min(COUNTED_HEADER_MAX - have, self._end - self._at)
         cdef Py_ssize_t found, index
         cdef Bytes trial
         if not self._keep_text(self._at, self._at + more):
@@ -711,8 +794,12 @@ cdef class Demux:
         self._line_length -= more
         if found == NO_HEADER:
             for index in range(have):
-                if trial[index] == c'"':
+                if self._escaped and (trial[index] == c'"' or trial[index] == c'\\'):
+                    self._escaped = False
+                elif trial[index] == c'"':
                     self._quoted = not self._quoted
+                else:
+                    self._escaped = self._quoted and trial[index] == c'\\'
             if self._is_too_long(self._at, self._at):
                 return self._line_too_long(self._at)
             return READ_ON
@@ -748,7 +835,9 @@ cdef class Demux:
 
     cdef bint _is_too_long(self, Bytes start, Bytes stop) noexcept nogil:
         """The unfinished line, with this behind it, is over the limit, even if a LF ends it now."""
-        cdef Py_ssize_t over = self._line_length + (stop - start) - self._max_line_bytes
+        cdef Py_ssize_t over = (
+            self._line_length - self._counted_bytes + (stop - start) - self._max_line_bytes
+        )
         cdef unsigned char last
         if over != 1:
             return over > 1
@@ -768,6 +857,8 @@ cdef class Demux:
     cdef inline void _forget_text(self) noexcept nogil:
         self._line_length = 0
         self._candidate = NOWHERE
+        self._counted = False
+        self._counted_bytes = 0
         self._quoted = False
         self._escaped = False
         self._space_may_follow = False
@@ -779,20 +870,34 @@ cdef class Demux:
         """The length of the header that begins here, NO_HEADER, or CUT if the data end too soon."""
         cdef Header* header = &self._header
         cdef bint clipped = end - p >= HEADER_MAX
+        cdef Bytes stop = p + HEADER_MAX if clipped else end
         cdef Py_ssize_t found
-        if clipped:
-            end = p + HEADER_MAX
-        found = match_ipd(p, end, self._mux, header)
+        header.counted = False
+        found = match_ipd(p, stop, self._mux, header)
         if found == NO_HEADER:
-            found = match_recvdata(p, end, self._recvdata_has_peer, clipped, header)
+            found = match_recvdata(p, stop, self._recvdata_has_peer, clipped, header)
             if found > 0:
                 header.link = self._recvdata_link
         if found == CUT and clipped:
             return NO_HEADER
+        if found == NO_HEADER:
+            found = self._counted_header_at(p, end)
         if found > 0 and header.length > self._max_block_bytes:
-            memcpy(self._shown, p, <size_t>found)
-            self._shown_length = found
+            self._shown_length = min(found, HEADER_MAX)
+            memcpy(self._shown, p, <size_t>self._shown_length)
         return found
+
+    cdef Py_ssize_t _counted_header_at(self, Bytes p, Bytes end) noexcept nogil:
+        """As `_header_at`, for counted lines."""
+        cdef bint clipped = end - p >= COUNTED_HEADER_MAX
+        cdef Py_ssize_t found = match_counted(p, p + COUNTED_HEADER_MAX if clipped else end, &self._header)
+        if found > 0:
+            self._header.counted = True
+            self._header.link = NO_LINK
+            self._header.peer.host_length = UNNAMED
+            memcpy(self._counted_header, p, <size_t>found)
+            self._counted_header_length = found
+        return NO_HEADER if found == CUT and clipped else found
 
     # Payload
 
@@ -806,7 +911,14 @@ cdef class Demux:
         self._block_link = header.link
         self._block_sink = C_DISCARD
         self._missing = <Py_ssize_t>header.length
-        if header.link != NO_LINK:
+        if header.counted:
+            self._counted_bytes = self._counted_header_length + self._missing
+            self._counted = True
+            if not self._keep_text(self._counted_header, self._counted_header + self._counted_header_length):
+                header.found = True
+                self._missing = 0
+                return OUT_OF_MEMORY
+        elif header.link != NO_LINK:
             link = &self._links[header.link]
             if link.sink == C_DATAGRAM and not link.overflowed and not self._begin_datagram(link):
                 header.found = True
@@ -837,6 +949,16 @@ cdef class Demux:
         link.tail += <Py_ssize_t>sizeof(Record)
         return True
 
+    cdef Outcome _read_counted(self) noexcept nogil:
+        cdef Py_ssize_t size = min(self._missing, self._end - self._at)
+        if not self._keep_text(self._at, self._at + size):
+            return OUT_OF_MEMORY
+        self._at += size
+        self._missing -= size
+        if self._missing == 0:
+            self._end_block()
+        return READ_ON
+
     cdef inline Outcome _read_block(self) noexcept nogil:
         cdef Py_ssize_t size = min(self._missing, self._end - self._at)
         cdef Outcome outcome = self._deliver(self._block_link, self._block_sink, self._at + size)
@@ -857,6 +979,7 @@ cdef class Demux:
         self._follows = self._block_link
         self._block_link = NO_LINK
         self._block_sink = C_DISCARD
+        self._counted = False
 
     cdef inline Outcome _deliver(self, int link_id, int sink, Bytes stop) noexcept nogil:
         """Moves payload from the piece to where it belongs."""
@@ -894,10 +1017,15 @@ cdef class Demux:
         return self._missing
 
     def abandon_block(self):
-        """Gives up the rest of the block (at-dialects 8.4); what comes next is text. Returns its link."""
+        """Gives up the rest of the block (at-dialects 8.4); what comes next is text. Returns its link.
+
+        A counted line is dropped.
+        """
         cdef int link_id = self._block_link
         self._block_link = NO_LINK
         self._missing = 0
+        if self._counted:
+            self._forget_text()
         if link_id == NO_LINK:
             return None
         drop_partial(&self._links[link_id])
@@ -1138,7 +1266,10 @@ cdef bytes cipsend(object link_id, Py_ssize_t length):
     return b"AT+CIPSEND=%d,%d" % (checked_link(link_id), length)
 
 
-if (C_LINKS, C_DISCARD, C_STREAM, C_DATAGRAM, HEADER_MAX, sizeof(Record), LIMIT_CEILING) != (
-    LINKS, DISCARD, STREAM, DATAGRAM, MAX_HEADER_BYTES, DATAGRAM_OVERHEAD_BYTES, _constants.LIMIT_CEILING
+if (
+    C_LINKS, C_DISCARD, C_STREAM, C_DATAGRAM, HEADER_MAX, COUNTED_HEADER_MAX, sizeof(Record), LIMIT_CEILING
+) != (
+    LINKS, DISCARD, STREAM, DATAGRAM, MAX_HEADER_BYTES, MAX_COUNTED_HEADER_BYTES, DATAGRAM_OVERHEAD_BYTES,
+    _constants.LIMIT_CEILING,
 ):
     raise ImportError("esp32sock: the compiled framing was built for another version; build it again")

@@ -33,6 +33,34 @@ MAX_HEADER_BYTES: Final = 96
 DATAGRAM_OVERHEAD_BYTES: Final = 64
 """What a datagram costs of `max_link_bytes` besides its payload, so that empty ones are not free."""
 
+COUNTED_LINES: Final = (
+    ("+MQTTSUBRECV:", "nql"),
+    ("+WS_DATA:", "nl"),
+    ("+HTTPCLIENT:", "l"),
+    ("+HTTPCGET:", "l"),
+    ("+HTTPCPOST:", "l"),
+    ("+HTTPCPUT:", "l"),
+    ("+HTTPURLCFG:", "l"),
+    ("+FS:READ,", "l"),
+    ("+SYSFLASH:", "l"),
+    ("+SYSMFG:", "kknl"),
+    ("+USERRAM:", "l"),
+    ("+SCRD:", "l"),
+    ("+BLUFIDATA:", "l"),
+    ("+BTDATA:", "l"),
+    ("+BLEGATTCRD:", "nl"),
+    ("+WRITE:", "nnnol"),
+    ("+NOTIFY:", "nnnl"),
+    ("+INDICATE:", "nnnl"),
+)
+"""Lines that hold as many bytes of any kind as they announce (at-dialects 7.12): the beginning, and the
+fields up to these bytes, each with its comma: `n` a number, `o` one that may be left out, `q` any quoted
+string, `k` one without `+` and backslash, `l` the length. One `q` at most: a `+` in it begins no header."""
+
+MAX_COUNTED_HEADER_BYTES: Final = 1100
+"""Longest beginning of a counted line: an MQTT topic fills at most the client's buffer of 1024 bytes
+(at-dialects 7.12)."""
+
 CIPSEND_MAX_V1: Final = 2048
 """Most bytes of one CIPSEND up to AT 2.2 (at-dialects 7.5)."""
 

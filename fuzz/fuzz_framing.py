@@ -30,6 +30,8 @@ WORDS = [
     b"+CIPRECVDATA:", b"+CIPRECVDATA,3:", b"+CIPRECVDATA:4,", b'+CIPRECVDATA:2,"10.0.2.2",80,', b"x" * 50,
     b"0,CLOSED\r\n", b"0,CONNECT\r\n", b"\r\nready\r\n", b"WIFI DISCONNECT\r\n", b"busy p...\r\n",
     b"Recv 5 bytes\r\n", b"\r\nSEND OK\r\n", b"+++", b"0", b"1", b"12", b"255", b"00000000",
+    b"+MQTTSUBRECV:0,\"", b'+MQTTSUBRECV:0,"a",', b"+WRITE:0,1,1,,", b"+NOTIFY:0,1,1,2,", b"+SYSMFG:",
+    b"+HTTPCGET:3,", b"+FS:READ,1,", b"+BLEGATTCRD:0,",
     b"99999999999999999999", b'+CWLAP:(3,"+IPD,0,9:",-40)\r\n', b"AT+CIPSEND=0,5\r\n",
 ]  # fmt: skip
 
@@ -43,6 +45,9 @@ def block(rng: random.Random) -> bytes:
     if rng.random() < 0.02:
         length = rng.choice((b"401", b"65537", b"2147483648", b"9" * rng.randrange(3, 60)))
     address = rng.choice((b"", b"", b',"10.0.2.2",7000', b",10.0.2.2,80", b',"2001:db8::1",1', b',"",1'))
+    if rng.random() < 0.2:
+        beginning = rng.choice((b'+MQTTSUBRECV:0,"a/b",', b"+WS_DATA:1,", b"+WRITE:0,1,1,,", b"+HTTPCGET:"))
+        return beginning + length + b"," + payload + b"\r\n"
     if rng.random() < 0.2:
         return b"+CIPRECVDATA:" + length + address + b"," + payload + b"\r\nOK\r\n"
     link = b"%d," % rng.randrange(6) if rng.random() < 0.8 else b""

@@ -12,25 +12,29 @@ What a module sends is text lines, prompts and payload blocks, run together (at-
 the buffer of its link and makes no object. Since it stops at each text token, the caller can empty a buffer
 between `0,CLOSED` and the first byte of the next owner of link 0.
 
-The reader is always in one of four states:
+The reader is always in one of five states:
 
     text          in a line; `_line` holds what came of it in earlier pieces, `_candidate` where in it a
                   header may have begun that the end of the piece cut
     header found  `_header` is parsed, the text before it was delivered; its block begins with the next call
     block         `_missing` bytes of payload are outstanding; text cannot occur
+    counted       `_missing` bytes are outstanding that belong to the line, whatever they are
     passthrough   every byte is payload
 
-and a fifth, failed, from which only `reset` leads back.
+and a sixth, failed, from which only `reset` leads back.
 
 Invariants
 ==========
 
-- Payload is never read as text: that of unknown ids and unowned links is counted and dropped.
+- Payload is never read as text: that of unknown ids and unowned links is counted and dropped, that of other
+  features (COUNTED_LINES: MQTT, HTTP, BLE ...) stays in its line, which ends behind it.
 - The frames, the buffers and the counters do not depend on how the input was cut.
-- Work is linear: a byte is looked at when it comes; the at most MAX_HEADER_BYTES of a cut header again with
-  each piece that continues it. `examined_bytes` counts, and a test holds it to that.
-- Memory is bounded: a line by `max_line_bytes` + MAX_HEADER_BYTES, a link by `max_link_bytes`. Input that is
-  stored and not read is the caller's to bound: read to NEED_DATA before storing more.
+- Work is linear: a byte is looked at when it comes; those of a cut header, at most MAX_HEADER_BYTES or
+  MAX_COUNTED_HEADER_BYTES, again with each piece that continues it. `examined_bytes` counts, and a test holds
+  it to that.
+- Memory is bounded: a line by `max_line_bytes` and the longest header, a counted line by `max_block_bytes`
+  more, a link by `max_link_bytes`. Input that is stored and not read is the caller's to bound: read to
+  NEED_DATA before storing more.
 - Any bytes give frames or RemoteProtocolError; any other exception is a bug here.
 - received_bytes(link) = bytes taken + buffered(link) + a partial datagram + discarded_bytes(link).
 
@@ -40,7 +44,8 @@ What may begin a block, and where
 A header may begin anywhere in text: behind a prompt, in an echo, in an unfinished line (at-dialects 3.1 rule
 4, 3.2). The one exception is an open double-quoted string of the current line, or an access point called
 `+IPD,0,900:` would swallow what follows it in a scan (`+CWLAP:(3,"+IPD,0,900:",-40)`). `\\"` does not
-close such a string; the end of the line does. What looks like a header and is none (`+IPD,abc`) is text.
+close such a string; the end of the line does. What looks like a header and is none (`+IPD,abc`) is text. The
+topic of a `+MQTTSUBRECV` is not escaped: one that holds `",<number>,` is cut there.
 """
 
 from __future__ import annotations
@@ -52,6 +57,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from esp32sock._constants import (
+    COUNTED_LINES,
     DATAGRAM,
     DATAGRAM_OVERHEAD_BYTES,
     DISCARD,
@@ -59,6 +65,7 @@ from esp32sock._constants import (
     LIMIT_CEILING,
     LINKS,
     MAX_BLOCK_BYTES,
+    MAX_COUNTED_HEADER_BYTES,
     MAX_DATAGRAM_BYTES,
     MAX_HEADER_BYTES,
     MAX_LINE_BYTES,
@@ -108,6 +115,7 @@ class _Header(NamedTuple):
     host: str | None
     port: int
     raw: bytes
+    counted: bool = False  # the bytes belong to the line
 
 
 # The shapes of a header (at-dialects 7.6, 7.7). Up to 1.2 the address is bare, from 2.0 on quoted, and only
@@ -161,6 +169,25 @@ _BEGINNING: Final = {
     for peer in (False, True)
 }
 
+_FIELDS: Final = {  # of a counted line, each as atoms
+    "n": [rb"[0-9]+", b","],
+    "o": [rb"[0-9]*", b","],
+    "q": [b'"', rb'[^"\r\n]*', b'"', b","],
+    "k": [b'"', rb'[^"\r\n+\\]*', b'"', b","],
+    "l": [rb"(?P<length>[0-9]+)", b","],
+}
+_COUNTED_ATOMS: Final = [
+    (re.escape(word).encode(), [atom for field in fields for atom in _FIELDS[field]])
+    for word, fields in COUNTED_LINES
+]
+_COUNTED: Final = [re.compile(b"".join([word, *atoms])) for word, atoms in _COUNTED_ATOMS]
+_COUNTED_BEGINNING: Final = _beginnings(
+    *[
+        [*_letters(word), *(atom.replace(b"?P<length>", b"?:") for atom in atoms)]
+        for (word, _), (_, atoms) in zip(COUNTED_LINES, _COUNTED_ATOMS, strict=True)
+    ]
+)
+
 _PLAIN_STOP: Final = re.compile(rb'\r\n|[+"]')
 _QUOTED_STOP: Final = re.compile(rb'\r\n|"|\\["\\]')
 
@@ -210,15 +237,18 @@ class Demux:
     """Separates what a module sends into lines, prompts and the payload of each link."""
 
     __slots__ = (
-        "_block_host", "_block_link", "_block_port", "_block_sink", "_candidate", "_escaped", "_examined",
-        "_failure", "_follows", "_header", "_line", "_links", "_max_block_bytes", "_max_line_bytes",
-        "_max_link_bytes", "_missing", "_mux", "_passthrough", "_piece", "_pos", "_prompt_expected", "_queue",
-        "_quoted", "_recvdata_has_peer", "_recvdata_link", "_space_may_follow", "_stray_bytes",
+        "_block_host", "_block_link", "_block_port", "_block_sink", "_candidate", "_counted",
+        "_counted_bytes", "_escaped", "_examined", "_failure", "_follows", "_header", "_line", "_links",
+        "_max_block_bytes", "_max_line_bytes", "_max_link_bytes", "_missing", "_mux", "_passthrough",
+        "_piece", "_pos", "_prompt_expected", "_queue", "_quoted", "_recvdata_has_peer", "_recvdata_link",
+        "_space_may_follow", "_stray_bytes",
     )  # fmt: skip
 
     # Text
     _line: bytearray
     _candidate: int | None  # index in _line
+    _counted: bool  # the missing bytes belong to the line,
+    _counted_bytes: int  # which holds, or will hold, so many that no limit of a line applies to
     _quoted: bool  # in an open double-quoted string,
     _escaped: bool  # and behind its backslash
     _follows: int | None
@@ -368,7 +398,10 @@ class Demux:
             if self._passthrough is not None:
                 self._deliver(self._passthrough, self._links[self._passthrough].sink, len(self._piece))
             elif self._missing:
-                self._read_block()
+                if self._counted:
+                    self._read_counted()
+                else:
+                    self._read_block()
             else:
                 frame = self._read_text()
                 if frame is not None:
@@ -449,7 +482,7 @@ class Demux:
 
     def _end_of_text(self) -> Line | None:
         """The line is whole, or ends at a header; an empty one is swallowed."""
-        if len(self._line) > self._max_line_bytes:
+        if len(self._line) - self._counted_bytes > self._max_line_bytes:
             self._fail_on_line()
         text, follows = bytes(self._line), self._follows
         self._forget_text()
@@ -459,7 +492,7 @@ class Demux:
         """Goes on with a header that the end of the last piece cut."""
         line = self._line
         have = len(line) - candidate
-        trial = bytes(line[candidate:]) + self._piece[self._pos : self._pos + MAX_HEADER_BYTES - have]
+        trial = bytes(line[candidate:]) + self._piece[self._pos : self._pos + MAX_COUNTED_HEADER_BYTES - have]
         self._examined += len(trial)
         found = self._header_at(trial, 0)
         if found is _Cut.CUT:
@@ -468,7 +501,7 @@ class Demux:
             return None
         self._candidate = None
         if found is None:
-            self._quoted = line.count(_QUOTE, candidate) % 2 == 1
+            self._quoted, self._escaped = _quotes_of(line[candidate:])
             self._check_line_length()
             return None
         self._header, end = found
@@ -481,14 +514,15 @@ class Demux:
 
     def _check_line_length(self) -> None:
         length = len(self._line) if self._candidate is None else self._candidate
-        if length > self._max_line_bytes and (
-            length > self._max_line_bytes + 1 or self._line[length - 1] != _CR  # its LF may still come
-        ):
+        over = length - self._counted_bytes - self._max_line_bytes
+        if over > 1 or (over == 1 and self._line[length - 1] != _CR):  # its LF may still come
             self._fail_on_line()
 
     def _forget_text(self) -> None:
         self._line.clear()
         self._candidate = None
+        self._counted = False
+        self._counted_bytes = 0
         self._quoted = False
         self._escaped = False
         self._space_may_follow = False
@@ -510,6 +544,16 @@ class Demux:
         if match := _RECVDATA.match(data, at, stop):
             length = int(match["length"] or match["length_old"])
             return _Header(self._recvdata_link, length, None, 0, match[0]), match.end()
+        return self._counted_header_at(data, at)
+
+    def _counted_header_at(self, data: bytes, at: int) -> tuple[_Header, int] | _Cut | None:
+        """As `_header_at`, for counted lines."""
+        stop = at + MAX_COUNTED_HEADER_BYTES
+        for shape in _COUNTED:
+            if match := shape.match(data, at, stop):
+                return _Header(None, int(match["length"]), None, 0, match[0], counted=True), match.end()
+        if len(data) < stop and _COUNTED_BEGINNING.fullmatch(data, at):
+            return _Cut.CUT
         return None
 
     def _ipd_header(self, match: re.Match[bytes], raw: bytes) -> _Header | None:
@@ -524,12 +568,16 @@ class Demux:
     def _begin_block(self, header: _Header) -> None:
         self._header = None
         if header.length > self._max_block_bytes:
-            self._fail(f"{header.raw!r} announces more than {self._max_block_bytes} bytes")
+            self._fail(f"{header.raw[:MAX_HEADER_BYTES]!r} announces more than {self._max_block_bytes} bytes")
         self._follows = None
         self._block_link, self._block_sink = header.link, DISCARD
         self._block_host, self._block_port = header.host, header.port
         self._missing = header.length
-        if header.link is not None:
+        if header.counted:
+            self._line += header.raw
+            self._counted = True
+            self._counted_bytes = len(header.raw) + header.length
+        elif header.link is not None:
             link = self._links[header.link]
             link.blocks += 1
             if header.host is not None:
@@ -544,6 +592,14 @@ class Demux:
     def _datagram_fits(self, link: _Link, length: int) -> bool:
         used = link.datagram_bytes + DATAGRAM_OVERHEAD_BYTES * len(link.datagrams)
         return not link.overflowed and used + DATAGRAM_OVERHEAD_BYTES + length <= self._max_link_bytes
+
+    def _read_counted(self) -> None:
+        stop = min(len(self._piece), self._pos + self._missing)
+        self._missing -= stop - self._pos
+        self._line += self._piece[self._pos : stop]
+        self._pos = stop
+        if not self._missing:
+            self._end_block()
 
     def _read_block(self) -> None:
         stop = min(len(self._piece), self._pos + self._missing)
@@ -560,6 +616,7 @@ class Demux:
             link.partial.clear()
         self._follows = self._block_link
         self._block_link = None
+        self._counted = False
 
     def _deliver(self, link_id: int | None, sink: int, stop: int) -> None:
         """Moves payload from the piece to where it belongs."""
@@ -591,10 +648,15 @@ class Demux:
         return self._missing
 
     def abandon_block(self) -> int | None:
-        """Gives up the rest of the block (at-dialects 8.4); what comes next is text. Returns its link."""
+        """Gives up the rest of the block (at-dialects 8.4); what comes next is text. Returns its link.
+
+        A counted line is dropped.
+        """
         link_id, self._block_link, self._missing = self._block_link, None, 0
         if link_id is not None:
             self._links[link_id].drop_partial()
+        if self._counted:
+            self._forget_text()
         return link_id
 
     # What a link holds
@@ -710,6 +772,19 @@ def _address(match: re.Match[bytes]) -> tuple[str | None, int | None]:
         return None, 0
     port = int(match["port"])
     return (match["quoted"] or match["bare"]).decode("ascii"), port if port <= 65535 else None
+
+
+def _quotes_of(text: bytearray) -> tuple[bool, bool]:
+    """Whether a string is open behind this text, and behind a backslash of it."""
+    quoted = escaped = False
+    for byte in text:
+        if escaped and byte in (_QUOTE, _BACKSLASH):
+            escaped = False
+        elif byte == _QUOTE:
+            quoted = not quoted
+        else:
+            escaped = quoted and byte == _BACKSLASH
+    return quoted, escaped
 
 
 def _checked_limit(name: str, value: int) -> int:

@@ -108,6 +108,9 @@ _WITHOUT_ID: tuple[tuple[bytes, Meaning], ...] = (
 )
 """In single-link mode the link is 0 (at-dialects 7.1); in the other these are what is left of a line."""
 
+COUNTED_URCS = rb"\+(?:MQTTSUBRECV|WS_DATA|WRITE|NOTIFY|INDICATE|BTDATA|BLUFIDATA):.*"
+"""Framing leaves their payload in them (at-dialects 7.12)."""
+
 _EITHER: tuple[tuple[bytes, Meaning], ...] = (
     (rb"ready", lambda _: Ready()),
     (rb"(\d),CONNECT FAIL", lambda m: LinkDown(int(m[1]))),
@@ -117,7 +120,9 @@ _EITHER: tuple[tuple[bytes, Meaning], ...] = (
     (rb"WIFI DISCONNECT", lambda _: WifiLine(Wifi.DISCONNECTED)),
     (rb"Will force to restart!!!", lambda _: Restarting()),
     (
-        rb"WIFI GOT IPv6 [LG]L|\+QUITT|\+TIME_UPDATED|Have \d+ Connections|NO (?:CERT|PRVT_KEY|CA) FOUND"
+        COUNTED_URCS
+        + rb"|\+MQTT(?:CONNECTED|DISCONNECTED|PUB:)\b.*|\+WS_(?:CONNECTED|DISCONNECTED|CLOSED):.*"
+        rb"|WIFI GOT IPv6 [LG]L|\+QUITT|\+TIME_UPDATED|Have \d+ Connections|NO (?:CERT|PRVT_KEY|CA) FOUND"
         rb"|\+(?:STA_CONNECTED|STA_DISCONNECTED|DIST_STA_IP|ETH_\w+|SCRD|CIPSENDL)\b.*"
         rb"|smartconfig .*|Smart get wifi info|ssid:.*|password:.*"
         rb"|(?:\x1b\[[0-9;]*m)?[EWIDV] \(\d+\) .*",  # the log of a board whose AT and log share a port

@@ -45,6 +45,17 @@ def read(name: str, data: bytes, frames: list[Frame], payload: bytes, *, peer: b
 QUOTED = b'"10.0.2.2",7000'
 LONG = b"2001:0db8:0000:0000:0000:ff00:192.168.100.200"
 LOOK_ALIKE = b"\r\n0,CLOSED\r\n+IPD,1,5:hello\r\n>"
+COUNTED = [  # every line of at-dialects 7.12
+    shape % len(LOOK_ALIKE)
+    for shape in (
+        b'+MQTTSUBRECV:0,"attic/temperature",%d,', b"+WS_DATA:2,%d,", b"+HTTPCLIENT:%d,", b"+HTTPCGET:%d,",
+        b"+HTTPCPOST:%d,", b"+HTTPCPUT:%d,", b"+HTTPURLCFG:%d,", b"+FS:READ,%d,", b"+SYSFLASH:%d,",
+        b'+SYSMFG:"client_ca","client_ca.0",8,%d,', b"+USERRAM:%d,", b"+SCRD:%d,", b"+BLUFIDATA:%d,",
+        b"+BTDATA:%d,", b"+BLEGATTCRD:0,%d,", b"+WRITE:0,1,1,,%d,", b"+WRITE:0,1,1,2,%d,",
+        b"+NOTIFY:0,3,1,%d,", b"+INDICATE:0,3,1,%d,",
+    )
+]  # fmt: skip
+TOPIC = b'+MQTTSUBRECV:0,"%s",2,'
 
 CASES = [
     # Lines
@@ -90,6 +101,38 @@ CASES = [
     Case("no owner", b"+IPD,2,7:\r\nOK\r\n>OK\r\n", [(b"OK", 2)], unowned=2),
     Case("unknown link", b"+IPD,5,6:\r\nOK\r\nOK\r\n", [b"OK"], stray=6),
     Case("unheard-of link", b"+IPD,99999999999999999999,4:OK\r\nOK\r\n", [b"OK"], stray=4),
+    # Counted lines
+    *(
+        Case(f"counted, {line.decode()}", line + LOOK_ALIKE + b"\r\nOK\r\n", [line + LOOK_ALIKE, b"OK"])
+        for line in COUNTED
+    ),
+    Case("counted, empty", b"+BTDATA:0,\r\nOK\r\n", [b"+BTDATA:0,", b"OK"]),
+    Case("counted, behind text", b"AT+C+BTDATA:3,a\r\n\r\nX\r\n", [b"AT+C", b"+BTDATA:3,a\r\n", b"X"]),
+    Case("counted, behind payload", b"+IPD,0,1:x+BTDATA:1,\r\r\n", [b"+BTDATA:1,\r"], {0: b"x"}),
+    Case("counted, then payload", b"+BTDATA:1,>+IPD,0,1:x\r\n", [b"+BTDATA:1,>"], {0: b"x"}),
+    Case(
+        "counted, no prompt in it",
+        b"+BTDATA:4,\r\n> \r\n>",
+        [b"+BTDATA:4,\r\n> ", PROMPT],
+        prompts=1,
+        ends_in_line=True,
+    ),
+    Case("counted, more than it says", b"+BTDATA:1,abc\r\n", [b"+BTDATA:1,abc"]),
+    Case("counted, topic like a header", TOPIC % b"+IPD,0,2:" + b">>\r\n", [TOPIC % b"+IPD,0,2:" + b">>"]),
+    Case(
+        "counted, longest topic",
+        TOPIC % (b"t" * 1024) + b"\r\n\r\nOK\r\n",
+        [TOPIC % (b"t" * 1024) + b"\r\n", b"OK"],
+    ),
+    Case("not counted, in a name", b'+CWLAP:("+BTDATA:9,",1)\r\nOK\r\n', [b'+CWLAP:("+BTDATA:9,",1)', b"OK"]),
+    Case("not counted, partitions", b'+SYSFLASH:"a",64,1\r\nOK\r\n', [b'+SYSFLASH:"a",64,1', b"OK"]),
+    Case("not counted, size", b"+USERRAM:9\r\nOK\r\n", [b"+USERRAM:9", b"OK"]),
+    Case("not counted, no end of topic", TOPIC[:17] + b"\r\nOK\r\n", [TOPIC[:17], b"OK"]),
+    Case(
+        "not counted, topic too long",
+        TOPIC % (b"t" * 1100) + b"\r\nOK\r\n",
+        [TOPIC % (b"t" * 1100), b"OK"],
+    ),
     # Where a header may begin
     Case("behind text", b"AT+CIP+IPD,0,5:LATERSTATUS\r\n", [b"AT+CIP", (b"STATUS", 0)], {0: b"LATER"}),
     Case("in a cut echo", b"AT+CI\r\n+IPD,0,5:LATER\r\nPMUX\r\n", [b"AT+CI", b"PMUX"], {0: b"LATER"}),

@@ -466,7 +466,8 @@ def test_an_absurd_length_is_an_error_until_reset(framing: ModuleType, demux: An
 
 @pytest.mark.parametrize("length", [b"65537", b"4294967296", b"18446744073709551616", b"9" * 70])
 @pytest.mark.parametrize(
-    "header", [b"+IPD,9,%s:", b'+IPD,0,%s,"::1",1:', b"+CIPRECVDATA:%s,", b"+CIPRECVDATA,%s:"]
+    "header",
+    [b"+IPD,9,%s:", b'+IPD,0,%s,"::1",1:', b"+CIPRECVDATA:%s,", b"+CIPRECVDATA,%s:", b"+WRITE:0,1,1,,%s,"],
 )
 def test_no_absurd_length_is_believed(demux: Any, header: bytes, length: bytes) -> None:
     data = header % length
@@ -480,6 +481,21 @@ def test_no_absurd_length_is_believed(demux: Any, header: bytes, length: bytes) 
 def test_the_longest_block_is_believed(framing: ModuleType, demux: Any) -> None:
     assert feed(framing, demux, b"+IPD,0,65536:" + b"+" * 65536 + b"OK\r\n") == [b"OK"]
     assert demux.take(0) == b"+" * 65536
+
+
+def test_a_counted_line_may_be_longer_than_others(framing: ModuleType) -> None:
+    demux = framing.Demux(max_line_bytes=5)
+    line = b"+BTDATA:1000," + b"x" * 1000 + b"abcde"
+    assert feed(framing, demux, line + b"\r\nOK\r\n") == [line, b"OK"]
+    with pytest.raises(RemoteProtocolError, match="a line is longer than 5 bytes"):
+        feed(framing, demux, line + b"f\r\n")
+
+
+def test_the_rest_of_a_counted_line_is_given_up(framing: ModuleType, demux: Any) -> None:
+    assert feed(framing, demux, b"+BTDATA:9,abc") == []
+    assert (demux.missing_bytes, demux.receiving) == (6, None)
+    assert demux.abandon_block() is None
+    assert feed(framing, demux, b"OK\r\n") == [b"OK"]
 
 
 @pytest.mark.parametrize("tail", [b"", b"x", b"\r\n", b"\rx", b"\r\r\n", b"+IPD,0,1:x", b"+IPX"])
@@ -551,6 +567,7 @@ HOSTILE = {
     "unknown links": b"+IPD,77,1000:" + b"x" * 1000,
     "lines": b"x" * 999 + b"\r\n",
     "headers": b"+IPD,0,+IPD,0,5,+CIPRECVDATA:1" * 10 + b"\r\n",
+    "counted lines": b"+BTDATA:60000," + b"+" * 60000 + b"\r\n",
     "quotes": b'"\\"' * 100 + b"\r\n",
 }
 
@@ -595,7 +612,7 @@ def test_an_emptied_buffer_goes_back(framing: ModuleType) -> None:
     [
         b"x", b"+", b'"', b'"\\', b">", b"\r", b"\r\n", b"+IPD,", b"+IPD,0,", b"+IPD,0,0:", b"+IPD,0,1:+",
         b"+IPD,0," + b"0" * 80, b'+IPD,0,1,"' + b"1" * 45, b"+CIPRECVDATA:1,1.1.1.1,",
-        b"+CIPRECVDATA:0,1.1.1.1,1x",
+        b"+CIPRECVDATA:0,1.1.1.1,1x", b"+BTDATA:9,123456789\r\n", b"+WRITE:1,1,1,", b'+MQTTSUBRECV:0,"t',
     ],
 )  # fmt: skip
 def test_work_is_linear(framing: ModuleType, unit: bytes, step: int) -> None:

@@ -28,6 +28,9 @@ headers = st.one_of(
     st.builds(b"+CIPRECVDATA:%b,".__mod__, st.tuples(numbers)),
     st.builds(b"+CIPRECVDATA,%b:".__mod__, st.tuples(numbers)),
     st.builds(b"+CIPRECVDATA:%b,%b%b,".__mod__, st.tuples(numbers, addresses, numbers)),
+    st.builds(b"+BTDATA:%b,".__mod__, st.tuples(numbers)),
+    st.builds(b"+WRITE:0,1,%b,,%b,".__mod__, st.tuples(numbers, numbers)),
+    st.builds(b'+MQTTSUBRECV:%b,"a%b",%b,'.__mod__, st.tuples(numbers, addresses, numbers)),
 )
 words = st.sampled_from([b"\r\n", b"\r", b"\n", b">", b"> ", b'"', b"\\", b"OK", b"+", b"0,CLOSED\r\n"])
 streams = st.lists(st.one_of(headers, words, st.binary(max_size=12)), max_size=20).map(b"".join)
