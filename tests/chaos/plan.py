@@ -170,12 +170,19 @@ def make_plan(seed: int, kinds: Sequence[Kind] = KINDS) -> Plan:
     doses = _doses(random, kinds)
     needs = {need for dose in doses for need in dose.kind.needs}
     profile = random.choice(PASSIVE if "passive" in needs else PROFILES)
-    passive = profile in PASSIVE and ("passive" in needs or random.random() < 0.3)
+    passive = profile in PASSIVE and (
+        "passive" in needs or ("receives" not in needs and random.random() < 0.3)
+    )
     faults_s = random.choice((3.0, 8.0, 20.0))
     listens = "clients" in needs or random.random() < 0.4
     tcp, udp, asks = [], [], []
-    for number in range(random.choice((1, 1, 2, 2, 3, 4))):
-        accepted = listens and (("clients" in needs and number == 0) or random.random() < 0.6)
+    least = 3 if "connects" in needs else 1
+    for number in range(max(least, random.choice((1, 1, 2, 2, 3, 4)))):
+        accepted = (
+            listens
+            and "connects" not in needs
+            and (("clients" in needs and number == 0) or random.random() < 0.6)
+        )
         tcp.append(_tcp(random, number, faults_s, needs, accepted=accepted))
     udp_works = not (passive and profile in ("2.0", "2.4"))
     for number in range(max(random.choice((0, 0, 1, 1, 2)), "udp" in needs) if udp_works else 0):
@@ -202,7 +209,7 @@ def make_plan(seed: int, kinds: Sequence[Kind] = KINDS) -> Plan:
 def _doses(random: Random, kinds: Sequence[Kind]) -> tuple[Dose, ...]:
     if random.random() < 0.05:
         return ()
-    chosen = random.sample(kinds, min(len(kinds), random.choice((1, 1, 1, 2, 2, 3, 5))))
+    chosen = random.sample(kinds, min(len(kinds), random.choice((1, 1, 2, 2, 3, 3, 5))))
     names = {kind.name for kind in chosen}
     chosen += [BY_NAME[kind.brings] for kind in chosen if kind.brings and kind.brings not in names]
     return tuple(Dose(kind, random.choice(kind.doses), random.uniform(0.0, 3.0)) for kind in chosen)
@@ -231,7 +238,7 @@ def _tcp(random: Random, number: int, window_s: float, needs: set[Need], *, acce
         accepted=accepted,
         closing=random.choice(closings),
         up=_sizes(random, 2 if "sends" in needs else 0, 6),
-        down=_sizes(random, 2 if "passive" in needs else 0, 6),
+        down=_sizes(random, 2 if needs & {"passive", "receives"} else 0, 6),
         pause_s=random.choice((0.0, 0.0, 0.01, 0.3, 2.0)),
         read_pause_s=random.choice((0.0, 0.0, 0.0, 1.0, 5.0)) if "half-closes" not in needs else 40.0,
         connect_timeout_s=random.choice((None, None, 2.0, 30.0)),

@@ -249,7 +249,12 @@ def _judge_undisturbed(world: World) -> None:
     for conversation in world.conversations.values():
         plan = conversation.plan
         willing = not plan.refused and plan.gives_up_s is None and plan.connect_timeout_s is None
-        if conversation.error and willing and plan.closing in ("peer", "user", "half"):
+        if (
+            conversation.error
+            and not conversation.error.startswith("EMFILE")
+            and willing
+            and plan.closing in ("peer", "user", "half")
+        ):
             world.ledger.violate("disturbed", str(conversation))
     for record in world.datagrams.values():
         if record.error or record.doubtful:
