@@ -116,15 +116,28 @@ def test_plus_signs_without_a_pause_are_data(linked):
     assert linked.say(b"+++") == receipt(5) + b"\r\n+IPD,5:ab+++\r\n"
 
 
-@pytest.mark.parametrize("length", [b"0", b"-1"])
-def test_prompt_that_nothing_fills(quiet, length):
-    """real-firmware: 2.0; a lone `+++` ends it."""
-    bench = quiet("2.0")
+@pytest.mark.parametrize(("profile", "length"), [("1.0", b"-1"), ("2.0", b"-1"), ("1.0", b"0")])
+def test_prompt_that_nothing_fills(quiet, profile, length):
+    """real-firmware 3; a lone `+++` ends it. 0 on 1.0 is a guess."""
+    bench = quiet(profile)
     bench.do(SINK)
     assert bench.say(b"AT+CIPSEND=%b\r\n" % length) == PROMPT
     assert bench.say(b"anything at all\r\nAT\r\n") == b""
     assert bench.say(b"+++") == b"\r\nSEND Canceled\r\n"
     bench.do("AT")
+
+
+@pytest.mark.parametrize("command", [b"CIPSEND", b"CIPSENDEX"])
+def test_prompt_for_nothing_locks(quiet, command):
+    """real-firmware 7: 2.0; `+++` as the first bytes ends it, others end all."""
+    bench = quiet("2.0")
+    bench.do(SINK)
+    assert bench.say(b"AT+%b=0\r\n" % command) == PROMPT
+    assert bench.say(b"+++") == b"\r\nSEND Canceled\r\n"
+    assert bench.say(b"AT+%b=0\r\n" % command) == PROMPT
+    assert bench.say(b"ab") == b"\r\nbusy p...\r\n"
+    for data in (b"+++", b"AT\r\n", b"AT+RST\r\n"):
+        assert bench.say(data) == b""
 
 
 @pytest.mark.parametrize("profile", ALL)

@@ -19,9 +19,11 @@ def enter(bench, *lines):
 
 @pytest.mark.parametrize("profile", list(PROFILES))
 def test_raw_both_ways_and_out(quiet, profile):
+    """2.0 prints nothing of what it receives meanwhile (walk 2024)."""
     bench = quiet(profile)
     enter(bench, ECHO)
-    assert bench.say(b"hello\r\nAT\r\n+IPD", within=1) == b"hello\r\nAT\r\n+IPD"
+    comes = bench.module.profile.tcpip.passthrough_receives
+    assert bench.say(b"hello\r\nAT\r\n+IPD", within=1) == (b"hello\r\nAT\r\n+IPD" if comes else b"")
     assert bench.say(b"+++", within=1.5) == b""
     assert bench.say(b"AT\r\n") == OK
     bench.do("AT+CIPMODE=0", "AT+CIPSEND=2")

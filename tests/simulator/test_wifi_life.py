@@ -70,8 +70,8 @@ def test_what_the_document_says_is_stored_is_stored(quiet, profile):
         'AT+CWSAP="ESP32","12345678",5,3,4,0',
         'AT+CIPAP="192.168.5.1"',
         'AT+CIPAPMAC="1a:fe:36:97:d5:7b"',
-        "AT+CWAUTOCONN=0",
         "AT+CWMODE=3",
+        "AT+CWAUTOCONN=0",
         'AT+CIPSTAMAC="18:fe:35:98:d3:7b"',
     )
     restarted(bench)

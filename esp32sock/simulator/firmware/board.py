@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.simulator.firmware.memory import Memory
-from esp32sock.simulator.firmware.results import BUSY, BUSY_CODE, CommandRefused, Result
+from esp32sock.simulator.firmware.results import BUSY, BUSY_CODE, CommandRefused, Result, is_parse_error
 from esp32sock.simulator.firmware.state import State
 from esp32sock.simulator.firmware.state_tcpip import restore_links
 from esp32sock.simulator.kernel import Future, Kernel, Mailbox, Process
@@ -141,7 +141,8 @@ class Board:
         return self.profile.send_failure if result is Result.SEND_FAIL else result.value
 
     def print_refusal(self, refusal: CommandRefused) -> None:
-        self.print_codes(*refusal.codes)
+        codes = refusal.codes if self.profile.coded_ranges else tuple(filter(is_parse_error, refusal.codes))
+        self.print_codes(*codes)
         self.write(Result.ERROR.value)
 
     def print_busy(self) -> None:

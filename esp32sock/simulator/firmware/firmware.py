@@ -152,9 +152,9 @@ class Firmware:
             self._become_ready()
             self.station.start_joined()
 
-    def restart_soon(self) -> None:
+    def restart_soon(self, *, quiet: bool = False) -> None:
         """Restart once the activity that asks for it has ended."""
-        self.board.kernel.call_soon(self.restart)
+        self.board.kernel.call_soon(lambda: self.restart(quiet=quiet))
 
     def sleep_soon(self, seconds: float | None) -> None:
         """AT+GSLP: switch off, print nothing, and wake through a reset; None: never."""
@@ -165,8 +165,10 @@ class Firmware:
         self.board.uart.mute()
         self.restart(ResetCause.DEEP_SLEEP, off_s=seconds)
 
-    def restart(self, cause: ResetCause = ResetCause.SOFTWARE, *, off_s: float = 0.0) -> None:
-        """Close everything, print what the firmware prints, be off for a time, and boot.
+    def restart(
+        self, cause: ResetCause = ResetCause.SOFTWARE, *, off_s: float = 0.0, quiet: bool = False
+    ) -> None:
+        """Close everything, print what the firmware prints unless `quiet`, be off for a time, and boot.
 
         Order: links, WIFI DISCONNECT, silence, `ready` (sweep of RST, 2.0); 4.1 does not name the links.
         """
@@ -178,8 +180,9 @@ class Firmware:
         self.passthrough.reset()
         self.server.reset()
         self.time_client.reset()
-        self.links.reset()
-        self.station.leave()
+        quiet = quiet or (self.board.profile.tcpip.forced_restart_silent and self.board.state.wedged)
+        self.links.reset(quiet=quiet)
+        self.station.leave(announce=not quiet)
         self.softap.reset()
         self.smartconfig.end()
         self.board.uart.restart()

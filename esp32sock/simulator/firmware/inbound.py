@@ -69,7 +69,12 @@ class Inbound:
             self._pumping = False
 
     def _next(self) -> Link | None:
-        """The next link in turn among those that have something to print."""
+        """The next link in turn among those that have something to print; none once 2.0 is wedged with
+        CIPMUX=0 (real-firmware 3; with CIPMUX=1 walk 2006 still receives).
+        """
+        state = self._board.state
+        if state.wedged and not state.mux:
+            return None
         for step in range(1, LINK_COUNT + 1):
             link = self._table.get((self._turn + step) % LINK_COUNT)
             if link is None or not link.announced or link.stalled or not link.has_unread:
@@ -173,6 +178,8 @@ class Inbound:
         else:
             data = take_piece(link, board.uart.ring_bytes)
             give_credit(board, link)
+        if not board.profile.tcpip.passthrough_receives:
+            return
         link.record.bytes_received += len(data)
         board.write(bytes(data))
 

@@ -26,6 +26,12 @@ class Interfaces:
         """Whether a link can be opened: joined with an address, or a SoftAP (sweep of CIPSTART, 2.0)."""
         return self.station.has_address or self._board.state.softap
 
+    def reaches(self, address: str) -> bool:
+        """Whether there is a way to an address: all are behind the station's network, those of its own subnet
+        behind the SoftAP.
+        """
+        return self.station.has_address or address == ITSELF or self.is_at_softap(address)
+
     @property
     def softap_subnet(self) -> Subnet:
         """The subnet of the SoftAP, switched on or not: AT+CIPAP."""

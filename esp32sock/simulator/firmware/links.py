@@ -245,14 +245,21 @@ class Links:
         if link.announced and (link.peer_closed or link.reset) and not link.has_unread and self.holds(link):
             self.close(link, announce=self._hooks.says_closed(link))
 
-    def reset(self) -> None:
+    def reset(self, *, quiet: bool) -> None:
         """The firmware restarts: close all links and forget all requests."""
         for handle in sorted(self._table.opening):
             self._board.request(Close(handle, abort=True))
         self._table.opening.clear()
         for link in self.all():
-            self.close(link, announce=self._board.profile.tcpip.restart_says_closed)
+            self.close(link, announce=not quiet and self._says_closed_at_restart(link))
         self._requests.forget()
+
+    def _says_closed_at_restart(self, link: Link) -> bool:
+        """A hanging handshake holds the other SSL links (walk 2028, 2.0)."""
+        board = self._board
+        return board.profile.tcpip.restart_says_closed and not (
+            link.is_secure and board.state.handshake_hangs
+        )
 
     def close_streams(self) -> None:
         """The network under the links is gone."""

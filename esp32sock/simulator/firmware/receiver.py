@@ -89,6 +89,10 @@ class Receiver:
     def undivert(self) -> None:
         self._sink = None
 
+    def deafen(self) -> None:
+        """Take nothing in any more until the chip is reset."""
+        self.divert(lambda data, separate: b"")
+
     @property
     def diverted(self) -> bool:
         return self._sink is not None

@@ -59,6 +59,11 @@ def too_long(index: int) -> CommandRefused:
     return CommandRefused(0x01040001 + index)
 
 
+def is_parse_error(code: int) -> bool:
+    """Whether a code is not one of length, count or range."""
+    return code >> 16 & 0xFF not in (0x04, 0x06, 0x07)
+
+
 def wrong_count(needed: int, given: int) -> CommandRefused:
     return CommandRefused(0x01060000 | needed << 8 | given)
 

@@ -21,8 +21,8 @@ class TcpOptions:
     linger: int = -1
     nodelay: int = 0
     send_timeout_ms: int = 0
-    keepalive_s: int | None = None
-    """None: the default of the generation."""
+    keepalive_s: int = 0
+    """Of CIPTCPOPT, or of the last CIPSTART that named one (known-bugs 28)."""
 
 
 @dataclass(slots=True)
@@ -73,6 +73,10 @@ class TcpIpState:
     """The number of 1.0."""
     wedged: bool = False
     """The hang of 2.0 after a second CIPSTART on an open link."""
+    pinged: bool = False
+    """PING has been used."""
+    handshake_hangs: bool = False
+    """The hang of 2.0 in one SSL link too many."""
 
     def stream_opened(self, *, accepted: bool) -> None:
         if not accepted:

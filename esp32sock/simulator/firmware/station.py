@@ -18,6 +18,8 @@ class Station:
         self._board = board
         self.access_point: AccessPoint | None = None
         self.has_address = False
+        self.joined_by_command = False
+        """By AT+CWJAP, and not by itself."""
         self.failed = False
         """A join failed or the network was left: STATUS:5 (observed 1.0, 2.0)."""
         self._joining: Process | None = None
@@ -74,6 +76,7 @@ class Station:
         self.connecting = True
         await self.associate()
         if not await self.obtain_address():
+            self.failed = True
             await self._try_again(announced_before=False)
         self.connecting = False
 
@@ -165,6 +168,7 @@ class Station:
         """
         board = self._board
         self.leave()
+        self.joined_by_command = True
         found = self._look_for(ssid, password, bssid)
         if refuse_open and isinstance(found, AccessPoint) and found.encryption == 0:
             found = JoinFailure.NOT_FOUND
@@ -185,7 +189,7 @@ class Station:
         self.leave()
         return board.profile.address_failure
 
-    def leave(self) -> bool:
+    def leave(self, *, announce: bool = True) -> bool:
         """Leave the access point; whether there was one. Links are the caller's business."""
         if self._joining is not None:
             self._joining.cancel()
@@ -194,9 +198,10 @@ class Station:
         if self.access_point is None:
             return False
         self.access_point = None
-        self.has_address = False
+        self.has_address = self.joined_by_command = False
         self.failed = True
-        self._print("WIFI DISCONNECT")
+        if announce:
+            self._print("WIFI DISCONNECT")
         return True
 
     def _print(self, text: str) -> None:

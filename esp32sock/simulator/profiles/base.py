@@ -43,6 +43,8 @@ class Profile:
     """CR straight after an equally long line is completed by the old LF still in the buffer (sweep of AT,
     2.0).
     """
+    coded_ranges: bool = True
+    """Ranges, lengths and counts have codes; with SYSLOG=1 on 4.1 they have none (real-firmware 7)."""
     error_codes_always: bool = False
     """`ERR CODE:` lines without AT+SYSLOG (observed 1.0)."""
 
@@ -55,6 +57,8 @@ class Profile:
     """Bit 2 from 2.1 or 2.2 on (at-dialects 5)."""
     rf_power: tuple[int, ...] = (72, 0, 0, 0)
     """As shipped: observed 2.0, 4.1, 4.2."""
+    restore_quiet: bool = False
+    """AT+RESTORE leaves the network without a word (walk 2000 and transcript 34, 2.0)."""
     restore_closes_first: bool = False
     """AT+RESTORE closes links before its OK, the highest first (seen on 1.2-dev, transcript 04)."""
     offered_version_hangs: bool = False
@@ -115,8 +119,12 @@ class Profile:
     default_cwmode: int = 2
     """After AT+RESTORE: observed 1.0, 2.0, 4.1."""
     lowest_cwmode: int = 0
+    highest_cwmode: int = 3
+    """4.1 takes 4, and then nothing of Wi-Fi works (real-firmware 7)."""
     cwmode_auto_connect: bool = True
     """CWMODE has a second field, from 2.1 on (at-dialects 6)."""
+    auto_connect_needs_station: bool = True
+    """CWAUTOCONN with CWMODE=2 is refused (a further sweep of 1.0 and 2.0); the document does not say so."""
     address_failure: int = 4
     """+CWJAP where the access point gives no address: 0 on 1.0, 4 on 2.0 (sweeps of CWJAP)."""
     joins_open_with_password: bool = False

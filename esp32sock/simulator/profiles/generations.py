@@ -40,6 +40,7 @@ _V2_0 = Profile(
     highest_sleep=2,
     highest_sysmsg=3,
     rf_power=(72, 2, 2, 2),
+    restore_quiet=True,
     certificates_in_nvs=False,
     cwlap_fields=5,
     scan_filters=False,
@@ -72,6 +73,7 @@ _V2_1 = replace(
     cwmode_auto_connect=True,
     highest_sysmsg=7,
     rf_power=(72, 0, 0, 0),
+    restore_quiet=False,
     cwlap_fields=11,  # from 2.1 or 2.2 on (at-dialects 6)
     scan_filters=True,
     keeps_softap_password=False,  # this and the next two: a guess, seen on 2.0, gone in 4.1
@@ -107,6 +109,7 @@ _V1_0 = replace(
         "compile time:Nov 15 2017 03:02:09",
     ),  # the form is observed, the numbers are a guess
     commands=basic.V1_0 | TCPIP_COMMANDS["1.0"],
+    restore_quiet=False,
     error_codes_always=True,
     ipd_limit=1440,  # observed 1.0: 5000 bytes came as 1440, 1440, 1440, 680
     ipd_address=",{address},{port}",  # at-dialects 7.6
@@ -201,6 +204,8 @@ _V4_1 = replace(
     commands=basic.V4_1 | TCPIP_COMMANDS["4.1"],
     listing=basic.V4_1_LISTING,
     joins_before_ready=True,
+    highest_cwmode=4,
+    coded_ranges=False,
     rf_power=(72,),
     softap_stations=10,
     softap_most_stations=15,
@@ -230,6 +235,7 @@ _DOC_V1 = replace(
         "compile time:Jan 20 2017 11:00:00",
     ),  # the three lines of V1.0 3.2.3; what stands in them is ours
     commands=basic.DOC | TCPIP_COMMANDS["doc-v1"],
+    restore_quiet=False,
     line_limit=256,
     sees_stale_line_end=False,
     prompt=(b"\r\n>",),  # "Wrap return > after the set command": no OK (V1.0 5.2.4)
@@ -248,6 +254,7 @@ _DOC_V1 = replace(
     cwlap_parentheses=False,
     subnet_lines=('+{name}:"{subnet.address}"',),  # V1.0 4.2.13
     cipap_line='+CIPAP:"{subnet.address}","{subnet.gateway}","{subnet.netmask}"',
+    auto_connect_needs_station=False,
     cwlif_prefix="",  # V1.0 4.2.7
     dhcps_separator="=",  # V1.0 4.2.9
     softap_lines=False,

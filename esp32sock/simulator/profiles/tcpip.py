@@ -23,10 +23,20 @@ class TcpIp:
     """CIPSTART and CIPDOMAIN take a time limit (at-dialects 7.2, 7.4)."""
     start_codes: bool = False
     """CIPSTART has error codes for the number of fields and for names (sweep of CIPSTART, 1.0)."""
-    ipv6_kinds: bool = False
-    """"TCPv6" and its like (at-dialects 7.4)."""
+    ipv6_kinds: Literal["none", "as IPv4", "refused for IPv4"] = "none"
+    """"TCPv6" and its like (at-dialects 7.4); 4.1 opens none to an IPv4 address (real-firmware 7)."""
     ssl_links: int | None = 1
     """So many SSL links at most (at-dialects 9); None: as many as the memory holds."""
+    ssl_link_hangs: bool = False
+    """One SSL link too many never answers, where others are refused (real-firmware 7: 2.0)."""
+    udp_port_zero: bool = True
+    """CIPSTART takes 0 as the local port of a datagram link: not 2.0 and 4.1 (real-firmware 7)."""
+    forced_restart_silent: bool = False
+    """A forced restart of the wedged module names neither links nor network (real-firmware 3: 2.0)."""
+    ping_failures: Literal["told apart", "alike"] = "alike"
+    """PING of a name that is none is ERROR alone, and so is one of the module itself that is not the first
+    since the boot (real-firmware 7: 2.0; walk 2002 has a first one that is answered).
+    """
     ssl_shown_as: str = "TCP"
     """In CIPSTATUS (observed 2.0, ssl)."""
     per_link: bool = False
@@ -45,12 +55,18 @@ class TcpIp:
     # Status
     status: Literal["counted", "remembered"] = "counted"
     """How CIPSTATUS finds its number; see `status` in firmware/status.py."""
+    datagrams_count: bool = True
+    """CIPSTATUS is 4 with datagram links alone, as on 2.0; 2 on 4.1 (real-firmware 7)."""
 
     # Sending
     minus_one_link: bool = False
     """CIPSEND takes -1 as link id and then fails (real-firmware 4: 1.0)."""
+    sendex_unescapes: bool = False
+    """CIPSENDEX takes `\\x` for x: 4.1, not 2.0 (real-firmware 7)."""
     empty_sendex_hangs: bool = True
-    """CIPSENDEX whose data is `\\\\0` at once never answers (real-firmware 4)."""
+    """CIPSENDEX whose data is `\\0` at once never answers, and nothing does after it (real-firmware 4)."""
+    empty_prompt_locks: bool = True
+    """Data at a prompt for 0 bytes ends all (real-firmware 7: 2.0)."""
     udp_redirects: bool = False
     """A datagram at the prompt redirects a send with a destination of its own in UDP mode 2 (at-dialects 7.5:
     1.0 to 1.2).
@@ -60,6 +76,10 @@ class TcpIp:
     passthrough_server: bool = False
     """Passthrough with one accepted link and CIPMUX=1 (at-dialects 7.10)."""
     passthrough_ssl: bool = True
+    passthrough_receives: bool = True
+    """What a link receives with CIPMODE=1 reaches the host: not on 2.0, neither before CIPSEND nor in the mode
+    (walks 2016 and 2024).
+    """
 
     # Receiving
     stalls: bool = True
@@ -102,10 +122,15 @@ class TcpIp:
 
     # Names and time
     dns_form: Literal["bare", "one", "three"] = "one"
-    dhcp_name_server: bool = True
-    """CIPDNS? shows the name server of the network; on 4.2 the built-in one still stood there 52 s after the
-    address had come (observed 4.2, basic).
+    dhcp_name_server: Literal["always", "after CWJAP", "never"] = "always"
+    """When CIPDNS? shows the name server of the network first: on 4.1 not after a join by itself
+    (real-firmware 7), on 4.2 the built-in one still stood there 52 s after the address had come (observed
+    4.2, basic).
     """
+    dns_disabled_alone: bool = True
+    """CIPDNS=0 takes no address (real-firmware 7: 2.0; from 2.2 on a guess)."""
+    dns_twice: bool = False
+    """CIPDNS=1 takes one address twice (real-firmware 7: 4.1)."""
     sntp_forms: Literal["document", "enable"] = "enable"
     sntp_zone_shown: bool = False
     """CIPSNTPCFG? shows the zone of a disabled client (observed 4.1)."""
@@ -115,19 +140,36 @@ class TcpIp:
     """1.0 prints the line end of `asctime` too (observed 1.0, basic)."""
     prints_time_updated: bool = False
     """+TIME_UPDATED (at-dialects 3.4)."""
-    ssl_configuration: Literal["pair", "full"] = "full"
+    ssl_configuration: Literal["pair", "two or four", "full"] = "full"
+    """The fields of CIPSSLCCONF. 2.0 refuses a certificate's number without the authority's (real-firmware 7),
+    4.1 does not.
+    """
     tcp_options: int = 3
     """How many numbers CIPTCPOPT has: a fourth, keepalive, from 2.4 on (at-dialects 7.11)."""
-    tcp_keepalive_s: int = 0
-    """Shown by CIPTCPOPT (60 on the 4.1 build, 0 on that of 4.2)."""
+    tcp_options_least: int = 1
+    """CIPTCPOPT with fewer fields than this, the link id not counted, is refused (real-firmware 7: 4.1)."""
     update_line: str = "+CIPUPDATE"
     """Of the query: +CIUPDATE on 4.1 (basic)."""
 
 
-_V2_0 = TcpIp()
+_V2_0 = TcpIp(
+    ssl_links=3,
+    ssl_link_hangs=True,
+    udp_port_zero=False,
+    forced_restart_silent=True,
+    ping_failures="told apart",
+    ssl_configuration="two or four",
+    passthrough_receives=False,
+)
 
 _V1_0 = replace(
     _V2_0,
+    ssl_links=1,
+    ssl_link_hangs=False,
+    udp_port_zero=True,  # not seen
+    forced_restart_silent=False,
+    ping_failures="alike",  # not seen
+    passthrough_receives=True,  # a guess
     omitted_numbers=False,
     start_address=False,
     start_codes=True,
@@ -137,6 +179,7 @@ _V1_0 = replace(
     loss_closes=False,
     status="remembered",
     minus_one_link=True,
+    empty_prompt_locks=False,  # a guess: 0 bytes were not tried on 1.0
     udp_redirects=True,
     passthrough_ssl=False,
     stalls=False,
@@ -150,9 +193,15 @@ _V1_2 = replace(_V1_0, start_address=True, names_empty_slots=True, ssl_configura
 _V2_1 = replace(
     _V2_0,
     ssl_links=None,
+    ssl_link_hangs=False,
+    ssl_configuration="full",
+    passthrough_receives=True,
+    forced_restart_silent=False,
+    ping_failures="alike",
     ssl_shown_as="SSL",
     empty_name_crashes=False,  # a guess: seen on 2.0, gone in 4.1
     empty_sendex_hangs=False,  # a guess
+    sendex_unescapes=True,  # a guess: seen on 4.1
     stalls=False,  # fixed after 2.0 (at-dialects 7.5)
     passive_udp=True,
     loss_waits_for_reader=True,
@@ -162,7 +211,7 @@ _V2_1 = replace(
 )
 _V2_2 = replace(
     _V2_1,
-    ipv6_kinds=True,
+    ipv6_kinds="as IPv4",  # a guess
     per_link=True,
     read_limit=0x7FFFFFFF,
     server_closes=True,
@@ -186,17 +235,30 @@ _V3_4 = replace(
 _V4_1 = replace(
     _V3_4,
     start_timeout=True,
+    dhcp_name_server="after CWJAP",
     loss_spares_softap=True,
     closed_length=0,
     server_interface=True,
     update_line="+CIUPDATE",
-    tcp_keepalive_s=60,
+    datagrams_count=False,
+    ipv6_kinds="refused for IPv4",
+    tcp_options_least=3,
+    dns_twice=True,
     restart_says_closed=False,
 )
-_V4_2 = replace(_V4_1, tcp_keepalive_s=0, dhcp_name_server=False)
+_V4_2 = replace(_V4_1, dhcp_name_server="never")
 
 _DOCUMENT = replace(
     _V2_0,
+    ssl_configuration="full",
+    passthrough_receives=True,
+    ssl_links=1,
+    ssl_link_hangs=False,
+    udp_port_zero=True,
+    forced_restart_silent=False,
+    ping_failures="alike",
+    sendex_unescapes=True,
+    empty_prompt_locks=False,
     loss_closes=False,
     start_address=False,
     status="remembered",
@@ -234,7 +296,7 @@ _DOCUMENT_COMMANDS = forms(
 _COMMANDS_0_10 = changed(_DOCUMENT_COMMANDS, "CIPSEND:tse CIPDINFO:qs CIPDNS:qs")
 # Observed 1.0 (basic, sweeps).
 _COMMANDS_1_0 = changed(
-    _COMMANDS_0_10, "CIFSR:tse CIPSERVER:qs CIPSERVERMAXCONN:qs CIPSNTPCFG:qs CIPSSLCCONF:qs PING:s MDNS:s"
+    _COMMANDS_0_10, "CIFSR:tse CIPSENDEX:ts CIPSERVER:qs CIPSERVERMAXCONN:qs CIPSNTPCFG:qs CIPSSLCCONF:qs PING:s MDNS:s"
 )
 # Observed 2.0; CIPRECONNINTV has no query there. CIPSTARTEX and the set form: at-dialects 7.
 _COMMANDS_2_0 = changed(
@@ -245,7 +307,7 @@ _COMMANDS_2_1 = changed(
     _COMMANDS_2_0, "CIPTCPOPT:qs CIPSSLCCN:qs CIPSSLCSNI:qs CIPSSLCALPN:qs CIPRECONNINTV:qs"
 )
 _COMMANDS_2_2 = changed(_COMMANDS_2_1, "CIPV6:qs CIPSSLCPSK:qs")
-_COMMANDS_2_4 = changed(_COMMANDS_2_2, "CIPSTATE:q CIPSEND:se CIPSENDL:s CIPSENDLCFG:qs CIPSNTPINTV:qs")
+_COMMANDS_2_4 = changed(_COMMANDS_2_2, "CIPSTATE:q CIPSEND:se CIPSENDEX:s CIPSENDL:s CIPSENDLCFG:qs CIPSNTPINTV:qs")
 _COMMANDS_3_4 = changed(_COMMANDS_2_4, "TRANSINTVL:qs CIPRECVTYPE:qs CIPSSLCPSKHEX:qs")
 _COMMANDS_4_1 = changed(_COMMANDS_3_4, "CIPSSLCCIPHER:qs CIPFWVER:q")
 

@@ -1,8 +1,9 @@
 """Acting on the remarks of a section: what the peers of the driven ports do, and when.
 
 The peers stand behind the ports from 7100 on, or are clients of the module's server. What they send is known
-text: records, probes. When, the remark says relative to the lines around it; clients of the server act when
-the recording shows the effect.
+text: records, probes. When, the remark says relative to the lines around it. In the walks remarks say too what
+clients of the server do, and the recording only what they sent and which link each of them got; in the other
+captures clients act when the recording shows the effect.
 """
 
 from __future__ import annotations
@@ -11,23 +12,28 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .capture import Written
+from .capture import Printed, Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .capture import Printed, Remark, Section, Step
+    from .capture import Remark, Section, Step
     from .replaying import Bench
 
 FILL = b"abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOP"
 
+REMARK_GAP_S = 0.1
+"""Between what two remarks in a row say: no line between them tells the time."""
+
 _SENDS = re.compile(r"(?:half the payload, )?peer sends (\d+) bytes,? ?(.*); payload of \d+$")
-_OWN = re.compile(rb"AT\+CIPSTART=(\d),")
-_STREAM = re.compile(r"the peer of link 0 starts to send (\d+) bytes \(<(\w+) ")
-_START = re.compile(rb'AT\+CIPSTART=(?:(\d),)?"TCP","10\.0\.2\.2",(\d+)')
+_OWN = re.compile(rb"AT\+CIPSTART=(0x\d|\d),")
+_STREAM = re.compile(r"the peer of link 0 starts to send (\d+) bytes \(<(\w+) [^)]*\)(?: (7\d\d\d)$)?")
+_START = re.compile(rb'AT\+CIPSTART=(?:(0x\d|\d),)?"TCP","10\.0\.2\.2",(\d+)')
+_CLIENT = re.compile(r"client of link (\d) (?:sends (\d+) bytes|(closes))$")
+_CONNECTED = re.compile(rb"(?<!\d)(\d),CONNECT\r\n|\+LINK_CONN:0,(\d),")
 _ACCEPTED = re.compile(rb'(?<!\d)(\d),CONNECT\r\n|\+LINK_CONN:0,(\d),"TCP",1,')
 _CLOSED = re.compile(rb"(?<!\d)(\d),CLOSED\r\n")
-_RECEIVED = re.compile(rb"\r\n\+IPD,(\d),(\d+):")
+_RECEIVED = re.compile(rb'\r\n\+IPD,(\d),(\d+)(?:,"?[\d.]+"?,\d+)?:')
 
 
 def records(head: bytes, size: int) -> bytes:
@@ -48,6 +54,8 @@ class Director:
         self._own: set[bytes] = set()
         self._last_write = b""
         self._wakes = "duplex-wake" in section.title
+        self._remarks_tell = section.title.startswith(("random walk", "probe"))
+        self._busy_until: tuple[Bench, float] = (bench, 0.0)
 
     # What the player tells
 
@@ -57,13 +65,19 @@ class Director:
         if match := _SENDS.match(text):
             self._plan = (int(match[1]), "half" if text.startswith("half") else match[2])
         elif match := _STREAM.match(text):
-            self._later(0.15, lambda: self._send(7100, records(match[2].encode(), int(match[1]))))
+            port, data = int(match[3] or 7100), records(match[2].encode(), int(match[1]))
+            self._in_order(0.15, lambda: self._send(port, data))
         elif text.startswith("does link 0 still receive?"):
-            self._later(0.1, lambda: self._send(7100, b"probe1\n"))
+            self._in_order(0.1, lambda: self._send(7100, b"probe1\n"))
         elif text == "link 4, meanwhile":
-            self._later(0.05, lambda: self._send(self._ports.get(b"4", 7101), b"other"))
+            self._in_order(0.05, lambda: self._send(self._ports.get(b"4", 7101), b"other"))
         elif text == "the peer of link 0 closes":
-            self._later(0.05, lambda: self._close(7100))
+            self._in_order(0.05, lambda: self._close(7100))
+        elif text.startswith("a client connects") and self._remarks_tell:
+            link = self._connected_link(remark)
+            self._in_order(0.05, lambda: self.bench.driver.connect(self.bench.network, link))
+        elif match := _CLIENT.match(text):
+            self._client(remark, match[1].encode(), int(match[2] or 0), closes=bool(match[3]))
         elif text.startswith("all five peers send"):
             self._later(0.05, lambda: self._five(b"L", close=False))
         elif text.startswith("again, and every peer closes"):
@@ -76,9 +90,9 @@ class Director:
     def before_write(self, step: Written) -> None:
         """The host is about to write."""
         if match := _START.match(step.data):
-            self._ports[match[1] or b""] = int(match[2])
+            self._ports[match[1][-1:] if match[1] else b""] = int(match[2])
         if match := _OWN.match(step.data):
-            self._own.add(match[1])
+            self._own.add(match[1][-1:])
         if step.data.startswith(b"AT+CIPSEND="):
             self._do("as AT+CIPSEND is written", 0.0)
 
@@ -109,7 +123,8 @@ class Director:
             self._do("AT+CIPSEND 50 ms later", 0.12, at)
         if b"SEND OK" in data:
             self._do("as soon as SEND OK is seen", 0.001, at)
-        self._clients(data, at)
+        if not self._remarks_tell:
+            self._clients(data, at)
 
     # Peers of driven ports
 
@@ -144,6 +159,32 @@ class Director:
 
     # Clients of the module's server
 
+    def _client(self, remark: Remark, link: bytes, size: int, *, closes: bool) -> None:
+        driver = self.bench.driver
+        if closes:
+            self._in_order(0.05, lambda: driver.client_closes(link))
+        else:
+            data = self._client_payload(remark, link, size)
+            self._in_order(0.05, lambda: driver.client_sends(link, data))
+
+    def _connected_link(self, remark: Remark) -> bytes:
+        """Which link the client got that connects now; empty if it got none."""
+        for step in self._following(remark):
+            if isinstance(step, Printed) and (match := _CONNECTED.search(step.data)):
+                return match[1] or match[2]
+            if not isinstance(step, Printed):
+                break
+        return b""
+
+    def _client_payload(self, remark: Remark, link: bytes, size: int) -> bytes:
+        """What the client sends: the remark says how much, and the recording what it was."""
+        head = b"\r\n+IPD,%b,%d" % (link, size)
+        for step in self._following(remark):
+            if isinstance(step, Printed) and (at := step.data.find(head)) >= 0:
+                start = step.data.index(b":", at) + 1
+                return step.data[start : start + size]
+        return records(b"cl", size)
+
     def _clients(self, data: bytes, at: float) -> None:
         driver = self.bench.driver
         for match in _ACCEPTED.finditer(data):
@@ -165,6 +206,15 @@ class Director:
 
     def _following(self, remark: Remark) -> Sequence[Step]:
         return [step for step in self.section.steps if step.line > remark.line]
+
+    def _in_order(self, delay_s: float, action: Callable[[], None]) -> None:
+        """Do what a remark says, behind what the remark before it says."""
+        bench, until = self._busy_until
+        when = self.bench.now + delay_s
+        if bench is self.bench:
+            when = max(when, until + REMARK_GAP_S)
+        self._busy_until = (self.bench, when)
+        self.bench.at(when, action)
 
     def _later(self, delay_s: float, action: Callable[[], None], at: float | None = None) -> None:
         self.bench.at((self.bench.now if at is None else at) + delay_s, action)

@@ -12,7 +12,10 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-CAPTURES = Path(__file__).parents[2] / "data" / "captures"
+DATA = Path(__file__).parents[2] / "data"
+CAPTURES = DATA / "captures"
+WALKS = DATA / "walks"
+"""Random commands, one session a file, and probes of single rules (real-firmware 7)."""
 
 _LINE = re.compile(r" *(\d+\.\d+) (H>M|M>H|---) *(?:(\d+) )?(.*)\Z", re.DOTALL)
 _ESCAPE = re.compile(rb"\\(r|n|\\|x[0-9a-fA-F]{2})")
@@ -88,7 +91,7 @@ def unescape(text: str) -> bytes:
 
 
 def available() -> list[Path]:
-    return sorted(CAPTURES.glob("esp-at-*.txt.gz"))
+    return sorted([*CAPTURES.glob("esp-at-*.txt.gz"), *WALKS.glob("esp-at-*.txt.gz")])
 
 
 def load(path: Path) -> Capture:

@@ -7,6 +7,7 @@
 - Boot and log text on the AT port of the 1.0 build, whose AT port is UART0.
 - Where one block of received data ends and the next of the same link begins, if nothing stands between them:
   a block is what one internal read returned, so this too is where a pause fell.
+- Whether a block falls between `Recv` and SEND OK or behind it, and 1436 bytes for 1440 (real-firmware 2).
 - Numbers in AT+CMD? and the lines of commands that only a third-party build has.
 Where a pause falls never shows: an exchange is compared as one piece of bytes.
 """
@@ -33,6 +34,7 @@ _RULES: tuple[tuple[re.Pattern[bytes], bytes], ...] = tuple(
         (rb'(\+CIP(?:STATUS|STATE):\d,"[^"]*","[^"]*",)\d+(,\d+,1\r)', rb"\1PORT\2"),
         (rb'(\+LINK_CONN:\d,\d,"[^"]*",0,"[^"]*",\d+,)\d+', rb"\1PORT"),
         (rb'(\+LINK_CONN:\d,\d,"[^"]*",1,"[^"]*",)\d+', rb"\1PORT"),
+        (rb'(\+IPD,(?:\d,)?\d+,"?[\d.]+"?,)\d{5}:', rb"\1PORT:"),
         # Signal.
         (rb'(\+CWJAP:"[^\r]*","[0-9a-f:]{17}",\d+,)-\d+', rb"\1RSSI"),
         (rb'(\+CWLAP:\((?:\d+,)?(?:"[^"\r]*",)?)-\d+', rb"\1RSSI"),
@@ -87,9 +89,32 @@ def join_blocks(text: bytes) -> bytes:
     return b"".join(made)
 
 
+_RECV = re.compile(rb"\r\nRecv \d+ bytes\r\n(?=\r\n\+IPD,)")
+_SHORT_SEGMENT = re.compile(rb"(\r\n\+IPD,(?:\d,)?)1436\r\n")
+SEND_OK = b"\r\nSEND OK\r\n"
+
+
+def move_behind_send_ok(text: bytes) -> bytes:
+    """A block between `Recv` and SEND OK stands behind the two."""
+    match = _RECV.search(text)
+    if match is None:
+        return text
+    end = match.end()
+    while text.startswith(b"\r\n+IPD,", end):
+        if block := _BLOCK.match(text, end):
+            end = block.end() + int(block["size"])
+            end += 2 * text.startswith(b"\r\n\r\n", end)  # the CR LF behind the data
+        else:
+            end = text.index(b"\r\n", end + 2) + 2  # a notice
+    if not text.startswith(SEND_OK, end):
+        return text
+    blocks = text[match.end() : end]
+    return text[: match.end()] + SEND_OK + blocks + text[end + len(SEND_OK) :]
+
+
 def normalise(text: bytes) -> bytes:
     if b"+IPD," in text:
-        text = join_blocks(text)
+        text = _SHORT_SEGMENT.sub(rb"\g<1>1440\r\n", join_blocks(move_behind_send_ok(text)))
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
     return _SCAN.sub(_in_order, text)

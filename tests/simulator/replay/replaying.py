@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 from esp32sock.simulator.device import Device
 from esp32sock.simulator.environment.settings import OBSERVED_TIMING, Settings
 from esp32sock.simulator.nvs import Nvs
-from tests.simulator.replay.annotations import Director
-
+from .annotations import Director
 from .capture import Capture, Printed, Remark, Section, Step, Written
 from .normalise import THIRD_PARTY, normalise
 from .peers import Driver, network_of_the_captures
@@ -224,7 +223,8 @@ class Player:
         before = next(each for each in reversed(self.replay.exchanges) if each.sent)
         self._open(Exchange(section.title, step.line, step.data, last_time_s=step.time_s))
         soon = step.time_s - before.last_time_s <= BUSY_AFTER_RESULT_S
-        if soon and _BUSY_ONLY.match(normalise(answer)) and _RESULT.search(before.recorded):
+        prompted = before.recorded.endswith(b">")
+        if soon and not prompted and _BUSY_ONLY.match(normalise(answer)) and _RESULT.search(before.recorded):
             # The recorded module dropped this line although nothing ran: not a rule (real-firmware). So it
             # is not written, and both modules go on in the same state.
             self._exchange.doubtful = "busy after a result: the emulator was slow"
@@ -238,6 +238,7 @@ class Player:
     def _set_air(self, step: Written, answer: bytes) -> None:
         """A join that the emulation made fail is made to fail."""
         assert self._bench is not None
+        self._set_radio(step, answer)
         self._bench.set_air(failure=0, gives_addresses=True)
         join = _JOIN.match(step.data)
         if join is None:
@@ -252,6 +253,15 @@ class Player:
         elif failed[1] in (b"1", b"3"):
             self._exchange.doubtful = "a join that failed: the emulator was slow"
             self._bench.set_air(failure=int(failed[1]))
+
+    def _set_radio(self, step: Written, answer: bytes) -> None:
+        """After a restart the emulated radio at times heard nothing any more: no join by itself, empty scans."""
+        assert self._bench is not None
+        firmware = self._bench.module.firmware
+        if b"WIFI CONNECTED" in answer:
+            firmware.board.radio.away.clear()
+        elif step.data == b"AT+RST\r\n" and b"ready" in answer and firmware.station.will_join:
+            firmware.board.radio.away = {each.ssid for each in self._bench.air}
 
     def _remark(self, remark: Remark) -> None:
         assert self._bench is not None

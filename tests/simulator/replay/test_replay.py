@@ -1,7 +1,7 @@
 """Every capture of real firmware, replayed against the profile that real-firmware names.
 
 At least 95 % of the exchanges of each firmware are equal, or 98 % without those that `DOUBTFUL`
-lists; each other one is listed with its reason in differences.py.
+lists, and 98 % of the walks of each; each other one is listed with its reason in differences.py.
 
 The input of a replay is what the host wrote, and when. The player reads more of a recording, as the recorder
 left out what stood around the module. From the answers it takes: how long to wait before the next write
@@ -61,6 +61,14 @@ def test_nothing_is_listed_for_a_capture_that_is_not_there(results):
 def test_shares(results):
     for firmware, made in figures(results.values()).items():
         assert made.share >= 0.95 or made.share_without_doubtful >= 0.98, f"{firmware}: {made}"
+
+
+def test_shares_of_the_walks(results):
+    walks = [result for result in results.values() if result.topic.startswith("walk-")]
+    assert len(walks) == 29
+    for firmware, made in figures(walks).items():
+        print(f"walks of {firmware}: {made}")
+        assert made.share >= 0.98, f"{firmware}: {made}"
 
 
 def test_nothing_is_kept_of_a_recording(results):

@@ -44,7 +44,8 @@ def restore(call: Call) -> None:
         for link in sorted(links.all(), key=lambda link: -link.link_id):
             links.close(link)
     call.board.nvs.erase(keep=KEPT_OVER_RESTORE)
-    call.after(call.firmware.restart_soon)
+    quiet = call.profile.restore_quiet
+    call.after(lambda: call.firmware.restart_soon(quiet=quiet))
 
 
 @command("GMR", "e")

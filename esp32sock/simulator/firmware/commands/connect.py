@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from esp32sock.simulator.firmware.commands.registry import command
 from esp32sock.simulator.firmware.link import ALL_LINKS, LINK_COUNT
 from esp32sock.simulator.firmware.results import CommandRefused, out_of_range, refuse_if, wrong_count
-from esp32sock.simulator.network.api import OpenDatagram, OpenStream
+from esp32sock.simulator.network.api import OpenDatagram, Opened, OpenStream
 
 if TYPE_CHECKING:
     from esp32sock.simulator.firmware.commands.call import Call
@@ -26,6 +27,19 @@ async def stay_wedged(call: Call) -> None:
     """Never answer: what 2.0 does to the next CIPCLOSE or CIPSTART after one on an open link."""
     if call.state.wedged:
         await call.board.kernel.future()
+
+
+async def hang_in_handshake(call: Call, link_id: int, request: OpenStream) -> None:
+    """Never answer if the peer can be reached: 2.0 in the handshake of one SSL link too many, which holds all
+    SSL links.
+    """
+    table, requests = call.firmware.table, call.firmware.requests
+    table.opening[request.handle] = link_id
+    event = await requests.ask(request.handle, request)
+    if isinstance(event, Opened):
+        call.state.handshake_hangs = True
+        await call.board.kernel.future()
+    table.opening.pop(request.handle)
 
 
 async def crash(call: Call) -> None:
@@ -93,20 +107,28 @@ async def _start(call: Call, link_id: int | None) -> None:
     kind = _read_name(call, KIND_BYTES, first=True)
     host = _read_name(call, call.profile.host_name_limit, first=False)
     port = arguments.integer(0, 65535)
-    base = kind.removesuffix("v6") if traits.ipv6_kinds else kind
+    base = kind.removesuffix("v6") if traits.ipv6_kinds != "none" else kind
+    refuse_if(base != kind and traits.ipv6_kinds == "refused for IPv4")  # no network here has anything else
     if base in ("TCP", "SSL"):
         keepalive_s = optional_number(call, *KEEPALIVE_S)
         within_ms = _read_tail(call)
         await _check_free(call, link_id)
         await _start_stream(call, link_id, kind, host, port, keepalive_s, within_ms / 1000)
     elif base == "UDP":
-        local_port = optional_number(call, 0, 65535)
+        local_port = _read_local_port(call)
         mode = optional_number(call, 0, 2)
         within_ms = _read_tail(call)
         await _check_free(call, link_id)
         await _start_datagram(call, link_id, kind, host, port, local_port, mode, within_ms / 1000)
     else:
         raise CommandRefused  # type names are exact (sweep of CIPSTART, 2.0)
+
+
+def _read_local_port(call: Call) -> int:
+    """0, which the network fills in, where it is left out."""
+    port = optional_number(call, 0, 65535, default=-1)
+    refuse_if(port == 0 and not call.profile.tcpip.udp_port_zero)
+    return max(port, 0)
 
 
 def _read_tail(call: Call) -> int:
@@ -142,7 +164,7 @@ async def _start_stream(
     assert link_id is not None
     tls = None
     if kind.startswith("SSL"):
-        refuse_if(not firmware.tls.has_room())
+        refuse_if(not firmware.tls.has_room() and not call.profile.tcpip.ssl_link_hangs)
         missing = firmware.tls.missing(link_id)
         if missing is not None:
             if call.profile.tcpip.names_empty_slots:
@@ -150,11 +172,18 @@ async def _start_stream(
             raise CommandRefused
         tls = firmware.tls.of_client(link_id)
     address = await requests.resolve(host)
-    if address is None or port == 0:
-        raise CommandRefused
-    if not keepalive_s:
-        keepalive_s = call.state.tcp_options[link_id].keepalive_s or call.profile.tcpip.tcp_keepalive_s
+    refuse_if(address is None or port == 0)
+    assert address is not None
+    refuse_if(not firmware.interfaces.reaches(address))
+    options = call.state.tcp_options[link_id]
+    if keepalive_s:
+        call.state.tcp_options[link_id] = replace(options, keepalive_s=keepalive_s)
+    else:
+        keepalive_s = options.keepalive_s
     window = firmware.links.window_bytes(link_id)
+    if tls is not None and not firmware.tls.has_room():
+        await hang_in_handshake(call, link_id, OpenStream(requests.new_handle(), address, port, window))
+        raise CommandRefused
     request = OpenStream(requests.new_handle(), address, port, window, keepalive_s, tls)
     _opened(call, await links.open(link_id, request, kind, within_s=within_s))
 

@@ -8,6 +8,7 @@ from esp32sock.simulator.firmware.commands.connect import TIMEOUT_MS, crash
 from esp32sock.simulator.firmware.commands.registry import command
 from esp32sock.simulator.firmware.network_client import is_address
 from esp32sock.simulator.firmware.results import CommandRefused, out_of_range, refuse_if
+from esp32sock.simulator.network.api import ITSELF
 
 if TYPE_CHECKING:
     from esp32sock.simulator.firmware.commands.call import Call
@@ -37,7 +38,7 @@ async def _read_name(call: Call) -> str:
 async def look_up(call: Call) -> None:
     """V1.0 5.2.2; quoted from 2.2 on (at-dialects 7.2)."""
     arguments, firmware, traits = call.arguments.without_codes(), call.firmware, call.profile.tcpip
-    most = 3 if traits.start_timeout else 2 if traits.ipv6_kinds else 1
+    most = 3 if traits.start_timeout else 2 if traits.ipv6_kinds != "none" else 1
     arguments.expect(1, most)
     name = await _read_name(call)
     family = arguments.integer(1, 3, default=1)
@@ -50,12 +51,17 @@ async def look_up(call: Call) -> None:
 
 @command("PING", "s")
 async def ping(call: Call) -> None:
-    """At-dialects 7.2; a second for nothing (observed 1.0, 2.0, 4.1)."""
+    """At-dialects 7.2; a second for nothing (observed 1.0, 2.0, 4.1), and so is no network (real-firmware 7).
+    """
     call.arguments.without_codes().expect(1, 1)
     name = await _read_name(call)
-    refuse_if(not call.firmware.interfaces.have_network)
     address = await call.firmware.requests.resolve(name)
-    milliseconds = None if address is None else await call.firmware.requests.ping(address)
+    apart = call.profile.tcpip.ping_failures == "told apart"
+    refuse_if(apart and (address is None or (address == ITSELF and call.state.pinged)))
+    call.state.pinged = True
+    milliseconds = None
+    if address is not None and call.firmware.interfaces.reaches(address):
+        milliseconds = await call.firmware.requests.ping(address)
     if milliseconds is None:
         call.respond("+PING:TIMEOUT")
         raise CommandRefused
@@ -82,7 +88,10 @@ def name_servers(call: Call) -> tuple[str, ...]:
         return chosen
     station, traits = call.firmware.station, call.profile.tcpip
     first = NAME_SERVER
-    if station.access_point is not None and station.has_address and traits.dhcp_name_server:
+    wanted = traits.dhcp_name_server == "always" or (
+        traits.dhcp_name_server == "after CWJAP" and station.joined_by_command
+    )
+    if station.access_point is not None and station.has_address and wanted:
         first = station.access_point.subnet.dns
     return (first, *FURTHER_NAME_SERVERS) if traits.dns_form == "three" else (first,)
 
@@ -100,12 +109,15 @@ def name_servers_query(call: Call) -> None:
 
 @command("CIPDNS", "s")
 def set_name_servers(call: Call) -> None:
-    """0: as DHCP says; 1: up to three of our own, none of them twice (docs)."""
+    """0: as DHCP says; 1: up to three of our own, none of them twice (docs) before 4.1."""
     arguments = call.arguments.without_codes()
     arguments.expect(1, 4)
     enabled = bool(arguments.integer(0, 1))
     servers = tuple(arguments.string(15) for _ in range(arguments.left))
-    refuse_if(not all(map(is_address, servers)) or len(set(servers)) != len(servers))
+    traits = call.profile.tcpip
+    refuse_if(not all(map(is_address, servers)))
+    refuse_if(len(set(servers)) != len(servers) and not traits.dns_twice)
+    refuse_if(servers and not enabled and traits.dns_disabled_alone)
     if not enabled:
         servers = ()
     call.remember("dns", servers or ((NAME_SERVER,) if enabled else ()))

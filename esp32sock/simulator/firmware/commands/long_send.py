@@ -128,6 +128,7 @@ async def _relay(call: Call, link: Link, stream: _Stream, destination: tuple[str
         if (
             sent + len(data) + len(waiting) == taken
             and links.holds(link)
+            and not link.peer_closed  # and only unread (real-firmware 7: 4.1)
             and await links.send(link, data, destination)
         ):
             sent += len(data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from esp32sock.simulator.firmware.commands.registry import command
-from esp32sock.simulator.firmware.data_phase import DataPhase, EscapedPhase
+from esp32sock.simulator.firmware.data_phase import DataPhase, EscapedPhase, LockingPhase, RawEndedPhase
 from esp32sock.simulator.firmware.link import LINK_COUNT
 from esp32sock.simulator.firmware.results import CommandRefused, Result, refuse_if
 
@@ -19,6 +19,11 @@ HUGE = 1 << 63
 @command("CIPSEND", "t")
 def send_test(call: Call) -> None:
     """A plain OK (sweep of CIPSEND, 1.0, 2.0)."""
+
+
+@command("CIPSENDEX", "t")
+def send_escaped_test(call: Call) -> None:
+    """A plain OK (real-firmware 7: 2.0)."""
 
 
 @command("CIPSEND", "s")
@@ -49,6 +54,7 @@ async def _send(call: Call, *, escaped: bool) -> Result:
         finish(call, link)
         return Result.SEND_CANCELED
     if not payload and call.profile.tcpip.empty_sendex_hangs:
+        firmware.receiver.deafen()
         await firmware.board.kernel.future()
     return await deliver(call, link, payload, destination)
 
@@ -94,10 +100,20 @@ def prompt(call: Call) -> None:
         board.write(write)
 
 
+def _new_phase(call: Call, length: int, *, escaped: bool) -> DataPhase:
+    receiver, traits = call.firmware.receiver, call.profile.tcpip
+    if length <= 0:
+        locks = length == 0 and traits.empty_prompt_locks
+        return LockingPhase(receiver, 0) if locks else DataPhase(receiver, None)
+    if not escaped:
+        return DataPhase(receiver, length)
+    return (EscapedPhase if traits.sendex_unescapes else RawEndedPhase)(receiver, length)
+
+
 async def take_payload(call: Call, link: Link | None, length: int, *, escaped: bool = False) -> bytes | None:
     """The data phase: it waits for ever; None if the host cancelled it."""
     firmware = call.firmware
-    phase = (EscapedPhase if escaped else DataPhase)(firmware.receiver, length if length > 0 else None)
+    phase = _new_phase(call, length, escaped=escaped)
     firmware.receiver.divert(phase)
     if link is not None:
         link.sending = True

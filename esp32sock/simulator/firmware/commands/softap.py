@@ -67,7 +67,12 @@ def softap(call: Call) -> None:
 
 @command("CWLIF", "e")
 def stations(call: Call) -> None:
-    """V1.0 4.2.7; nothing but OK without stations (observed 1.0, 2.0, 4.1)."""
+    """V1.0 4.2.7; nothing but OK without stations (observed 1.0, 2.0, 4.1).
+
+    Without the SoftAP ERROR (real-firmware 7; 010a0000 on 1.0).
+    """
+    if not call.state.softap:
+        raise failed()
     for mac, address in call.firmware.softap.stations.items():
         if address:  # "cannot get a static IP"
             call.respond(f"{call.profile.cwlif_prefix}{address},{mac}")

@@ -51,7 +51,7 @@ def status(call: Call) -> int:
     """The number of AT+CIPSTATUS.
 
     V1.0 5.2.1 knows 2 to 5. Observed on 1.0 and 2.0: 0 without the station and 1 with it before any join, 5
-    after a failed one or after leaving. With an address 2.0 looks what is open: UDP alone gives 4, links of a
+    after a failed one or after leaving. With an address 2.0 looks what is open: UDP alone gives 4 (2 on 4.1), links of a
     server alone 2; 1.0 remembers what streams have done.
     """
     firmware, state = call.firmware, call.state
@@ -68,7 +68,8 @@ def status(call: Call) -> int:
         return 2
     if any(link.is_stream and not link.accepted for link in links):
         return 3
-    if state.had_link or any(not link.is_stream for link in links):
+    datagrams = any(not link.is_stream for link in links)
+    if state.had_link or (datagrams and call.profile.tcpip.datagrams_count):
         return 4
     return 2
 

@@ -66,6 +66,7 @@ def configuration(call: Call) -> None:
     # One number with CIPMUX=0 is no link (seen on 2.0, transcript 34).
     links = range(LINK_COUNT) if arguments.count == 1 and not call.state.mux else _read_links(call)
     auth = arguments.integer(0, 3)
+    refuse_if(arguments.left == 1 and call.profile.tcpip.ssl_configuration == "two or four")
     pki = arguments.integer(0, 255, default=0)
     ca = arguments.integer(0, 255, default=0)
     arguments.end()

@@ -46,7 +46,7 @@ def mode(call: Call) -> None:
     """
     arguments, state, firmware = call.arguments, call.state, call.firmware
     arguments.expect(1, 2 if call.profile.cwmode_auto_connect else 1)
-    cwmode = arguments.integer(call.profile.lowest_cwmode, 3)
+    cwmode = arguments.integer(call.profile.lowest_cwmode, call.profile.highest_cwmode)
     auto_connect = bool(arguments.integer(0, 1, default=1))
     had_station, had_softap = state.station, state.softap
     state.cwmode = cwmode
@@ -94,6 +94,8 @@ def _join_options(call: Call) -> list[str]:
 async def join_again(call: Call) -> Result | None:
     """From 2.2 on: join what is stored (at-dialects 6)."""
     memory = call.memory
+    if call.firmware.station.has_address:
+        return None  # real-firmware 7: 4.1
     ssid = memory.get("ssid", "")
     if not ssid:
         raise failed()
@@ -223,8 +225,33 @@ def auto_connect_query(call: Call) -> None:
 def auto_connect(call: Call) -> None:
     """V1.0 4.2.10; always stored (at-dialects 6)."""
     call.arguments.expect(1, 1)
-    call.state.auto_connect = bool(call.arguments.integer(0, 1))
+    wanted = bool(call.arguments.integer(0, 1))
+    if not call.state.station and call.profile.auto_connect_needs_station:
+        raise failed()
+    call.state.auto_connect = wanted
     call.memory.set("auto_connect", call.state.auto_connect, store=True)
+
+
+STATION_PROTOCOLS, SOFTAP_PROTOCOLS = "CWSTAPROTO", "CWAPPROTO"
+
+
+@command(STATION_PROTOCOLS, "q")
+@command(SOFTAP_PROTOCOLS, "q")
+def protocols_query(call: Call) -> None:
+    """802.11 b, g and n as shipped, and one CR LF before OK (observed 4.1, walks 2002 and 2026)."""
+    call.respond_open(f"+{call.name}:{call.memory.get(call.name, 7)}")
+
+
+@command(STATION_PROTOCOLS, "s")
+@command(SOFTAP_PROTOCOLS, "s")
+def protocols(call: Call) -> None:
+    """A mask of b, g and n (later documents); only while that interface is on (a guess)."""
+    arguments, state = call.arguments, call.state
+    arguments.expect(1, 1)
+    mask = arguments.integer(1, 7)
+    if not (state.station if call.name == STATION_PROTOCOLS else state.softap):
+        raise failed()
+    call.remember(call.name, mask)
 
 
 @command("CWHOSTNAME", "q")
