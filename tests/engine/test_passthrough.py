@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from esp32sock.simulator.network.memory import Connection
     from esp32sock.simulator.runtime.runner import Opened as Simulated
 
-PROFILES = ["doc-v1", "0.10", "1.0", "1.2", "2.0", "2.1", "2.2", "2.4", "3.4", "4.1", "4.2"]
+# Not 2.0: with CIPMODE=1 it prints nothing of what it receives (walks 2016 and 2024 of tests/data/walks).
+PROFILES = ["doc-v1", "0.10", "1.0", "1.2", "2.1", "2.2", "2.4", "3.4", "4.1", "4.2"]
 
 
 @asynccontextmanager
@@ -132,7 +133,7 @@ async def carried(stream: Passthrough, pieces: list[tuple[float, bytes]]) -> flo
     return trio.current_time() - started
 
 
-@pytest.mark.parametrize("profile", ["0.10", "2.0", "2.4", "4.2"])
+@pytest.mark.parametrize("profile", ["0.10", "2.1", "2.4", "4.2"])
 async def test_a_megabyte_with_pluses_after_every_20_ms_of_silence(
     profile: str, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -145,7 +146,7 @@ async def test_a_megabyte_with_pluses_after_every_20_ms_of_silence(
         assert await carried(stream, pieces) > 480 * 2 * WINDOW_S
 
 
-@pytest.mark.parametrize("profile", ["0.10", "2.0", "2.4", "4.2"])
+@pytest.mark.parametrize("profile", ["0.10", "2.1", "2.4", "4.2"])
 async def test_a_megabyte_at_the_pace_of_the_line_with_pluses_at_every_20_ms_boundary(
     profile: str, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -298,7 +299,7 @@ async def test_an_interrupt_leaves_the_mode(autojump_clock: trio.testing.MockClo
 # ---- a link that breaks
 
 
-@pytest.mark.parametrize("profile", ["1.0", "2.0", "2.4", "4.2"])
+@pytest.mark.parametrize("profile", ["1.0", "2.1", "2.4", "4.2"])
 async def test_that_the_link_broke_is_told_afterwards(
     profile: str, autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -77,8 +77,8 @@ class TcpIp:
     """Passthrough with one accepted link and CIPMUX=1 (at-dialects 7.10)."""
     passthrough_ssl: bool = True
     passthrough_receives: bool = True
-    """What a link receives with CIPMODE=1 reaches the host: not on 2.0, neither before CIPSEND nor in the mode
-    (walks 2016 and 2024).
+    """What a link receives with CIPMODE=1 reaches the host: not on 2.0, neither before CIPSEND nor in the
+    mode (walks 2016 and 2024).
     """
 
     # Receiving
@@ -141,8 +141,8 @@ class TcpIp:
     prints_time_updated: bool = False
     """+TIME_UPDATED (at-dialects 3.4)."""
     ssl_configuration: Literal["pair", "two or four", "full"] = "full"
-    """The fields of CIPSSLCCONF. 2.0 refuses a certificate's number without the authority's (real-firmware 7),
-    4.1 does not.
+    """The fields of CIPSSLCCONF. 2.0 refuses a certificate's number without the authority's
+    (real-firmware 7), 4.1 does not.
     """
     tcp_options: int = 3
     """How many numbers CIPTCPOPT has: a fourth, keepalive, from 2.4 on (at-dialects 7.11)."""
@@ -296,7 +296,8 @@ _DOCUMENT_COMMANDS = forms(
 _COMMANDS_0_10 = changed(_DOCUMENT_COMMANDS, "CIPSEND:tse CIPDINFO:qs CIPDNS:qs")
 # Observed 1.0 (basic, sweeps).
 _COMMANDS_1_0 = changed(
-    _COMMANDS_0_10, "CIFSR:tse CIPSENDEX:ts CIPSERVER:qs CIPSERVERMAXCONN:qs CIPSNTPCFG:qs CIPSSLCCONF:qs PING:s MDNS:s"
+    _COMMANDS_0_10,
+    "CIFSR:tse CIPSENDEX:ts CIPSERVER:qs CIPSERVERMAXCONN:qs CIPSNTPCFG:qs CIPSSLCCONF:qs PING:s MDNS:s",
 )
 # Observed 2.0; CIPRECONNINTV has no query there. CIPSTARTEX and the set form: at-dialects 7.
 _COMMANDS_2_0 = changed(
@@ -307,7 +308,9 @@ _COMMANDS_2_1 = changed(
     _COMMANDS_2_0, "CIPTCPOPT:qs CIPSSLCCN:qs CIPSSLCSNI:qs CIPSSLCALPN:qs CIPRECONNINTV:qs"
 )
 _COMMANDS_2_2 = changed(_COMMANDS_2_1, "CIPV6:qs CIPSSLCPSK:qs")
-_COMMANDS_2_4 = changed(_COMMANDS_2_2, "CIPSTATE:q CIPSEND:se CIPSENDEX:s CIPSENDL:s CIPSENDLCFG:qs CIPSNTPINTV:qs")
+_COMMANDS_2_4 = changed(
+    _COMMANDS_2_2, "CIPSTATE:q CIPSEND:se CIPSENDEX:s CIPSENDL:s CIPSENDLCFG:qs CIPSNTPINTV:qs"
+)
 _COMMANDS_3_4 = changed(_COMMANDS_2_4, "TRANSINTVL:qs CIPRECVTYPE:qs CIPSSLCPSKHEX:qs")
 _COMMANDS_4_1 = changed(_COMMANDS_3_4, "CIPSSLCCIPHER:qs CIPFWVER:q")
 

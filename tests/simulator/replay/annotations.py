@@ -1,9 +1,9 @@
 """Acting on the remarks of a section: what the peers of the driven ports do, and when.
 
 The peers stand behind the ports from 7100 on, or are clients of the module's server. What they send is known
-text: records, probes. When, the remark says relative to the lines around it. In the walks remarks say too what
-clients of the server do, and the recording only what they sent and which link each of them got; in the other
-captures clients act when the recording shows the effect.
+text: records, probes. When, the remark says relative to the lines around it. In the walks remarks say too
+what clients of the server do, and the recording only what they sent and which link each of them got; in the
+other captures clients act when the recording shows the effect.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from esp32sock.simulator.device import Device
 from esp32sock.simulator.environment.settings import OBSERVED_TIMING, Settings
 from esp32sock.simulator.nvs import Nvs
+
 from .annotations import Director
 from .capture import Capture, Printed, Remark, Section, Step, Written
 from .normalise import THIRD_PARTY, normalise
@@ -255,7 +256,7 @@ class Player:
             self._bench.set_air(failure=int(failed[1]))
 
     def _set_radio(self, step: Written, answer: bytes) -> None:
-        """After a restart the emulated radio at times heard nothing any more: no join by itself, empty scans."""
+        """After a restart the emulated radio at times heard nothing any more: no join, empty scans."""
         assert self._bench is not None
         firmware = self._bench.module.firmware
         if b"WIFI CONNECTED" in answer:

@@ -51,8 +51,7 @@ async def look_up(call: Call) -> None:
 
 @command("PING", "s")
 async def ping(call: Call) -> None:
-    """At-dialects 7.2; a second for nothing (observed 1.0, 2.0, 4.1), and so is no network (real-firmware 7).
-    """
+    """At-dialects 7.2; a second for nothing (observed 1.0, 2.0, 4.1), also without a network."""
     call.arguments.without_codes().expect(1, 1)
     name = await _read_name(call)
     address = await call.firmware.requests.resolve(name)

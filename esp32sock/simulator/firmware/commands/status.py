@@ -51,8 +51,8 @@ def status(call: Call) -> int:
     """The number of AT+CIPSTATUS.
 
     V1.0 5.2.1 knows 2 to 5. Observed on 1.0 and 2.0: 0 without the station and 1 with it before any join, 5
-    after a failed one or after leaving. With an address 2.0 looks what is open: UDP alone gives 4 (2 on 4.1), links of a
-    server alone 2; 1.0 remembers what streams have done.
+    after a failed one or after leaving. With an address 2.0 looks what is open: UDP alone gives 4 (2 on
+    4.1), links of a server alone 2; 1.0 remembers what streams have done.
     """
     firmware, state = call.firmware, call.state
     links = firmware.links.all()

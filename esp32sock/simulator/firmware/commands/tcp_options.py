@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from esp32sock.simulator.firmware.commands.registry import command
-from esp32sock.simulator.firmware.results import refuse_if
 from esp32sock.simulator.firmware.link import ALL_LINKS, LINK_COUNT
+from esp32sock.simulator.firmware.results import refuse_if
 from esp32sock.simulator.firmware.state_tcpip import TcpOptions
 
 if TYPE_CHECKING:
