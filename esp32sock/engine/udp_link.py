@@ -2,8 +2,10 @@
 
 Each message is an address header and a payload; towards the module the header says where to, from it where
 from. A link hears one peer (mode 0 of CIPSTART) or any (mode 2); the latter always sends with an explicit
-address, because the module would follow the last sender (known-bugs 15). Datagrams are never merged or cut;
-those for which neither the pair nor the queue has room are dropped and counted, as a kernel does.
+address, because the module would follow the last sender (known-bugs 15). What strangers send to the port of a
+link with one peer comes too (observed); so CIPDINFO has every header name its sender, and it is dropped here.
+Datagrams are never merged or cut; those for which neither the pair nor the queue has room are dropped and
+counted, as a kernel does.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ log = logging.getLogger("esp32sock")
 QUEUE_BYTES = 212_992
 """What waits for a slow reader; Linux has this much by default for a UDP socket."""
 WAIT_FOR_LINK_S = 5.0
+"""How long a link, or the port of one that is closing, is waited for."""
 
 
 class DatagramPump:
@@ -55,6 +58,8 @@ class DatagramPump:
         self.sent_bytes = 0
         self.received_bytes = 0
         self.running = False
+        self.local_port = request.local_port
+        self._is_done = False
         self._channel = channel
         self._end = request.end
         self._remote = request.remote
@@ -70,9 +75,20 @@ class DatagramPump:
         """Every complete datagram that lies there; never waits."""
         while (datagram := demux.take_datagram(self.link_id)) is not None:
             host, port, payload = datagram
-            peer = (host, port) if host is not None else self._remote
-            if peer is not None:
-                self._received(peer, payload)
+            if host is not None and self._remote in (None, (host, port)):
+                self._received((host, port), payload)
+            else:
+                log.debug("UDP link %d: datagram from a stranger, %s:%d, dropped", self.link_id, host, port)
+                self._counters.datagrams_dropped += 1
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether its application is done with it, so that its port is about to be free."""
+        return self._is_done or hung_up(self._end.fileno())
+
+    def discard(self) -> None:
+        """The link is not wanted; the end belongs to its owner again."""
+        self._is_done = True
 
     def _received(self, peer: Address, payload: bytes) -> None:
         try:
@@ -124,6 +140,7 @@ class DatagramPump:
             self.fail(error)
         finally:
             self.running = False
+            self._is_done = True
             self._unread.clear()
         return self._error
 
@@ -240,25 +257,45 @@ async def _open(context: Context, request: DatagramRequest) -> tuple[DatagramPum
     channel = await context.ready()
     await context.wait_for_network(request.remote[0] if request.remote else None)
     pool = context.pool
+    await _wait_for_port(context, request.local_port)
     link_id = await pool.take(WAIT_FOR_LINK_S)
     pump = DatagramPump(channel, link_id, request, context.counters)
     pool.pumps[link_id] = pump
     try:
         await context.receive_mode.prepare(channel, link_id, stream=False)
-        if request.remote is None:
-            await context.enable_peer_info()
+        await context.enable_peer_info()
         try:
-            await channel.execute(_open_command(link_id, request))
+            await _start_link(channel, _open_command(link_id, request))
         except CommandError:
             if request.remote is not None:
                 await context.verify_network(request.remote[0])
             raise
         listed = {link.link_id: link for link in await channel.execute(tcpip.Links())}
-        port = listed[link_id].local_port if link_id in listed else request.local_port
-        return pump, (context.local_ip(request.remote[0] if request.remote else ""), port)
+        if link_id in listed:
+            pump.local_port = listed[link_id].local_port
+        return pump, (context.local_ip(request.remote[0] if request.remote else ""), pump.local_port)
     except BaseException:
+        pump.discard()
         drop_link(context, pump)
         raise
+
+
+async def _start_link(channel: CommandChannel, command: OpenUdp) -> None:
+    """To its end, also when it is given up: a link that opened late would hold its port unseen."""
+    async with channel.exclusive():
+        with trio.CancelScope(shield=True):
+            await channel.execute_exclusive(command)
+
+
+async def _wait_for_port(context: Context, port: int) -> None:
+    """Until no link that is just closing has this local port (0: any); Error(EADDRINUSE) if one keeps it."""
+    for pump in context.pumps():
+        if not port or not isinstance(pump, DatagramPump) or pump.local_port != port:
+            continue
+        with trio.move_on_after(WAIT_FOR_LINK_S if pump.is_ending else 0):
+            await context.pool.wait_released(pump)
+            continue
+        raise Error(f"UDP link {pump.link_id} has the local port {port}", errno=errno.EADDRINUSE)
 
 
 def _open_command(link_id: int, request: DatagramRequest) -> OpenUdp:

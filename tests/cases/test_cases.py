@@ -50,8 +50,6 @@ OPEN = {
     "reported-22-sim-cipdns-two-lines": Open(15, r"b'\+CIPDNS:8\.8\.8\.8\\r\\n\\r\\nOK"),
     "reported-23-sim-keepalive": Open(15, r"\+CIPTCPOPT:.*,60'"),
     "reported-25-log-flood": Open(11, r"\d\d messages in 10 s"),
-    "udp-rebind": Open(10, r"[1-9]\d* of 60 failed"),
-    "udp-stranger": Open(10, r"\[b'from a stranger'"),
 }
 BOUND_S = {"hang-module-silent": 240, "pools-of-five": 60}
 OTHERS_BOUND_S = 120

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -296,3 +297,96 @@ async def test_who_hears_anyone_must_name_a_port(autojump_clock: MockClock) -> N
         with pytest.raises(Error, match="port 0 is outside"):
             await open_udp(harness, None, local_port=0)
         assert harness.engine.context.pool.pumps == {}
+
+
+PROFILES = ["doc-v1", "1.0", "2.0", "2.1", "2.4", "4.1", "4.2"]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+async def test_a_link_with_one_peer_hears_nobody_else(profile: str, autojump_clock: MockClock) -> None:
+    net = network()
+    async with running(Settings(profile=profile), net) as harness:
+        user = await open_udp(harness, (HOST, 7005), local_port=5000)
+        for sender, port in (
+            ("10.0.2.3", 7005),
+            (HOST, 7006),
+            (HOST, 7005),
+            ("10.0.2.3", 7005),
+            (HOST, 7005),
+        ):
+            assert net.send_datagram(5000, f"{sender}:{port}".encode(), address=sender, from_port=port)
+            harness.look_at_the_network()
+            await trio.sleep(0.1)
+        for _ in range(2):
+            assert await user.receive() == (b"10.0.2.2:7005", (HOST, 7005))
+        assert harness.engine.stats()["datagrams_dropped"] == 3
+        await user.close()
+
+
+async def test_a_header_that_names_no_sender_is_not_taken_for_the_peer(autojump_clock: MockClock) -> None:
+    async with running() as harness:
+        user = await open_udp(harness, (HOST, 7005))
+        channel = harness.engine.context.channel
+        for header in ("", ',"10.0.2.2",7005'):
+            channel.session.receive_data(f"\r\n+IPD,4,3{header}:abc".encode(), trio.current_time())
+            channel._dispatch()
+        assert await user.receive() == (b"abc", (HOST, 7005))
+        assert harness.engine.stats()["datagrams_dropped"] == 1
+        await user.close()
+
+
+REMOTES = [None, (HOST, 7005)]
+
+
+@pytest.mark.parametrize("after", REMOTES, ids=["to any peer", "to one peer"])
+@pytest.mark.parametrize("before", REMOTES, ids=["from any peer", "from one peer"])
+@pytest.mark.parametrize("unsent", [0, 20])
+@pytest.mark.parametrize("profile", PROFILES)
+async def test_a_port_can_be_bound_again_at_once(
+    profile: str,
+    unsent: int,
+    before: tuple[str, int] | None,
+    after: tuple[str, int] | None,
+    autojump_clock: MockClock,
+) -> None:
+    """The CIPCLOSE of the old link is waited for, and what the old socket had sent goes out before."""
+    arrived: list[tuple[int, bytes]] = []
+    async with running(Settings(profile=profile, paced=True), remembering(arrived, 7005)) as harness:
+        for _ in range(3):
+            user = await open_udp(harness, before, local_port=5060)
+            for _ in range(unsent):
+                await user.send(bytes(48), 7005)
+            user.end.close()
+            again = await open_udp(harness, after, local_port=5060)
+            assert again.local[1] == 5060
+            await again.send(b"again", 7005)
+            await again.close()
+        await trio.sleep(1)
+        assert arrived == [*[(7005, bytes(48))] * unsent, (7005, b"again")] * 3
+
+
+async def test_a_port_whose_opening_was_given_up_can_be_bound_at_once(autojump_clock: MockClock) -> None:
+    async with running(Settings(paced=True)) as harness:
+        for delay_s in (0, 0.005, 0.01, 0.02, 0.04):
+            ours, engines = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            engines.setblocking(False)
+            user = User(trio.socket.from_stdlib_socket(ours))
+            request = DatagramRequest(engines, 5060, None, user, opening())
+            harness.engine.open_datagram(request)
+            await trio.sleep(delay_s)
+            request.opening.scope.cancel()
+            user.end.close()
+            await (await open_udp(harness, None, local_port=5060)).close()
+            engines.close()
+
+
+@pytest.mark.parametrize("remote", REMOTES, ids=["any peer", "one peer"])
+async def test_a_port_in_use_is_refused_by_name(
+    remote: tuple[str, int] | None, autojump_clock: MockClock
+) -> None:
+    async with running() as harness:
+        user = await open_udp(harness, remote, local_port=5060)
+        with pytest.raises(Error, match="has the local port 5060") as refused:
+            await open_udp(harness, None, local_port=5060)
+        assert refused.value.errno == errno.EADDRINUSE
+        await user.close()
