@@ -34,6 +34,7 @@ class AttachOptions(TypedDict, total=False):
     receive: Receive | None
     reset: ResetLine | None
     fill_data_phase: bool
+    dns_cache_s: float
 
 
 def resolve(url: str | Options | None, direct: Direct | None, given: AttachOptions) -> tuple[Options, Routes]:

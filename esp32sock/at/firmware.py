@@ -108,6 +108,16 @@ class Firmware:
         return self.version[:2] == (2, 0)
 
     @property
+    def bounds_connecting(self) -> bool:
+        """CIPSTART and CIPDOMAIN take a time-out of their own, from 4.1 on (at-dialects 7.2 and 7.4)."""
+        return self.at_least(4, 1)
+
+    @property
+    def cuts_recvlen(self) -> bool:
+        """2.0 cuts the line of CIPRECVLEN at 32 bytes, and rubbish follows (observed 2.0)."""
+        return self.version[:2] == (2, 0)
+
+    @property
     def ends_sending_at_mark(self) -> bool:
         """AT+CIPSENDEX is known to end at its mark: observed 1.0 and 4.1; 2.1 truncates (at-dialects 7.5)."""
         return self.version[:2] in ((1, 0), (4, 1))

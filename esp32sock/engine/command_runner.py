@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from esp32sock.at.commands import Command, basic, sleep
+from esp32sock.at.commands import Command, Raw, basic, sleep
 from esp32sock.engine import baud, command_policy
 from esp32sock.engine.shielded import run_shielded
 
@@ -55,6 +55,8 @@ class CommandRunner:
                     return cast("R", await self._change_line(channel, command))
                 context.tls.on_command_succeeded(command)  # it may be, whatever comes back
                 context.link_options.on_command_succeeded(command)
+                if isinstance(command, Raw) and b"CIPDNS" in command.text.upper():
+                    context.names.forget_all()
                 return await channel.execute_exclusive(command, timeout=timeout)
 
     async def _change_line(self, channel: CommandChannel, command: SetsUart) -> None:

@@ -15,6 +15,7 @@ from esp32sock.at.commands import tcpip, wifi
 from esp32sock.at.firmware import Firmware
 from esp32sock.at.state import ModuleState
 from esp32sock.engine.link_options import LinkOptions
+from esp32sock.engine.name_cache import NameCache
 from esp32sock.engine.receive_mode import ReceiveMode
 from esp32sock.engine.stats import Counters
 from esp32sock.engine.tasks import Tasks
@@ -86,8 +87,8 @@ class Context:
         self.options = options
         self.tasks = Tasks()
         self.counters = Counters()
-        self.addresses = wifi.Addresses()
-        """The module's own addresses, as last heard."""
+        self.names = NameCache(options.dns_cache_s)
+        self._addresses = wifi.Addresses()
         self.receive_mode = ReceiveMode(None, Firmware())
         self.link_options = LinkOptions(Firmware())
         self.tls = TlsConfigurator(Firmware())
@@ -172,6 +173,17 @@ class Context:
     def firmware(self) -> Firmware:
         channel = self._channel  # read once: other threads ask, too
         return channel.session.firmware if channel else Firmware()
+
+    @property
+    def addresses(self) -> wifi.Addresses:
+        """The module's own addresses, as last heard."""
+        return self._addresses
+
+    @addresses.setter
+    def addresses(self, addresses: wifi.Addresses) -> None:
+        if addresses.station_ip != self._addresses.station_ip:
+            self.names.forget_all()
+        self._addresses = addresses
 
     @property
     def station_ip(self) -> str | None:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from esp32sock.engine.options import Options
     from esp32sock.engine.requests import LinkHolder, StreamOptions
 
+LOOK_UP_S = 8
+"""How long the module may look for a name, and hold the line: a name server that answers does it sooner."""
+
 R = TypeVar("R")
 Request = StreamRequest | DatagramRequest | ListenRequest
 
@@ -100,13 +103,23 @@ class Engine:
         return await self._station.join(execute, wifi.Join(ssid, password, bssid), timeout=timeout)
 
     async def resolve(self, host: str) -> list[str]:
-        """The addresses of a name, as sockets have them; CommandError when the module does not find any."""
+        """The addresses of a name, as sockets have them, from the last `dns_cache_s` or the module.
+
+        CommandError when the module does not find any, after LOOK_UP_S at most where the firmware can be told
+        (4.1 on), else after up to 35 s; Error(ENETUNREACH) without Wi-Fi.
+        """
+        known = self.context.names.get(host, trio.current_time())
+        if known is not None:
+            return known
         await self.context.wait_for_network()
         try:
-            return [str(address) for address in await self.execute(tcpip.Resolve(host))]
+            found = await self.execute(tcpip.Resolve(host, LOOK_UP_S * 1000))
         except CommandError:
             await self.context.verify_network(host)
             raise
+        addresses = [str(address) for address in found]
+        self.context.names.put(host, addresses, trio.current_time())
+        return addresses
 
     # -- links ----------------------------------------------------------------------------------------
 

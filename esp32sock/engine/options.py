@@ -28,6 +28,7 @@ class Options:
     `reset` names the line of the serial adapter that restarts the module while it is on; it is used when
     nothing else brings a silent module back. `fill_data_phase` allows to end a data phase that an earlier
     program left, by up to 64 KiB of empty lines on a line that is silent otherwise.
+    `dns_cache_s` is how long an address that was found for a name is used again, 0 for not at all.
     """
 
     url: str
@@ -43,13 +44,18 @@ class Options:
     receive: Receive | None = None
     reset: ResetLine | None = None
     fill_data_phase: bool = True
+    dns_cache_s: float = 30.0
 
     def __post_init__(self) -> None:
         if not 80 <= self.baudrate <= 5_000_000:
             raise ValueError(f"baudrate {self.baudrate} is outside 80 to 5000000")
         if self.password and self.ssid is None:
             raise ValueError("a password needs an ssid")
-        if self.unread_link_bytes < 1 or self.unread_bytes < 1 or min(self.close_s, self.half_close_s) < 0:
+        if (
+            self.unread_link_bytes < 1
+            or self.unread_bytes < 1
+            or min(self.close_s, self.half_close_s, self.dns_cache_s) < 0
+        ):
             raise ValueError("limits must be positive")
         if self.receive not in (None, "active", "passive"):
             raise ValueError(f"receive={self.receive!r} is neither 'active' nor 'passive'")

@@ -86,7 +86,7 @@ class PassiveReader:
                 await self._announced.wait()
                 break
             held = await self._channel.execute(UnreadBytes())
-            if held.get(self._link_id, 0) > 0:
+            if held.get(self._link_id, 1) > 0:  # a number that is not there may have been cut off
                 break
 
     async def pull(self) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import logging
 from contextlib import nullcontext
+from math import ceil
 from typing import TYPE_CHECKING
 
 import trio
 
 from esp32sock.at.commands import ssl, tcpip
+from esp32sock.at.commands.validation import MAX_WITHIN_MS
 from esp32sock.at.state import LinkState
 from esp32sock.engine.link_closing import close_link, drop_link
 from esp32sock.engine.requests import StreamOpened
@@ -85,7 +87,7 @@ async def _open(context: Context, request: StreamRequest) -> tuple[StreamPump, A
             await context.receive_mode.prepare(channel, link_id, stream=True)
             configurator = context.tls  # after a restart there is another one
             async with nullcontext() if tls is None else configurator.prepared(channel, link_id, tls):
-                local_port = await _connect(context, link_id, request, configurator)
+                local_port = await _connect(context, link_id, request, configurator, deadline)
             if context.server is not None and context.is_own(request.remote[0]):
                 await (
                     context.server.all_announced()
@@ -116,7 +118,7 @@ async def _retire(context: Context, replaced: LinkHolder) -> None:
 
 
 async def _connect(
-    context: Context, link_id: int, request: StreamRequest, configurator: TlsConfigurator
+    context: Context, link_id: int, request: StreamRequest, configurator: TlsConfigurator, deadline: float
 ) -> int:
     """CIPSTART, and what the module lists then: the local port, 0 if the link is closed already."""
     host, port = request.remote
@@ -129,8 +131,9 @@ async def _connect(
         async with channel.exclusive():
             if tls is not None:
                 configurator.check()
-            await channel.execute_exclusive(opening(link_id, host, port, request.options.keepalive_s))
-            context.link_options.opened(link_id, request.options.keepalive_s)
+            keepalive_s = request.options.keepalive_s
+            await channel.execute_exclusive(opening(link_id, host, port, keepalive_s, _within_ms(deadline)))
+            context.link_options.opened(link_id, keepalive_s)
             await context.link_options.apply(channel, link_id, request.options)
         listed = {link.link_id: link for link in await channel.execute(tcpip.Links())}
         if links.needs_confirmation(link_id):
@@ -146,6 +149,12 @@ async def _connect(
             await context.verify_network(host)
         error.add_note(f"while connecting link {link_id} to {_text(request.remote)}")
         raise
+
+
+def _within_ms(deadline: float) -> int | None:
+    """What is left until then, as CIPSTART takes it: the module is not to try for longer."""
+    left_ms = (deadline - trio.current_time()) * 1000
+    return None if left_ms > MAX_WITHIN_MS else max(1, ceil(left_ms))
 
 
 async def pump_to_the_end(

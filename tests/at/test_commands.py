@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esp32sock.at.commands import Raw, basic, servers, tcpip, tcpoptions, udp, wifi
-from esp32sock.at.firmware import Firmware
+from esp32sock.at.commands import Raw, basic, passive, servers, tcpip, tcpoptions, udp, wifi
+from esp32sock.at.firmware import Firmware, parse_gmr
 from esp32sock.at.framing import DATAGRAM, STREAM, stream_chunk
 from esp32sock.at.urcs import parse_urc
 from tests.at.harness import chunk
@@ -412,3 +412,32 @@ def test_why_a_join_failed(lines: list[bytes], words: str) -> None:
     found = wifi.Join("ssid").advice(lines)
     assert (words in found) if words else found == ""
     assert basic.Test().advice(lines) == ""
+
+
+@pytest.mark.parametrize(("line", "held"), [
+    (b"+CIPRECVLEN:2055,615,2268,4,1440g\x02", {0: 2055, 1: 615, 2: 2268, 3: 4, 4: 1440}),
+    (b"+CIPRECVLEN:-1,1440,1440,3744,14\xa0\x05\x00\x00", {0: -1, 1: 1440, 2: 1440, 3: 3744, 4: 14}),
+    (b"+CIPRECVLEN:12345,12345,1234,123,\xff", {0: 12345, 1: 12345, 2: 1234, 3: 123}),
+    (b"+CIPRECVLEN:12345,12345,12345,-\x01", {0: 12345, 1: 12345, 2: 12345}),
+    (b"+CIPRECVLEN:0,50,0,0,0", {0: 0, 1: 50, 2: 0, 3: 0, 4: 0}),
+    (b"+CIPRECVLEN:", {}),
+])  # fmt: skip
+def test_what_parses_of_a_line_that_2_0_cut(line: bytes, held: dict[int, int]) -> None:
+    firmware = parse_gmr([b"AT version:2.0.0.0(e44648c - Nov  4 2019 02:18:57)"])
+    assert passive.UnreadBytes().parse([line], firmware) == held
+
+
+@pytest.mark.parametrize("text", [
+    b"AT+CIPSEND=0", b"AT+CIPSEND=0,0", b"AT+CIPSEND=-1", b"AT+CIPSEND=3,00", b"at+cipsendex=0",
+    b'AT+CIPSEND=0,0,"10.0.2.2",7005', b"AT+CIPSENDL=4,0",
+])  # fmt: skip
+def test_a_send_of_nothing_is_never_sent(text: bytes) -> None:
+    with pytest.raises(ValueError, match="length"):
+        Raw(text).line(Firmware())
+
+
+@pytest.mark.parametrize("text", [
+    b"AT+CIPSEND=0,5", b"AT+CIPSEND=5", b"AT+CIPSEND?", b"AT+CIPSEND=10", b'AT+CIPSEND=0,5,"10.0.2.2",7005',
+])  # fmt: skip
+def test_a_send_of_something_is(text: bytes) -> None:
+    assert Raw(text).line(Firmware()) == text

@@ -222,6 +222,25 @@ async def test_names_are_resolved_by_the_module(autojump_clock: MockClock) -> No
             await harness.engine.resolve("nowhere.test")
 
 
+@pytest.mark.parametrize(("profile", "argument"), [("2.4", b""), ("4.1", b",,,5000")])
+async def test_the_module_tries_to_connect_no_longer_than_the_program(
+    profile: str, argument: bytes, autojump_clock: MockClock
+) -> None:
+    async with running(Settings(profile=profile), network(p7000=echo)) as harness:
+        session, lines = harness.engine.context.channel.session, []
+        send = session.send
+
+        def note(command, now):  # type: ignore[no-untyped-def]
+            lines.append(command.line(session.firmware))
+            send(command, now)
+
+        session.send = note  # type: ignore[method-assign]
+        for timeout, said in ((5.0, argument), (None, b""), (100.0, b"")):
+            await harness.connect(7000, timeout=timeout)
+            start = next(line for line in reversed(lines) if b"CIPSTART" in line)
+            assert start.partition(b",7000")[2] == said
+
+
 async def test_an_address_that_is_none_is_shown(autojump_clock: MockClock) -> None:
     async with running(network=MemoryNetwork(names={"odd.test": "10.0.2.256"})) as harness:
         with pytest.raises(CommandError, match=r"AT\+CIPDOMAIN: .*nonsense: .*10\.0\.2\.256"):

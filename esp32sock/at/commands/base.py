@@ -36,6 +36,13 @@ _ENDS_LINKS = re.compile(
 _ENDS_ONE = re.compile(rb"AT\+CIPCLOSE=([0-5])\s*", re.IGNORECASE)
 _ENDS_SERVER = re.compile(rb"AT\+CIPSERVER=(?!\?)", re.IGNORECASE)
 
+_SENDS_NOTHING = re.compile(
+    rb"AT\+CIPSEND(?:EX|L)?=(?:\d+,)?(?:0+|-\d+)\s*|"
+    rb"AT\+CIPSEND(?:EX)?=\d+,(?:0+|-\d+),\".*",
+    re.IGNORECASE,
+)
+"""A prompt that nothing fills; what is written there locks 2.0 for good (observed 2.0)."""
+
 USUAL_TIMEOUT_S = 5.0
 """For what the module answers out of its own memory; by taste, generous beside the milliseconds seen."""
 
@@ -182,6 +189,8 @@ class Raw(Command["list[bytes]"]):
     def line(self, firmware: Firmware) -> bytes:
         if not self.text or any(byte in self.text for byte in b"\r\n\0"):
             raise ValueError("a raw command is one line, without CR, LF or NUL")
+        if _SENDS_NOTHING.fullmatch(self.text):
+            raise ValueError("a send without a length above 0 may lock the module")
         return self.text
 
     def matches_line(self, text: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from esp32sock.at.firmware import Firmware
 
+CUT_AT_BYTES = 32
+"""Where 2.0 cuts the line of CIPRECVLEN (observed 2.0)."""
 MAX_PULL_BYTES = 2048
 """What one CIPRECVDATA may ask for on every firmware that has it (at-dialects 9)."""
 
@@ -69,6 +72,7 @@ class ReceiveData(SimpleCommand):
 class UnreadBytes(Command["dict[int, int]"]):
     """What the module holds for each link, -1 or absent where none is open.
 
+    2.0 cuts its line, so a link may be absent, or have too small a number, although it holds bytes.
     Source: at-dialects 7.7 (AT+CIPRECVLEN?).
     """
 
@@ -79,5 +83,11 @@ class UnreadBytes(Command["dict[int, int]"]):
         return command_line("+CIPRECVLEN?")
 
     def parse(self, lines: Sequence[bytes], firmware: Firmware) -> dict[int, int]:
-        values = fields(after_colon(lines[0])) if lines else []
-        return {link_id: int(value) for link_id, value in enumerate(values) if value.strip()}
+        line = lines[0] if lines else b":"
+        if firmware.cuts_recvlen:
+            line = line[:CUT_AT_BYTES]
+        held: dict[int, int] = {}
+        for link_id, value in enumerate(fields(after_colon(line))):
+            with suppress(ValueError):
+                held[link_id] = int(value)
+        return held

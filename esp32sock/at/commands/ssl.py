@@ -9,7 +9,13 @@ from enum import IntFlag
 from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock.at.commands.base import Command, SimpleCommand
-from esp32sock.at.commands.validation import checked_host, checked_link, checked_port, checked_seconds
+from esp32sock.at.commands.validation import (
+    checked_host,
+    checked_link,
+    checked_milliseconds,
+    checked_port,
+    checked_seconds,
+)
 from esp32sock.at.framing import LINKS
 from esp32sock.at.params import after_colon, command_line, fields
 
@@ -42,6 +48,8 @@ class OpenSsl(SimpleCommand):
     host: str
     port: int
     keepalive_s: int | None = None
+    within_ms: int | None = None
+    """How long the module may try, up to 60000; before 4.1 it cannot be told."""
 
     @property
     def opens(self) -> int | None:
@@ -57,6 +65,8 @@ class OpenSsl(SimpleCommand):
             checked_host(self.host),
             checked_port(self.port),
             self.keepalive_s,
+            None,
+            checked_milliseconds(self.within_ms, firmware),
         )
 
     def advice(self, lines: Sequence[bytes]) -> str:

@@ -7,7 +7,13 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock.at.commands.base import Command, EndsLinks, SimpleCommand
-from esp32sock.at.commands.validation import checked_host, checked_link, checked_port, checked_seconds
+from esp32sock.at.commands.validation import (
+    checked_host,
+    checked_link,
+    checked_milliseconds,
+    checked_port,
+    checked_seconds,
+)
 from esp32sock.at.params import MAX_LINE_BYTES, after_colon, command_line, fields
 
 if TYPE_CHECKING:
@@ -18,6 +24,8 @@ if TYPE_CHECKING:
 
 ALL_LINKS = 5
 """As link id in CIPCLOSE: every one (at-dialects 7.8)."""
+IPV4_FIRST = 1
+"""Which addresses CIPDOMAIN looks for: as it does unasked (at-dialects 7.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +71,14 @@ class Resolve(Command["list[IPv4Address | IPv6Address]"]):
     """A failing name took 20 to 30 s on 4.1 (observed), about 15 s by at-dialects 7.2."""
 
     host: str
+    within_ms: int | None = None
+    """How long the module may look, up to 60000; before 4.1 it cannot be told."""
 
     def line(self, firmware: Firmware) -> bytes:
-        room = MAX_LINE_BYTES - len('AT+CIPDOMAIN=""')
-        return command_line("+CIPDOMAIN", checked_host(self.host, room))
+        within_ms = checked_milliseconds(self.within_ms, firmware)
+        bound = () if within_ms is None else (IPV4_FIRST, within_ms)
+        room = MAX_LINE_BYTES - len(command_line("+CIPDOMAIN", "", *bound))
+        return command_line("+CIPDOMAIN", checked_host(self.host, room), *bound)
 
     def parse(self, lines: Sequence[bytes], firmware: Firmware) -> list[IPv4Address | IPv6Address]:
         return [ip_address(fields(after_colon(line))[0]) for line in lines]
@@ -90,6 +102,8 @@ class OpenTcp(SimpleCommand):
     host: str
     port: int
     keepalive_s: int | None = None
+    within_ms: int | None = None
+    """How long the module may try, up to 60000; before 4.1 it cannot be told."""
 
     @property
     def opens(self) -> int | None:
@@ -105,6 +119,8 @@ class OpenTcp(SimpleCommand):
             checked_host(self.host),
             checked_port(self.port),
             self.keepalive_s,
+            None,
+            checked_milliseconds(self.within_ms, firmware),
         )
 
 

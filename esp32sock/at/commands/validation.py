@@ -10,8 +10,13 @@ from esp32sock.at.framing import LINKS
 if TYPE_CHECKING:
     from enum import IntEnum, IntFlag
 
+    from esp32sock.at.firmware import Firmware
+
 MAX_HOST_BYTES = 64
 """What the documents allow in CIPSTART from 3.x on (at-dialects 4.1); earlier ones take more (observed)."""
+
+MAX_WITHIN_MS = 60_000
+"""The longest time-out that CIPSTART and CIPDOMAIN take (at-dialects 7.2 and 7.4)."""
 
 MAX_SSID_BYTES = 32
 """At-dialects 9; 33 are refused (observed 1.0, 2.0)."""
@@ -61,6 +66,15 @@ def checked_seconds(what: str, seconds: int, most: int = 7200) -> int:
     if not 0 <= seconds <= most:
         raise ValueError(f"{what} {seconds} s is outside 0 to {most}")
     return seconds
+
+
+def checked_milliseconds(within_ms: int | None, firmware: Firmware) -> int | None:
+    """The time-out of a command that may have one, where the firmware takes one: 1 to 60000."""
+    if within_ms is None:
+        return None
+    if not 1 <= within_ms <= MAX_WITHIN_MS:
+        raise ValueError(f"time-out {within_ms} ms is outside 1 to {MAX_WITHIN_MS}")
+    return within_ms if firmware.bounds_connecting else None
 
 
 def checked_ssid(ssid: str) -> str:
