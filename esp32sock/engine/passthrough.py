@@ -11,14 +11,14 @@ silence before and behind it, leaves. So:
   Before, it comes by +IPD, and behind the prompt as payload;
 * the module says nothing on leaving, so AT is sent, and without an answer the `+++` again;
 * a link that breaks it opens again by itself, and what was written meanwhile is lost (from 2.0 on). That it
-  did shows in the local port, which is another then; from 2.1 on it can be had to say so, amid the payload.
+  did shows in the local port, which is another then; from 2.1 on it can be had to say so, amid the payload
+  (`passthrough_reports`).
 """
 
 from __future__ import annotations
 
 import errno
 import logging
-import re
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,6 +30,7 @@ from esp32sock._constants import ESCAPE_SEQUENCE
 from esp32sock.at.commands import passthrough, servers, ssl, tcpip, udp
 from esp32sock.at.links import PASSTHROUGH_LINK as LINK
 from esp32sock.at.state import ModuleState
+from esp32sock.engine.passthrough_reports import ReportFilter
 from esp32sock.engine.shielded import run_shielded
 from esp32sock.engine.tcp_link import REFUSED_WITHIN_S
 from esp32sock.errors import CommandError, Error, PortError
@@ -61,9 +62,6 @@ LEAVE_S = 1.0
 LEAVE_TRIES = 3
 UNREAD_BYTES = 8 << 20
 """Nothing holds the module back, so what is not read is kept up to here."""
-REPORT = re.compile(rb"(?:CLOSED|CONNECT)\r\n")
-"""What bit 2 of AT+SYSMSG puts between the payload (observed 4.1, sysmsg)."""
-REPORT_BEGUN = re.compile(rb"C(?:L(?:O(?:S(?:E(?:D\r?)?)?)?)?|O(?:N(?:N(?:E(?:C(?:T\r?)?)?)?)?)?)?\Z")
 
 
 class StreamLost(PortError, trio.BrokenResourceError):
@@ -79,13 +77,20 @@ class Passthrough(trio.abc.Stream):
     was sent unknown. One task may send and one receive; another sender gets `trio.BusyResourceError`.
     """
 
-    def __init__(self, management: ManagementSession, on_link: OnLink | None = None) -> None:
+    def __init__(
+        self,
+        management: ManagementSession,
+        on_link: OnLink | None = None,
+        reports: ReportFilter | None = None,
+    ) -> None:
         self.reconnected: bool | None = None
         """Whether the link broke meanwhile, so that bytes were lost; None until the mode is left."""
         self._management = management
         self._entered = False
         self._closed = False
         self._on_link = on_link
+        self._reports = reports
+        """None if the module prints none."""
         self._received = bytearray()
         self._more = trio.Event()
         self._pluses = 0
@@ -119,8 +124,9 @@ class Passthrough(trio.abc.Stream):
 
     def _ready_bytes(self) -> int:
         """How much may be handed out: not what may become a report."""
-        begun = None if self._on_link is None else REPORT_BEGUN.search(self._received)
-        return len(self._received) if begun is None else begun.start()
+        if self._reports is None:
+            return len(self._received)
+        return self._reports.settled_bytes(self._received)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """All of it, once the port has taken it; that the module or the peer has is not known."""
@@ -195,18 +201,15 @@ class Passthrough(trio.abc.Stream):
     # -- in the channel's reading task ---------------------------------------------------------------
 
     def payload(self) -> None:
-        self._received += self._management.channel.session.demux.take(LINK)
-        if self._on_link is not None:
-            self._take_out_reports(self._on_link)
+        taken = self._management.channel.session.demux.take(LINK)
+        self._received += taken
+        if self._reports is not None:
+            for is_open in self._reports.take_out(self._received, len(taken)):
+                if self._on_link is not None:
+                    self._on_link(is_open)
         if len(self._received) > 2 * UNREAD_BYTES:
             del self._received[UNREAD_BYTES + 1 :]  # the reader gets an error; the rest is useless
         self._more.set()
-
-    def _take_out_reports(self, on_link: OnLink) -> None:
-        while (match := REPORT.search(self._received)) is not None:
-            is_open = match[0] == b"CONNECT\r\n"
-            del self._received[slice(*match.span())]
-            on_link(is_open)
 
     def port_lost(self) -> None:
         self._more.set()
@@ -246,8 +249,9 @@ async def open_passthrough(
     """Open one link in passthrough mode, and leave the module as it was found.
 
     `on_link` hears False when the link breaks and True when the module has opened it again. That is said in
-    the middle of the payload, as `CLOSED` and `CONNECT` lines, which are then taken out of it, also where the
-    peer sent them; it needs firmware 2.1. Without, `Passthrough.reconnected` tells afterwards.
+    the middle of the payload, as are changes of Wi-Fi and Ethernet: these lines are taken out, also where the
+    peer sent the same bytes (see `passthrough_reports`); it needs firmware 2.1. A module that is set to print
+    them is read so without `on_link` too. Without, `Passthrough.reconnected` tells afterwards.
 
     Error(EBUSY) when something is open on the module; CommandError when the link or the mode cannot be had;
     Error(EOPNOTSUPP) for `on_link` on firmware that cannot say it.
@@ -266,11 +270,12 @@ async def open_passthrough(
     if multiplexed:
         await management.try_execute(servers.StopListening())
         await management.execute(tcpip.SetMultiplexed(on=False))
-    stream = Passthrough(management, on_link)
+    reports = await _reported(management)
     before = _Before(multiplexed)
+    stream = Passthrough(management, on_link, ReportFilter() if reports or on_link is not None else None)
     management.set_payload_sink(stream)
     try:
-        if on_link is not None:
+        if on_link is not None and not reports:
             before.messages = await management.execute(passthrough.SystemMessages())
             await management.execute(passthrough.SetSystemMessages(passthrough.Messages.LINKS_IN_PASSTHROUGH))
         await _open(management, _opening(host, port, kind))
@@ -280,6 +285,14 @@ async def open_passthrough(
         yield stream
     finally:
         await run_shielded(lambda: _put_back(management, stream, before))
+
+
+async def _reported(management: ManagementSession) -> bool:
+    """Whether the module reports changes amid the payload: a stored setting, which stays as it is."""
+    if not management.firmware.at_least(2, 1):
+        return False
+    messages = await management.try_execute(passthrough.SystemMessages())
+    return messages is not None and passthrough.Messages.LINKS_IN_PASSTHROUGH in messages
 
 
 async def _open(management: ManagementSession, command: tcpip.OpenTcp | udp.OpenUdp | ssl.OpenSsl) -> None:

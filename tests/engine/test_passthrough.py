@@ -332,6 +332,17 @@ async def test_that_the_link_broke_is_told_at_once(
         assert await one.execute(passthrough.SystemMessages()) == passthrough.Messages(0)
 
 
+async def test_a_setting_that_was_found_is_kept_and_believed(autojump_clock: trio.testing.MockClock) -> None:
+    async with management("4.1") as one:
+        await one.execute(passthrough.SetSystemMessages(passthrough.Messages.LINKS_IN_PASSTHROUGH))
+        async with open_passthrough(one, HOST, 7002) as stream:
+            await stream.send_all(b"close")
+            await trio.sleep(2)
+            await echoed(stream, [(0, b"hello again")])
+        messages = await one.execute(passthrough.SystemMessages())
+        assert messages == passthrough.Messages.LINKS_IN_PASSTHROUGH
+
+
 async def test_firmware_that_cannot_tell_says_so(autojump_clock: trio.testing.MockClock) -> None:
     async with management("2.0") as one:
         with pytest.raises(Error, match=r"2\.1 and later") as caught:
