@@ -237,6 +237,7 @@ class CommandTransaction:
         """The OK before a prompt."""
         if self._machine.state is CommandState.AWAIT_PROMPT:
             self._machine.feed(CommandInput.ACCEPTED)
+            self._context.links.send_accepted(self.command)
             self._answer_began()
         return self._machine.allows(CommandInput.PROMPT)
 

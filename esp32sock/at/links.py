@@ -27,8 +27,8 @@ class LinkRecord:
     """One link id: where its machine stands and how often it was given out."""
 
     __slots__ = (
-        "blocks_at_prompt", "confirming", "discarded_bytes", "generation", "is_known_orphan", "machine",
-        "received_while_sending", "sink",
+        "blocks_at_accept", "blocks_at_prompt", "confirming", "discarded_bytes", "generation",
+        "is_known_orphan", "machine", "may_be_deaf", "received_while_sending", "sink", "was_cancelled",
     )  # fmt: skip
 
     def __init__(self, link_id: int) -> None:
@@ -39,6 +39,9 @@ class LinkRecord:
         self.is_known_orphan = False  # it was reported, and nothing has happened to it since
         self.blocks_at_prompt: int | None = None  # None: not between a prompt and `Recv`
         self.received_while_sending = False
+        self.blocks_at_accept: int | None = None  # None: not between the OK of a send and its end
+        self.may_be_deaf = False
+        self.was_cancelled = False  # a send was, and none was complete since
         self.sink = DISCARD
 
     @property
@@ -53,6 +56,7 @@ class Links:
         self._demux = demux
         self._events = events
         self.records = tuple(LinkRecord(link_id) for link_id in range(LINKS))
+        self._changes = 0
 
     def __getitem__(self, link_id: int) -> LinkRecord:
         return self.records[link_id]
@@ -76,6 +80,7 @@ class Links:
             record.generation += 1
             record.confirming = False
             record.is_known_orphan = False
+            record.was_cancelled = False
             self._set_sink(command.opens, command.sink)
         elif command.closes is not None and command.closes < LINKS:
             record = self._checked(command.closes)
@@ -87,8 +92,9 @@ class Links:
                 self._set_sink(PASSTHROUGH_LINK, STREAM)
         elif _has_data_phase(command):
             record = self._checked(self._id(command))
-            record.blocks_at_prompt = None
-            record.received_while_sending = False
+            record.was_cancelled = record.was_cancelled or record.blocks_at_prompt is not None
+            record.blocks_at_prompt = record.blocks_at_accept = None
+            record.received_while_sending = record.may_be_deaf = False
 
     def _checked(self, link_id: int) -> LinkRecord:
         if not 0 <= link_id < LINKS:
@@ -105,6 +111,8 @@ class Links:
         """The final result of a command came."""
         if command.closes is not None and command.closes < LINKS:
             self.records[command.closes].machine.feed(LinkInput.CLOSED)
+        if _has_data_phase(command):
+            self._send_ended(self._of(command), self._id(command), good=good)
         self._data_phase_over(command)
         if command.opens is None:
             return
@@ -152,6 +160,7 @@ class Links:
     # -- what the module says -------------------------------------------------------------------------
 
     def up(self, urc: LinkUp) -> None:
+        self._changes += 1
         if urc.link_id >= LINKS:
             return
         record = self.records[urc.link_id]
@@ -168,6 +177,7 @@ class Links:
         self._events.append(LinkOpened(urc.link_id, record.generation, accepted, urc.remote, urc.local_port))
 
     def down(self, link_id: int, error: Error | None = None) -> None:
+        self._changes += 1
         if link_id >= LINKS:
             return
         record = self.records[link_id]
@@ -232,6 +242,36 @@ class Links:
 
     # -- the data phase -------------------------------------------------------------------------------
 
+    @property
+    def events_seen(self) -> int:
+        """A number that grows with every block and every link that opens or closes."""
+        return self._changes + sum(self._demux.blocks(link_id) for link_id in range(LINKS))
+
+    def send_accepted(self, command: Command[Any]) -> None:
+        """The OK before its prompt: from here on to SEND OK a block can make its link deaf on 2.0."""
+        if _has_data_phase(command):
+            self._of(command).blocks_at_accept = self._demux.blocks(self._id(command))
+
+    def _send_ended(self, record: LinkRecord, link_id: int, *, good: bool) -> None:
+        if not good:
+            record.was_cancelled = record.was_cancelled or record.blocks_at_prompt is not None
+            return
+        came = record.blocks_at_accept not in (None, self._demux.blocks(link_id))
+        record.may_be_deaf = came or record.was_cancelled
+        record.was_cancelled = False
+
+    def may_be_deaf(self, command: Command[Any]) -> bool:
+        """After a send: whether 2.0 may have stopped receiving on its link (known-bugs 12, real-firmware).
+
+        A block of the link came between the OK and the SEND OK, or a send before it was cancelled. True of a
+        command that has ended, until the next one goes out on its link.
+        """
+        return self._of(command).may_be_deaf
+
+    def was_cancelled(self, link_id: int) -> bool:
+        """Whether a send on this link got as far as its prompt, failed, and none was complete since."""
+        return self.records[link_id].was_cancelled
+
     def prompt_seen(self, command: Command[Any]) -> None:
         if _has_data_phase(command):
             self._of(command).blocks_at_prompt = self._demux.blocks(self._id(command))
@@ -249,7 +289,7 @@ class Links:
             record.received_while_sending = self._demux.blocks(self._id(command)) != before
 
     def received_while_sending(self, command: Command[Any]) -> bool:
-        """Whether a block of this very link came between its prompt and `Recv` (known-bugs 12, 15).
+        """Whether a block of this very link came between its prompt and `Recv` (known-bugs 15).
 
         True of a command that has ended, until the next one goes out on its link.
         """

@@ -36,7 +36,7 @@ from esp32sock.at.commands import tcpip
 from esp32sock.at.framing import stream_chunk
 from esp32sock.engine.hangup import HangupWatch
 from esp32sock.engine.receive_mode import PassiveReader
-from esp32sock.engine.stall_workaround import recover_stalled_receive
+from esp32sock.engine.stall_workaround import StallWatch
 from esp32sock.errors import CommandError, Error
 
 if TYPE_CHECKING:
@@ -81,7 +81,6 @@ class StreamPump:
         self.sent_bytes = 0
         self.received_bytes = 0
         self._channel = channel
-        self._pool = pool
         self._end = end
         self._half_close_s = half_close_s
         self._account = account
@@ -95,6 +94,7 @@ class StreamPump:
         self._ended = False
         self._sending = False  # from the first byte on
         self._reader = PassiveReader(channel, link_id) if passive else None
+        self._stalls = StallWatch(channel, pool, link_id)
         self._emptied = trio.Event()
         self._finishing = trio.Event()
         self._loopback_peer: StreamPump | None = None
@@ -184,6 +184,7 @@ class StreamPump:
                     nursery.start_soon(self._down, nursery.cancel_scope)
                     nursery.start_soon(self._up, hangup, nursery.cancel_scope)
                     nursery.start_soon(self._finish, nursery.cancel_scope)
+                    nursery.start_soon(self._stalls.run)
                     if self._reader is not None:
                         nursery.start_soon(self._pull, self._reader)
         except Error as error:  # no descriptor for the watch
@@ -313,7 +314,7 @@ class StreamPump:
             chunk = stream_chunk(self.link_id, data, limit)
             send = tcpip.Send(self.link_id, chunk)
             await self._channel.execute_exclusive(send)
-            await recover_stalled_receive(self._channel, self._pool, send)
+            await self._stalls.sent(send)
             self.sent_bytes += len(chunk.payload)
             data = data[len(chunk.payload) :]
         return count > 0

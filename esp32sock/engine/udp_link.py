@@ -27,6 +27,7 @@ from esp32sock.at.framing import MAX_DATAGRAM_BYTES, datagram_chunk
 from esp32sock.engine.hangup import HangupWatch
 from esp32sock.engine.link_closing import close_link, drop_link
 from esp32sock.engine.requests import DatagramOpened
+from esp32sock.engine.stall_workaround import StallWatch
 from esp32sock.errors import CommandError, Error, LocalProtocolError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from esp32sock.at.framing import Demux
     from esp32sock.engine.channel import CommandChannel
     from esp32sock.engine.context import Context
+    from esp32sock.engine.link_pool import LinkPool
     from esp32sock.engine.requests import Address, DatagramRequest
     from esp32sock.engine.stats import Counters
 
@@ -51,7 +53,12 @@ class DatagramPump:
     """The life of one open UDP link."""
 
     def __init__(
-        self, channel: CommandChannel, link_id: int, request: DatagramRequest, counters: Counters
+        self,
+        channel: CommandChannel,
+        pool: LinkPool,
+        link_id: int,
+        request: DatagramRequest,
+        counters: Counters,
     ) -> None:
         self.link_id = link_id
         self.unread_bytes = 0
@@ -70,6 +77,7 @@ class DatagramPump:
         self._finishing = trio.Event()
         self._error: Error | None = None
         self._scope = trio.CancelScope()
+        self._stalls = StallWatch(channel, pool, link_id)
 
     def collect(self, demux: Demux) -> None:
         """Every complete datagram that lies there; never waits."""
@@ -134,6 +142,7 @@ class DatagramPump:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._down)
                     nursery.start_soon(self._up)
+                    nursery.start_soon(self._stalls.run)
                     nursery.start_soon(self._end_after, hangup.wait, nursery.cancel_scope)
                     nursery.start_soon(self._end_after, self._finishing.wait, nursery.cancel_scope)
         except Error as error:  # no descriptor for the watch
@@ -196,17 +205,25 @@ class DatagramPump:
             await self._channel.execute_exclusive(command)
         except (CommandError, LocalProtocolError) as error:
             self._doubt(f"a datagram was not sent: {error}")
+            self._fail_if_deaf(error)
             return
         except Error as error:  # the module is lost
             self.fail(error)
             return
         self.sent_bytes += len(payload)
+        await self._stalls.sent(command)
         session = self._channel.session
         follows = self._remote is None and not session.firmware.at_least(2, 0)
         if follows and session.links.received_while_sending(command):
             self._doubt(
                 "a datagram may have gone to another peer, whose datagram arrived then (firmware before 2.0)"
             )
+
+    def _fail_if_deaf(self, error: Error) -> None:
+        """On 2.0 a link whose send was cancelled receives nothing more: it must be closed (real-firmware)."""
+        session = self._channel.session
+        if session.firmware.stalls_on_receive_while_sending and session.links.was_cancelled(self.link_id):
+            self.fail(Error(f"UDP link {self.link_id}: {error}", errno=errno.ECONNRESET))
 
     def _command(self, payload: memoryview, peer: Address | None) -> tcpip.Send | SendMarked:
         """What sends it whole; LocalProtocolError if nothing does.
@@ -259,7 +276,7 @@ async def _open(context: Context, request: DatagramRequest) -> tuple[DatagramPum
     pool = context.pool
     await _wait_for_port(context, request.local_port)
     link_id = await pool.take(WAIT_FOR_LINK_S)
-    pump = DatagramPump(channel, link_id, request, context.counters)
+    pump = DatagramPump(channel, pool, link_id, request, context.counters)
     pool.pumps[link_id] = pump
     try:
         await context.receive_mode.prepare(channel, link_id, stream=False)

@@ -218,7 +218,7 @@ async def test_a_datagram_that_ends_in_plus_signs(
             for data in sent:
                 await user.send(data, 7005)
             await trio.sleep(1)
-            plain = [line.startswith(command) for line in lines]
+            plain = [line.startswith(command) for line in lines if b"CIPSEND" in line]
             marked = command != b"AT+CIPSEND="
             assert plain == [True] * 3 + [not marked] * 3, lines
             await user.close()
