@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from esp32sock._clock import UnfrozenClock
 from esp32sock.engine.portal import EnginePortal, detached
 from esp32sock.errors import unwrap_group
 
@@ -61,7 +62,7 @@ class EngineThread:
 
     def _main(self) -> None:
         try:
-            trio.run(self._run)
+            trio.run(self._run, clock=UnfrozenClock())
         except BaseException as error:
             if self._started.done():
                 raise  # a fault of the engine, which must be seen

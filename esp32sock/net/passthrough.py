@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from esp32sock._clock import UnfrozenClock
 from esp32sock.engine import passthrough as engine
 from esp32sock.engine import startup
 from esp32sock.engine.hangup import HangupWatch
@@ -108,7 +109,7 @@ def passthrough(host: str, port: int, kind: Kind = "TCP", **options: Any) -> Ite
 
     def main() -> None:
         try:
-            ended.set_result(trio.run(run))
+            ended.set_result(trio.run(run, clock=UnfrozenClock()))
         except BaseException as error:
             (ended if begun.done() else begun).set_exception(unwrap_group(error))
         finally:

@@ -44,7 +44,6 @@ OPEN = {
     "reported-10-restart-unseen": Open(10, r"new connections: ConnectionRefusedError"),
     "reported-11-queued-at-ready": Open(10, r"^[12] \(.*ConnectionRefusedError"),
     "reported-13-restart-at-unstored-baud": Open(10, r"back: TimeoutError"),
-    "reported-19-freezegun-before-attach": Open(11, r"Timeout \(0:00:20\)!"),
     "reported-21-gevent-bypass": Open(11, r"(gevent|eventlet) links 0 requests 1"),
     "reported-22-sim-cipdns-two-lines": Open(15, r"b'\+CIPDNS:8\.8\.8\.8\\r\\n\\r\\nOK"),
     "reported-23-sim-keepalive": Open(15, r"\+CIPTCPOPT:.*,60'"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
+from esp32sock._clock import UnfrozenClock
 from esp32sock.simulator.device import Device
 from esp32sock.simulator.network.host import HostNetwork
 from esp32sock.simulator.runtime.controls import Controls
@@ -97,7 +98,7 @@ class BackgroundModule:
 
     def _main(self) -> None:
         try:
-            trio.run(self._run)
+            trio.run(self._run, clock=UnfrozenClock())
         except BaseException as error:
             self._error = error
         finally:
