@@ -213,3 +213,44 @@ def test_an_update_that_fails_on_its_way(quiet, step):
     assert bench.say(b"AT+CIUPDATE\r\n", within=60).startswith(
         b"+CIPUPDATE:1\r\n+CIPUPDATE:2\r\n+CIPUPDATE:3\r\n+CIPUPDATE:4\r\n" + OK
     )
+
+
+@pytest.mark.parametrize(
+    ("profile", "lines"),
+    [
+        ("1.0", b"WIFI DISCONNECT\r\nCLOSED\r\n"),
+        ("2.0", b"CLOSED\r\nWIFI DISCONNECT\r\n"),
+        ("4.1", b"WIFI DISCONNECT\r\n"),
+        ("4.2", b"WIFI DISCONNECT\r\n"),
+    ],
+)
+def test_what_a_restart_says_of_an_open_link(quiet, profile, lines):
+    """real-firmware 9; sweep of RST, 2.0; real-firmware 7, 4.1."""
+    bench = quiet(profile)
+    bench.do('AT+CIPSTART="TCP","10.0.2.2",7000')
+    assert OK + lines + b"\r\nready" in bench.say(b"AT+RST\r\n").replace(b"WIFI CONNECTED\r\n", b"")
+
+
+def test_loss_of_the_network_closes_links_of_1_0(quiet):
+    """real-firmware 9."""
+    bench = quiet("1.0")
+    bench.do("AT+CIPMUX=1", 'AT+CIPSTART=1,"TCP","10.0.2.2",7000')
+    bench.module.firmware.lose_access_points({"Espressif"})
+    assert bench.passes(0.1) == b"WIFI DISCONNECT\r\n1,CLOSED\r\n"
+
+
+def test_the_status_of_1_0_after_one_of_two_links(quiet):
+    """real-firmware 9."""
+    bench = quiet("1.0")
+    bench.do("AT+CIPMUX=1", *(f'AT+CIPSTART={n},"TCP","10.0.2.2",7000' for n in (0, 1)), "AT+CIPCLOSE=1")
+    assert b"STATUS:4\r\n+CIPSTATUS:0," in bench.say(b"AT+CIPSTATUS\r\n")
+
+
+@pytest.mark.parametrize("size", [1472, 1473])
+def test_large_datagrams_arrive_on_4_1(quiet, size):
+    """real-firmware 9."""
+    network = MemoryNetwork()
+    network.answer_datagrams("10.0.2.2", 7005, lambda data: [size * b"d"])
+    bench = quiet("4.1", network=network)
+    bench.do('AT+CIPSTART="UDP","10.0.2.2",7005', "AT+CIPSEND=1")
+    assert b"+IPD,%d:" % size in bench.say(b"x")

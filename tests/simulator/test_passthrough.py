@@ -26,8 +26,23 @@ def test_raw_both_ways_and_out(quiet, profile):
     assert bench.say(b"hello\r\nAT\r\n+IPD", within=1) == (b"hello\r\nAT\r\n+IPD" if comes else b"")
     assert bench.say(b"+++", within=1.5) == b""
     assert bench.say(b"AT\r\n") == OK
+    ends = bench.module.profile.tcpip.passthrough_ends_mode  # real-firmware 9: 1.0
+    assert bench.say(b"AT+CIPMODE?\r\n") == b"+CIPMODE:%d\r\n" % (not ends) + OK
     bench.do("AT+CIPMODE=0", "AT+CIPSEND=2")
     assert bench.say(b"hi").endswith(b"+IPD,2:hi" + bench.module.profile.ipd_trailer)
+
+
+@pytest.mark.parametrize(("profile", "most"), [("1.0", 2048), ("2.4", 2920), ("4.2", 2920)])
+def test_a_burst_goes_out_in_datagrams_of_a_packet(quiet, profile, most):
+    """At-dialects 7.10: at most so much in one packet, datagrams too."""
+    sizes = []
+    network = MemoryNetwork()
+    network.answer_datagrams("10.0.2.2", 7005, lambda data: sizes.append(len(data)) or [])
+    bench = quiet(profile, network=network)
+    enter(bench, 'AT+CIPSTART="UDP","10.0.2.2",7005,1112,0')
+    bench.say(20_000 * b"x", within=2)
+    assert sum(sizes) == 20_000
+    assert max(sizes) == most
 
 
 def test_the_way_out_can_speak(quiet):

@@ -170,7 +170,8 @@ class Firmware:
     ) -> None:
         """Close everything, print what the firmware prints unless `quiet`, be off for a time, and boot.
 
-        Order: links, WIFI DISCONNECT, silence, `ready` (sweep of RST, 2.0); 4.1 does not name the links.
+        Order: links, WIFI DISCONNECT, silence, `ready` (sweep of RST, 2.0); 4.1 does not name the links,
+        and 1.0 names them last.
         """
         if not self.board.running:
             return
@@ -181,6 +182,8 @@ class Firmware:
         self.server.reset()
         self.time_client.reset()
         quiet = quiet or (self.board.profile.tcpip.forced_restart_silent and self.board.state.wedged)
+        if self.board.profile.tcpip.restart_order == "network first":
+            self.station.leave(announce=not quiet)
         self.links.reset(quiet=quiet)
         self.station.leave(announce=not quiet)
         self.softap.reset()

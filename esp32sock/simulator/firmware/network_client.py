@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from esp32sock.simulator.firmware.address_text import is_address, read_address
 from esp32sock.simulator.network.api import (
     ITSELF,
     Opened,
@@ -68,6 +69,8 @@ class NetworkRequests:
         """The IPv4 address of a name; None if there is none, or none in time."""
         if is_address(name.strip()):
             return name.strip()  # blanks around an address are taken (sweep of CIPSTART, 2.0)
+        if self._board.profile.tcpip.short_addresses and (address := read_address(name)) is not None:
+            return address
         token = self.new_handle()
         timer = None
         if within_s:
@@ -103,9 +106,3 @@ class NetworkRequests:
     def outward(self, address: str) -> str:
         """An address as the network takes it: the module's own ones are all `ITSELF`."""
         return ITSELF if address in self._interfaces.own_addresses() else address
-
-
-def is_address(text: str) -> bool:
-    """Whether the text is a dotted IPv4 address."""
-    parts = text.split(".")
-    return len(parts) == 4 and all(part.isascii() and part.isdigit() and int(part) < 256 for part in parts)

@@ -109,6 +109,8 @@ class Passthrough:
         broken = self._link is None
         self._receiver.undivert()
         self._leave()
+        if board.profile.tcpip.passthrough_ends_mode:
+            board.state.passthrough_mode = False
         if board.state.sysmsg & 1:
             board.write(b"\r\n+QUITT\r\n")
         if broken and not board.state.sysmsg & SHOWN_IN_MODE:
@@ -138,7 +140,8 @@ class Passthrough:
         data = bytes(self._collected)
         self._collected.clear()
         if data and self._link is not None:
-            self._outgoing.append(data)
+            most = self._board.profile.tcpip.passthrough_packet
+            self._outgoing += [data[start : start + most] for start in range(0, len(data), most)]
             if self._sender is None:
                 self._sender = self._board.spawn(self._send())
         else:
@@ -147,11 +150,9 @@ class Passthrough:
     async def _send(self) -> None:
         links = self._links
         while self._outgoing and self._link is not None:
-            data = b"".join(self._outgoing)
-            self._outgoing.clear()
-            if not self._link.is_stream:
-                await links.send(self._link, data)
-            elif not await links.send(self._link, data):
+            data = self._outgoing.pop(0)
+            sent = await links.send(self._link, data)
+            if self._link is not None and self._link.is_stream and not sent:
                 break
             self._backlog.went(len(data))
         self._outgoing.clear()

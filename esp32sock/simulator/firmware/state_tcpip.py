@@ -89,6 +89,13 @@ class TcpIpState:
         if self.remembered_status == 3 and not any(link.is_stream for link in left):
             self.remembered_status = 4
 
+    def one_closed(self, left: Sequence[Link]) -> None:
+        """CIPCLOSE of one link: 4 although others are open; on 1.0 3 if one of them was accepted
+        (real-firmware 9), on 2.0 4 even if it was accepted itself.
+        """
+        self.had_link = True
+        self.remembered_status = 3 if any(link.accepted for link in left) else 4
+
     def all_closed(self) -> None:
         """CIPCLOSE=5: STATUS:4 even if nothing was open (observed 1.0, 2.0)."""
         self.had_link = True

@@ -38,7 +38,7 @@ class Profile:
     takes_blanks: bool = False
     """Blanks after commas do not count: only in the document's examples (V1.0 7)."""
     comma_ends_echo: bool = True
-    """`ATE0,1` is ATE0 (sweep of ATE, 2.0; not 1.0)."""
+    """`ATE0,1` is ATE0 and `AT+GMR,` AT+GMR (sweep of ATE, real-firmware 9, 2.0; not 1.0)."""
     sees_stale_line_end: bool = False
     """CR straight after an equally long line is completed by the old LF still in the buffer (sweep of AT,
     2.0).
@@ -57,6 +57,8 @@ class Profile:
     """Bit 2 from 2.1 or 2.2 on (at-dialects 5)."""
     rf_power: tuple[int, ...] = (72, 0, 0, 0)
     """As shipped: observed 2.0, 4.1, 4.2."""
+    reads_parity: bool = True
+    """Both queries of the UART show the parity: from 2.1 on (real-firmware 9)."""
     restore_quiet: bool = False
     """AT+RESTORE leaves the network without a word (walk 2000 and transcript 34, 2.0)."""
     restore_closes_first: bool = False
@@ -124,11 +126,13 @@ class Profile:
     cwmode_auto_connect: bool = True
     """CWMODE has a second field, from 2.1 on (at-dialects 6)."""
     auto_connect_needs_station: bool = True
-    """CWAUTOCONN with CWMODE=2 is refused (a further sweep of 1.0 and 2.0); the document does not say so."""
+    """CWAUTOCONN with CWMODE=2 is refused (real-firmware 9); the document does not say so."""
     address_failure: int = 4
     """+CWJAP where the access point gives no address: 0 on 1.0, 4 on 2.0 (sweeps of CWJAP)."""
     joins_open_with_password: bool = False
     """An open network accepts a password (observed 1.0; 2.0: +CWJAP:4)."""
+    scan_takes_words: bool = False
+    """CWLAP takes any field for its SSID and a quoted channel, and six fields (real-firmware 9)."""
     scan_filters: bool = True
     """CWLAPOPT has a weakest signal and a mask of encryptions (at-dialects 6)."""
     smartconfig_fields: int = 3

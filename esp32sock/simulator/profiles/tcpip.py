@@ -76,6 +76,14 @@ class TcpIp:
     passthrough_server: bool = False
     """Passthrough with one accepted link and CIPMUX=1 (at-dialects 7.10)."""
     passthrough_ssl: bool = True
+    save_link_modes: tuple[int, int] = (0, 1)
+    """The first field of SAVETRANSLINK; all but 0 mean yes (real-firmware 9)."""
+    save_link_takes_more: bool = False
+    """SAVETRANSLINK takes a sixth field (real-firmware 9)."""
+    save_link_ssl: bool = True
+    """SAVETRANSLINK takes SSL (real-firmware 9: 1.0 too; the document has TCP and UDP)."""
+    passthrough_ends_mode: bool = False
+    """`+++` sets CIPMODE back to 0 (real-firmware 9: 1.0)."""
     passthrough_receives: bool = True
     """What a link receives with CIPMODE=1 reaches the host: not on 2.0, neither before CIPSEND nor in the
     mode (walks 2016 and 2024).
@@ -99,12 +107,16 @@ class TcpIp:
 
     # Wi-Fi gone
     loss_closes: bool = True
-    """Streams end with it; up to 1.2 they do not (at-dialects 8.2: inferred)."""
+    """Streams end with it, on 1.0 too (real-firmware 9); the document says nothing of it."""
     loss_waits_for_reader: bool = False
     """Not before what is unread in passive receive has been read: from 2.1 on (at-dialects 8.2)."""
     loss_spares_softap: bool = False
     """Those to stations of the SoftAP stay: from 4.1 on (at-dialects 8.2)."""
 
+    restart_order: Literal["links first", "network first"] = "links first"
+    """Whether AT+RST prints CLOSED before WIFI DISCONNECT (sweep of RST, 2.0) or behind it (1.0,
+    real-firmware 9).
+    """
     restart_says_closed: bool = True
     """AT+RST prints CLOSED for every open link (sweep of RST, 2.0); 4.1 does not (observed 4.1)."""
 
@@ -121,6 +133,8 @@ class TcpIp:
     """What resets the clock of CIPSTO (at-dialects 7.9)."""
 
     # Names and time
+    short_addresses: bool = False
+    """A look-up takes an address as lwIP reads it: `1.2.3` is 1.2.0.3 (real-firmware 9: 1.0)."""
     dns_form: Literal["bare", "one", "three"] = "one"
     dhcp_name_server: Literal["always", "after CWJAP", "never"] = "always"
     """When CIPDNS? shows the name server of the network first: on 4.1 not after a join by itself
@@ -160,6 +174,8 @@ _V2_0 = TcpIp(
     ping_failures="told apart",
     ssl_configuration="two or four",
     passthrough_receives=False,
+    save_link_modes=(-1, 2),
+    save_link_takes_more=True,
 )
 
 _V1_0 = replace(
@@ -170,19 +186,23 @@ _V1_0 = replace(
     forced_restart_silent=False,
     ping_failures="alike",  # not seen
     passthrough_receives=True,  # a guess
+    passthrough_ends_mode=True,
+    save_link_modes=(0, 2),
+    save_link_takes_more=False,
     omitted_numbers=False,
     start_address=False,
     start_codes=True,
     names_empty_slots=False,
     close_minus_one_crashes=True,
     server_stop_crash_s=0.0,  # once, and in a build of its own: not a rule
-    loss_closes=False,
     status="remembered",
+    restart_order="network first",
     minus_one_link=True,
     empty_prompt_locks=False,  # a guess: 0 bytes were not tried on 1.0
     udp_redirects=True,
     passthrough_ssl=False,
     stalls=False,
+    short_addresses=True,
     dns_form="bare",
     asctime_end="\n",
     ssl_configuration="pair",
@@ -193,6 +213,8 @@ _V1_2 = replace(_V1_0, start_address=True, names_empty_slots=True, ssl_configura
 _V2_1 = replace(
     _V2_0,
     ssl_links=None,
+    save_link_modes=(0, 1),
+    save_link_takes_more=False,
     ssl_link_hangs=False,
     ssl_configuration="full",
     passthrough_receives=True,
@@ -228,13 +250,14 @@ _V2_4 = replace(
 _V3_4 = replace(
     _V2_4,
     drops_unread_ssl=False,
-    udp_receive_limit=1460,  # at-dialects 7.5
+    udp_receive_limit=1460,  # at-dialects 7.5; a guess, as 4.1 takes more
     prints_time_updated=True,
     sntp_zone_shown=True,
 )
 _V4_1 = replace(
     _V3_4,
     start_timeout=True,
+    udp_receive_limit=None,  # 1472 and 1473 bytes arrive (real-firmware 9)
     dhcp_name_server="after CWJAP",
     loss_spares_softap=True,
     closed_length=0,
@@ -252,6 +275,9 @@ _DOCUMENT = replace(
     _V2_0,
     ssl_configuration="full",
     passthrough_receives=True,
+    save_link_modes=(0, 1),
+    save_link_takes_more=False,
+    save_link_ssl=False,  # V1.0 5.2.11
     ssl_links=1,
     ssl_link_hangs=False,
     udp_port_zero=True,

@@ -89,6 +89,46 @@ DIFFERENT_LINES: dict[str, dict[str, tuple[int, ...]]] = {
 }
 
 
+BLOCK_LINES: dict[str, tuple[int, ...]] = {
+    "esp-at-v2.0-sweep": (
+        2892,
+        2897,
+    ),
+    "esp-at-v2.0-tcp-single": (77,),
+    "esp-at-v201712-sweep": (
+        2712,
+        2716,
+    ),
+    "esp-at-v201712-tcp-single": (
+        79,
+        154,
+    ),
+    "esp-at-v3.2c3-tcp-single": (91,),
+    "esp-at-v4.1dev-tcp-failures": (64,),
+    "esp-at-v4.1dev-tcp-single": (
+        85,
+        147,
+    ),
+    "esp-at-v4.2dev-tcp-failures": (
+        42,
+        72,
+    ),
+    "esp-at-v2.0-walk-2006": (134,),
+    "esp-at-v2.0-walk-2012": (87,),
+    "esp-at-v2.0-walk-2018": (13,),
+    "esp-at-v2.0-walk-2020": (160,),
+    "esp-at-v4.1dev-walk-2014": (
+        24,
+        127,
+    ),
+    "esp-at-v4.1dev-walk-2020": (47,),
+    "esp-at-v4.1dev-walk-2028": (61,),
+}
+"""Where one block ends and the next begins: how much one read found when it came to it."""
+
+_BLOCKS = "the same bytes in other blocks: how many segments had come when the firmware read"
+
+
 def _by_line(table: dict[str, dict[str, tuple[int, ...]]]) -> dict[str, dict[int, str]]:
     return {
         name: {line: reason for reason, lines in reasons.items() for line in lines}
@@ -98,3 +138,5 @@ def _by_line(table: dict[str, dict[str, tuple[int, ...]]]) -> dict[str, dict[int
 
 DOUBTFUL = _by_line(DOUBTFUL_LINES)
 DIFFERENT = _by_line(DIFFERENT_LINES)
+for _name, _lines in BLOCK_LINES.items():
+    DIFFERENT.setdefault(_name, {}).update(dict.fromkeys(_lines, _BLOCKS))

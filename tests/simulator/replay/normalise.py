@@ -5,8 +5,6 @@
 - Free memory, times (clock, PING, SYSTIMESTAMP).
 - Version and build texts of AT+GMR; the file table of AT+SYSFLASH? and AT+SYSMFG?, which is the build's.
 - Boot and log text on the AT port of the 1.0 build, whose AT port is UART0.
-- Where one block of received data ends and the next of the same link begins, if nothing stands between them:
-  a block is what one internal read returned, so this too is where a pause fell.
 - Whether a block falls between `Recv` and SEND OK or behind it, and 1436 bytes for 1440 (real-firmware 2).
 - Numbers in AT+CMD? and the lines of commands that only a third-party build has.
 Where a pause falls never shows: an exchange is compared as one piece of bytes.
@@ -66,29 +64,6 @@ def _in_order(match: re.Match[bytes]) -> bytes:
 _BLOCK = re.compile(rb'\r\n\+IPD,(?P<link>\d,)?(?P<size>\d+)(?P<where>,"?[\d.]+"?,\d+)?:')
 
 
-def join_blocks(text: bytes) -> bytes:
-    """Consecutive blocks of one link as one."""
-    made: list[bytes] = []
-    position = 0
-    while match := _BLOCK.search(text, position):
-        made.append(text[position : match.start()])
-        end = match.end() + int(match["size"])
-        payload = text[match.end() : end]
-        while following := _BLOCK.match(text, end) or _BLOCK.match(text, end + 2):
-            if following["link"] != match["link"] or following["where"] != match["where"]:
-                break
-            if following.start() == end + 2 and text[end : end + 2] != b"\r\n":
-                break
-            end = following.end() + int(following["size"])
-            payload += text[following.end() : end]
-        made.append(
-            b"\r\n+IPD,%b%d%b:%b" % (match["link"] or b"", len(payload), match["where"] or b"", payload)
-        )
-        position = end
-    made.append(text[position:])
-    return b"".join(made)
-
-
 _RECV = re.compile(rb"\r\nRecv \d+ bytes\r\n(?=\r\n\+IPD,)")
 _SHORT_SEGMENT = re.compile(rb"(\r\n\+IPD,(?:\d,)?)1436\r\n")
 SEND_OK = b"\r\nSEND OK\r\n"
@@ -114,7 +89,7 @@ def move_behind_send_ok(text: bytes) -> bytes:
 
 def normalise(text: bytes) -> bytes:
     if b"+IPD," in text:
-        text = _SHORT_SEGMENT.sub(rb"\g<1>1440\r\n", join_blocks(move_behind_send_ok(text)))
+        text = _SHORT_SEGMENT.sub(rb"\g<1>1440\r\n", move_behind_send_ok(text))
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
     return _SCAN.sub(_in_order, text)

@@ -12,8 +12,9 @@ from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 
 from esp32sock.simulator.environment.radio import Subnet
+from esp32sock.simulator.firmware.address_text import read_address
 from esp32sock.simulator.firmware.commands.registry import command
-from esp32sock.simulator.firmware.results import CommandRefused, failed, out_of_range, wrong_count
+from esp32sock.simulator.firmware.results import CommandRefused, failed, out_of_range, refuse_if, wrong_count
 from esp32sock.simulator.firmware.subnets import (
     DHCP_ETHERNET,
     DHCP_SOFTAP,
@@ -27,38 +28,6 @@ if TYPE_CHECKING:
     from esp32sock.simulator.firmware.commands.params import Arguments
 
 _MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}\Z")
-_PART = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+")
-
-
-def read_address(text: str) -> str | None:
-    """A dotted address as lwIP reads it, or None: parts in decimal, octal or hex, the last one filling the
-    rest, blanks behind it (sweep of CIPAP: `1.2.3` is 1.2.0.3, `0x0a.0.2.9` is 10.0.2.9).
-    """
-    parts: list[int] = []
-    rest = text
-    while True:
-        match = _PART.match(rest)
-        if match is None or len(parts) == 4:
-            return None
-        digits = match[0]
-        base = 16 if digits[:2] in ("0x", "0X") else 8 if digits.startswith("0") and len(digits) > 1 else 10
-        try:
-            parts.append(int(digits, base))
-        except ValueError:
-            return None
-        rest = rest[match.end() :]
-        if not rest.startswith("."):
-            break
-        rest = rest[1:]
-    if rest.strip() and not rest[0].isspace():
-        return None
-    *heads, last = parts
-    if any(part > 255 for part in heads) or last >= 1 << 8 * (4 - len(heads)):
-        return None
-    value = last
-    for index, part in enumerate(heads):
-        value |= part << 8 * (3 - index)
-    return ".".join(str(value >> shift & 255) for shift in (24, 16, 8, 0))
 
 
 def is_mac(text: str) -> bool:
@@ -160,8 +129,14 @@ def station_address(call: Call) -> None:
 def set_station_address(call: Call) -> None:
     """V1.0 4.2.13: a fixed address, which turns DHCP off (observed 1.0, 2.0, 4.1)."""
     firmware = call.firmware
+    refuse_if(call.arguments.count > 3)  # without a code (real-firmware 9)
     before = firmware.station.subnet or Subnet(address="0.0.0.0", gateway="0.0.0.0", netmask="255.255.255.0")
-    call.remember("station_subnet", _read_subnet(call.arguments, before))
+    alone = call.arguments.count == 1
+    subnet = _read_subnet(call.arguments, before)
+    if alone:  # real-firmware 9: 1.0, 2.0
+        gateway = subnet.address.rpartition(".")[0] + ".1"
+        subnet = replace(subnet, gateway=gateway, netmask="255.255.255.0")
+    call.remember("station_subnet", subnet)
     call.remember("dhcp", dhcp_bits(call) & ~DHCP_STATION)
 
 

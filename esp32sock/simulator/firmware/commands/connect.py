@@ -249,3 +249,4 @@ async def close(call: Call) -> None:
     if one is None:
         raise CommandRefused
     links.close(one)
+    call.state.one_closed(links.all())

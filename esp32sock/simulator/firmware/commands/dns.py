@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from esp32sock.simulator.firmware.address_text import is_address
 from esp32sock.simulator.firmware.commands.connect import TIMEOUT_MS, crash
 from esp32sock.simulator.firmware.commands.registry import command
-from esp32sock.simulator.firmware.network_client import is_address
 from esp32sock.simulator.firmware.results import CommandRefused, out_of_range, refuse_if
 from esp32sock.simulator.network.api import ITSELF
 
@@ -97,10 +97,11 @@ def name_servers(call: Call) -> tuple[str, ...]:
 
 @command("CIPDNS", "q")
 def name_servers_query(call: Call) -> None:
-    """`:<ip>` on 1.0, `:<chosen>,"<ip>"...` from 2.0 on (observed)."""
+    """`:<ip>` on 1.0, a line each (observed; known-bugs 28), `:<chosen>,"<ip>"...` from 2.0 on (observed)."""
     servers = name_servers(call)
     if call.profile.tcpip.dns_form == "bare":
-        call.respond(f"+CIPDNS:{servers[0]}")
+        for server in servers:
+            call.respond(f"+CIPDNS:{server}")
         return
     chosen = int(bool(call.memory.get("dns", ())))
     call.respond(f"+CIPDNS:{chosen}," + ",".join(f'"{server}"' for server in servers))

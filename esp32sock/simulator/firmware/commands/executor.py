@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 BARE_COMMANDS = ("AT", "ATE0", "ATE1")
 """The commands without a `+`; they stand under these names in profiles and registry."""
 
-_COMMA_BEHIND_ECHO = re.compile(rb"\A(ATE[01]),.*\Z", re.IGNORECASE | re.DOTALL)
+_COMMA_BEHIND = re.compile(rb"\A(ATE[01]|AT\+GMR),.*\Z", re.IGNORECASE | re.DOTALL)
 
 _LINE = re.compile(
     rb"AT(?P<name>\+?[A-Z0-9_-]*)(?P<kind>\Z|\?\Z|=\?\Z|=(?!\?))(?P<rest>.*)\Z", re.IGNORECASE | re.DOTALL
@@ -84,7 +84,7 @@ class Executor:
         call: Call | None = None
         try:
             if board.profile.comma_ends_echo:
-                line = _COMMA_BEHIND_ECHO.sub(rb"\1", line)
+                line = _COMMA_BEHIND.sub(rb"\1", line)
             name, form, text = parse(line)
             handler = self._find(name, form)
             arguments = Arguments(text, blanks=board.profile.takes_blanks)

@@ -8,6 +8,7 @@ after a comma is refused; a last empty string may lack its closing quote or be a
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final, TypeVar, overload
 
 from esp32sock.simulator.firmware.results import (
@@ -22,7 +23,17 @@ _NUMBER = re.compile(rb"-?(0[xX][0-9a-fA-F]+|[0-9]+)\Z")
 _STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"(?=,|\Z)', re.DOTALL)
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 
-_BROKEN: Final = object()
+WIDEST = 0xFFFFFFFF
+"""The largest number that a field holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unclosed:
+    """A string without its closing quote, up to the end of the line."""
+
+    text: str
+
+
 _ABSENT: Final = object()
 
 T = TypeVar("T")
@@ -50,8 +61,8 @@ def quote(text: str) -> str:
 
 
 def split(text: bytes, *, blanks: bool = False) -> list[object]:
-    """The fields: bytes for an unquoted one, str for a string, None for an omitted one, or the mark of a
-    broken string. `blanks`: those after a comma do not count (the 2017 document's own examples).
+    """The fields: bytes for an unquoted one, str for a string, None for an omitted one, or
+    `Unclosed`. `blanks`: those after a comma do not count (the 2017 document's own examples).
     """
     fields: list[object] = []
     position = 0
@@ -65,7 +76,7 @@ def split(text: bytes, *, blanks: bool = False) -> list[object]:
                 fields.append("")
                 position = len(text)
             else:
-                fields.append(_BROKEN)
+                fields.append(Unclosed(decode(text[position + 1 :])))
                 position = len(text)
         else:
             end = text.find(b",", position)
@@ -147,6 +158,8 @@ class Arguments:
             raise does_not_parse(index)
         sign, digits = (-1, field[1:]) if field.startswith(b"-") else (1, field)
         value = sign * int(digits, 16 if digits[:2].lower() == b"0x" else 10)
+        if value > WIDEST and highest <= WIDEST:
+            raise CommandRefused  # 2^32 + 1 has no code where 4 has one (real-firmware 9)
         if not lowest <= value <= highest:
             raise self.refusal(out_of_range(index))
         return value
@@ -168,3 +181,17 @@ class Arguments:
         if len(encode(field)) > longest_bytes:
             raise self.refusal(too_long(index))
         return field
+
+    def word(self, longest_bytes: int) -> str:
+        """Any field as text, quoted, unquoted or unclosed; empty if it is omitted."""
+        index = self._next
+        match self._take():
+            case str(text) | Unclosed(text):
+                pass
+            case bytes(data):
+                text = decode(data)
+            case _:
+                text = ""
+        if len(encode(text)) > longest_bytes:
+            raise self.refusal(too_long(index))
+        return text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from esp32sock.simulator.firmware.commands.registry import command
 from esp32sock.simulator.firmware.commands.sending import prompt
-from esp32sock.simulator.firmware.results import CommandRefused, Result, refuse_if
+from esp32sock.simulator.firmware.results import CommandRefused, Result, out_of_range, refuse_if
 
 if TYPE_CHECKING:
     from esp32sock.simulator.firmware.commands.call import Call
@@ -57,19 +57,23 @@ def _only_link(firmware: Firmware) -> Link | None:
 
 @command("SAVETRANSLINK", "s")
 def save(call: Call) -> None:
-    """V1.0 5.2.11."""
-    arguments, nvs = call.arguments.without_codes(), call.board.nvs
-    wanted = bool(arguments.integer(0, 1))
-    if not wanted:
+    """V1.0 5.2.11; what 1.0 and 2.0 take besides: real-firmware 9."""
+    arguments, nvs, traits = call.arguments.without_codes(), call.board.nvs, call.profile.tcpip
+    if not arguments.integer(*traits.save_link_modes):
+        refuse_if(arguments.count > 3)
         nvs.set("translink", ())
         return
+    refuse_if(arguments.count < 3)
     host = arguments.string(call.profile.host_name_limit)
+    if not host:
+        raise out_of_range(1)
     port = arguments.integer(1, 65535)
     kind = arguments.string(6, default="TCP")
-    refuse_if(not host or kind not in ("TCP", "UDP", "SSL"))
-    refuse_if(kind == "SSL" and not call.profile.tcpip.passthrough_ssl)
+    refuse_if(kind not in ("TCP", "UDP", "SSL"))
+    refuse_if(kind == "SSL" and not traits.save_link_ssl)
     extra = arguments.integer(0, 65535 if kind == "UDP" else 7200, default=0)
-    arguments.end()
+    if not traits.save_link_takes_more:
+        arguments.end()
     nvs.set("translink", (kind, host, port, extra))
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from esp32sock.simulator.firmware.commands.addresses import is_mac
-from esp32sock.simulator.firmware.commands.params import quote
+from esp32sock.simulator.firmware.commands.params import encode, quote
 from esp32sock.simulator.firmware.commands.registry import command
-from esp32sock.simulator.firmware.results import failed, out_of_range
+from esp32sock.simulator.firmware.results import failed, out_of_range, refuse_if
 
 COUNTRY = (1, "CN", 1, 13)
 """As shipped (observed 4.1, 4.2): policy, code, first channel, how many."""
+
+HIGHEST = 13
+"""14 is refused (real-firmware 9)."""
+
+SSID_BYTES = 32
 
 if TYPE_CHECKING:
     from esp32sock.simulator.environment.radio import AccessPoint
@@ -38,15 +43,29 @@ async def scan(call: Call) -> None:
 
 @command("CWLAP", "s")
 async def scan_for(call: Call) -> None:
-    """V1.0 4.2.4: only an SSID, a MAC address, a channel."""
-    arguments = call.arguments
-    arguments.expect(1, 3)
-    ssid = arguments.string(32, default="")
+    """V1.0 4.2.4: only an SSID, a MAC address, a channel.
+
+    2.0 takes nearly everything as text, and three more fields; an SSID of 33 bytes is out of range on 1.0,
+    and a fourth field has no code there (real-firmware 9).
+    """
+    arguments, lenient = call.arguments, call.profile.scan_takes_words
+    refuse_if(arguments.count > (6 if lenient else 3))
+    ssid = arguments.word(255) if lenient else arguments.string(255, default="")
+    if len(encode(ssid)) > SSID_BYTES:
+        raise out_of_range(0)
     mac = arguments.string(17, default="")
     if mac and not is_mac(mac):
         raise out_of_range(1)
-    channel = arguments.integer(0, 14, default=0)
+    channel = _read_channel(arguments.word(8)) if lenient else arguments.integer(0, HIGHEST, default=0)
     await _scan(call, ssid, mac.lower(), channel)
+
+
+def _read_channel(text: str) -> int:
+    """A number, in quotes or not."""
+    channel = int(text) if text.isdecimal() else 0 if not text else HIGHEST + 1
+    if channel > HIGHEST:
+        raise out_of_range(2)
+    return channel
 
 
 async def _scan(call: Call, ssid: str, mac: str, channel: int) -> None:

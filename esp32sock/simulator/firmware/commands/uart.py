@@ -19,26 +19,30 @@ if TYPE_CHECKING:
 BAUD_RANGE = (80, 5_000_000)
 """V1.0 3.2.7."""
 
+ODD = 1
+"""V1.0 3.2.7."""
 
-def uart_answer(name: str, settings: UartSettings, baud: int) -> str:
-    rest = (settings.data_bits, settings.stop_bits, settings.parity, settings.flow_control)
+
+def uart_answer(name: str, settings: UartSettings, baud: int, parity: int) -> str:
+    rest = (settings.data_bits, settings.stop_bits, parity, settings.flow_control)
     return f"+{name}:{baud},{','.join(map(str, rest))}"
 
 
 @command("UART", "q")
 @command("UART_CUR", "q")
 def uart_query(call: Call) -> None:
-    """Reads the divider back: 115201 (observed 1.0, 2.0, 4.1); a parity reads as 0 (sweep of UART)."""
+    """Reads the divider back: 115201 (observed 1.0, 2.0, 4.1); a parity reads as 0 up to 2.0 (sweep)."""
     settings = call.board.uart.settings
-    rest = (settings.data_bits, settings.stop_bits, 0, settings.flow_control)
-    call.respond(f"+{call.name}:{real_baud(settings.baud)},{','.join(map(str, rest))}")
+    parity = settings.parity if call.profile.reads_parity else 0
+    call.respond(uart_answer(call.name, settings, real_baud(settings.baud), parity))
 
 
 @command("UART_DEF", "q")
 def uart_stored_query(call: Call) -> None:
-    """What is stored, exactly (observed 1.0, 2.0, 4.1)."""
+    """What is stored, exactly (observed 1.0, 2.0, 4.1), but odd parity as -1 up to 2.0 (real-firmware 9)."""
     settings = call.board.stored_uart()
-    call.respond(uart_answer(call.name, settings, settings.baud))
+    odd = settings.parity == ODD and not call.profile.reads_parity
+    call.respond(uart_answer(call.name, settings, settings.baud, -1 if odd else settings.parity))
 
 
 def read_uart(call: Call) -> UartSettings:
