@@ -273,8 +273,12 @@ class Links:
         return self.records[link_id].was_cancelled
 
     def prompt_seen(self, command: Command[Any]) -> None:
-        if _has_data_phase(command):
-            self._of(command).blocks_at_prompt = self._demux.blocks(self._id(command))
+        if not _has_data_phase(command):
+            return
+        record, blocks = self._of(command), self._demux.blocks(self._id(command))
+        record.blocks_at_prompt = blocks
+        if record.blocks_at_accept is None:  # its OK was lost
+            record.blocks_at_accept = blocks
 
     def payload_taken(self, command: Command[Any]) -> None:
         """The module said `Recv`: what comes from here on did not come while it waited for payload."""

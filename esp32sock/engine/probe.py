@@ -72,12 +72,15 @@ FLOOD_S = 10.0
 log = logging.getLogger("esp32sock")
 
 
-async def probe(channel: CommandChannel, *, reset: ResetLine | None = None, fill: bool = False) -> None:
+async def probe(
+    channel: CommandChannel, *, reset: ResetLine | None = None, fill: bool = False, find_rate: bool = True
+) -> None:
     """Leave whatever mode the module is in and hear it answer; PortError that says what is wrong if not.
 
     At most about 10 s, 10 s more where something answers that is not understood, and up to 30 s for a module
     that shows that it is alive. On a silent line `reset` names the adapter's line that restarts the module,
-    and `fill` allows up to 30 s of empty lines.
+    and `fill` allows up to 30 s of empty lines. Without `find_rate` no other rate is tried: a module that is
+    only away is found sooner then.
     """
     port = channel.port
     if reset is not None:
@@ -91,7 +94,7 @@ async def probe(channel: CommandChannel, *, reset: ResetLine | None = None, fill
     if await _synchronise(channel):
         return
     sample, is_silent = channel.sample, channel.heard_bytes == heard_bytes
-    rate = None if _is_at(sample) else await _other_rate(channel)
+    rate = await _other_rate(channel) if find_rate and not _is_at(sample) else None
     if rate is not None:
         raise PortError(
             f"the module on {port.name} answers at {rate} baud, not at {port.baudrate}: use baudrate={rate} "

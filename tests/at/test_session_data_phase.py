@@ -815,3 +815,17 @@ def test_silence_is_counted_while_a_command_is_in_flight(harness: SessionHarness
     harness.wait(PAYLOAD_SILENCE_S)
     harness.feed(b"\r\nOK\r\n")
     assert isinstance(harness.events[-1], CommandDone)
+
+
+def test_a_link_whose_send_was_cancelled_may_be_deaf_behind_the_next_one(harness: SessionHarness) -> None:
+    sent(harness)
+    until_written(harness, b"+++")
+    harness.feed(b"\r\nSEND Canceled\r\n")
+    harness.wait(30)
+    links = harness.session.links
+    assert links.was_cancelled(SEND.link_id)
+    assert not links.may_be_deaf(SEND)
+    sent(harness)
+    harness.feed(RECV + SEND_OK)
+    assert links.may_be_deaf(SEND)
+    assert not links.was_cancelled(SEND.link_id)

@@ -363,6 +363,32 @@ def test_a_block_between_prompt_and_recv_is_noticed(
     assert harness.session.links.received_while_sending(SEND) is False
 
 
+BLOCK = b"\r\n+IPD,0,2:ab\r\n"
+
+
+@pytest.mark.parametrize(("said", "expected"), [
+    (b"\r\nOK\r\n\r\n>{}\r\nRecv 5 bytes\r\n\r\nSEND OK\r\n", False),
+    (BLOCK + b"\r\nOK\r\n\r\n>{}\r\nRecv 5 bytes\r\n\r\nSEND OK\r\n", False),
+    (b"\r\nOK\r\n" + BLOCK + b"\r\n>{}\r\nRecv 5 bytes\r\n\r\nSEND OK\r\n", True),
+    (b"\r\nOK\r\n\r\n>{}" + BLOCK + b"\r\nRecv 5 bytes\r\n\r\nSEND OK\r\n", True),
+    (b"\r\nOK\r\n\r\n>{}\r\nRecv 5 bytes\r\n" + BLOCK + b"\r\nSEND OK\r\n", True),
+    (b"\r\nOK\r\n\r\n>{}\r\nRecv 5 bytes\r\n\r\nSEND OK\r\n" + BLOCK, False),
+    (b"\r\nOK\r\n\r\n>{}\r\n+IPD,1,2:ab\r\n\r\nRecv 5 bytes\r\n\r\nSEND OK\r\n", False),
+    (b"\r\n>{}" + BLOCK + b"\r\nRecv 5 bytes\r\n\r\nSEND OK\r\n", True),
+])  # fmt: skip
+def test_where_a_block_can_make_a_link_deaf(said: bytes, expected: bool) -> None:
+    """From the OK to the SEND OK (real-firmware, the soak); `{}` is where the payload is written."""
+    harness = SessionHarness.ready(links=[0, 1])
+    harness.send(SEND)
+    for part in said.split(b"{}"):
+        harness.feed(part)
+    assert harness.session.links.may_be_deaf(SEND) is expected
+    harness.send(SEND)
+    harness.feed(b"\r\nOK\r\n\r\n>")
+    harness.feed(b"\r\nRecv 5 bytes\r\n\r\nSEND OK\r\n")
+    assert harness.session.links.may_be_deaf(SEND) is False
+
+
 def test_noticed_without_a_recv_too() -> None:
     harness = SessionHarness.ready(links=[0])
     harness.send(SEND)
