@@ -22,6 +22,7 @@ from esp32sock.engine.channel import ChannelListener, CommandChannel
 from esp32sock.engine.link_options import LinkOptions
 from esp32sock.engine.link_pool import LinkPool
 from esp32sock.engine.options import DEFAULT_BAUD
+from esp32sock.engine.outage_log import OutageLog
 from esp32sock.engine.probe import probe
 from esp32sock.engine.receive_mode import ReceiveMode
 from esp32sock.engine.tls_setup import TlsConfigurator
@@ -54,6 +55,7 @@ class Supervisor:
         self._opener = opener
         self._bauds = deque([context.options.baudrate])
         """The rates to open the port at, one after another: the one that worked last first."""
+        self._outage = OutageLog(context.options.url, trio.current_time)
         self._line_changes = False
         self._wakes_at = 0.0
         self._stores_passthrough = False
@@ -120,7 +122,7 @@ class Supervisor:
                 if not is_started:
                     raise
                 self._context.failure = error
-                log.warning("%s", error)
+                self._outage.failed(error)
             await trio.sleep(REOPEN_S)
 
     async def _run_channel(
@@ -138,6 +140,7 @@ class Supervisor:
                 self._context.connect(channel, LinkPool(channel.session))
                 try:
                     await self._start(channel, first=first)
+                    self._outage.ended()
                     self._expect_baud(baud)
                     begun()
                     await self._supervise(channel)
@@ -223,8 +226,9 @@ class Supervisor:
                             await startup.leave_stored_passthrough(channel)
                         await self._set_up(channel)
                 except (CommandError, ModuleReset) as error:
-                    log.warning("setting up again: %s", error)
+                    self._outage.failed(error)
                     await trio.sleep(REOPEN_S)
+            self._outage.ended()
             return
         url = self._context.options.url
         raise PortError(f"the module on {url} restarted and does not answer", errno=errno.ENETDOWN)

@@ -47,7 +47,6 @@ OPEN = {
     "reported-21-gevent-bypass": Open(11, r"(gevent|eventlet) links 0 requests 1"),
     "reported-22-sim-cipdns-two-lines": Open(15, r"b'\+CIPDNS:8\.8\.8\.8\\r\\n\\r\\nOK"),
     "reported-23-sim-keepalive": Open(15, r"\+CIPTCPOPT:.*,60'"),
-    "reported-25-log-flood": Open(11, r"\d\d messages in 10 s"),
 }
 BOUND_S = {"hang-module-silent": 240, "pools-of-five": 60}
 OTHERS_BOUND_S = 120
