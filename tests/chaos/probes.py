@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from esp32sock.engine.requests import Opening, StreamRequest
-from tests.chaos.applications import CLIENT_PORTS, HOST, LISTEN_PORT, PROBE_PORT, pair
+from tests.chaos.world import CLIENT_PORTS, HOST, LISTEN_PORT, PROBE_PORT, pair
 
 if TYPE_CHECKING:
     import socket
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from esp32sock.engine.requests import StreamOpened
     from esp32sock.errors import Error
     from esp32sock.simulator import Connection
-    from tests.chaos.applications import World
+    from tests.chaos.world import World
 
 WORDS = b"does it work?"
 TRY_S = 10.0

@@ -25,10 +25,12 @@ from esp32sock.engine.engine import Engine
 from esp32sock.engine.options import Options
 from esp32sock.errors import Error, PortError
 from esp32sock.simulator import MemoryNetwork, Settings, open_module
-from tests.chaos import applications, probes
+from tests.chaos import probes, questions, tcp_users, udp_users
 from tests.chaos.ledger import Ledger, Violation
 from tests.chaos.line import ChaosFaults, ChaosPort, FaultWindow
+from tests.chaos.peers import set_peers
 from tests.chaos.trace import Trace
+from tests.chaos.world import NAMES, World
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
 
     from esp32sock.engine.transports import Port
     from esp32sock.simulator.runtime.runner import Opened
-    from tests.chaos.applications import World
     from tests.chaos.plan import Dose, Plan
 
 ATTACH_S = 90.0
@@ -159,7 +160,7 @@ def _waits(ledger: Ledger) -> str:
 
 
 async def _run(plan: Plan, trace: Trace, ledger: Ledger, clock: trio.testing.MockClock) -> None:
-    network = MemoryNetwork(names=dict(applications.NAMES))
+    network = MemoryNetwork(names=dict(NAMES))
     window = FaultWindow()
     faults = ChaosFaults(plan.doses, plan.seed, trace, window)
     settings = Settings(
@@ -182,9 +183,7 @@ async def _run(plan: Plan, trace: Trace, ledger: Ledger, clock: trio.testing.Moc
                     return
             trace.note("attached")
             async with trio.open_nursery() as users:
-                world = applications.World(
-                    plan, trace, ledger, engine, opened, network, users, trio.current_time()
-                )
+                world = World(plan, trace, ledger, engine, opened, network, users, trio.current_time())
                 await _work(world, faults, window, clock)
             await _end(world)
             nursery.cancel_scope.cancel()
@@ -203,11 +202,11 @@ async def _work(
     world: World, faults: ChaosFaults, window: FaultWindow, clock: trio.testing.MockClock
 ) -> None:
     plan, ledger, trace = world.plan, world.ledger, world.trace
-    applications.set_peers(world.network, world)
+    set_peers(world.network, world)
     await trio.sleep(1.0)
     world.started_s = trio.current_time()
     if plan.listens:
-        await applications.listen(world)
+        await tcp_users.listen(world)
     world.text_damaged = bool(plan.faults & DAMAGING)
     window.is_open = True
     trace.note("the faults begin")
@@ -215,12 +214,12 @@ async def _work(
         outer.start_soon(_watch, world, outer.cancel_scope)
         async with trio.open_nursery() as nursery:
             for tcp in plan.tcp:
-                begin = applications.tcp_accepted if tcp.accepted else applications.tcp_client
+                begin = tcp_users.tcp_accepted if tcp.accepted else tcp_users.tcp_client
                 nursery.start_soon(begin, world, tcp)
             for udp in plan.udp:
-                nursery.start_soon(applications.udp_user, world, udp)
+                nursery.start_soon(udp_users.udp_user, world, udp)
             for asks in plan.asks:
-                nursery.start_soon(applications.ask, world, asks)
+                nursery.start_soon(questions.ask, world, asks)
             for dose in plan.doses:
                 if dose.kind.where == "event":
                     nursery.start_soon(_happen, world, dose, clock)
