@@ -22,7 +22,7 @@ import trio
 
 from esp32sock.at.commands import servers, tcpip
 from esp32sock.at.commands.udp import OpenUdp
-from esp32sock.errors import CommandError, PortError
+from esp32sock.errors import CommandError, Error
 
 if TYPE_CHECKING:
     from esp32sock.at.commands import Command, SimpleCommand
@@ -68,7 +68,7 @@ class StallWatch:
         self._sent.set()
 
     async def run(self) -> None:
-        """Cause an event when a send is followed by silence; ends with the port."""
+        """Cause an event when a send is followed by silence; ends with the module."""
         if not self._is_needed:
             return
         while True:
@@ -83,7 +83,8 @@ class StallWatch:
                     async with self._channel.exclusive():
                         if sends == self._sends and seen == self._links.events_seen:
                             await self._cause_event()
-                except PortError:
+                except Error as error:  # the module is lost, and every link with it
+                    log.debug("%s", error)
                     return
 
     async def _cause_event(self) -> None:

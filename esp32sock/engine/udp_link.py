@@ -203,6 +203,8 @@ class DatagramPump:
         try:
             command = self._command(payload, peer)
             await self._channel.execute_exclusive(command)
+            self.sent_bytes += len(payload)
+            await self._stalls.sent(command)
         except (CommandError, LocalProtocolError) as error:
             self._doubt(f"a datagram was not sent: {error}")
             self._fail_if_deaf(error)
@@ -210,8 +212,6 @@ class DatagramPump:
         except Error as error:  # the module is lost
             self.fail(error)
             return
-        self.sent_bytes += len(payload)
-        await self._stalls.sent(command)
         session = self._channel.session
         follows = self._remote is None and not session.firmware.at_least(2, 0)
         if follows and session.links.received_while_sending(command):

@@ -120,3 +120,26 @@ async def test_answers_that_come_in_time_cost_nothing(autojump_clock: MockClock)
             await user.end.send_all(b"hello")
             assert await user.end.receive_some(10) == b"hello"
         assert len(times) <= 1
+
+
+@pytest.mark.parametrize("after_s", [0.1, 0.29, 0.31, 0.35])
+async def test_a_module_that_restarts_meanwhile_ends_the_links_alone(
+    after_s: float, autojump_clock: MockClock
+) -> None:
+    net = network(p7000=sink)
+    async with running(Settings(profile="2.0"), net) as harness:
+        user = await harness.connect(7000)
+        udp = await open_udp(harness, (HOST, 7005))
+        await user.end.send_all(b"request")
+        await udp.send(b"request", 7005)
+        await trio.sleep(after_s)
+        harness.simulated.module.firmware.crash()
+        harness.look_at_the_network()
+        await udp.over.wait()
+        await user.over.wait()
+        udp.end.close()
+        await trio.sleep(30)
+        again = await harness.connect(7000)
+        await again.end.send_all(b"back")
+        await trio.sleep(5)
+        assert again.events == ["opened"]
