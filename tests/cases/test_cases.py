@@ -45,8 +45,6 @@ OPEN = {
     "reported-11-queued-at-ready": Open(10, r"^[12] \(.*ConnectionRefusedError"),
     "reported-13-restart-at-unstored-baud": Open(10, r"back: TimeoutError"),
     "reported-21-gevent-bypass": Open(11, r"(gevent|eventlet) links 0 requests 1"),
-    "reported-22-sim-cipdns-two-lines": Open(15, r"b'\+CIPDNS:8\.8\.8\.8\\r\\n\\r\\nOK"),
-    "reported-23-sim-keepalive": Open(15, r"\+CIPTCPOPT:.*,60'"),
 }
 BOUND_S = {"hang-module-silent": 240, "pools-of-five": 60}
 OTHERS_BOUND_S = 120

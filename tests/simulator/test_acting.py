@@ -170,9 +170,8 @@ def test_options_of_links_are_stored(quiet):
     assert bench.say(b"AT+CIPTCPOPT?\r\n") == b"+CIPTCPOPT:0,0,1,5000,30\r\n" + OK
 
 
-@pytest.mark.parametrize(("words", "seconds"), [("", 0), (",20", 20)])
-def test_keepalive_reaches_the_network(quiet, words, seconds):
-    """CIPSTART's own, which AT+CIPTCPOPT? then shows (known-bugs 28), else AT+CIPTCPOPT's."""
+def test_keepalive_reaches_the_network(quiet):
+    """CIPSTART's and CIPTCPOPT's are one setting of the id: the later holds, one left out stays (docs)."""
     asked = []
 
     class Listening(MemoryNetwork):
@@ -182,11 +181,14 @@ def test_keepalive_reaches_the_network(quiet, words, seconds):
             super().handle(request)
 
     bench = quiet("4.1", network=Listening())
-    bench.say(b'AT+CIPSTART="TCP","10.0.2.2",1%b\r\n' % words.encode())
-    assert bench.say(b"AT+CIPTCPOPT?\r\n") == b"+CIPTCPOPT:0,-1,0,0,%d\r\n" % seconds + OK
+    for words in (b"", b",20", b""):
+        bench.say(b'AT+CIPSTART="TCP","10.0.2.2",1%b\r\n' % words)
     bench.do("AT+CIPTCPOPT=-1,0,0,45")
-    bench.say(b'AT+CIPSTART="TCP","10.0.2.2",1%b\r\n' % words.encode())
-    assert asked == [seconds, 20 if words else 45]
+    bench.say(b'AT+CIPSTART="TCP","10.0.2.2",1\r\n')
+    bench.do("AT+CIPTCPOPT=-1,0,0")
+    bench.say(b'AT+CIPSTART="TCP","10.0.2.2",1\r\n')
+    bench.say(b'AT+CIPSTART="TCP","10.0.2.2",1,0\r\n')
+    assert asked == [0, 20, 20, 45, 45, 0]
 
 
 def test_a_time_limit_for_names(quiet):
@@ -198,6 +200,31 @@ def test_a_time_limit_for_names(quiet):
     assert bench.passes(10) == b""
     assert bench.say(line.replace(b"2000", b"6000")) == b'+CIPDOMAIN:"10.0.2.2"\r\n' + OK
     assert bench.say(line.replace(b",1,2000", b",3")) == ERROR
+
+
+@pytest.mark.parametrize("kind", ["TCP", "SSL", "UDP"])
+def test_a_time_limit_for_cipstart(quiet, kind):
+    """At-dialects 7.4: behind the local address, in milliseconds; for the look-up too (a guess)."""
+    bench = quiet("4.1", faults="dns-delay=5")
+    behind = ",,,,2000" if kind == "UDP" else ",,,2000"
+    line = f'AT+CIPSTART="{kind}","host.test",7000{behind}\r\n'.encode()
+    assert bench.say(line, within=1.9) == b""
+    assert bench.passes(0.2) == ERROR
+    assert bench.passes(10) == b""
+    bench.do('AT+CIPSTART="TCP","10.0.2.2",7000,,,2000')
+
+
+def test_a_time_limit_for_a_connection(quiet):
+    """What the look-up took is gone when the connection begins."""
+    bench = quiet("4.1", faults="dns-delay=1,connect-delay=20")
+    assert bench.say(b'AT+CIPSTART="TCP","host.test",7000,,,3000\r\n', within=2.9) == b""
+    assert bench.passes(0.2) == ERROR
+
+
+@pytest.mark.parametrize("profile", ["1.0", "2.0", "2.4", "3.4"])
+def test_no_time_limit_before_4_1(quiet, profile):
+    """At-dialects 7.4: the field is one too many."""
+    assert quiet(profile).say(b'AT+CIPSTART="TCP","10.0.2.2",7000,0,"",2000\r\n').endswith(ERROR)
 
 
 # Updating

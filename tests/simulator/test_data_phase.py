@@ -138,6 +138,9 @@ def test_prompt_for_nothing_locks(quiet, command):
     assert bench.say(b"ab") == b"\r\nbusy p...\r\n"
     for data in (b"+++", b"AT\r\n", b"AT+RST\r\n"):
         assert bench.say(data) == b""
+    bench.module.perform(bench.module.firmware.crash, bench.now)  # its reset line still works
+    assert b"ready" in bench.passes(5)
+    bench.do("AT")
 
 
 @pytest.mark.parametrize("profile", ALL)

@@ -22,7 +22,7 @@ async def udp_socket(address="127.0.0.1"):
 async def test_datagrams_both_ways():
     with await udp_socket() as peer:
         async with module_on_this_machine() as host:
-            await host.do("AT+CIPDINFO=1", f'AT+CIPSTART=0,"UDP","10.0.2.2",{peer.getsockname()[1]},0,2')
+            await host.do("AT+CIPDINFO=1", f'AT+CIPSTART=0,"UDP","10.0.2.2",{peer.getsockname()[1]},,2')
             await host.send(b"hello", 0)
             data, (address, port) = await peer.recvfrom(100)
             assert (data, address) == (b"hello", host.network.address)

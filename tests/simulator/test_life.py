@@ -11,7 +11,7 @@ def test_deep_sleep_wakes_by_time(quiet):
     """V1.0 3.2.4: nothing is heard, and nothing taken, until a reset."""
     bench = quiet("2.4", joined=False)
     bench.do("AT+CWMODE=1", 'AT+CWJAP="Espressif",""', 'AT+CIPSTART="TCP","10.0.2.2",7000')
-    assert bench.say(b"AT+GSLP=5000\r\n", within=5.2) == b"5000\r\n\r\nOK\r\n"
+    assert bench.say(b"AT+GSLP=5000\r\n", within=5.05) == b"5000\r\n\r\nOK\r\n"
     assert bench.say(b"AT\r\n", within=0.05) == b""
     assert bench.passes(5) == READY + b"WIFI CONNECTED\r\nWIFI GOT IP\r\n"
     assert bench.network.connections == []

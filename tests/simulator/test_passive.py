@@ -3,7 +3,7 @@
 import pytest
 
 from esp32sock.simulator.network.memory import MemoryNetwork, TlsPeer
-from tests.simulator.conftest import GATEWAY, echo, obey
+from tests.simulator.conftest import GATEWAY, echo, obey, sink
 
 OK = b"\r\nOK\r\n"
 ERROR = b"\r\nERROR\r\n"
@@ -190,3 +190,32 @@ def test_ssl_that_closes_unread(quiet, profile, lost):
     bench.do("AT+CIPRECVMODE=1", 'AT+CIPSTART="SSL","10.0.2.2",7444')
     tell(bench, b"send 50\r\n")
     assert tell(bench, b"close\r\n") == (b"CLOSED\r\n" if lost else b"")
+
+
+CUT = [
+    ((2055, 615, 2268, 4, 1440), b"+CIPRECVLEN:2055,615,2268,4,1440", b"g\x02"),
+    ((None, 1440, 1440, 3744, 1440), b"+CIPRECVLEN:-1,1440,1440,3744,14", b"\xa0\x05\x00\x00"),
+    ((0, 50, 0, 0, None), b"+CIPRECVLEN:0,50,0,0,-1", b"\r\n"),
+]
+
+
+@pytest.mark.parametrize(("unread", "right", "behind"), CUT)
+@pytest.mark.parametrize("profile", ["2.0", "2.1", "2.4", "4.1"])
+def test_lengths_beyond_the_buffer(quiet, unread, right, behind, profile):
+    """real-firmware 8: 2.0 has 32 bytes for the line and its end; the rest is what lies behind."""
+    network = MemoryNetwork()
+    network.listen("10.0.2.2", 7000, sink)
+    bench = quiet(profile, network=network)
+    bench.do("AT+CIPMUX=1", "AT+CIPRECVMODE=1")
+    for link_id, count in enumerate(unread):
+        if count is not None:
+            bench.do(f'AT+CIPSTART={link_id},"TCP","10.0.2.2",7000')
+            network.connections[-1].send(bytes(count))
+    bench.passes(1)
+    said = bench.say(b"AT+CIPRECVLEN?\r\n")
+    if profile == "2.0":
+        assert said == right + behind + OK
+    else:
+        closed = bench.module.profile.tcpip.closed_length
+        numbers = ",".join(str(closed if count is None else count) for count in unread)
+        assert said == f"+CIPRECVLEN:{numbers}\r\n".encode() + OK

@@ -2,11 +2,13 @@
 
 import pytest
 
+from esp32sock.simulator.environment.settings import Timing
 from esp32sock.simulator.profiles.generations import PROFILES
 
 ALL = tuple(PROFILES)
 FIRMWARE = tuple(name for name in ALL if name != "doc-v1")
 OK = b"\r\nOK\r\n"
+ERROR = b"\r\nERROR\r\n"
 JOINED = b"\r\nready\r\nWIFI CONNECTED\r\nWIFI GOT IP\r\n"
 EARLY = b"WIFI CONNECTED\r\n\r\nready\r\nWIFI GOT IP\r\n"
 
@@ -58,9 +60,27 @@ def test_restart_with_a_link_that_is_not_named(power_on, profile):
 
 def test_bytes_during_the_boot_are_lost(power_on):
     bench = power_on("2.0")
-    bench.say(b"AT+RST\r\n", within=0.1)
+    bench.say(b"AT+RST\r\n", within=0.05)
     assert bench.say(b"AT\r\n", within=0.01) == b""
     assert bench.passes(5).startswith(b"\r\nready\r\n")
+
+
+@pytest.mark.parametrize(
+    ("profile", "answers"), [("1.0", False), ("2.0", True), ("2.4", True), ("4.1", True)]
+)
+def test_it_echoes_and_answers_before_ready(quiet, profile, answers):
+    """real-firmware 6: about 0.2 s before `ready`, with the echo on again and no network yet."""
+    bench = quiet(profile, timing=Timing(boot_s=2.0, associate_s=1.0))
+    bench.do("AT+CIPMUX=1")
+    bench.say(b"AT+RST\r\n", within=1.75)
+    line = b'AT+CIPSTART=1,"TCP","10.0.2.2",7000\r\n'
+    assert bench.say(line, within=0.02) == b""
+    bench.passes(0.05)
+    said = bench.say(line, within=0.15)
+    assert said == (line + ERROR if answers else b"")
+    said = bench.passes(5)
+    assert b"\r\nready\r\n" in said
+    assert said.endswith(b"WIFI GOT IP\r\n")
 
 
 def test_restart_and_a_second_line(power_on):

@@ -44,6 +44,15 @@ TABLE = [
         (("4.1",), [], f"AT+CIPTCPOPT={fields}", answer, "real-firmware 7: 4.1")
         for fields, answer in (("-1", ERROR), ("-1,1", ERROR), ("0,", ERROR), (",,,", OK), ("5,,", OK))
     ),
+    (("4.1",), [], "AT+CIPTCPOPT=-1,0,0,10,5", ERROR, "walk 2016 of 4.1"),
+    (("4.1",), [], "AT+CIPTCPOPT=-1,0,-1", ERROR, "walk 3002 of 4.1"),
+    (
+        ("2.4", "4.1"),
+        ["AT+CIPTCPOPT=3,1,500,30", "AT+CIPTCPOPT=,0,"],
+        "AT+CIPTCPOPT?",
+        lines("+CIPTCPOPT:0,3,0,500,30"),
+        "docs: what is left out is as last configured",
+    ),
     (("2.1",), ["AT+CIPTCPOPT=0,1,5000"], "AT+CIPTCPOPT?", lines("+CIPTCPOPT:0,0,1,5000"), "docs"),
     (
         ("4.1",),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from esp32sock.simulator.firmware.memory import Memory
 from esp32sock.simulator.firmware.results import BUSY, BUSY_CODE, CommandRefused, Result, is_parse_error
 from esp32sock.simulator.firmware.state import State
-from esp32sock.simulator.firmware.state_tcpip import restore_links
+from esp32sock.simulator.firmware.state_tcpip import TcpOptions, restore_links
 from esp32sock.simulator.kernel import Future, Kernel, Mailbox, Process
 
 if TYPE_CHECKING:
@@ -84,6 +84,12 @@ class Board:
     def stored_uart(self) -> UartSettings:
         """What AT+UART_DEF last stored, or the settings of a fresh module."""
         return self.nvs.get("uart", self.settings.uart)
+
+    def keep_tcp_options(self, link_id: int, options: TcpOptions) -> None:
+        """Options of all later links of this id, over a restart too unless AT+SYSSTORE=0."""
+        self.state.tcp_options[link_id] = options
+        if self.state.store:
+            self.nvs.set(f"tcp_{link_id}", options)
 
     # Time
 

@@ -208,10 +208,13 @@ class Firmware:
         if board.settings.boot_noise:
             board.uart.change_after_output(ROM_UART)
             board.uart.write(boot_text(cause))
-        await board.kernel.sleep(max(board.settings.timing.boot_s, board.uart.seconds_to_drain()))
+        boot_s = max(board.settings.timing.boot_s, board.uart.seconds_to_drain())
+        ready_at = board.now + boot_s
+        await board.kernel.sleep(boot_s - board.profile.answers_before_ready_s)
         self._become_ready()
         if board.profile.joins_before_ready and self.station.will_join:
             await self.station.associate()
+        await board.kernel.sleep(ready_at - board.now)
         board.write(READY)
         self.station.join_stored()
 

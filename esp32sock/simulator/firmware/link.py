@@ -67,12 +67,14 @@ class Link:
     """A CIPSEND of this link stands between its prompt and its result."""
     redirected: tuple[str, int] | None = None
     """The sender of a datagram meanwhile, where that changes the destination (at-dialects 7.5)."""
-    awaiting_payload: bool = False
-    """Between the prompt and the last byte of the payload."""
     unsent: bool = False
     """The network still holds some of a payload whose sending took too long."""
+
+    # The fault of 2.0
+    in_send: bool = False
+    """Between the OK of its CIPSEND and SEND OK; `SEND Canceled` does not end it."""
     stalled: bool = False
-    """The fault of 2.0: it receives no more until something happens to another link."""
+    """Left out of what the network task listens to."""
 
     # Ending
     peer_closed: bool = False

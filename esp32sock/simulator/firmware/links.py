@@ -154,7 +154,7 @@ class Links:
         self._table.add(link)
         if link.is_stream:
             board.state.stream_opened(accepted=accepted)
-        self._inbound.wake_others(link)
+        self._inbound.choose_listened()
         return link
 
     def announce(self, link: Link) -> None:
@@ -236,7 +236,7 @@ class Links:
         if announce:
             board.line(f"{self._table.label(link.link_id)}CLOSED")
         self._hooks.ended(link)
-        self._inbound.wake_others_soon()
+        self._inbound.choose_listened_soon()
 
     def finish_if_drained(self, link: Link) -> None:
         """CLOSED comes behind all that was received, and behind a send that the break hit."""
@@ -296,7 +296,7 @@ class Links:
                     link.received_bytes += len(data)
                     link.overhead_bytes += overhead
                     link.last_received_s = link.last_used_s = self._board.now
-                    self._inbound.pump()
+                    self._inbound.arrived(link)
             case DatagramReceived():
                 self._on_datagram(event)
             case PeerClosed(handle):
@@ -331,7 +331,7 @@ class Links:
             return
         link.datagrams.append(event)
         link.last_received_s = link.last_used_s = self._board.now
-        self._inbound.pump()
+        self._inbound.arrived(link)
 
     def _datagram_queue(self, link: Link) -> int:
         """How many datagrams wait unread; an unpaced module has no slow line to make them."""

@@ -94,10 +94,6 @@ class Receiver:
         self.divert(lambda data, separate: b"")
 
     @property
-    def diverted(self) -> bool:
-        return self._sink is not None
-
-    @property
     def idle_s(self) -> float:
         """How long nothing was read before the present read."""
         return self._idle_s

@@ -76,7 +76,7 @@ class Server:
         if opened is None:
             raise CommandRefused
         self.listener = Listener(handle, port, kind, ca, interface)
-        self._inbound.wake_others_soon()
+        self._inbound.choose_listened_soon()
 
     def stop(self) -> None:
         """Listen no more; accepted links stay (observed 4.1)."""
@@ -84,7 +84,7 @@ class Server:
         self.timeout_s = 0  # observed 1.0, 2.0
         if listener is not None:
             self._board.request(Close(listener.handle))
-            self._inbound.wake_others_soon()
+            self._inbound.choose_listened_soon()
 
     # Accepting
 

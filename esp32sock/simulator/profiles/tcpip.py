@@ -98,6 +98,8 @@ class TcpIp:
     """CIPRECVDATA (at-dialects 7.7)."""
     closed_length: int = -1
     """CIPRECVLEN of a link that is not open (observed 2.0; 0 on 4.1)."""
+    lengths_buffer: int | None = None
+    """The answer of CIPRECVLEN is right in so many bytes, its line end included (real-firmware 8, 2.0)."""
     ciphertext_counts: bool = True
     """Counts of passive receive are of the encrypted bytes (at-dialects 7.7; for how long is a guess)."""
     drops_unread_ssl: bool = True
@@ -167,6 +169,7 @@ class TcpIp:
 
 
 _V2_0 = TcpIp(
+    lengths_buffer=32,
     ssl_links=3,
     ssl_link_hangs=True,
     udp_port_zero=False,
@@ -203,6 +206,7 @@ _V1_0 = replace(
     passthrough_ssl=False,
     stalls=False,
     short_addresses=True,
+    lengths_buffer=None,
     dns_form="bare",
     asctime_end="\n",
     ssl_configuration="pair",
@@ -225,6 +229,7 @@ _V2_1 = replace(
     empty_sendex_hangs=False,  # a guess
     sendex_unescapes=True,  # a guess: seen on 4.1
     stalls=False,  # fixed after 2.0 (at-dialects 7.5)
+    lengths_buffer=None,  # seen on 2.0 only; in which release it went is a guess
     passive_udp=True,
     loss_waits_for_reader=True,
     udp_receive_limit=1472,  # no fragments in a stock lwIP of its IDF; a guess
@@ -292,6 +297,7 @@ _DOCUMENT = replace(
     empty_sendex_hangs=False,
     passthrough_ssl=False,
     stalls=False,
+    lengths_buffer=None,
     server_modes=False,
     server_kinds=True,
     sntp_forms="document",

@@ -55,7 +55,6 @@ DOUBTFUL_LINES: dict[str, dict[str, tuple[int, ...]]] = {
     },
 }
 
-_STALL = "the stall of 2.0, section 5 of real-firmware, which has one more rule than the simulated one"
 _USED_BEFORE = "this module had joined by CWJAP and opened a link with keep-alive 60 before the recording"
 _HELD_OUT = "the state was made by a section that is not in the folder"
 _WINDOW = "how much of a full window has come when a read answers depends on the emulator's timing"
@@ -74,11 +73,9 @@ DIFFERENT_LINES: dict[str, dict[str, tuple[int, ...]]] = {
     "esp-at-v201712-sweep": {
         _HELD_OUT: (2567, 3400, 3534),
     },
-    "esp-at-v2.0-probe-cancel-mux": {_STALL: (12, 22)},
-    "esp-at-v2.0-probe-cancel-single": {_STALL: (11, 18, 25)},
-    "esp-at-v2.0-probe-other-at-prompt": {_STALL: (16,)},
-    "esp-at-v2.0-walk-2012": {_STALL: (139, 141)},
-    "esp-at-v2.0-walk-2014": {_STALL: (45,)},
+    "esp-at-v2.0-walk-2012": {
+        "whether what a stalled link kept comes before CONNECT (duplex-wake) or behind it is a race": (141,),
+    },
     "esp-at-v4.1dev-basic": {_USED_BEFORE: (201, 229)},
     "esp-at-v4.1dev-passive": {
         _WINDOW: (45, 50, 60),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from esp32sock.simulator.firmware.commands.registry import command
 from esp32sock.simulator.firmware.link import ALL_LINKS, LINK_COUNT
@@ -21,6 +21,11 @@ TIMEOUT_MS = (0, 60_000)
 """At-dialects 7.4."""
 
 KIND_BYTES = 6
+
+KEEPALIVE_FIELD = 3
+"""Of CIPTCPOPT, counted from 0 and without the link id."""
+
+T = TypeVar("T")
 
 
 async def stay_wedged(call: Call) -> None:
@@ -48,7 +53,7 @@ async def crash(call: Call) -> None:
     await call.board.kernel.future()
 
 
-def optional_number(call: Call, lowest: int, highest: int, default: int = 0) -> int:
+def optional_number(call: Call, lowest: int, highest: int, default: T) -> int | T:
     """A number that may be left out at the end; between commas only where the firmware takes that."""
     arguments = call.arguments
     if not arguments.left:
@@ -110,13 +115,13 @@ async def _start(call: Call, link_id: int | None) -> None:
     base = kind.removesuffix("v6") if traits.ipv6_kinds != "none" else kind
     refuse_if(base != kind and traits.ipv6_kinds == "refused for IPv4")  # no network here has anything else
     if base in ("TCP", "SSL"):
-        keepalive_s = optional_number(call, *KEEPALIVE_S)
+        keepalive_s = optional_number(call, *KEEPALIVE_S, default=None)
         within_ms = _read_tail(call)
         await _check_free(call, link_id)
         await _start_stream(call, link_id, kind, host, port, keepalive_s, within_ms / 1000)
     elif base == "UDP":
         local_port = _read_local_port(call)
-        mode = optional_number(call, 0, 2)
+        mode = optional_number(call, 0, 2, default=0)
         within_ms = _read_tail(call)
         await _check_free(call, link_id)
         await _start_datagram(call, link_id, kind, host, port, local_port, mode, within_ms / 1000)
@@ -157,7 +162,7 @@ async def _check_free(call: Call, link_id: int | None) -> None:
 
 
 async def _start_stream(
-    call: Call, link_id: int | None, kind: str, host: str, port: int, keepalive_s: int, within_s: float
+    call: Call, link_id: int | None, kind: str, host: str, port: int, given_s: int | None, within_s: float
 ) -> None:
     firmware = call.firmware
     links, requests = firmware.links, firmware.requests
@@ -171,21 +176,32 @@ async def _start_stream(
                 call.respond(missing)
             raise CommandRefused
         tls = firmware.tls.of_client(link_id)
-    address = await requests.resolve(host)
+    until = call.board.now + within_s
+    address = await requests.resolve(host, within_s=within_s)
     refuse_if(address is None or port == 0)
     assert address is not None
     refuse_if(not firmware.interfaces.reaches(address))
-    options = call.state.tcp_options[link_id]
-    if keepalive_s:
-        call.state.tcp_options[link_id] = replace(options, keepalive_s=keepalive_s)
-    else:
-        keepalive_s = options.keepalive_s
+    keepalive_s = _keep_alive(call, link_id, given_s)
     window = firmware.links.window_bytes(link_id)
     if tls is not None and not firmware.tls.has_room():
         await hang_in_handshake(call, link_id, OpenStream(requests.new_handle(), address, port, window))
         raise CommandRefused
     request = OpenStream(requests.new_handle(), address, port, window, keepalive_s, tls)
-    _opened(call, await links.open(link_id, request, kind, within_s=within_s))
+    left_s = until - call.board.now if within_s else 0.0
+    _opened(call, await links.open(link_id, request, kind, within_s=left_s))
+
+
+def _keep_alive(call: Call, link_id: int, given_s: int | None) -> int:
+    """The keep-alive of CIPSTART is that of CIPTCPOPT: the later of both holds, also for later links of this
+    id, and one that is left out stays (docs of CIPTCPOPT). Where CIPTCPOPT has none it is this link's alone.
+    """
+    if call.profile.tcpip.tcp_options <= KEEPALIVE_FIELD:
+        return given_s or 0
+    options = call.state.tcp_options[link_id]
+    if given_s is not None:
+        options = replace(options, keepalive_s=given_s)
+        call.board.keep_tcp_options(link_id, options)
+    return options.keepalive_s
 
 
 async def _start_datagram(
@@ -200,7 +216,7 @@ async def _start_datagram(
 ) -> None:
     links, requests = call.firmware.links, call.firmware.requests
     assert link_id is not None
-    address = await requests.resolve(host)
+    address = await requests.resolve(host, within_s=within_s)
     if address is None:
         raise CommandRefused
     request = OpenDatagram(requests.new_handle(), address, port, local_port)

@@ -97,7 +97,9 @@ def name_servers(call: Call) -> tuple[str, ...]:
 
 @command("CIPDNS", "q")
 def name_servers_query(call: Call) -> None:
-    """`:<ip>` on 1.0, a line each (observed; known-bugs 28), `:<chosen>,"<ip>"...` from 2.0 on (observed)."""
+    """`:<ip>`, a line for each, before 2.0 (observed 1.0; two lines: esp-at #239); then one line with all,
+    behind a number that says whether they were chosen (observed 2.0).
+    """
     servers = name_servers(call)
     if call.profile.tcpip.dns_form == "bare":
         for server in servers:

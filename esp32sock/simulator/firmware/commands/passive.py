@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 from esp32sock.simulator.firmware.commands.registry import command
@@ -53,11 +54,23 @@ def receive_type(call: Call) -> None:
 def lengths(call: Call) -> None:
     """One number with CIPMUX=0, five with CIPMUX=1 (observed 2.0, 4.1)."""
     firmware = call.firmware
-    numbers = []
+    numbers: list[int] = []
     for link_id in range(LINK_COUNT if call.state.mux else 1):
         link = firmware.links.get(link_id)
         numbers.append(call.profile.tcpip.closed_length if link is None else firmware.inbound.count(link))
-    call.respond(f"+CIPRECVLEN:{','.join(map(str, numbers))}")
+    line = f"+CIPRECVLEN:{','.join(map(str, numbers))}\r\n".encode()
+    call.board.write(_cut(line, numbers, call.profile.tcpip.lengths_buffer))
+
+
+def _cut(line: bytes, numbers: list[int], buffer_bytes: int | None) -> bytes:
+    """The line as it leaves a buffer that is too small for it. As many bytes as do not fit come from behind
+    the buffer: the numbers themselves, from the second on, four bytes each (real-firmware 8, 2.0; inferred
+    from `...,1440g\\x02` with 615 and `...,14\\xa0\\x05\\x00\\x00` with 1440 in second place).
+    """
+    if buffer_bytes is None or len(line) <= buffer_bytes:
+        return line
+    behind = struct.pack(f"<{len(numbers) - 1}i", *numbers[1:])
+    return line[:buffer_bytes] + behind[: len(line) - buffer_bytes]
 
 
 @command("CIPRECVDATA", "s")

@@ -116,13 +116,9 @@ async def take_payload(call: Call, link: Link | None, length: int, *, escaped: b
     phase = _new_phase(call, length, escaped=escaped)
     firmware.receiver.divert(phase)
     if link is not None:
-        link.sending = True
+        link.sending = link.in_send = True
     prompt(call)
-    if link is not None:
-        link.awaiting_payload = True
     pieces = await phase.collect()
-    if link is not None:
-        link.awaiting_payload = False
     if pieces is None:
         return None
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -136,6 +132,7 @@ async def deliver(call: Call, link: Link, payload: bytes, destination: tuple[str
         faults.gap("prompt and recv")
     if call.profile.says_recv:
         firmware.board.write(b"\r\nRecv %d bytes\r\n" % len(payload))
+    firmware.inbound.payload_taken(link)
     if faults.active:
         faults.gap("recv and send ok")
     if not links.holds(link):
@@ -146,6 +143,7 @@ async def deliver(call: Call, link: Link, payload: bytes, destination: tuple[str
     wanted = faults.accepted_bytes(len(payload)) if faults.active else len(payload)
     taken = await links.send(link, payload[:wanted], destination)
     broke_before = link.reset
+    link.in_send = False
     finish(call, link)
     # RST at the prompt goes unnoticed until the send, which still says SEND OK before CLOSED (observed 2.0).
     return Result.SEND_OK if (taken or broke_before) and wanted == len(payload) else Result.SEND_FAIL

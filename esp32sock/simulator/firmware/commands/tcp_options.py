@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from esp32sock.simulator.firmware.commands.registry import command
 from esp32sock.simulator.firmware.link import ALL_LINKS, LINK_COUNT
 from esp32sock.simulator.firmware.results import refuse_if
-from esp32sock.simulator.firmware.state_tcpip import TcpOptions
 
 if TYPE_CHECKING:
     from esp32sock.simulator.firmware.commands.call import Call
@@ -32,19 +32,16 @@ def options_query(call: Call) -> None:
 
 @command("CIPTCPOPT", "s")
 def set_options(call: Call) -> None:
-    """`[<id>,][<linger>],[<nodelay>],[<send timeout>][,<keepalive>]`; what is left out keeps its default."""
-    arguments, state = call.arguments.without_codes(), call.state
+    """`[<id>,]<linger>,<nodelay>,<send timeout>[,<keepalive>]`; what is left out stays as it was (docs)."""
+    arguments, state, traits = call.arguments.without_codes(), call.state, call.profile.tcpip
     chosen = state.chosen(arguments.integer(0, ALL_LINKS) if state.mux else 0)
-    refuse_if(arguments.left < call.profile.tcpip.tcp_options_least)
-    linger = arguments.integer(*LINGER_S, default=-1)
-    nodelay = arguments.integer(0, 1, default=0)
-    timeout_ms = arguments.integer(*SEND_TIMEOUT_MS, default=0)
-    keepalive_s = 0
-    if call.profile.tcpip.tcp_options > 3 and arguments.left:
-        keepalive_s = arguments.integer(*KEEPALIVE_S, default=0)
-    arguments.end()
-    options = TcpOptions(linger, nodelay, timeout_ms, keepalive_s)
+    refuse_if(not traits.tcp_options_least <= arguments.left <= traits.tcp_options)
+    given: dict[str, int | None] = {
+        "linger": arguments.integer(*LINGER_S, default=None),
+        "nodelay": arguments.integer(0, 1, default=None),
+        "send_timeout_ms": arguments.integer(*SEND_TIMEOUT_MS, default=None),
+        "keepalive_s": arguments.integer(*KEEPALIVE_S, default=None),
+    }
+    changes = {name: value for name, value in given.items() if value is not None}
     for link_id in chosen:
-        state.tcp_options[link_id] = options
-        if state.store:
-            call.board.nvs.set(f"tcp_{link_id}", options)
+        call.board.keep_tcp_options(link_id, replace(state.tcp_options[link_id], **changes))
