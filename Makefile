@@ -3,7 +3,8 @@
 #
 #   make demo      unmodified programs over a simulated module
 #   make test      the whole test suite
-#   make soak      20,000 seeds of chaos, two to three hours of one core; goes on where it was stopped
+#   make soak      100,000 commands of random walks through the simulator, half a minute; then 20,000 seeds of
+#                  chaos, two to three hours of one core, which go on where they were stopped
 #   make compat    CPython's own network tests over a simulated module, some minutes; a part is in `make test`
 #   make docs      the manual, as web pages in build/docs
 #   make bench     every bench of bench/
@@ -70,6 +71,7 @@ test: $(call needs,test) which-build
 
 soak: $(call needs,test) which-build
 	@mkdir -p build
+	@$(PY) -m tests.simulator.walks 100000
 	@$(PY) -m tests.chaos --range 0 20000 --jobs $(WORKERS) --state build/soak.jsonl $(ARGS)
 
 compat: which-build

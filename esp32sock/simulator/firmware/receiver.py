@@ -69,9 +69,12 @@ class Receiver:
         self._last_read_s = float("-inf")
         self._idle_s = 0.0
         self._hold: int | None = None
+        self.deaf = False
+        """Hears nothing any more: `deafen`."""
 
     def reset(self) -> None:
         self._hold = None  # a restart of the UART ends it
+        self.deaf = False
         self._buffer.clear()
         self._stale = b""
         self._sink = None
@@ -92,6 +95,12 @@ class Receiver:
     def deafen(self) -> None:
         """Take nothing in any more until the chip is reset."""
         self.divert(lambda data, separate: b"")
+        self.deaf = True
+
+    @property
+    def expects_more(self) -> bool:
+        """Whether part of a line has come, or one that no line end is found in."""
+        return bool(self._buffer)
 
     @property
     def idle_s(self) -> float:
