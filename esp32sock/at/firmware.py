@@ -108,6 +108,11 @@ class Firmware:
         return self.version[:2] == (2, 0)
 
     @property
+    def leaves_passthrough_unseen(self) -> bool:
+        """`+++` ends CIPMODE=1 as well (observed 1.0), so that only the open link shows what was."""
+        return not self.at_least(2, 0)
+
+    @property
     def bounds_connecting(self) -> bool:
         """CIPSTART and CIPDOMAIN take a time-out of their own, from 4.1 on (at-dialects 7.2 and 7.4)."""
         return self.at_least(4, 1)

@@ -73,14 +73,19 @@ log = logging.getLogger("esp32sock")
 
 
 async def probe(
-    channel: CommandChannel, *, reset: ResetLine | None = None, fill: bool = False, find_rate: bool = True
+    channel: CommandChannel,
+    *,
+    reset: ResetLine | None = None,
+    fill: bool = False,
+    restart: bool = False,
+    find_rate: bool = True,
 ) -> None:
     """Leave whatever mode the module is in and hear it answer; PortError that says what is wrong if not.
 
     At most about 10 s, 10 s more where something answers that is not understood, and up to 30 s for a module
-    that shows that it is alive. On a silent line `reset` names the adapter's line that restarts the module,
-    and `fill` allows up to 30 s of empty lines. Without `find_rate` no other rate is tried: a module that is
-    only away is found sooner then.
+    that shows that it is alive; with `restart` it is restarted then and waited for again. On a silent line
+    `reset` names the adapter's line that restarts the module, and `fill` allows up to 30 s of empty lines.
+    Without `find_rate` no other rate is tried: a module that is only away is found sooner then.
     """
     port = channel.port
     if reset is not None:
@@ -91,7 +96,7 @@ async def probe(
     channel.write_raw(b"\r\n")
     await _until_silent(channel)
     heard_bytes = channel.heard_bytes
-    if await _synchronise(channel):
+    if await _synchronise(channel, restart=restart):
         return
     sample, is_silent = channel.sample, channel.heard_bytes == heard_bytes
     rate = await _other_rate(channel) if find_rate and not _is_at(sample) else None
@@ -140,10 +145,10 @@ async def _until_silent(channel: CommandChannel, at_most_s: float = DRAIN_S) -> 
 # -- questions and answers --------------------------------------------------------------------------------
 
 
-async def _synchronise(channel: CommandChannel) -> bool:
+async def _synchronise(channel: CommandChannel, *, restart: bool = False) -> bool:
     """Ask until the module answers, then let every other answer come; False if it never does.
 
-    PortError after ALIVE_S if it shows that it is alive and does not answer.
+    PortError if it shows that it is alive, and does not answer for ALIVE_S, or twice that with a restart.
     """
     questions = _Questions(channel)
     for patience_s in PATIENCE_S:
@@ -152,12 +157,18 @@ async def _synchronise(channel: CommandChannel) -> bool:
     if not questions.show_life:
         return False
     log.warning("the module on %s boots or is busy; waiting up to %d s", channel.port.name, ALIVE_S)
-    with trio.move_on_after(ALIVE_S):
-        while not await questions.ask(ASK_AGAIN_S):
-            pass
+    if await questions.ask_for(ALIVE_S):
         return True
+    if restart:
+        log.warning("the module on %s stays busy; restarting it", channel.port.name)
+        channel.write_raw(b"\r\n")
+        await trio.sleep(SILENCE_S)
+        channel.write_raw(b"AT+RST\r\n")  # gets through whatever is going on (at-dialects 3.4)
+        if await questions.ask_for(ALIVE_S):
+            return True
     raise PortError(
-        f"the module on {channel.port.name} is alive but has not answered for {ALIVE_S:.0f} s",
+        f"the module on {channel.port.name} is alive but has not answered for {ALIVE_S:.0f} s: it may still "
+        "work at a command of an earlier program; wait, or restart it",
         errno=errno.ETIMEDOUT,
     )
 
@@ -186,6 +197,14 @@ class _Questions:
             return False
         await self._drain()
         return True
+
+    async def ask_for(self, seconds: float) -> bool:
+        """Ask again and again for so long; whether it answers."""
+        with trio.move_on_after(seconds):
+            while not await self.ask(ASK_AGAIN_S):
+                pass
+            return True
+        return False
 
     @property
     def _answered(self) -> int:

@@ -48,8 +48,9 @@ async def set_up(channel: CommandChannel) -> bool:
     if await run(tcpip.Multiplexed()):
         await _allowed_to_fail(channel, tcpip.Close(tcpip.ALL_LINKS))
         await _allowed_to_fail(channel, servers.StopListening())
-    else:
-        await _multiplex(channel)
+    elif await _multiplex(channel) and channel.session.firmware.leaves_passthrough_unseen:
+        _warn_of_passthrough(channel)
+        was_in_passthrough = True
     await run(tcpip.ShowPeer(on=False))
     return was_in_passthrough
 
@@ -86,13 +87,17 @@ async def end_passthrough(channel: CommandChannel) -> bool:
     except CommandError as error:
         log.debug("%s", error)
         return False
+    _warn_of_passthrough(channel)
+    await _allowed_to_fail(channel, tcpip.SetPassthrough(on=False))
+    return True
+
+
+def _warn_of_passthrough(channel: CommandChannel) -> None:
     log.warning(
         "the module on %s was in passthrough, which is ended now; if it is stored (AT+SAVETRANSLINK), "
         "every restart begins it again, until passthrough.ForgetPassthrough() is executed",
         channel.port.name,
     )
-    await _allowed_to_fail(channel, tcpip.SetPassthrough(on=False))
-    return True
 
 
 async def leave_stored_passthrough(channel: CommandChannel) -> None:
@@ -112,13 +117,15 @@ async def use_flow_control(channel: CommandChannel) -> None:
     await channel.execute_exclusive(basic.Test())
 
 
-async def _multiplex(channel: CommandChannel) -> None:
-    """CIPMUX=1 is refused while a link of single-link mode is open (at-dialects 7.3): then that is closed."""
+async def _multiplex(channel: CommandChannel) -> bool:
+    """Allow several links; whether one of single-link mode was open, which is closed (at-dialects 7.3)."""
     try:
         await channel.execute_exclusive(tcpip.SetMultiplexed(on=True))
     except CommandError:
         await _allowed_to_fail(channel, tcpip.Close(None))
         await channel.execute_exclusive(tcpip.SetMultiplexed(on=True))
+        return True
+    return False
 
 
 async def _allowed_to_fail(channel: CommandChannel, command: SimpleCommand) -> None:

@@ -167,7 +167,13 @@ class Supervisor:
     async def _start(self, channel: CommandChannel, *, first: bool) -> None:
         async with channel.exclusive():
             options = self._context.options
-            await probe(channel, reset=options.reset, fill=options.fill_data_phase, find_rate=first)
+            await probe(
+                channel,
+                reset=options.reset,
+                fill=options.fill_data_phase,
+                restart=not first,
+                find_rate=first,
+            )
             try:
                 await self._set_up(channel, must_join=first)
                 return

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from esp32sock.engine.probe import FILLER_BYTES, OTHER_RATES_BAUD
+from esp32sock.engine.channel import CommandChannel
+from esp32sock.engine.management import _EventBuffer
+from esp32sock.engine.probe import FILLER_BYTES, OTHER_RATES_BAUD, probe
 from esp32sock.engine.transports import StreamPort
 from esp32sock.errors import PortError
 from esp32sock.simulator import HostLine, Settings, open_module
@@ -211,3 +213,33 @@ async def test_a_module_that_never_names_its_version_is_not_set_up(autojump_cloc
 
     error = await attach(ScriptedPort(answer))
     assert str(error).startswith("AT+GMR")
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_a_module_that_stays_busy_is_restarted_only_by_who_may(
+    restart: bool, autojump_clock: MockClock
+) -> None:
+    """An attach may meet a firmware update; an engine that has its module already does not."""
+    busy = True
+
+    def answer(data: bytes, baud: int) -> bytes:
+        nonlocal busy
+        if data == b"AT+RST\r\n":
+            busy = False
+            return b"\r\nWill force to restart!!!\r\n\r\nOK\r\n\r\nready\r\n"
+        if busy:
+            return b"\r\nbusy p...\r\n" if data.startswith(b"AT") else b""
+        return b"+CIPMUX:0\r\n\r\nOK\r\n" if data == b"AT+CIPMUX?\r\n" else b"\r\nERROR\r\n"
+
+    port = ScriptedPort(answer)
+    listener = _EventBuffer()
+    channel = listener.channel = CommandChannel(port, listener)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(channel.run)
+        if restart:
+            await probe(channel, restart=True)
+        else:
+            with pytest.raises(PortError, match="alive but has not answered"):
+                await probe(channel)
+        assert (b"AT+RST\r\n" in port.written) is restart
+        nursery.cancel_scope.cancel()
