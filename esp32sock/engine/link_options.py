@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from esp32sock.at.commands import Raw
 from esp32sock.at.commands.tcpoptions import GetTcpOptions, TcpOptions
+from esp32sock.engine.repeating import execute_repeated
 from esp32sock.engine.requests import DEFAULT_OPTIONS
 from esp32sock.errors import CommandError
 
@@ -41,7 +42,7 @@ class LinkOptions:
         if not self._exist:
             return
         try:
-            self._known = await channel.execute_exclusive(GetTcpOptions())
+            self._known = await execute_repeated(channel, GetTcpOptions())
         except CommandError as error:
             log.debug("the options of links are not known: %s", error)
         self._default_keepalive_s = {link_id: each.keepalive_s for link_id, each in self._known.items()}

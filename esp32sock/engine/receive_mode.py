@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from esp32sock.at.commands.passive import ReceiveData, SetReceiveMode, SetReceiveType, UnreadBytes
+from esp32sock.engine.repeating import execute_repeated
 from esp32sock.errors import CommandError, Error
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class ReceiveMode:
     async def set_up(self, channel: CommandChannel) -> None:
         """The global setting, where that is all there is; called while holding the channel."""
         if self._is_global:
-            await channel.execute_exclusive(SetReceiveMode(passive=self.passive))
+            await execute_repeated(channel, SetReceiveMode(passive=self.passive))
 
     async def prepare(self, channel: CommandChannel, link_id: int, *, stream: bool) -> None:
         """Before a link is opened; Error(EPROTONOSUPPORT) for UDP where everything is passive."""

@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import trio
 
 from esp32sock.at.commands import basic, passthrough, servers, tcpip
 from esp32sock.engine.probe import probe
+from esp32sock.engine.repeating import TRIES, execute_repeated
 from esp32sock.errors import CommandError
 
 if TYPE_CHECKING:
-    from esp32sock.at.commands import Command, SimpleCommand
+    from esp32sock.at.commands import SimpleCommand
     from esp32sock.at.firmware import Firmware
     from esp32sock.engine.channel import CommandChannel
 
-R = TypeVar("R")
-
 STORED_S = 10.0
 """How long a module with a stored passthrough may need after `ready` to join and connect; by taste."""
-TRIES = 3
-"""How often the module is asked for what nothing can be done without."""
-
 log = logging.getLogger("esp32sock")
 
 
@@ -36,7 +32,6 @@ async def set_up(channel: CommandChannel) -> bool:
 
     Whether it was left in passthrough.
     """
-    run = channel.execute_exclusive
     await identify(channel)
     if channel.session.firmware.has_sysstore:
         await _allowed_to_fail(channel, basic.StoreSettings(on=False))
@@ -45,44 +40,34 @@ async def set_up(channel: CommandChannel) -> bool:
     if channel.session.firmware.has_sysmsg:
         await _allowed_to_fail(channel, passthrough.SetSystemMessages(passthrough.Messages(0)))
     was_in_passthrough = await end_passthrough(channel)
-    if await run(tcpip.Multiplexed()):
+    if await execute_repeated(channel, tcpip.Multiplexed()):
         await _allowed_to_fail(channel, tcpip.Close(tcpip.ALL_LINKS))
         await _allowed_to_fail(channel, servers.StopListening())
     elif await _multiplex(channel) and channel.session.firmware.leaves_passthrough_unseen:
         _warn_of_passthrough(channel)
         was_in_passthrough = True
-    await run(tcpip.ShowPeer(on=False))
+    await execute_repeated(channel, tcpip.ShowPeer(on=False))
     return was_in_passthrough
 
 
 async def identify(channel: CommandChannel) -> None:
     """Echo off, and the firmware known; CommandError if the module will not say which one it has."""
-    await _repeated(channel, basic.Echo(on=False))
+    await execute_repeated(channel, basic.Echo(on=False))
     channel.session.firmware = await _version(channel)
 
 
 async def _version(channel: CommandChannel) -> Firmware:
     for _ in range(TRIES):
-        firmware = await _repeated(channel, basic.Version())
+        firmware = await execute_repeated(channel, basic.Version())
         if firmware.is_known:
             return firmware
     raise CommandError("AT+GMR", "the answer names no AT version: which firmware is this?")
 
 
-async def _repeated(channel: CommandChannel, command: Command[R]) -> R:
-    """What nothing can be done without, tried again when its answer was lost or spoilt."""
-    for _ in range(TRIES - 1):
-        try:
-            return await channel.execute_exclusive(command)
-        except CommandError as error:
-            log.debug("set-up tries again: %s", error)
-    return await channel.execute_exclusive(command)
-
-
 async def end_passthrough(channel: CommandChannel) -> bool:
     """Back to normal sending, once `probe` has left passthrough; whether it was in it, or about to be."""
     try:
-        if not await channel.execute_exclusive(passthrough.Passthrough()):
+        if not await execute_repeated(channel, passthrough.Passthrough()):
             return False
     except CommandError as error:
         log.debug("%s", error)
@@ -123,7 +108,7 @@ async def _multiplex(channel: CommandChannel) -> bool:
         await channel.execute_exclusive(tcpip.SetMultiplexed(on=True))
     except CommandError:
         await _allowed_to_fail(channel, tcpip.Close(None))
-        await channel.execute_exclusive(tcpip.SetMultiplexed(on=True))
+        await execute_repeated(channel, tcpip.SetMultiplexed(on=True))
         return True
     return False
 

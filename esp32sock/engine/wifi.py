@@ -22,6 +22,7 @@ import trio
 
 from esp32sock.at.commands import Raw, basic, smartconfig, tcpip, wifi
 from esp32sock.at.urcs import Wifi
+from esp32sock.engine.repeating import execute_repeated
 from esp32sock.errors import CommandError, Error
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ LOST_S = 0.8
 """The module closes its links itself when the station is lost (2.0 on); after this they are checked."""
 EXPECT_S = (1.0, 2.0, 4.0, 8.0)
 """After WIFI CONNECTED the address is asked for at these intervals: WIFI GOT IP may be lost."""
-TRIES = 3
-"""How often an address is asked for in a row: a spoilt answer is no sign that there is none."""
 REJOIN_S = 15.0
 """So long the firmware may try by itself; by taste, joins take up to 20 s once it sees the access point."""
 REJOIN_MOST_S = 120.0
@@ -99,9 +98,9 @@ class Station:
         If the station has none any more, that is as if the module had said that it lost its network.
         """
         had_address = self._context.addresses.station_ip is not None
-        found = await _repeated(channel, wifi.OwnAddresses())
+        found = await execute_repeated(channel, wifi.OwnAddresses())
         if found.station_ip is not None and self._is_doubtful:
-            if await _repeated(channel, wifi.Joined()) is None:
+            if await execute_repeated(channel, wifi.Joined()) is None:
                 found = replace(found, station_ip=None)
             else:
                 self._is_doubtful = False
@@ -216,15 +215,6 @@ class Station:
                     await channel.execute_exclusive(wifi.Rejoin())
         except Error as error:
             log.warning("Wi-Fi is not restored: %s", error)
-
-
-async def _repeated(channel: CommandChannel, command: Command[R]) -> R:
-    for _ in range(TRIES - 1):
-        try:
-            return await channel.execute_exclusive(command)
-        except CommandError as error:
-            log.debug("%s; asking again", error)
-    return await channel.execute_exclusive(command)
 
 
 def _leaves_network(command: Command[Any]) -> bool:

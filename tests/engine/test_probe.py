@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import errno
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
+from esp32sock.at.commands import tcpip
 from esp32sock.engine.channel import CommandChannel
 from esp32sock.engine.management import _EventBuffer
 from esp32sock.engine.probe import FILLER_BYTES, OTHER_RATES_BAUD, probe
 from esp32sock.engine.transports import StreamPort
 from esp32sock.errors import PortError
 from esp32sock.simulator import HostLine, Settings, open_module
-from tests.engine.harness import running
+from tests.engine.harness import echo, network, running
 from tests.engine.test_startup import ScriptedPort, attach
 
 if TYPE_CHECKING:
@@ -242,4 +244,86 @@ async def test_a_module_that_stays_busy_is_restarted_only_by_who_may(
             with pytest.raises(PortError, match="alive but has not answered"):
                 await probe(channel)
         assert (b"AT+RST\r\n" in port.written) is restart
+        nursery.cancel_scope.cancel()
+
+
+MISHAPS = ("refused", "busy-and-runs", "late", "lost")
+
+
+class Unlucky(StreamPort):
+    """A line on which one command line, by its number, does not go as it should."""
+
+    def __init__(self, simulated: Simulated, number: int, mishap: str) -> None:
+        super().__init__(simulated.stream)
+        self.number = number
+        self._mishap = mishap
+        self._lines = 0
+        self._send_answer, self._answers = trio.open_memory_channel[bytes](float("inf"))
+        self._is_due = False
+
+    async def carry(self) -> None:
+        with suppress(PortError):  # the module is closed at the end
+            await self._carry()
+
+    async def _carry(self) -> None:
+        while True:
+            data = await super().receive()
+            if self._is_due and self._mishap in ("late", "lost"):
+                whole = data
+                with trio.move_on_after(0.5):
+                    while True:
+                        whole += await super().receive()
+                self._is_due = False
+                if self._mishap == "lost":
+                    continue
+                await trio.sleep(2.5)
+                data = whole
+            self._send_answer.send_nowait(data)
+
+    async def receive(self) -> bytes:
+        return await self._answers.receive()
+
+    async def send(self, data: bytes | memoryview) -> None:
+        if bytes(data).startswith(b"AT"):
+            self._lines += 1
+            if self._lines == self.number:
+                if self._mishap in ("refused", "busy-and-runs"):
+                    self._send_answer.send_nowait(b"\r\nbusy p...\r\n")
+                if self._mishap == "refused":
+                    return
+                self._is_due = True
+        await super().send(data)
+
+
+@pytest.mark.parametrize("profile", ["1.0", "2.4", "4.1"])
+@pytest.mark.parametrize("mishap", MISHAPS)
+@pytest.mark.parametrize("number", range(1, 14))
+async def test_one_mishap_in_the_set_up_does_no_harm(
+    number: int, mishap: str, profile: str, autojump_clock: MockClock
+) -> None:
+    """Whichever line is refused, or has its answer late by 3 s or lost: everything is set afterwards."""
+    ports: list[Unlucky] = []
+    async with trio.open_nursery() as nursery:
+
+        def opener_of(simulated: Simulated) -> Callable[[str, int], Awaitable[Port]]:
+            async def opener(url: str, baud: int) -> Port:
+                port = Unlucky(simulated, number, mishap)
+                ports.append(port)
+                nursery.start_soon(port.carry)
+                return port
+
+            return opener
+
+        async with running(Settings(profile=profile), network(p7000=echo), opener=opener_of) as harness:
+            assert harness.engine.firmware.is_known
+            assert harness.engine.station_ip == "10.0.2.15"
+            ports[0].number = 0  # only the set-up is meant
+            for _ in range(2):
+                user = await harness.connect(7000)
+                await user.end.send_all(b"hello")
+                assert await user.end.receive_some(10) == b"hello"
+                await user.end.aclose()
+                await user.over.wait()
+            assert await harness.engine.execute(tcpip.Multiplexed())
+            assert not await harness.engine.execute(tcpip.ShowsPeer())
         nursery.cancel_scope.cancel()

@@ -1,0 +1,28 @@
+"""Commands that do no harm when they run twice: tried again when their answer was lost or spoilt."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, TypeVar
+
+from esp32sock.errors import CommandError
+
+if TYPE_CHECKING:
+    from esp32sock.at.commands import Command
+    from esp32sock.engine.channel import CommandChannel
+
+R = TypeVar("R")
+
+TRIES = 3
+
+log = logging.getLogger("esp32sock")
+
+
+async def execute_repeated(channel: CommandChannel, command: Command[R]) -> R:
+    """Run a query or a setting while holding the channel, up to TRIES times; raises what the last try did."""
+    for _ in range(TRIES - 1):
+        try:
+            return await channel.execute_exclusive(command)
+        except CommandError as error:
+            log.debug("%s; trying again", error)
+    return await channel.execute_exclusive(command)
