@@ -57,7 +57,7 @@ class Observer:
         """Bytes left for the host."""
 
     def request(self, now_s: float, request: Request) -> None:
-        """The module asked something of the network."""
+        """The module has put a request to the network."""
 
     def event(self, now_s: float, event: Event) -> None:
         """The network gave the module an event."""

@@ -77,7 +77,7 @@ class SoftApClient:
 
 
 class Radio:
-    """Which access points can be heard, and whether one lets the module in."""
+    """Which access points can be received, and whether one lets the module in."""
 
     def __init__(self, access_points: Sequence[AccessPoint], random: Random) -> None:
         self.access_points = list(access_points)

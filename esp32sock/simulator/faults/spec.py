@@ -1,15 +1,15 @@
-"""The faults that a module can be given, by name, and the SPEC that asks for them.
+"""The faults that a module can be given, by name, and the SPEC that chooses them.
 
     SPEC   = fault *("," fault)
     fault  = NAME [":" RATE | "@" PLACE] ["=" VALUE]
 
 RATE is the chance, 0 to 1, at each occasion; PLACE the number of one occasion, counted from 1; with neither,
-every occasion. What an occasion is, the table says: a byte, a line, a second. VALUE replaces the default of
+every occasion. The table says what an occasion is: a byte, a line, a second. VALUE replaces the default of
 the table. A fault may be named several times. `all:RATE` stands for every fault but `unplug`, at a rate made
 fit for its occasions.
 
     drop:0.001                  one byte in a thousand, in either direction
-    reset@1234                  the module resets once it has said 1234 bytes
+    reset@1234                  the module resets once it has sent 1234 bytes
     busy:0.05,lost-prompt@3     one line in twenty is refused, and the third prompt never comes
     slow=2                      everything that is received comes two seconds late
 
@@ -60,7 +60,7 @@ _KINDS = (
         "unplug",
         "serial",
         "byte",
-        "the line is cut once the module has said so much; 0: for good",
+        "the line is cut once the module has sent so much; 0: for good",
         0.0,
         "seconds until it is back",
         0,
@@ -102,7 +102,7 @@ _KINDS = (
         0.1,
     ),
     Kind("wifi-storm", "wifi", "second", "WIFI DISCONNECT again and again", 10, "times", 0.1),
-    Kind("weak-signal", "wifi", "reading", "an access point is heard badly", 88, "dBm below 0"),
+    Kind("weak-signal", "wifi", "reading", "an access point is received badly", 88, "dBm below 0"),
     # The network
     Kind(
         "no-gateway",
@@ -133,7 +133,7 @@ BOTH_WAYS = ("drop", "flip", "overrun", "stall", "slice")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault that was asked for."""
+    """One fault of a SPEC."""
 
     kind: Kind
     rate: float
@@ -145,7 +145,7 @@ _FAULT = re.compile(r"(?P<name>[a-z-]+)(?::(?P<rate>[^@:=]*)|@(?P<place>[^@:=]*)
 
 
 def parse_faults(spec: str) -> tuple[Fault, ...]:
-    """The faults that a SPEC asks for; none for an empty one. Raises ValueError that says what is wrong."""
+    """The faults of a SPEC; none for an empty one. Raises ValueError naming the mistake."""
     found: list[Fault] = []
     for text in filter(None, map(str.strip, spec.split(","))):
         found += _parse_one(text)

@@ -121,7 +121,7 @@ class RawEndedPhase(DataPhase):
 
 class LockingPhase(DataPhase):
     """A prompt for no bytes at all on 2.0: a lone `+++` at first cancels it, anything else is refused as
-    busy, and from then on the module hears nothing more (real-firmware 7).
+    busy, and from then on the module reads nothing more (real-firmware 7).
     """
 
     def _collect(self, data: bytes, wanted: int) -> bytes:

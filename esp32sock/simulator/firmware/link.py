@@ -1,4 +1,4 @@
-"""One open link: what the module knows about it."""
+"""One open link and its state."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ class Links:
         return link
 
     def announce(self, link: Link) -> None:
-        """Tell the host that a link is open."""
+        """Print that a link is open."""
         board = self._board
         if board.state.sysmsg & 2:  # observed 4.1, sysmsg
             board.line(
@@ -284,7 +284,7 @@ class Links:
             else:
                 self.close(link, abort=True)
 
-    # What the network says
+    # Events of the network
 
     def on_event(self, event: Event) -> None:
         table = self._table

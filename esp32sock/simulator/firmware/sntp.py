@@ -24,7 +24,7 @@ RETRY_S = 15.0
 
 
 class TimeClient:
-    """The SNTP client: asks while it is enabled, sets the clock, and says so where the firmware does."""
+    """The SNTP client: asks while it is enabled, sets the clock, and reports it where the firmware does."""
 
     def __init__(self, board: Board, station: Station, requests: NetworkRequests) -> None:
         self._board = board

@@ -94,7 +94,7 @@ class Station:
         return self._board.memory.get("reconnect", (1, 0))
 
     async def _try_again(self, *, announced_before: bool) -> None:
-        """A failed attempt says WIFI DISCONNECT once more, if that was said before (at-dialects 8.2)."""
+        """A failed attempt prints WIFI DISCONNECT once more, if it was printed before (at-dialects 8.2)."""
         board = self._board
         interval_s, most = self._retries
         attempts = 0

@@ -108,7 +108,7 @@ class OpenDatagram:
 class Listen:
     """Accept streams on a port; answered by `Opened` or `Failed`, then by any number of `Accepted`.
 
-    Port 0: the network chooses. `Opened` tells where others reach the server.
+    Port 0: the network chooses. `Opened` names the place where others reach the server.
     """
 
     handle: int
@@ -147,7 +147,7 @@ class Consumed:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close a stream, datagram socket or listener. Nothing more is heard of the handle. `abort`: with RST."""
+    """Close a stream, datagram socket or listener. No event of the handle follows. `abort`: with RST."""
 
     handle: int
     abort: bool = False

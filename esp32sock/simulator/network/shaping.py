@@ -129,7 +129,7 @@ class ShapedNetwork(Network):
     def _later(self, seconds: float, event: Event) -> None:
         self.kernel.call_later(seconds, partial(self.deliver, event))
 
-    # What the module asks
+    # Requests
 
     def handle(self, request: Request) -> None:
         if isinstance(request, Resolve | Ping | RequestTime | RequestUpdate | OpenStream | SendDatagram):
@@ -209,7 +209,7 @@ class ShapedNetwork(Network):
         else:
             self.inner.handle(request)
 
-    # What the network tells
+    # Events
 
     def arrived(self, event: Event) -> None:
         match event:

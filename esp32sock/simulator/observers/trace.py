@@ -31,7 +31,7 @@ def shorten(data: bytes) -> str:
 
 class TextTrace(Observer):
     """One line for each write of the host and each burst of the module: seconds, direction, length, bytes;
-    and one for what the module asks of the network and hears from it.
+    and one for requests to the network and its events.
     """
 
     def __init__(self, write: Callable[[str], object]) -> None:

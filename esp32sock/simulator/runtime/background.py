@@ -1,4 +1,4 @@
-"""A module in a thread of its own, behind a pseudo-terminal: for programs that know nothing of trio."""
+"""A module in a thread of its own, behind a pseudo-terminal: for programs that do not use trio."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Controls:
     def unplug(self, seconds: float | None = None) -> None:
         """Cut the serial line, for so long or for good; a terminal vanishes and comes back at the same path.
 
-        The module goes on; what it says meanwhile is lost.
+        The module goes on; what it prints meanwhile is lost.
         """
         self._perform(lambda: self._module.uart.unplug(inf if seconds is None else seconds))
 

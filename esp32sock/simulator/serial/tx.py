@@ -1,4 +1,4 @@
-"""The serial line from the module to the host: a queue with marks in it; uart.py tells how it works."""
+"""The serial line from the module to the host: a queue with marks in it; uart.py describes how it works."""
 
 from __future__ import annotations
 
@@ -204,5 +204,5 @@ class TransmitSide(Line):
         return max(0.0, end - self._kernel.now)
 
     def speak_again(self) -> None:
-        """The chip restarts: what it says is sent again."""
+        """The chip restarts: what it prints is sent again."""
         self._muted = False
