@@ -29,9 +29,10 @@ def test_leases_come_out_of_the_range_that_was_set(quiet, profile):
     bench.passes(1)
     lines = bench.say(b"AT+CWLIF\r\n").removesuffix(OK).splitlines()
     assert len(lines) == 2
-    assert lines[0].endswith(b"192.168.4.10," + f"{MAC}1".encode())
+    separator = bench.module.profile.cwlif_separator.encode()
+    assert lines[0].endswith(b"192.168.4.10" + separator + f"{MAC}1".encode())
     softap.reset()
-    bench.do("AT+CWDHCPS=0", 'AT+CIPAP="192.168.9.1"')
+    bench.do("AT+CWDHCPS=0", 'AT+CIPAP="192.168.9.1"', "AT+CWDHCP=1,2")
     assert softap.join(f"{MAC}1") == "192.168.9.2"
     bench.passes(1)
     bench.do("AT+CWDHCP=0,2")

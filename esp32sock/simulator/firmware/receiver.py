@@ -98,6 +98,11 @@ class Receiver:
         self.deaf = True
 
     @property
+    def diverted(self) -> bool:
+        """Whether the bytes are payload, and not lines."""
+        return self._sink is not None
+
+    @property
     def expects_more(self) -> bool:
         """Whether part of a line has come, or one that no line end is found in."""
         return bool(self._buffer)

@@ -69,6 +69,8 @@ class TcpIpState:
     # CIPSTATUS
     had_link: bool = False
     """A stream has been open or CIPCLOSE was used: STATUS:4 instead of 2."""
+    closed_a_link: bool = False
+    """A link of whichever kind has gone, or CIPCLOSE was used."""
     remembered_status: Literal[2, 3, 4] = 2
     """The number of 1.0."""
     wedged: bool = False
@@ -86,6 +88,7 @@ class TcpIpState:
             self.remembered_status = 3
 
     def link_closed(self, left: Sequence[Link]) -> None:
+        self.closed_a_link = True
         if self.remembered_status == 3 and not any(link.is_stream for link in left):
             self.remembered_status = 4
 
@@ -98,7 +101,7 @@ class TcpIpState:
 
     def all_closed(self) -> None:
         """CIPCLOSE=5: STATUS:4 even if nothing was open (observed 1.0, 2.0)."""
-        self.had_link = True
+        self.had_link = self.closed_a_link = True
         self.remembered_status = 4
 
     def linger(self, link_id: int) -> int:

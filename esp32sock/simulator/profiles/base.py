@@ -103,6 +103,16 @@ class Profile:
     cwlap_parentheses: bool = True
     cwlap_fields: int = 11
     """Observed 4.1; 5 on 1.0 and 2.0."""
+    softap_password_bytes: int = 63
+    """64 is refused (sweep of CWSAP, 2.0); the document takes it (V1.0 4.2.6)."""
+    cwlif_separator: str = ","
+    """With a blank in the document (V1.0 4.2.7)."""
+    literal_addresses: bool = False
+    """What the document says of addresses: a MAC address is not that of the other interface (V1.0 4.2.11,
+    4.2.12), the SoftAP's network is of class C and turns its DHCP off (4.2.14), which CWDHCPS needs (4.2.9).
+    """
+    smartconfig_words: tuple[str, str] = ("Smart get wifi info", "smartconfig connected wifi")
+    """As on the wire (at-dialects 3.4); the document has its own (V1.0 4.2.15)."""
     cwlif_prefix: str = "+CWLIF:"
     """None on 0.10 and in the document (at-dialects 6)."""
     dhcps_separator: str = ":"

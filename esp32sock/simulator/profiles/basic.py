@@ -28,13 +28,13 @@ def changed(table: Mapping[str, str], changes: str, *, removed: str = "") -> dic
 DOC = forms(
     """
     AT:e RST:e GMR:e GSLP:s ATE0:e ATE1:e RESTORE:e UART:s UART_CUR:s UART_DEF:s SLEEP:s SYSRAM:q
-    CWMODE:tqs CWJAP:qs CWLAPOPT:s CWLAP:se CWQAP:e CWSAP:qs CWLIF:e CWDHCP:qs CWDHCPS:qs CWAUTOCONN:qs
+    CWMODE:tqs CWJAP:qs CWLAPOPT:s CWLAP:se CWQAP:e CWSAP:qs CWLIF:e CWDHCP:qs CWDHCPS:qs CWAUTOCONN:s
     CIPSTAMAC:qs CIPAPMAC:qs CIPSTA:qs CIPAP:qs CWSTARTSMART:se CWSTOPSMART:e WPS:s
     """
 )
 # Observed 1.0: the queries of UART and SLEEP, CWQAP=? with a plain OK. CWHOSTNAME was there already in 0.10
 # (at-dialects 10).
-V0_10 = changed(DOC, "UART:qs UART_CUR:qs UART_DEF:qs SLEEP:qs CWQAP:te CWHOSTNAME:qs")
+V0_10 = changed(DOC, "UART:qs UART_CUR:qs UART_DEF:qs SLEEP:qs CWQAP:te CWAUTOCONN:qs CWHOSTNAME:qs")
 V1_0 = changed(V0_10, "SYSFLASH:qs BLEINIT:q BLEADDR:")  # observed 1.0; of BLEADDR no form is simulated
 V1_2 = changed(V1_0, "SYSMSG:qs")  # at-dialects 5
 V2_0 = changed(V1_2, "SYSLOG:qs SYSTIMESTAMP:qs RFPOWER:qs")  # observed 2.0

@@ -263,6 +263,12 @@ _DOC_V1 = replace(
     subnet_lines=('+{name}:"{subnet.address}"',),  # V1.0 4.2.13
     cipap_line='+CIPAP:"{subnet.address}","{subnet.gateway}","{subnet.netmask}"',
     auto_connect_needs_station=False,
+    highest_sleep=1,  # V1.0 3.2.10
+    has_ethernet=False,  # V1.0 4.2.8: two bits
+    softap_password_bytes=64,
+    cwlif_separator=", ",
+    literal_addresses=True,
+    smartconfig_words=("Smart get Wi-Fi info", "Smartconfig connected Wi-Fi"),
     cwlif_prefix="",  # V1.0 4.2.7
     dhcps_separator="=",  # V1.0 4.2.9
     softap_lines=False,

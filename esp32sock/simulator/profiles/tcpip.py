@@ -53,7 +53,7 @@ class TcpIp:
     """CIPSERVER=0 so soon after CIPSERVER=1 once did (real-firmware 4: 1.0)."""
 
     # Status
-    status: Literal["counted", "remembered"] = "counted"
+    status: Literal["counted", "remembered", "document"] = "counted"
     """How CIPSTATUS finds its number; see `status` in firmware/status.py."""
     datagrams_count: bool = True
     """CIPSTATUS is 4 with datagram links alone, as on 2.0; 2 on 4.1 (real-firmware 7)."""
@@ -133,6 +133,9 @@ class TcpIp:
     """A fifth field (at-dialects 7.9)."""
     accepted_times_out: Literal["received", "both"] = "received"
     """What resets the clock of CIPSTO (at-dialects 7.9)."""
+
+    timeout_needs_server: bool = True
+    """CIPSTO (observed 1.0, 2.0); the document does not ask for one (V1.0 5.2.12)."""
 
     # Names and time
     short_addresses: bool = False
@@ -292,7 +295,9 @@ _DOCUMENT = replace(
     empty_prompt_locks=False,
     loss_closes=False,
     start_address=False,
-    status="remembered",
+    omitted_numbers=False,  # "To use <UDP mode>, <UDP local port> must be set first" (V1.0 5.2.3)
+    timeout_needs_server=False,
+    status="document",
     empty_name_crashes=False,
     empty_sendex_hangs=False,
     passthrough_ssl=False,

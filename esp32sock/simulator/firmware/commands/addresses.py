@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 _MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}\Z")
 
 
+CLASS_C = (192, 223)
+"""First octets; "currently, ESP32 only supports class C IP addresses" (V1.0 4.2.14)."""
+
+
 def is_mac(text: str) -> bool:
     return _MAC.match(text) is not None
 
@@ -69,6 +73,7 @@ def set_station_mac(call: Call) -> None:
     mac = _read_mac(call)
     if not call.state.station or _is_group(mac):
         raise failed()
+    refuse_if(call.profile.literal_addresses and mac == softap_mac(call))
     call.remember("station_mac", mac)
 
 
@@ -83,6 +88,7 @@ def set_softap_mac(call: Call) -> None:
     mac = _read_mac(call)
     if not call.state.softap or _is_group(mac):
         raise CommandRefused
+    refuse_if(call.profile.literal_addresses and mac == station_mac(call))
     call.remember("softap_mac", mac)
 
 
@@ -152,7 +158,12 @@ def softap_address(call: Call) -> None:
 @command("CIPAP", "s")
 def set_softap_address(call: Call) -> None:
     """V1.0 4.2.14; taken in every mode, and CWDHCP? does not change (sweep of CIPAP)."""
-    call.remember("softap_subnet", _read_subnet(call.arguments, call.firmware.interfaces.softap_subnet))
+    subnet = _read_subnet(call.arguments, call.firmware.interfaces.softap_subnet)
+    if call.profile.literal_addresses:
+        refuse_if(not CLASS_C[0] <= int(subnet.address.partition(".")[0]) <= CLASS_C[1])
+        refuse_if(subnet.netmask != "255.255.255.0")
+        call.remember("dhcp", dhcp_bits(call) & ~DHCP_SOFTAP)
+    call.remember("softap_subnet", subnet)
 
 
 @command("CIFSR", "e")
@@ -213,6 +224,7 @@ def dhcp_server(call: Call) -> None:
     arguments = call.arguments
     if not call.state.softap:
         raise CommandRefused
+    refuse_if(call.profile.literal_addresses and not dhcp_bits(call) & DHCP_SOFTAP)
     bare = arguments.without_codes()
     if not bare.integer(0, 1):
         if arguments.count != 1:

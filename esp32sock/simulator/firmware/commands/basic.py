@@ -4,6 +4,7 @@ commands of later firmware are in system.py.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from esp32sock.simulator.firmware.certificate_slots import KEPT_OVER_RESTORE
@@ -11,6 +12,9 @@ from esp32sock.simulator.firmware.commands.registry import command
 
 if TYPE_CHECKING:
     from esp32sock.simulator.firmware.commands.call import Call
+
+
+_VERSION = re.compile(r"(AT version:)[^(]+")
 
 
 @command("AT", "e")
@@ -50,8 +54,10 @@ def restore(call: Call) -> None:
 
 @command("GMR", "e")
 def version(call: Call) -> None:
-    """V1.0 3.2.3; the last line has no end of its own on 1.0 (observed)."""
+    """V1.0 3.2.3, of what CIUPDATE fetched; the last line has no end of its own on 1.0 (observed)."""
     *lines, last = call.profile.version
+    if updated := call.board.nvs.get("version", ""):
+        lines[0] = _VERSION.sub(lambda match: match[1] + updated, lines[0])
     for line in lines:
         call.respond(line)
     if call.profile.version_ends_open:

@@ -114,5 +114,5 @@ def timeout(call: Call) -> None:
     arguments = call.arguments.without_codes()
     arguments.expect(1, 1)
     seconds = arguments.integer(*TIMEOUT_S)
-    refuse_if(not call.firmware.server.running)
+    refuse_if(not call.firmware.server.running and call.profile.tcpip.timeout_needs_server)
     call.firmware.server.set_timeout(seconds)

@@ -51,7 +51,8 @@ async def _run(call: Call, kind: int) -> None:
         return
     await firmware.board.kernel.sleep(phone.after_s)
     firmware.board.line(f"smartconfig type:{KINDS[kind]}")
-    firmware.board.line("Smart get wifi info")
+    got_info, connected = firmware.board.profile.smartconfig_words
+    firmware.board.line(got_info)
     firmware.board.line(f"ssid:{phone.ssid}")
     firmware.board.line(f"password:{phone.password}")
     failure = await firmware.station.join(phone.ssid, phone.password, "")
@@ -59,7 +60,7 @@ async def _run(call: Call, kind: int) -> None:
         call.remember("ssid", phone.ssid)
         call.remember("password", phone.password)
         call.remember("bssid", "")
-        firmware.board.line("smartconfig connected wifi")
+        firmware.board.line(connected)
 
 
 @command("CWSTOPSMART", "e")

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from esp32sock.simulator.firmware.commands.call import Call
 
 SSID_BYTES = 32
-PASSWORD_BYTES = 63
-"""64 is refused (sweep of CWSAP, 2.0)."""
-
 ENCRYPTIONS = (0, 2, 3, 4)
 """Open, WPA, WPA2, both; no WEP (V1.0 4.2.6)."""
 
@@ -49,7 +46,7 @@ def softap(call: Call) -> None:
         # A string that is not there is only complained about, a number ends it (sweep of CWSAP, 1.0).
         raise CommandRefused(0x01080001, 0x01080002)
     password = arguments.string(255)
-    if len(encode(password)) > PASSWORD_BYTES + 1:
+    if len(encode(password)) > 64:
         raise out_of_range(1)
     channel = arguments.integer(1, 13)
     encryption = arguments.integer(0, 4)
@@ -58,7 +55,7 @@ def softap(call: Call) -> None:
     bare = arguments.without_codes()
     most = bare.integer(1, profile.softap_most_stations, default=profile.softap_most_stations)
     hidden = bare.integer(0, 1, default=0)
-    if not call.state.softap or len(encode(password)) > PASSWORD_BYTES:
+    if not call.state.softap or len(encode(password)) > profile.softap_password_bytes:
         raise failed()
     if not password and profile.keeps_softap_password:
         password = call.firmware.softap.settings.password
@@ -75,7 +72,7 @@ def stations(call: Call) -> None:
         raise failed()
     for mac, address in call.firmware.softap.stations.items():
         if address:  # "cannot get a static IP"
-            call.respond(f"{call.profile.cwlif_prefix}{address},{mac}")
+            call.respond(f"{call.profile.cwlif_prefix}{address}{call.profile.cwlif_separator}{mac}")
 
 
 @command("CWQIF", "e")

@@ -56,6 +56,8 @@ def status(call: Call) -> int:
     """
     firmware, state = call.firmware, call.state
     links = firmware.links.all()
+    if call.profile.tcpip.status == "document":
+        return _documented_status(call)
     if call.profile.tcpip.status == "remembered" and state.remembered_status != 2:
         return state.remembered_status
     if not firmware.station.has_address:
@@ -72,6 +74,15 @@ def status(call: Call) -> int:
     if state.had_link or (datagrams and call.profile.tcpip.datagrams_count):
         return 4
     return 2
+
+
+def _documented_status(call: Call) -> int:
+    """V1.0 5.2.1: 5 without an access point, 3 with a link of whichever kind, 4 once one is gone, else 2."""
+    if not call.firmware.station.has_address:
+        return 5
+    if call.firmware.links.all():
+        return 3
+    return 4 if call.state.closed_a_link else 2
 
 
 def describe(call: Call, link: Link) -> str:

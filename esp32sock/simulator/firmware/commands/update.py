@@ -43,6 +43,7 @@ async def update(call: Call) -> None:
         call.respond(f"+CIPUPDATE:{step}")
         await firmware.board.kernel.sleep(pause_s)
         refuse_if(fault is not None and step == fault.value)
+    call.board.nvs.set("version", version)
     call.after(firmware.restart_soon)
 
 
