@@ -88,7 +88,7 @@ KINDS = (
     _simulator("black-hole", "0.5", needs=("connects",)),
     _simulator("peer-reset", "0.3", needs=("connects", "receives")),
     _simulator("slow", "0.3=0.5", "0.3=3", needs=("receives",)),
-    _simulator("datagram-loss", "0.2", needs=("udp",)),
+    _simulator("datagram-loss", "0.5", needs=("udp",)),
     _simulator("dns-fail", "1=5", "1=20", needs=("look-ups",), open="late question"),
     _simulator("dns-delay", "1=5", "1=20", needs=("look-ups",), open="late question"),
     # Whole tokens of the module, lost or said twice.
