@@ -3,7 +3,8 @@
 The methods are set on the class `socket.socket` itself, which covers an earlier `from socket import socket`
 and every `ssl.SSLSocket`; the look-up functions are set on `_socket` and `socket`. Modules that imported a
 look-up function by name, and trio, whose socket methods hold those of `socket.socket`, are changed too. So is
-uvloop, also when it is imported later. unpatch() restores every object.
+uvloop, also when it is imported later; gevent and eventlet are kept from the host's network (`greenlets`).
+unpatch() restores every object.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from esp32sock.net import resolver
 from esp32sock.net.socket_methods import METHODS
-from esp32sock.shims import uvloop
+from esp32sock.shims import greenlets, uvloop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -107,6 +108,7 @@ def _patch_all() -> None:
         _set(module, "has_ipv6", False)
     _patch_trio()
     _before_leaving.append(uvloop.install(_set))
+    _before_leaving.append(greenlets.install(_set))
 
 
 def _unpatch_all() -> None:
@@ -171,10 +173,7 @@ def _patch_trio() -> None:
 def _refuse_green() -> None:
     for library, asks in (("gevent", _gevent_patched), ("eventlet", _eventlet_patched)):
         if asks():
-            raise RuntimeError(
-                f"{library} has replaced the socket module, so its sockets would bypass the module; "
-                f"use esp32sock without {library}'s monkey patching, or `from esp32sock import socket`"
-            )
+            raise greenlets.replaces_sockets(library)
 
 
 def _gevent_patched() -> bool:

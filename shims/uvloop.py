@@ -11,21 +11,16 @@ Without `patch()`, connect a socket of `esp32sock.socket` with `loop.sock_connec
 
 from __future__ import annotations
 
-import errno
-import importlib.machinery
 import socket as stdlib
-import sys
 import warnings
-from importlib.abc import Loader, MetaPathFinder
 from typing import TYPE_CHECKING, Any
 
-from esp32sock.net import context, fd_registry
-from esp32sock.net.error_map import os_error
-from esp32sock.net.resolver import destination
+from esp32sock.net import fd_registry
+from esp32sock.shims.bypass import binds_on_host, is_hosts_own, refuse
+from esp32sock.shims.import_hook import when_imported
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from importlib.machinery import ModuleSpec
+    from collections.abc import Callable
     from types import ModuleType
 
     Set = Callable[[Any, str, Any], None]
@@ -84,7 +79,7 @@ def methods(loop_class: Any) -> dict[str, Any]:
         if sock := options.get("sock"):
             _refuse(_is_virtual(sock), "a server on a socket of the module")
         else:
-            _refuse(not all(map(_binds_on_host, hosts)), "a server on the module")
+            _refuse(not all(map(binds_on_host, hosts)), "a server on the module")
         return await own["create_server"](self, protocol_factory, host, port, **options)
 
     async def create_datagram_endpoint(
@@ -94,9 +89,9 @@ def methods(loop_class: Any) -> dict[str, Any]:
             _refuse(_is_virtual(sock), "a datagram endpoint on a socket of the module")
         elif options.get("family") != stdlib.AF_UNIX:
             if remote_addr:
-                hosts_own = _is_hosts_own(remote_addr[0])
+                hosts_own = is_hosts_own(remote_addr[0])
             else:
-                hosts_own = bool(local_addr) and _binds_on_host(local_addr[0])
+                hosts_own = bool(local_addr) and binds_on_host(local_addr[0])
             _refuse(not hosts_own, "a datagram endpoint on the module")
         return await own["create_datagram_endpoint"](
             self, protocol_factory, local_addr, remote_addr, **options
@@ -152,34 +147,9 @@ def _is_virtual(sock: Any) -> bool:
     return fd_registry.state_by_id(id(sock)) is not None
 
 
-def _is_hosts_own(host: Any) -> bool:
-    if not host or not isinstance(host, str):
-        return context.is_on_host()
-    if ":" in host:  # IPv6 is never the module's, but may be the way around it
-        return host == "::1"
-    return context.is_on_host() or context.to_host(host) or destination(host)[1]
-
-
-def _binds_on_host(host: Any) -> bool:
-    """Whether binding to `host` uses the host's network; the wildcard address uses the module."""
-    if not isinstance(host, str) or not _is_any(host):
-        return _is_hosts_own(host)
-    return context.is_on_host()
-
-
-def _is_any(host: str) -> bool:
-    try:
-        return stdlib.inet_aton(host) == bytes(4)
-    except OSError:
-        return host == "::"
-
-
 def _refuse(bypasses: bool, what: str) -> None:
     if bypasses:
-        raise os_error(
-            errno.EOPNOTSUPP,
-            f"{what}: uvloop would open it in C and bypass the module; use asyncio's own event loop",
-        )
+        refuse(what, "uvloop would open it in C and bypass the module; use asyncio's own event loop")
 
 
 # Replace the methods also when uvloop is imported later.
@@ -187,18 +157,7 @@ def _refuse(bypasses: bool, what: str) -> None:
 
 def install(set_attribute: Set) -> Callable[[], None]:
     """Replace the methods now or when uvloop is imported; returns a function that cancels the latter."""
-    loaded = sys.modules.get("uvloop")
-    if loaded is not None:
-        _replace(loaded, set_attribute)
-        return lambda: None
-    finder = _Finder(set_attribute)
-    sys.meta_path.insert(0, finder)
-
-    def forget() -> None:
-        if finder in sys.meta_path:
-            sys.meta_path.remove(finder)
-
-    return forget
+    return when_imported("uvloop", lambda module: _replace(module, set_attribute))
 
 
 def _replace(module: ModuleType, set_attribute: Set) -> None:
@@ -213,38 +172,3 @@ def _replace(module: ModuleType, set_attribute: Set) -> None:
         return
     for name, method in methods(loop_class).items():
         set_attribute(loop_class, name, method)
-
-
-class _Finder(MetaPathFinder):
-    """Finds uvloop with a loader that replaces the methods."""
-
-    def __init__(self, set_attribute: Set) -> None:
-        self._set_attribute = set_attribute
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if fullname != "uvloop":
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader, self._set_attribute)
-        return spec
-
-
-class _Loader(Loader):
-    """Loads uvloop, then replaces the methods."""
-
-    def __init__(self, loader: Loader, set_attribute: Set) -> None:
-        self._loader = loader
-        self._set_attribute = set_attribute
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        module.__loader__ = self._loader
-        self._loader.exec_module(module)
-        _replace(module, self._set_attribute)

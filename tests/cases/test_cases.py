@@ -44,7 +44,6 @@ OPEN = {
     "reported-10-restart-unseen": Open(10, r"new connections: ConnectionRefusedError"),
     "reported-11-queued-at-ready": Open(10, r"^[12] \(.*ConnectionRefusedError"),
     "reported-13-restart-at-unstored-baud": Open(10, r"back: TimeoutError"),
-    "reported-21-gevent-bypass": Open(11, r"(gevent|eventlet) links 0 requests 1"),
 }
 BOUND_S = {"hang-module-silent": 240, "pools-of-five": 60}
 OTHERS_BOUND_S = 120

@@ -215,13 +215,13 @@ def test_gevent_and_eventlet_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     gevent.is_module_patched = lambda name: name == "socket"  # type: ignore[attr-defined]
     with monkeypatch.context() as context:
         context.setitem(sys.modules, "gevent.monkey", gevent)
-        with pytest.raises(RuntimeError, match="gevent has replaced the socket module"):
+        with pytest.raises(RuntimeError, match="gevent's sockets in place of"):
             patch()
     eventlet = types.ModuleType("eventlet.patcher")
     eventlet.is_monkey_patched = lambda name: True  # type: ignore[attr-defined]
     with monkeypatch.context() as context:
         context.setitem(sys.modules, "eventlet.patcher", eventlet)
-        with pytest.raises(RuntimeError, match="eventlet has replaced"):
+        with pytest.raises(RuntimeError, match="eventlet's sockets in place of"):
             patch()
         eventlet.is_monkey_patched = lambda name: False  # type: ignore[attr-defined]
         with patched():
