@@ -7,7 +7,7 @@ import time
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from esp32sock._files import replaced
 from esp32sock.attach import attach, detach
 from esp32sock.cli.common import UsageError, add_options, handle_errors, port_from
 from esp32sock.cli.output import print_result
@@ -101,18 +102,13 @@ def over_the_module(arguments: argparse.Namespace) -> Iterator[None]:
 
 @contextmanager
 def writer(path: str | None) -> Iterator[BinaryIO]:
-    """Stdout, or a file that exists only after a complete download."""
+    """Stdout, or a file that exists only after a complete download; a device or FIFO is written into."""
     if path is None:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    part = Path(f"{path}.part")
-    try:
-        with part.open("wb") as output:
-            yield output
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replaced(path) as output:
+        yield output
 
 
 def copy(source: IO[bytes], output: BinaryIO, advance: Callable[[int], object]) -> int:

@@ -10,10 +10,12 @@ import time
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import trio
 
+from esp32sock._files import open_private
 from esp32sock.simulator.environment.radio import Subnet
 from esp32sock.simulator.network.host import HostNetwork
 from esp32sock.simulator.observers.pcapng import PcapNg
@@ -189,12 +191,13 @@ def run(arguments: argparse.Namespace) -> int:
         with ExitStack() as files:
             journal = None
             if arguments.journal is not None:
-                journal = line_writer(files.enter_context(open(arguments.journal, "a", encoding="utf-8")))
+                file = files.enter_context(open_private(arguments.journal, append=True))
+                journal = line_writer(files.enter_context(TextIOWrapper(file, "utf-8", line_buffering=True)))
             places: list[Place] = arguments.places or [None]
             captures: list[BinaryIO] = []
             if arguments.pcap is not None:
                 names = [numbered(arguments.pcap, number) for number in range(1, len(places) + 1)]
-                captures = [files.enter_context(open(name, "wb")) for name in names]
+                captures = [files.enter_context(open_private(name)) for name in names]
             trio.run(simulate, arguments, places, captures, journal)
     except* (OSError, ValueError) as group:
         print(f"esp32sock simulate: {_first(group)}", file=sys.stderr)

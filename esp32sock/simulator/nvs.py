@@ -8,13 +8,15 @@ whole, after every change; a module that is killed leaves the old file or the ne
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from esp32sock._files import PRIVATE, replaced
+
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
 
 T = TypeVar("T")
@@ -77,9 +79,8 @@ class NvsFile(Nvs):
 
     def _changed(self) -> None:
         text = json.dumps(_encode(self._values), indent=1, sort_keys=True) + "\n"
-        beside = self.path.with_name(f"{self.path.name}.new")
-        beside.write_text(text, "utf-8")
-        os.replace(beside, self.path)
+        with replaced(self.path, new_mode=PRIVATE) as file:
+            file.write(text.encode())
 
 
 def _encode(value: object) -> Any:

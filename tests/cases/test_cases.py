@@ -36,7 +36,6 @@ class Open:
 
 
 OPEN = {
-    "get-onto-a-device": Open(11, r"still a FIFO: False"),
     "hang-module-silent": Open(10, r"never ended: \['"),
     "lost-half-close": Open(10, r"received \d{1,5} of 200000"),
     "lost-interrupted-connect": Open(10, r"links afterwards [0-4] of 5|heard by the first: \[b'"),

@@ -122,8 +122,8 @@ class PtyPort(FdPort):
         self._baud = baud
         self._link = link
         self._slave = -1
-        if link is not None and os.path.islink(link):
-            os.unlink(link)
+        if link is not None:
+            _remove_stale(link)
         super().__init__(-1)
         self.plug_in()
 
@@ -166,6 +166,14 @@ class PtyPort(FdPort):
             if fd >= 0:
                 os.close(fd)
         self._fd = self._slave = -1
+
+
+def _remove_stale(link: str) -> None:
+    """Remove the link that an earlier run left; anything else there stays (FileExistsError)."""
+    if os.path.islink(link):
+        if not os.readlink(link).startswith("/dev/pts/"):
+            raise FileExistsError(errno.EEXIST, "a link to something else than a terminal is there", link)
+        os.unlink(link)
 
 
 class TcpPort(Port):
