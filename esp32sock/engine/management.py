@@ -22,7 +22,7 @@ from esp32sock.engine import baud, startup
 from esp32sock.engine.channel import CommandChannel
 from esp32sock.engine.probe import probe
 from esp32sock.engine.transports import open_port
-from esp32sock.errors import CommandError, Error, PortError
+from esp32sock.errors import CommandError, Error, ModuleReset, PortError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -159,10 +159,18 @@ async def open_management_session(
 
 
 async def _identify(channel: CommandChannel) -> None:
+    """Find the module and read what is needed; a module that boots may answer shortly before `ready`."""
     await probe(channel)
+    try:
+        await _read_state(channel)
+    except ModuleReset:
+        await _read_state(channel)
+    for link_id in range(LINKS):
+        channel.session.demux.set_sink(link_id, DISCARD)
+
+
+async def _read_state(channel: CommandChannel) -> None:
     async with channel.exclusive():
         await startup.identify(channel)
         channel.session.demux.mux = await channel.execute_exclusive(tcpip.Multiplexed())
         await startup.end_passthrough(channel)
-    for link_id in range(LINKS):
-        channel.session.demux.set_sink(link_id, DISCARD)

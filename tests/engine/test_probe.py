@@ -258,7 +258,7 @@ class Unlucky(StreamPort):
         self.number = number
         self._mishap = mishap
         self._lines = 0
-        self._send_answer, self._answers = trio.open_memory_channel[bytes](float("inf"))
+        self._send_heard, self._heard = trio.open_memory_channel[bytes](float("inf"))
         self._is_due = False
 
     async def carry(self) -> None:
@@ -278,17 +278,17 @@ class Unlucky(StreamPort):
                     continue
                 await trio.sleep(2.5)
                 data = whole
-            self._send_answer.send_nowait(data)
+            self._send_heard.send_nowait(data)
 
     async def receive(self) -> bytes:
-        return await self._answers.receive()
+        return await self._heard.receive()
 
     async def send(self, data: bytes | memoryview) -> None:
         if bytes(data).startswith(b"AT"):
             self._lines += 1
             if self._lines == self.number:
                 if self._mishap in ("refused", "busy-and-runs"):
-                    self._send_answer.send_nowait(b"\r\nbusy p...\r\n")
+                    self._send_heard.send_nowait(b"\r\nbusy p...\r\n")
                 if self._mishap == "refused":
                     return
                 self._is_due = True
