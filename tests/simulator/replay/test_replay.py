@@ -6,9 +6,10 @@ lists, and 98 % of the walks of each; each other one is listed with its reason i
 The input of a replay is what the host wrote, and when. The player reads more of a recording, as the recorder
 left out what stood around the module. From the answers it takes: how long to wait before the next write
 (`Player._finish`), that a line refused as busy right after a result is not written at all, that a join fails
-where the recorded one did or gets no address (`Player._set_air`), whether the module has joined before the
-recording begins (`starts_joined`), when a peer acts, and what the clients of the module's server send
-(`Director.printed`). From the recorder's headings and remarks: the order of the sections
+where the recorded one did or gets no address (`Player._set_air`), that the radio heard nothing after a
+restart (`Player._set_radio`), whether the module has joined before the recording begins (`starts_joined`),
+when a peer acts, and what the clients of the module's server send and which link each of them got
+(`Director.printed`, `Director.remark`). From the recorder's headings and remarks: the order of the sections
 (`in_order_of_recording`), what the peers do (`Director.remark`), and that the module was replaced or
 restarted by itself. No answer of the simulated module is made from a recorded one.
 """
