@@ -52,8 +52,13 @@ def attach(
     with _lock:
         if _attached() is not None:
             raise RuntimeError("an interface is attached already; detach() it first")
-        _default = _start(url, direct, options)
-        return _default
+        try:
+            _default = _start(url, direct, options)
+            return _default
+        except BaseException:
+            if _default is not None:  # it was attached when a signal handler raised
+                _default.close()
+            raise
 
 
 def detach() -> None:
@@ -104,14 +109,20 @@ def _attached() -> LocalInterface | None:
 def _start(url: str | Options | None, direct: Direct | None, given: AttachOptions) -> LocalInterface:
     options, routes = import_module("esp32sock.config").resolve(url, direct, given)
     local = import_module("esp32sock.net.local_interface")
-    interface: LocalInterface = local.start_interface(options, routes)
-    with _lock:
-        _open.difference_update([one for one in _open if one.is_closed])
-        _open.add(interface)
-    # Behind whatever opening the port has registered (a simulator has), so as to be called before it.
-    atexit.unregister(_close_all)
-    atexit.register(_close_all)
-    return interface
+    interface: LocalInterface | None = None
+    try:
+        interface = local.start_interface(options, routes)
+        with _lock:
+            _open.difference_update([one for one in _open if one.is_closed])
+            _open.add(interface)
+        # Behind whatever opening the port has registered (a simulator has), so as to be called before it.
+        atexit.unregister(_close_all)
+        atexit.register(_close_all)
+        return interface
+    except BaseException:
+        if interface is not None:
+            interface.close()
+        raise
 
 
 def _close_all() -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from esp32sock.at.events import ModuleEvent
     from esp32sock.at.firmware import Firmware
     from esp32sock.engine.options import Options
-    from esp32sock.engine.requests import LinkHolder, StreamOptions
+    from esp32sock.engine.requests import LinkHolder, Opening, StreamOptions
 
 LOOK_UP_S = 8
 """How long the module may look for a name, and hold the line: a name server that answers does it sooner."""
@@ -134,6 +134,10 @@ class Engine:
     def listen(self, request: ListenRequest) -> None:
         """Begin to listen; its events tell how it goes."""
         self._begin(run_server, request)
+
+    def abandon(self, opening: Opening) -> None:
+        """Give up what one of these began, open or not; nothing happens if it has ended."""
+        opening.abandon()
 
     def _begin(self, life: Callable[..., Awaitable[None]], request: Request) -> None:
         try:

@@ -194,7 +194,9 @@ async def run_server(context: Context, request: ListenRequest) -> None:
     request.events.listening(Listening((context.station_ip or "0.0.0.0", server.port)))
     ended_by: Error | None = None
     try:
-        ended_by = await _serve_on(context, request, server)
+        with trio.CancelScope() as serving:
+            request.opening.opened(serving.cancel)
+            ended_by = await _serve_on(context, request, server)
     finally:
         request.events.ended(ended_by)
         trio.lowlevel.notify_closing(request.end)

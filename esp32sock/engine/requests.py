@@ -110,10 +110,13 @@ class ListenEvents(Protocol):
 
 
 class Handle(Protocol):
-    """What an open call gives back at once: the way to give up on it."""
+    """What an open call is given: the way to give up on it."""
 
     def abandon(self) -> None:
-        """Give up: if it is still opening, whatever opens late is closed; the engine's end is closed."""
+        """Give up, at any time and more than once: what is open is closed, and what opens late too.
+
+        The engine's end is the socket's again if nothing had opened, and closed otherwise.
+        """
 
     def set_options(self, options: StreamOptions) -> Future[None]:
         """Change what can be changed on an open link; fails with what the firmware said."""
@@ -141,6 +144,19 @@ class Opening:
     scope: trio.CancelScope
     """Around the opening alone: cancelled when the link is not wanted any more."""
     link_id: int | None = None
+    _end: Callable[[], object] | None = None
+
+    def opened(self, end: Callable[[], object]) -> None:
+        """It is open, and `end` ends it: at once if it was given up just before."""
+        self._end = end
+        if self.scope.cancel_called:
+            end()
+
+    def abandon(self) -> None:
+        """Give it up, whether it opens or is open; in the engine's loop."""
+        self.scope.cancel()
+        if self._end is not None:
+            self._end()
 
 
 class Accepted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 from contextlib import nullcontext
+from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import trio
 from esp32sock.at.commands import ssl, tcpip
 from esp32sock.at.commands.validation import MAX_WITHIN_MS
 from esp32sock.at.state import LinkState
-from esp32sock.engine.link_closing import close_link, drop_link
+from esp32sock.engine.link_closing import abandoned, close_link, drop_link
 from esp32sock.engine.requests import StreamOpened
 from esp32sock.engine.tcp_pump import StreamPump, detached
 from esp32sock.errors import CommandError, Error
@@ -51,6 +52,7 @@ async def run_stream(context: Context, request: StreamRequest) -> None:
     if pump is None:
         return
     request.opened(StreamOpened(pump.link_id, local, request.remote))
+    request.opening.opened(partial(pump.fail, abandoned()))
     await pump_to_the_end(context, pump, request, request.filler_bytes)
 
 

@@ -14,6 +14,7 @@ import errno
 import logging
 import socket as addresses
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
@@ -25,7 +26,7 @@ from esp32sock.at.commands.sendex import SendMarked
 from esp32sock.at.commands.udp import ANY_PEER, OpenUdp, PeerMode
 from esp32sock.at.framing import MAX_DATAGRAM_BYTES, datagram_chunk
 from esp32sock.engine.hangup import HangupWatch
-from esp32sock.engine.link_closing import close_link, drop_link
+from esp32sock.engine.link_closing import abandoned, close_link, drop_link
 from esp32sock.engine.requests import DatagramOpened
 from esp32sock.engine.stall_workaround import StallWatch
 from esp32sock.errors import CommandError, Error, LocalProtocolError
@@ -261,6 +262,7 @@ async def run_datagram(context: Context, request: DatagramRequest) -> None:
     if pump is None:
         return
     request.events.opened(DatagramOpened(pump.link_id, local))
+    request.opening.opened(partial(pump.fail, abandoned()))
     context.counters.links_opened += 1
     try:
         request.events.ended(await pump.run())

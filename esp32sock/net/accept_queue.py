@@ -26,30 +26,38 @@ class AcceptQueue:
     def __init__(self, bound: Address) -> None:
         self.local = bound
         self._queue: deque[Waiting] = deque()
+        self._taking = threading.Lock()
         self._decided = threading.Event()
         self._error: Error | None = None
         self._dropped = False
+        self.has_failed = False
+        """Whether it never listened: the end is the socket's again."""
 
-    def open(self, interface: Interface, end: EngineEnd, backlog: int) -> Handle:
+    def open(self, interface: Interface, handle: Handle, end: EngineEnd, backlog: int) -> None:
         """Start listening; OSError if the module refuses. Does not wait in the engine's own thread."""
         doing = f"listening on port {self.local[1]}"
         with translated(doing):
-            handle = interface.listen(end, self.local[1], backlog, self)
+            interface.listen(handle, end, self.local[1], backlog, self)
         if interface.may_block():
-            try:
-                self._decided.wait()
-            except BaseException:
-                handle.abandon()
-                raise
+            self._decided.wait()
             self._raise_error(doing)
-        return handle
 
     def next(self, sock: _socket.socket) -> Waiting:
-        """Wait as the socket's timeout says, and take the first connection."""
-        if not _socket.socket.recv(sock, 1):
-            self._raise_error("accept")
-            raise os_error(errno.EINVAL, "accept: this socket no longer listens")
-        return self._queue.popleft()
+        """Wait as the socket's timeout says, and take the first connection.
+
+        Its byte is taken last: if a signal handler raises before, the connection is closed or still queued,
+        and there is rather a byte too many, which the next call takes, than one too few.
+        """
+        while True:
+            if not _socket.socket.recv(sock, 1, _socket.MSG_PEEK):
+                self._raise_error("accept")
+                raise os_error(errno.EINVAL, "accept: this socket no longer listens")
+            with self._taking:
+                waiting = self._queue.popleft() if self._queue else None
+                with suppress(BlockingIOError):
+                    _socket.socket.recv(sock, 1, _socket.MSG_DONTWAIT)
+            if waiting is not None:
+                return waiting
 
     def drop(self) -> None:
         """Refuse those that still wait, or come late: their ends are closed."""
@@ -66,6 +74,7 @@ class AcceptQueue:
 
     def failed(self, error: Error) -> None:
         self._error = error
+        self.has_failed = True
         self._decided.set()
 
     def accepted(self, user_end: _socket.socket, opened: StreamOpened, events_to: AcceptedStream) -> None:
@@ -74,14 +83,20 @@ class AcceptQueue:
             self.drop()
 
     def accept_failed(self, user_end: _socket.socket) -> None:
-        with suppress(IndexError):  # dropped meanwhile
-            self._queue.pop()  # the one that came last: without its byte, no `accept` can have taken it
-        user_end.close()
+        for waiting in list(self._queue):
+            if waiting[0] is user_end:
+                with suppress(ValueError):  # accepted or dropped meanwhile
+                    self._queue.remove(waiting)
+                    user_end.close()
 
     def ended(self, error: Error | None) -> None:
         self._error = error
 
     def _raise_error(self, doing: str) -> None:
-        error, self._error = self._error, None
-        if error is not None:
+        error = self._error
+        if error is None:
+            return
+        try:
             raise_from(error, doing)
+        finally:
+            self._error = None

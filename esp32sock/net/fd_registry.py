@@ -44,8 +44,9 @@ def adopt(sock: _socket.socket, state: SocketState) -> None:
 
 def forget(sock: _socket.socket) -> SocketState | None:
     """The object no longer stands for its virtual socket (closed or detached); which one that was."""
+    state = _states.pop(id(sock), None)
     _objects.pop(id(sock), None)
-    return _states.pop(id(sock), None)
+    return state
 
 
 def find(fd: int) -> SocketState | None:
@@ -60,6 +61,11 @@ def park(fd: int, state: SocketState) -> None:
     """Keep a state that has a descriptor but no object."""
     _by_key[state.key] = state
     _parked[state.key] = (fd, state)
+
+
+def is_parked(fd: int, state: SocketState) -> bool:
+    """Whether it is parked with this descriptor, and the descriptor is still open."""
+    return _parked.get(state.key) == (fd, state) and state.is_descriptor_open(fd)
 
 
 def has_objects(state: SocketState) -> bool:

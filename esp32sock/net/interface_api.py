@@ -96,8 +96,17 @@ class Interface(ABC):
         self.close()
 
     @abstractmethod
+    def new_handle(self) -> Handle:
+        """A handle for one call of `open_stream`, `open_datagram` or `listen`.
+
+        It is made and kept before the call, so that what interrupts the call at any point (a signal handler
+        that raises) leaves no link: `abandon` gives up whatever has begun. Does not block.
+        """
+
+    @abstractmethod
     def open_stream(
         self,
+        handle: Handle,
         end: _socket.socket,
         remote: Address,
         events: StreamEvents,
@@ -107,7 +116,7 @@ class Interface(ABC):
         timeout: float | None = None,
         wait_for_link_s: float | None = 0.0,
         replacing: Handle | None = None,
-    ) -> Handle:
+    ) -> None:
         """Open a TCP link and pump it to and from `end`, which is the engine's until it says `failed`.
 
         Then the socket takes `end` back, with what is in it: the engine must not touch or close it any more.
@@ -120,8 +129,13 @@ class Interface(ABC):
 
     @abstractmethod
     def open_datagram(
-        self, end: _socket.socket, local_port: int, remote: Address | None, events: DatagramEvents
-    ) -> Handle:
+        self,
+        handle: Handle,
+        end: _socket.socket,
+        local_port: int,
+        remote: Address | None,
+        events: DatagramEvents,
+    ) -> None:
         """Open a UDP link over a SOCK_SEQPACKET `end`; each message is an 8-byte header and a payload.
 
         As with a stream, `end` is the engine's until `failed`. The header is
@@ -130,7 +144,9 @@ class Interface(ABC):
         """
 
     @abstractmethod
-    def listen(self, end: _socket.socket, port: int, backlog: int, events: ListenEvents) -> Handle:
+    def listen(
+        self, handle: Handle, end: _socket.socket, port: int, backlog: int, events: ListenEvents
+    ) -> None:
         """Start the module's server on `port`; a byte is written to `end` for each waiting connection.
 
         As with a stream, `end` is the engine's until `failed`. One more than `backlog` may wait until their

@@ -49,15 +49,15 @@ MARGIN_S = 0.2
 
 
 class _Handle:
-    """What an open call gives back: giving up while it opens, options once a TCP link is open."""
+    """What an open call is given: giving up, and options once a TCP link is open."""
 
-    def __init__(self, portal: EnginePortal, engine: Engine, opening: Opening) -> None:
+    def __init__(self, portal: EnginePortal, engine: Engine) -> None:
         self._portal = portal
         self._engine = engine
-        self.opening = opening
+        self.opening = Opening(CancelScope())
 
     def abandon(self) -> None:
-        self._portal.post(self.opening.scope.cancel)
+        self._portal.post(self._engine.abandon, self.opening)
 
     def set_options(self, options: StreamOptions) -> Future[None]:
         return self._portal.call(self._engine.set_link_options, self.opening, options)
@@ -70,6 +70,10 @@ class _AcceptedHandle:
         self._portal = portal
         self._engine = engine
         self._stream = stream
+
+    def __del__(self) -> None:
+        """A connection that was taken from the backlog has no place there, whatever became of it."""
+        self._stream.is_waiting = False
 
     def abandon(self) -> None:
         pass
@@ -117,8 +121,12 @@ class LocalInterface(Interface):
     def use(self) -> AbstractContextManager[Interface]:
         return context.using(self)
 
+    def new_handle(self) -> Handle:
+        return _Handle(self._portal, self._engine)
+
     def open_stream(
         self,
+        handle: Handle,
         end: _socket.socket,
         remote: Address,
         events: StreamEvents,
@@ -128,7 +136,7 @@ class LocalInterface(Interface):
         timeout: float | None = None,
         wait_for_link_s: float | None = 0.0,
         replacing: Handle | None = None,
-    ) -> Handle:
+    ) -> None:
         if timeout is not None:
             latest = max(0.0, timeout - MARGIN_S)
             wait_for_link_s = latest if wait_for_link_s is None else min(wait_for_link_s, latest)
@@ -136,39 +144,45 @@ class LocalInterface(Interface):
             end,
             remote,
             events,
-            Opening(CancelScope()),
+            _opening(handle),
             options,
             filler_bytes,
             timeout,
             wait_for_link_s,
-            replacing.opening if isinstance(replacing, _Handle) else None,
+            None if replacing is None else _opening(replacing),
         )
-        return self._begin(self._engine.open_stream, request)
+        self._begin(self._engine.open_stream, request)
 
     def open_datagram(
-        self, end: _socket.socket, local_port: int, remote: Address | None, events: DatagramEvents
-    ) -> Handle:
-        request = DatagramRequest(end, local_port, remote, events, Opening(CancelScope()))
-        return self._begin(self._engine.open_datagram, request)
+        self,
+        handle: Handle,
+        end: _socket.socket,
+        local_port: int,
+        remote: Address | None,
+        events: DatagramEvents,
+    ) -> None:
+        request = DatagramRequest(end, local_port, remote, events, _opening(handle))
+        self._begin(self._engine.open_datagram, request)
 
-    def listen(self, end: _socket.socket, port: int, backlog: int, events: ListenEvents) -> Handle:
+    def listen(
+        self, handle: Handle, end: _socket.socket, port: int, backlog: int, events: ListenEvents
+    ) -> None:
         request = ListenRequest(
             end,
             port,
             events,
-            Opening(CancelScope()),
+            _opening(handle),
             socketpairs.stream_pair,
             partial(_AcceptedHandle, self._portal, self._engine),
             self._options.server_links,
             backlog,
             closes_end_on_failure=not self.may_block(),  # so that `accept` wakes and says why
         )
-        return self._begin(self._engine.listen, request)
+        self._begin(self._engine.listen, request)
 
-    def _begin(self, job: Callable[[Q], object], request: Q) -> Handle:
+    def _begin(self, job: Callable[[Q], object], request: Q) -> None:
         if not self._portal.post(job, request):
             raise Error("the interface was detached", errno=errno.ENETDOWN)
-        return _Handle(self._portal, self._engine, request.opening)
 
     def resolve(self, host: str) -> list[str]:
         doing = f"looking up {host!r}"
@@ -205,7 +219,11 @@ class LocalInterface(Interface):
         """Run a function of the engine and block for its result."""
         if not self.may_block():
             raise os_error(errno.EDEADLK, f"{doing}: this thread runs the engine and must not wait for it")
-        return self._portal.call(job, *args).result()
+        answer = self._portal.call(job, *args)
+        try:
+            return answer.result()
+        finally:
+            answer.cancel()  # of no effect on one that came; what nothing waits for any more is given up
 
     def events(self, maxsize: int = MAX_EVENTS) -> EventQueue:
         feed = EventQueue(self._engine.watch, maxsize)
@@ -229,8 +247,8 @@ class LocalInterface(Interface):
         return self._routes.to_host(host)
 
     def close(self) -> None:
-        self._is_closed = True
         self._stop()
+        self._is_closed = True
         for queue in list(self._event_queues):
             queue.close()
 
@@ -238,8 +256,18 @@ class LocalInterface(Interface):
 def start_interface(options: Options, routes: Routes) -> LocalInterface:
     """A module, set up, with its engine in a thread of its own; OSError that says what is wrong."""
     thread = EngineThread(lambda: new_engine(options))
-    with translated(f"attaching {options.url}"):
-        return LocalInterface(options, routes, thread.portal, thread.start(), thread.stop)
+    try:
+        with translated(f"attaching {options.url}"):
+            return LocalInterface(options, routes, thread.portal, thread.start(), thread.stop)
+    except BaseException:
+        thread.stop()
+        raise
+
+
+def _opening(handle: Handle) -> Opening:
+    """What the engine knows a handle by; an interface is given its own handles only."""
+    assert isinstance(handle, _Handle)
+    return handle.opening
 
 
 def new_engine(options: Options) -> Engine:

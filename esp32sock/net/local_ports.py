@@ -29,7 +29,7 @@ def claim(interface: Interface, owner: SocketState, port: int) -> int:
         if not free:
             raise os_error(errno.EADDRINUSE, "every port from 61000 to 65535 is bound")
         port = random.choice(free)
-    elif ports.get((owner.kind, port)) is not None:
+    elif ports.get((owner.kind, port)) not in (None, owner):
         raise os_error(errno.EADDRINUSE, f"port {port} is bound by another socket of this interface")
     ports[owner.kind, port] = owner
     return port

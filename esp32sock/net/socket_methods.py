@@ -91,11 +91,12 @@ def _init_over(self: Any, family: int, type: int, proto: int, fileno: Any) -> No
 
 
 def _real_close(self: Any, *args: Any) -> None:
-    state = fd_registry.forget(self)
+    state = _state_by_id(id(self))
     try:
         _stdlib_real_close(self, *args)
     finally:
         if state is not None:
+            fd_registry.forget(self)
             fd_registry.release_if_unused(state)
 
 

@@ -72,10 +72,8 @@ def key_of(fd: int) -> Key:
     return status.st_dev, status.st_ino
 
 
-def engine_end(fd: int, kind: int = _socket.SOCK_STREAM) -> EngineEnd:
-    """Take over a descriptor as an end of ours."""
-    end = EngineEnd(_socket.AF_UNIX, kind | _socket.SOCK_NONBLOCK, 0, fd)
-    os.set_blocking(fd, False)
+def _engine_end(end: EngineEnd) -> EngineEnd:
+    os.set_blocking(end.fileno(), False)
     _living.add(end)
     return end
 
@@ -181,20 +179,26 @@ def datagram_address(header: bytes) -> Address:
     return _socket.inet_ntoa(packed), port
 
 
+# A raw descriptor goes to its owner in one line: where there are two, a signal handler may raise between.
+
+
 def _pair(kind: int) -> tuple[EngineEnd, EngineEnd]:
     engine, user = _socketpair(_socket.AF_UNIX, kind)
-    return engine_end(engine.detach(), kind), engine_end(user.detach(), kind)
+    with closing(engine), closing(user):
+        engine_end = EngineEnd(_socket.AF_UNIX, kind | _socket.SOCK_NONBLOCK, 0, engine.detach())
+        user_end = EngineEnd(_socket.AF_UNIX, kind | _socket.SOCK_NONBLOCK, 0, user.detach())
+        return _engine_end(engine_end), _engine_end(user_end)
 
 
 def _accepted(listener: _socket.socket) -> tuple[EngineEnd, object]:
-    fd, caller = listener._accept()  # type: ignore[attr-defined]
-    return engine_end(fd), caller
+    kind = _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK
+    end = EngineEnd(_socket.AF_UNIX, kind, 0, (accepted := listener._accept())[0])  # type: ignore[attr-defined]
+    return _engine_end(end), accepted[1]
 
 
 @contextmanager
 def _duplicate(fd: int) -> Iterator[_socket.socket]:
     """A C socket object over the file of a descriptor that has another owner, for calls that need one."""
-    with closing(
-        EngineEnd(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK, 0, os.dup(fd))
-    ) as copy:
+    kind = _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK
+    with closing(EngineEnd(_socket.AF_UNIX, kind, 0, os.dup(fd))) as copy:
         yield copy

@@ -7,7 +7,8 @@ filled before, so that it becomes writable when there is an outcome, as select e
 LISTENING (see accept_queue). The descriptor itself shows what comes after OPEN, EOF and EPIPE; only a reset
 is an error that waits here and is raised once, by recv after all data is read, or by send.
 
-Invariant: events of an attempt that was given up change nothing (`_attempt` is compared by identity).
+Invariants: events of an attempt that was given up change nothing (`_attempt` is compared by identity). The
+handle of an attempt exists before the engine hears of it, and an exception of a signal handler gives it up.
 """
 
 from __future__ import annotations
@@ -48,9 +49,20 @@ class Phase(enum.Enum):
 class Attempt:
     """One attempt to connect: the events object of its link, for as long as the link lives."""
 
-    def __init__(self, stream: VirtualStream, end: socketpairs.EngineEnd | None) -> None:
+    def __init__(
+        self,
+        stream: VirtualStream,
+        handle: Handle,
+        end: socketpairs.EngineEnd | None = None,
+        asked: Address = ("", 0),
+        remote: Address = ("", 0),
+    ) -> None:
         self._stream = stream
         self._end = end  # to give back if it fails; None for an accepted stream, which cannot
+        self.handle = handle
+        self.asked = asked
+        """Host and port as the program gave them; `remote` is what they mean."""
+        self.remote = remote
         self.decided = threading.Event()
 
     def opened(self, opened: StreamOpened) -> None:
@@ -74,37 +86,38 @@ class VirtualStream(StreamData):
         self.phase = Phase.FRESH
         self._attempt: Attempt | None = None
         self._accept_queue: AcceptQueue | None = None
-        self._needs_new_pair = False  # the descriptor was joined already: it needs its old end or a new file
+        self._was_joined = False  # the descriptor needs its old end or a new file
         self._is_filled = False  # the send buffer is as small as the filling made it
         self._was_accepted = False
         self._connect_reported = False  # a connect call has already said that the connection is there
         self._reset = False
-        self._end_lock = threading.Lock()
+        self._end_lock = threading.RLock()  # a signal handler may use the socket that it interrupts
+        self._handed_out: dict[int, tuple[int, VirtualStream]] = {}  # by thread: what `accept` returned last
         self.tls: TlsOptions | None = None  # the module does TLS on it
 
     @classmethod
     def accepted(
-        cls, listener: VirtualStream, fd: int, opened: StreamOpened, handle: AcceptedStream
+        cls, listener: VirtualStream, key: socketpairs.Key, opened: StreamOpened, handle: AcceptedStream
     ) -> VirtualStream:
         """The state of a stream that `listener` accepted; it inherits the options, as on Linux."""
-        stream = cls(listener.proto, socketpairs.key_of(fd))
+        stream = cls(listener.proto, key)
         stream.interface = listener.interface
         stream.options = listener.options.inherited()
         stream.phase = Phase.OPEN
         stream._connect_reported = stream._was_accepted = True
         stream.local, stream.remote = opened.local, opened.remote
         stream.handle = handle
-        stream._attempt = Attempt(stream, None)
-        fd_registry.park(fd, stream)
+        stream._attempt = Attempt(stream, handle)
         handle.attach(stream._attempt)
         return stream
 
     # What the engine reports, in its own thread.
 
     def note_opened(self, attempt: Attempt, opened: StreamOpened) -> None:
-        if attempt is self._attempt:
-            self.local, self.remote = opened.local, opened.remote
-            self.phase = Phase.OPEN
+        with self._end_lock:
+            if attempt is self._attempt:
+                self.local, self.remote = opened.local, opened.remote
+                self.phase = Phase.OPEN
 
     def note_failed(self, attempt: Attempt, error: Error, end: socketpairs.EngineEnd) -> None:
         if attempt is self._attempt:
@@ -129,7 +142,7 @@ class VirtualStream(StreamData):
         host, port = parse("connect", address)
         sys.audit("socket.connect", sock, address)
         self.check_usable(sock)
-        if self._resume_connect(sock):
+        if self._resume_connect(sock, (host, port)):
             return
         dotted, direct = destination(host)
         if direct and self.tls is not None:
@@ -148,10 +161,11 @@ class VirtualStream(StreamData):
                 errno.EADDRNOTAVAIL,
                 f"connect from port {self.bound[1]}: the module picks the local port itself; bind to port 0",
             )
-        self._open(sock, (dotted, port))
+        self._open(sock, (dotted, port), asked=(host, port))
 
-    def _resume_connect(self, sock: C) -> bool:
+    def _resume_connect(self, sock: C, asked: Address) -> bool:
         """What a further connect call says of the first one: True if it succeeded just now."""
+        self._refuse_another(asked)
         if self.phase is Phase.CONNECTING:
             if sock.gettimeout() is not None:
                 raise os_error(errno.EALREADY, "connect: an earlier attempt is still under way")
@@ -165,6 +179,17 @@ class VirtualStream(StreamData):
             raise os_error(errno.EISCONN, "connect: this socket is connected or listening already")
         self.raise_error("connect")
         return False
+
+    def _refuse_another(self, asked: Address) -> None:
+        """EALREADY or EISCONN if the attempt that no call has reported yet is to another peer."""
+        attempt = self._attempt
+        if attempt is None or self._connect_reported or asked == attempt.asked:
+            return
+        if (destination(asked[0])[0], asked[1]) != attempt.remote:
+            raise os_error(
+                errno.EALREADY if self.phase is Phase.CONNECTING else errno.EISCONN,
+                f"connect: an earlier attempt of this socket is to {attempt.asked[0]}:{attempt.asked[1]}",
+            )
 
     def start_module_tls(self, sock: C, tls: TlsOptions) -> None:
         """Let the module do TLS: when it connects, or, being connected but unused, on a new link at once.
@@ -183,9 +208,9 @@ class VirtualStream(StreamData):
         with socketpairs.dup_guard(sock.fileno()):  # the old connection ends when the engine says so
             self._start_over()
             self.tls = tls
-            self._open(sock, remote, replaced)
+            self._open(sock, remote, asked=remote, replaced=replaced)
 
-    def _open(self, sock: C, remote: Address, replaced: Handle | None = None) -> None:
+    def _open(self, sock: C, remote: Address, *, asked: Address, replaced: Handle | None = None) -> None:
         interface = self.require_interface()
         timeout = sock.gettimeout()
         if timeout != 0 and not interface.may_block():
@@ -194,50 +219,54 @@ class VirtualStream(StreamData):
                 "connect: this thread runs the engine and must not block; call setblocking(False)",
             )
         end = self._join(sock)
-        filler_bytes = 0
-        if timeout == 0:
-            filler_bytes = socketpairs.fill(sock.fileno())
-            self._is_filled = True
-        attempt = self._attempt = Attempt(self, end)
-        self.phase = Phase.CONNECTING
-        self._connect_reported = False
-        self._doing = f"connecting to {remote[0]}:{remote[1]}"
+        attempt = Attempt(self, interface.new_handle(), end, asked, remote)
         try:
+            self._begin(sock, attempt)
             with translated(self._doing):
-                self.handle = interface.open_stream(
+                interface.open_stream(
+                    attempt.handle,
                     end,
                     remote,
                     attempt,
                     options=replace(self.options.for_stream(), tls=self.tls),
-                    filler_bytes=filler_bytes,
+                    filler_bytes=socketpairs.fill(sock.fileno()) if timeout == 0 else 0,
                     timeout=timeout or None,
                     wait_for_link_s=_shorter(timeout or None, interface.wait_for_link_s),
                     replacing=replaced,
                 )
+            if timeout != 0:
+                self._wait(sock, attempt)
         except BaseException:
-            self._return_end(end)
+            self._abandon(attempt)
             raise
         if timeout == 0:
             raise BlockingIOError(errno.EINPROGRESS, os.strerror(errno.EINPROGRESS))
-        self._wait(sock, attempt)
+
+    def _begin(self, sock: C, attempt: Attempt) -> None:
+        self._attempt, self.handle = attempt, attempt.handle
+        self.phase = Phase.CONNECTING
+        self._is_filled = sock.gettimeout() == 0
+        self._connect_reported = False
+        self._doing = f"connecting to {attempt.remote[0]}:{attempt.remote[1]}"
 
     def _wait(self, sock: C, attempt: Attempt) -> None:
         """Wait until the attempt is decided; give it up if the timeout or a signal comes first."""
         try:
             if not attempt.decided.wait(sock.gettimeout()):
                 raise TimeoutError("timed out")
+            self.raise_error(self._doing)
+            self._connect_reported = True
         except BaseException:
             self._abandon(attempt)
             raise
-        self.raise_error(self._doing)
-        self._connect_reported = True
 
     def _abandon(self, attempt: Attempt) -> None:
-        if attempt is self._attempt:
-            handle = self.handle
-            self._start_over()
-            if handle is not None:
-                handle.abandon()
+        try:
+            with self._end_lock:  # first, so that the failure that follows is not reported
+                if attempt is self._attempt:
+                    self._start_over()
+        finally:
+            attempt.handle.abandon()
 
     def _return_end(self, end: socketpairs.EngineEnd) -> None:
         """The attempt failed; the descriptor shows it when the filler is read away."""
@@ -251,17 +280,16 @@ class VirtualStream(StreamData):
         self.handle = None
         self._attempt = None
         self.link_ended = False
-        self._needs_new_pair = True
         self._is_filled = False
 
     def _join(self, sock: C) -> socketpairs.EngineEnd:
         with self._end_lock:  # or the filler of this attempt would be drained as that of the last one
             end, self.end = self.end, None
         if end is None or end.fileno() < 0:
-            if self._needs_new_pair:
+            if self._was_joined:
                 self.replace_descriptor(sock)
+            self._was_joined = True
             end = socketpairs.join(sock.fileno())
-        self._needs_new_pair = False
         self._restore_sndbuf(sock)
         return end
 
@@ -291,30 +319,45 @@ class VirtualStream(StreamData):
         if self.bound is None:
             self.bind(sock, (ANY, 0))
         assert self.bound is not None
+        interface = self.require_interface()
         queue = AcceptQueue(self.bound)
+        handle = interface.new_handle()
         end = self._join(sock)
-        socketpairs.limit_sending(end.fileno(), socketpairs.BACKLOG_BYTES)
-        self.phase = Phase.LISTENING
         try:
-            self.handle = queue.open(self.require_interface(), end, waiting)
-        except OSError:
-            self._return_end(end)
-            raise
+            socketpairs.limit_sending(end.fileno(), socketpairs.BACKLOG_BYTES)
+            self.phase, self.handle = Phase.LISTENING, handle
+            queue.open(interface, handle, end, waiting)
+            self._accept_queue = queue
+            self.bound = queue.local
         except BaseException:
-            self._start_over()
+            self._stop_listening(handle, queue, end)
             raise
-        self._accept_queue = queue
-        self.bound = queue.local
+
+    def _stop_listening(self, handle: Handle, queue: AcceptQueue, end: socketpairs.EngineEnd) -> None:
+        handle.abandon()
+        queue.drop()
+        self._accept_queue = None
+        if queue.has_failed:
+            self._return_end(end)
+        else:
+            self._start_over()
 
     def accept_descriptor(self, sock: C, /) -> tuple[int, Address]:
         """What `_accept` returns to `accept`: a new descriptor and the address of the peer."""
         self.check_usable(sock)
         if self._accept_queue is None:
             raise os_error(errno.EINVAL, "accept: this socket does not listen")
-        user_end, opened, handle = self._accept_queue.next(sock)
-        fd = socketpairs.release(user_end)
-        VirtualStream.accepted(self, fd, opened, handle)
-        return fd, opened.remote
+        thread = threading.get_ident()
+        fd, stream = self._handed_out.get(thread, (-1, self))
+        if not fd_registry.is_parked(fd, stream):
+            user_end, opened, handle = self._accept_queue.next(sock)
+            key = socketpairs.key_of(user_end.fileno())
+            stream = VirtualStream.accepted(self, key, opened, handle)
+            fd_registry.park(user_end.fileno(), stream)
+            self._handed_out[thread] = fd, _ = socketpairs.release(user_end), stream
+        # Else a signal handler raised before the program had the last one: it has no object yet.
+        assert stream.remote is not None
+        return fd, stream.remote
 
     def has_stream_link(self) -> bool:
         return self.handle is not None and self.phase in (Phase.CONNECTING, Phase.OPEN)
@@ -353,6 +396,9 @@ class VirtualStream(StreamData):
     def release(self) -> None:
         if self._accept_queue is not None:
             self._accept_queue.drop()
+        for fd, stream in self._handed_out.values():
+            if fd_registry.is_parked(fd, stream):
+                os.close(fd)
         super().release()
 
     def fresh_user_end(self) -> socketpairs.EngineEnd:

@@ -118,14 +118,15 @@ class VirtualDatagram(VirtualSocket):
         return self._link is None
 
     def bind(self, sock: C, address: Any, /) -> None:
-        super().bind(sock, address)
-        if self.bound is None:  # the host has it now
-            return
+        was_bound = self.bound
         try:
-            self._open(sock, None, sock.gettimeout())
+            super().bind(sock, address)
+            if self.bound is not None:  # else the host has it now
+                self._open(sock, None, sock.gettimeout())
         except BaseException:
-            self.release_port()
-            self.bound = None
+            if was_bound is None:
+                self.release_port()
+                self.bound = None
             raise
 
     def connect(self, sock: C, address: Any, /) -> None:
@@ -156,20 +157,19 @@ class VirtualDatagram(VirtualSocket):
         assert end is not None
         socketpairs.drain(end)  # what was sent into an attempt that failed
         waits = timeout != 0 and interface.may_block()
-        link = self._link = _Link(self, end, is_awaited=waits)
-        self._only_peer = remote
+        link = _Link(self, end, is_awaited=waits)
+        handle = interface.new_handle()
         doing = "opening a UDP link"
         try:
+            self._link, self.handle, self._only_peer = link, handle, remote
             with translated(doing):
-                self.handle = interface.open_datagram(end, self.bound[1] if self.bound else 0, remote, link)
+                interface.open_datagram(handle, end, self.bound[1] if self.bound else 0, remote, link)
             if waits and not link.decided.wait(timeout):
                 raise TimeoutError("timed out")
         except BaseException:
-            if self.handle is not None:
+            handle.abandon()
+            if self._link is link:
                 self._close_link(sock)
-            else:  # the engine did not even take the end
-                self._forget_link()
-                self.end = end
             raise
         if self._link is None:
             self.raise_error(doing)

@@ -196,9 +196,14 @@ class VirtualSocket(ABC):
 
     def raise_error(self, doing: str) -> None:
         """Raise what the engine reported and no call has raised yet, once."""
-        error, self.error = self.error, None
-        if error is not None:
+        error = self.error
+        if error is None:
+            return
+        try:
             raise_from(error, doing)
+        finally:  # behind the raising: a signal handler that raises before must not swallow it
+            if self.error is error:
+                self.error = None
 
     def move_to_host(self, sock: _socket.socket) -> None:
         """Become a socket of the host, under the same descriptor numbers; nothing virtual is left."""

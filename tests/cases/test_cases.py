@@ -38,7 +38,6 @@ class Open:
 OPEN = {
     "hang-module-silent": Open(10, r"never ended: \['"),
     "lost-half-close": Open(10, r"received \d{1,5} of 200000"),
-    "lost-interrupted-connect": Open(10, r"links afterwards [0-4] of 5|heard by the first: \[b'"),
     "pools-of-five": Open(17, r"adapter, .*: [1-9]\d* of \d+ failed"),
     "reported-10-restart-unseen": Open(10, r"new connections: ConnectionRefusedError"),
     "reported-11-queued-at-ready": Open(10, r"^[12] \(.*ConnectionRefusedError"),

@@ -361,6 +361,26 @@ class Listener:
         self.fake.links.discard(self)
 
 
+class FakeHandle:
+    """Gives up the link that it was handed with."""
+
+    link: Link | DatagramLink | Listener | None = None
+
+    def abandon(self) -> None:
+        if self.link is not None:
+            self.link.abandon()
+
+    def set_options(self, options: StreamOptions) -> Future[None]:
+        assert self.link is not None
+        return self.link.set_options(options)
+
+
+def _taken(handle: Handle) -> FakeHandle:
+    assert isinstance(handle, FakeHandle)
+    assert handle.link is None, "a handle serves one call"
+    return handle
+
+
 class FakeInterface(Interface):
     """The whole network of this machine as if it were a module's; `direct` says what is not."""
 
@@ -415,8 +435,12 @@ class FakeInterface(Interface):
         else:
             self.loop.post(function)
 
+    def new_handle(self) -> FakeHandle:
+        return FakeHandle()
+
     def open_stream(
         self,
+        handle: Handle,
         end: _socket.socket,
         remote: Address,
         events: StreamEvents,
@@ -426,10 +450,11 @@ class FakeInterface(Interface):
         timeout: float | None = None,
         wait_for_link_s: float | None = 0.0,
         replacing: Handle | None = None,
-    ) -> Link:
+    ) -> None:
         assert options.tls is replacing is None, "TLS of the module needs a module"
         self.opened.append((remote, options, timeout))
         link = Link(self, end, _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM))
+        _taken(handle).link = link
         link.events = events
         link.options = options
         taken = len(self.links)
@@ -439,13 +464,17 @@ class FakeInterface(Interface):
             self._decide(lambda: link.fail(error))
         else:
             self._decide(lambda: link.connect(remote, filler_bytes) if link.alive else None)
-        return link
 
     def open_datagram(
-        self, end: _socket.socket, local_port: int, remote: Address | None, events: DatagramEvents
-    ) -> DatagramLink:
+        self,
+        handle: Handle,
+        end: _socket.socket,
+        local_port: int,
+        remote: Address | None,
+        events: DatagramEvents,
+    ) -> None:
         net = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
-        link = DatagramLink(self, end, net)
+        link = _taken(handle).link = DatagramLink(self, end, net)
         link.remote = remote
         link.events = events
         self.links.add(link)
@@ -465,11 +494,12 @@ class FakeInterface(Interface):
             link.start()
 
         self._decide(open_it)
-        return link
 
-    def listen(self, end: _socket.socket, port: int, backlog: int, events: ListenEvents) -> Listener:
+    def listen(
+        self, handle: Handle, end: _socket.socket, port: int, backlog: int, events: ListenEvents
+    ) -> None:
         net = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
-        listener = Listener(self, end, net)
+        listener = _taken(handle).link = Listener(self, end, net)
         listener.events = events
         self.links.add(listener)
 
@@ -486,7 +516,6 @@ class FakeInterface(Interface):
             listener.start()
 
         self._decide(listen)
-        return listener
 
     def resolve(self, host: str) -> list[str]:
         self.asked.append(host)
