@@ -1,6 +1,6 @@
 """The recovery table: what happens to sockets, to new work and to the listener after each kind of mishap.
 
-A rig has what a program may have: a stream that exchanges a few bytes twice a second, a UDP socket, a
+The module has what a program may have: a stream that exchanges a few bytes twice a second, a UDP socket, a
 listener with an idle client; one link is left for new work. A row lets one thing happen to it and measures,
 in virtual time.
 """
@@ -24,7 +24,7 @@ from tests.chaos.trace import Trace
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-from tests.chaos.rig import TRY_S, Rig, running_rig
+from tests.chaos.harness import TRY_S, Rig, running_rig
 
 EVIDENCE_S = 2.0
 """From the evidence to the error on the sockets concerned."""
@@ -34,7 +34,7 @@ WORK_S = 5.0
 """From the moment that the module answers again until new work succeeds."""
 AGAIN_S = 0.25
 WATCHED_S = 100.0
-"""How long behind the mishap the rig is watched at least, where something is to end."""
+"""How long behind the mishap the module is watched at least, where something is to end."""
 BAUD = 115200
 
 
@@ -112,23 +112,23 @@ def run_row(row: Row, profile: str, order: int = 0) -> Figures:
 async def measure(row: Row, profile: str, clock: trio.testing.MockClock) -> Figures:
     """Let it happen, and look."""
     trace = Trace()
-    async with running_rig(row.faults, profile, clock, trace, paced=row.paced) as rig:
+    async with running_rig(row.faults, profile, clock, trace, paced=row.paced) as harness:
         began = trio.current_time()
         trace.note("the mishap")
-        answers_at = await row.happen(rig)
+        answers_at = await row.happen(harness)
         await trio.sleep_until(answers_at)
         trace.note("the module answers")
-        work_s = await _until_works(lambda: probes.stream(rig, TRY_S), answers_at)  # type: ignore[arg-type]
+        work_s = await _until_works(lambda: probes.stream(harness, TRY_S), answers_at)  # type: ignore[arg-type]
         trace.note("new work succeeds")
-        listener_s = await _until_works(lambda: probes.client(rig, TRY_S), answers_at)  # type: ignore[arg-type]
+        listener_s = await _until_works(lambda: probes.client(harness, TRY_S), answers_at)  # type: ignore[arg-type]
         trace.note("the listener is back")
-        udp_works = await rig.datagram_comes_back()
-        if any(rig.sockets[name].ended_s is None for name in row.lost):
+        udp_works = await harness.datagram_comes_back()
+        if any(harness.sockets[name].ended_s is None for name in row.lost):
             await trio.sleep_until(max(began + row.lost_within_s, answers_at) + WATCHED_S)
         return Figures(
-            {n: s.ended_s - began for n, s in rig.sockets.items() if s.ended_s is not None},
-            {n: s.error for n, s in rig.sockets.items()},
-            next((s.wrong for s in rig.sockets.values() if s.wrong), ""),
+            {n: s.ended_s - began for n, s in harness.sockets.items() if s.ended_s is not None},
+            {n: s.error for n, s in harness.sockets.items()},
+            next((s.wrong for s in harness.sockets.values() if s.wrong), ""),
             udp_works,
             work_s,
             listener_s,
@@ -153,32 +153,32 @@ async def _until_works(attempt: Callable[[], Awaitable[str]], since: float) -> f
 
 
 def _silent(seconds: float) -> Callable[[Rig], Awaitable[float]]:
-    async def happen(rig: Rig) -> float:
-        silence(rig.opened, seconds)
+    async def happen(harness: Rig) -> float:
+        silence(harness.opened, seconds)
         return trio.current_time() + seconds
 
     return happen
 
 
 def _suspended(seconds: float, *, module_too: bool = False) -> Callable[[Rig], Awaitable[float]]:
-    async def happen(rig: Rig) -> float:
+    async def happen(harness: Rig) -> float:
         if module_too:
-            silence(rig.opened, seconds)
-        pause_host(rig.opened, rig.clock, seconds)
+            silence(harness.opened, seconds)
+        pause_host(harness.opened, harness.clock, seconds)
         return trio.current_time()
 
     return happen
 
 
 def _wifi_off(seconds: float) -> Callable[[Rig], Awaitable[float]]:
-    async def happen(rig: Rig) -> float:
-        rig.opened.controls.disable_ap()
+    async def happen(harness: Rig) -> float:
+        harness.opened.controls.disable_ap()
         await trio.sleep(seconds)
-        rig.opened.controls.enable_ap()
+        harness.opened.controls.enable_ap()
         with trio.move_on_after(60.0):
             while not any(  # noqa: ASYNC110
                 kind == "<" and isinstance(what, bytes) and b"WIFI GOT IP" in what
-                for _, kind, what in rig.trace.entries[-200:]
+                for _, kind, what in harness.trace.entries[-200:]
             ):
                 await trio.sleep(0.1)
         return trio.current_time()
@@ -187,117 +187,114 @@ def _wifi_off(seconds: float) -> Callable[[Rig], Awaitable[float]]:
 
 
 def _unplugged(seconds: float) -> Callable[[Rig], Awaitable[float]]:
-    async def happen(rig: Rig) -> float:
-        rig.opened.controls.unplug(seconds)
+    async def happen(harness: Rig) -> float:
+        harness.opened.controls.unplug(seconds)
         return trio.current_time() + seconds
 
     return happen
 
 
 def _garbage(count: int) -> Callable[[Rig], Awaitable[float]]:
-    async def happen(rig: Rig) -> float:
+    async def happen(harness: Rig) -> float:
         noise = Random(7).randbytes(count)
-        rig.opened.runner.perform(lambda: rig.opened.module.uart.write(noise))
+        harness.opened.runner.perform(lambda: harness.opened.module.uart.write(noise))
         return trio.current_time()
 
     return happen
 
 
-async def _restart(rig: Rig) -> float:
-    rig.window.is_open = True
-    rig.opened.controls.restart()
+async def _restart(harness: Rig) -> float:
+    harness.window.is_open = True
+    harness.opened.controls.restart()
     return trio.current_time() + Settings().timing.boot_s
 
 
-async def _traffic(rig: Rig) -> float:
+async def _traffic(harness: Rig) -> float:
     """The exchange of the active stream meets the fault."""
-    rig.window.is_open = True
-    await _until_used(rig)
+    harness.window.is_open = True
+    await _until_used(harness)
     return trio.current_time()
 
 
-async def _until_used(rig: Rig) -> None:
+async def _until_used(harness: Rig) -> None:
     with trio.fail_after(40.0):
-        while rig.window.is_open:  # noqa: ASYNC110
+        while harness.window.is_open:  # noqa: ASYNC110
             await trio.sleep(0.05)
 
 
 def _look_up(name: str) -> Callable[[Rig], Awaitable[float]]:
-    async def happen(rig: Rig) -> float:
+    async def happen(harness: Rig) -> float:
         at = trio.current_time()
-        rig.window.is_open = True
+        harness.window.is_open = True
         with trio.move_on_after(EVIDENCE_S):
             try:
-                await rig.engine.resolve(name)
+                await harness.engine.resolve(name)
             except Error as error:
-                rig.trace.note(f"look-up: {error}")
-        rig.window.is_open = False
+                harness.trace.note(f"look-up: {error}")
+        harness.window.is_open = False
         return at
 
     return happen
 
 
-async def _connects(rig: Rig) -> float:
-    rig.window.is_open = True
+async def _connects(harness: Rig) -> float:
+    harness.window.is_open = True
     at = trio.current_time()
-    await probes.stream(rig, TRY_S)  # type: ignore[arg-type]
-    rig.window.is_open = False
+    await probes.stream(harness, TRY_S)  # type: ignore[arg-type]
+    harness.window.is_open = False
     return at
 
 
 def _suspended_in_a_block(seconds: float, *, module_too: bool = False) -> Callable[[Rig], Awaitable[float]]:
-    async def happen(rig: Rig) -> float:
-        rig.opened.runner.perform(lambda: rig.peers["accepted"].send(bytes(5000)))
+    async def happen(harness: Rig) -> float:
+        harness.opened.runner.perform(lambda: harness.peers["accepted"].send(bytes(5000)))
         await trio.sleep(0.2)  # of the 0.45 s that the line needs
         if module_too:
-            silence(rig.opened, seconds)
-        pause_host(rig.opened, rig.clock, seconds)
+            silence(harness.opened, seconds)
+        pause_host(harness.opened, harness.clock, seconds)
         return trio.current_time()
 
     return happen
 
 
-async def _client_comes(rig: Rig) -> float:
-    rig.window.is_open = True
-    await probes.client(rig, TRY_S)  # type: ignore[arg-type]
-    await _until_used(rig)
+async def _client_comes(harness: Rig) -> float:
+    harness.window.is_open = True
+    await probes.client(harness, TRY_S)  # type: ignore[arg-type]
+    await _until_used(harness)
     return trio.current_time()
 
 
-async def _peer_closes(rig: Rig) -> float:
-    rig.window.is_open = True
-    rig.opened.runner.perform(rig.peers["accepted"].close)
-    await _until_used(rig)
+async def _peer_closes(harness: Rig) -> float:
+    harness.window.is_open = True
+    harness.opened.runner.perform(harness.peers["accepted"].close)
+    await _until_used(harness)
     return trio.current_time()
 
 
-async def _peer_sends(rig: Rig) -> float:
-    rig.window.is_open = True
-    rig.opened.runner.perform(lambda: rig.peers["accepted"].send(bytes(700)))
-    await _until_used(rig)
+async def _peer_sends(harness: Rig) -> float:
+    harness.window.is_open = True
+    harness.opened.runner.perform(lambda: harness.peers["accepted"].send(bytes(700)))
+    await _until_used(harness)
     return trio.current_time()
 
 
-async def _overrun(rig: Rig) -> float:
-    rig.window.is_open = True
-    rig.opened.controls.inject("overrun-down@40=120")
-    rig.opened.runner.perform(lambda: rig.peers["accepted"].send(bytes(700)))
+async def _overrun(harness: Rig) -> float:
+    harness.window.is_open = True
+    harness.opened.controls.inject("overrun-down@40=120")
+    harness.opened.runner.perform(lambda: harness.peers["accepted"].send(bytes(700)))
     return trio.current_time()
 
 
-async def _restart_at_unstored_rate(rig: Rig) -> float:
+async def _restart_at_unstored_rate(harness: Rig) -> float:
     from esp32sock.at.commands import basic
 
-    await rig.engine.execute(basic.SetUart(basic.UartSettings(921600)), force=True)
+    await harness.engine.execute(basic.SetUart(basic.UartSettings(921600)), force=True)
     await trio.sleep(1.0)
-    return await _restart(rig)
+    return await _restart(harness)
 
 
 SILENT_S = HEARTBEAT_S + EVIDENCE_S
 OTHERS = ("udp", "accepted")
-
-CLOSES_WITH_WIFI = ("2.0", "2.4", "4.1", "4.2")
-"""1.0 keeps its links while its access point is away (at-dialects 8.2)."""
 
 ROWS = (
     Row("ready-missed", _restart, lost=ALL, lost_within_s=0.5 + EVIDENCE_S, faults=("lost-ready",)),
@@ -329,10 +326,8 @@ ROWS = (
     Row("overrun", _overrun, lost=("accepted",), kept=("active", "udp")),
     Row("port-gone-8", _unplugged(8), lost=ALL),
     Row("rate-after-restart", _restart_at_unstored_rate, lost=ALL, lost_within_s=1.5 + EVIDENCE_S),
-    Row("wifi-off-20", _wifi_off(20), lost=("active", "accepted"), profiles=CLOSES_WITH_WIFI),
-    Row("wifi-off-300", _wifi_off(300), lost=("active", "accepted"), profiles=CLOSES_WITH_WIFI),
-    Row("wifi-off-20-stays", _wifi_off(20), kept=ALL, profiles=("1.0",)),
-    Row("wifi-off-300-stays", _wifi_off(300), kept=ALL, profiles=("1.0",)),
+    Row("wifi-off-20", _wifi_off(20), lost=("active", "accepted")),
+    Row("wifi-off-300", _wifi_off(300), lost=("active", "accepted")),
     Row("both-stopped-6", _suspended(6, module_too=True), kept=ALL),
     Row("both-stopped-60", _suspended(60, module_too=True)),
     Row("host-suspended-60", _suspended(60), kept=ALL),

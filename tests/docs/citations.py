@@ -26,6 +26,7 @@ PAGES = {
     "architecture": ROOT / "docs/architecture.md",
 }
 CAPTURES = ROOT / "tests/data/captures"
+WALKS = ROOT / "tests/data/walks"
 TRANSCRIPTS = ROOT / "tests/data/transcripts"
 VERSIONS = {"1.0": "v201712", "2.0": "v2.0", "3.2": "v3.2c3", "4.1": "v4.1dev", "4.2": "v4.2dev"}
 """Firmware that was captured, and how its files are named."""
@@ -44,7 +45,7 @@ RULE = re.compile(r"\b[Aa]t-dialects 3\.1,? rule (\d+)")
 TRANSCRIPT = re.compile(rf"\btranscripts? ({NUMBERS})")
 SWEEP = re.compile(r"\bsweeps? of ([A-Z_]+(?:(?:, | and )[A-Z_]{2,}\b(?!=))*)((?:(?:, | and )\d\.\d)*)")
 OBSERVED = re.compile(r"\b[Oo]bserved (\d+\.\d+(?:(?:, | and )\d+\.\d+)*)(?:, ([a-z-]+)(?=[)\";.]))?")
-CAPTURE = re.compile(r"\bv(?:201712|2\.0|3\.2c3|4\.1dev|4\.2dev)-[a-z]+(?:-[a-z]+)*\b")
+CAPTURE = re.compile(r"\bv(?:201712|2\.0|3\.2c3|4\.1dev|4\.2dev)-[a-z]+(?:-[a-z]+|-\d{4})*\b")
 OUTSIDE = re.compile(
     r"\.\./shared|real-firmware/|README of|README: |\(README\)"
     r"|style-anchors|packaging\.md|peers\.md|instruction-set-v1\.0"
@@ -111,14 +112,19 @@ def missing(text: str) -> Iterator[str]:
 
 def _missing_captures(text: str) -> Iterator[str]:
     for name in CAPTURE.findall(text):
-        named = (CAPTURES / f"esp-at-{name}.txt.gz").exists() or any(TRANSCRIPTS.glob(f"*-{name}.txt"))
+        captured = any((folder / f"esp-at-{name}.txt.gz").exists() for folder in (CAPTURES, WALKS))
+        named = captured or any(TRANSCRIPTS.glob(f"*-{name}.txt"))
         if not named:
             yield f"{name}: no such capture"
     for versions, name in OBSERVED.findall(text):
         known = [VERSIONS.get(version) for version in re.findall(NUMBER, versions)]
         if None in known:
             yield f"observed {versions}: a version that was not captured"
-        elif name and not any((CAPTURES / f"esp-at-{each}-{name}.txt.gz").exists() for each in known):
+        elif name and not any(
+            (folder / f"esp-at-{each}-{name}.txt.gz").exists()
+            for each in known
+            for folder in (CAPTURES, WALKS)
+        ):
             yield f"observed {versions}, {name}: no such capture"
     for commands, versions in SWEEP.findall(text):
         wanted = re.findall(NUMBER, versions) or ["1.0", "2.0"]

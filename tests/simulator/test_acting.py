@@ -253,7 +253,7 @@ def test_an_update_that_fails_on_its_way(quiet, step):
     ],
 )
 def test_what_a_restart_says_of_an_open_link(quiet, profile, lines):
-    """real-firmware 9; sweep of RST, 2.0; real-firmware 7, 4.1."""
+    """real-firmware 9; sweep of RST, 2.0; real-firmware 7 for 4.1."""
     bench = quiet(profile)
     bench.do('AT+CIPSTART="TCP","10.0.2.2",7000')
     assert OK + lines + b"\r\nready" in bench.say(b"AT+RST\r\n").replace(b"WIFI CONNECTED\r\n", b"")

@@ -38,7 +38,7 @@ class Profile:
     takes_blanks: bool = False
     """Blanks after commas do not count: only in the document's examples (V1.0 7)."""
     comma_ends_echo: bool = True
-    """`ATE0,1` is ATE0 and `AT+GMR,` AT+GMR (sweep of ATE, real-firmware 9, 2.0; not 1.0)."""
+    """`ATE0,1` is ATE0 and `AT+GMR,` AT+GMR (sweep of ATE; real-firmware 9: 2.0, not 1.0)."""
     sees_stale_line_end: bool = False
     """CR straight after an equally long line is completed by the old LF still in the buffer (sweep of AT,
     2.0).
@@ -60,7 +60,7 @@ class Profile:
     reads_parity: bool = True
     """Both queries of the UART show the parity: from 2.1 on (real-firmware 9)."""
     restore_quiet: bool = False
-    """AT+RESTORE leaves the network without a word (walk 2000 and transcript 34, 2.0)."""
+    """AT+RESTORE leaves the network without a word (observed 2.0, walk-2000; transcript 34)."""
     restore_closes_first: bool = False
     """AT+RESTORE closes links before its OK, the highest first (seen on 1.2-dev, transcript 04)."""
     offered_version_hangs: bool = False

@@ -99,7 +99,7 @@ class TcpIp:
     closed_length: int = -1
     """CIPRECVLEN of a link that is not open (observed 2.0; 0 on 4.1)."""
     lengths_buffer: int | None = None
-    """The answer of CIPRECVLEN is right in so many bytes, its line end included (real-firmware 8, 2.0)."""
+    """The answer of CIPRECVLEN is right in so many bytes, its line end included (real-firmware 8: 2.0)."""
     ciphertext_counts: bool = True
     """Counts of passive receive are of the encrypted bytes (at-dialects 7.7; for how long is a guess)."""
     drops_unread_ssl: bool = True

@@ -64,7 +64,7 @@ def lengths(call: Call) -> None:
 
 def _cut(line: bytes, numbers: list[int], buffer_bytes: int | None) -> bytes:
     """The line as it leaves a buffer that is too small for it. As many bytes as do not fit come from behind
-    the buffer: the numbers themselves, from the second on, four bytes each (real-firmware 8, 2.0; inferred
+    the buffer: the numbers themselves, from the second on, four bytes each (real-firmware 8: 2.0; inferred
     from `...,1440g\\x02` with 615 and `...,14\\xa0\\x05\\x00\\x00` with 1440 in second place).
     """
     if buffer_bytes is None or len(line) <= buffer_bytes:

@@ -38,7 +38,7 @@ TRY_S = 3.0
 
 @dataclass
 class Watched:
-    """One socket of the rig: when it ended for its application, and what the engine said."""
+    """One socket of the module under test: when it ended for its application, and what the engine said."""
 
     name: str
     ended_s: float | None = None
@@ -264,13 +264,13 @@ async def running_rig(
         async with trio.open_nursery() as nursery:
             await nursery.start(engine.run)
             async with trio.open_nursery() as users:
-                rig = Rig(engine, opened, network, users, clock, window, trace)
+                harness = Rig(engine, opened, network, users, clock, window, trace)
                 try:
-                    await rig.set_up()
+                    await harness.set_up()
                     await trio.sleep(1.3)
-                    yield rig
+                    yield harness
                 finally:
-                    rig.close()
+                    harness.close()
                     users.cancel_scope.cancel()
             nursery.cancel_scope.cancel()
 
