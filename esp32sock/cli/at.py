@@ -21,6 +21,7 @@ import trio
 
 from esp32sock.at.commands import Raw, SecretRaw
 from esp32sock.at.commands.catalogue import CATALOGUE
+from esp32sock.at.commands.prompting import asks_for_payload, begins_stream
 from esp32sock.at.commands.redaction import redacted
 from esp32sock.at.events import Event, LinkClosed, LinkOpened, ModuleRestarted, UnknownText, WifiChanged
 from esp32sock.at.urcs import Wifi
@@ -39,13 +40,15 @@ PROMPT = "AT> "
 HISTORY_LINES = 1000
 
 NOT_LINES = {
-    re.compile(r"AT\+CIPSEND(EX|L)?(=(?!\?).*)?", re.IGNORECASE): "payload follows its "
-    "prompt; use `esp32sock get`, `put` or `passthrough`, or a program with sockets",
     re.compile(
         r"AT\+UART(_CUR|_DEF)?=(?!\?).*", re.IGNORECASE
     ): "this machine's port would keep the old settings; use `esp32sock uart`",
 }
-"""Commands that the console cannot send, and what to use instead."""
+"""Commands that the console cannot send besides those with payload, and what to use instead."""
+
+WITH_PAYLOAD = (
+    "payload follows its prompt; use `esp32sock get`, `put` or `passthrough`, or a program with sockets"
+)
 
 WIFI = {
     Wifi.CONNECTED: "WIFI CONNECTED",
@@ -92,10 +95,13 @@ def run(arguments: argparse.Namespace) -> int | None:
 
 
 def command_line(line: str) -> str:
-    """The complete command for a line: `gmr` becomes AT+gmr. UsageError for one in NOT_LINES."""
+    """The complete command for a line: `gmr` becomes AT+gmr. UsageError for one that cannot be sent."""
     text = line.strip()
     if text[:2].upper() != "AT" or re.fullmatch(r"AT[A-Z]{2,}.*", text, re.IGNORECASE):
         text = f"AT+{text}"
+    encoded = os.fsencode(text)
+    if asks_for_payload(encoded) or begins_stream(encoded):
+        raise UsageError(f"{text.partition('=')[0]}: {WITH_PAYLOAD}")
     for pattern, advice in NOT_LINES.items():
         if pattern.fullmatch(text):
             raise UsageError(f"{text.partition('=')[0]}: {advice}")

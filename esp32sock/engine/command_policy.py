@@ -18,6 +18,7 @@ import trio
 from esp32sock.at.commands import Raw
 from esp32sock.at.commands.passive import SetReceiveMode, SetReceiveType
 from esp32sock.at.commands.passthrough import EnterPassthrough
+from esp32sock.at.commands.prompting import asks_for_payload, begins_stream
 from esp32sock.at.commands.tcpip import ALL_LINKS
 from esp32sock.errors import Error
 
@@ -32,12 +33,10 @@ LINKS_END_S = 5.0
 _PASSTHROUGH = "passthrough is a stream of its own: see esp32sock.passthrough"
 _RECEIVE_MODE = "the engine sets the receive mode; attach with receive='active' or 'passive'"
 _NEVER_TYPED = {EnterPassthrough: _PASSTHROUGH, SetReceiveMode: _RECEIVE_MODE, SetReceiveType: _RECEIVE_MODE}
+_ASKS = "it asks for a payload, and a raw command has none; use the classes of esp32sock.at.commands"
 _NEVER_RAW = tuple(
     (re.compile(pattern, re.IGNORECASE), why)
     for pattern, why in (
-        (rb"AT\+CIPSEND(?:EX|L)?\s*$", _PASSTHROUGH),
-        (rb"AT\+(?:CIPSEND(?:EX|L)?|SYSFLASH|SYSMFG|USERRAM)=[^?]",
-         "it may ask for a payload, and a raw command has none; use the classes of esp32sock.at.commands"),
         (rb"AT\+CIPRECV(?:MODE|TYPE)=[^?]", _RECEIVE_MODE),
         (rb"AT\+UART(?:_CUR|_DEF)?=[^?]",
          "the host's port must change too; use basic.SetUart or basic.SetStoredUart"),
@@ -49,13 +48,21 @@ def reject_unsupported(context: Context, command: Command[Any]) -> None:
     """Error(EINVAL) for what no interface can do, Error(EBUSY) for payload on a socket's link."""
     why = _NEVER_TYPED.get(type(command), "")
     if isinstance(command, Raw):
-        why = next((why for pattern, why in _NEVER_RAW if pattern.match(command.text)), "")
+        why = _why_not_raw(command.text)
     if why:
         raise Error(f"{command.label} cannot be executed on an interface: {why}", errno=errno.EINVAL)
     if command.payload is not None and not command.stores_payload and context.is_open:
         link_id = getattr(command, "link_id", None) or 0
         if link_id in context.pool.pumps:
             raise Error(f"{command.label}: link {link_id} belongs to a socket", errno=errno.EBUSY)
+
+
+def _why_not_raw(line: bytes) -> str:
+    if begins_stream(line):
+        return _PASSTHROUGH
+    if asks_for_payload(line):
+        return _ASKS
+    return next((why for pattern, why in _NEVER_RAW if pattern.match(line)), "")
 
 
 @dataclass(frozen=True, slots=True)

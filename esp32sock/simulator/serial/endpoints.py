@@ -116,8 +116,8 @@ class PtyPort(FdPort):
         """`baud` holds until a program sets another.
 
         `link` becomes a symbolic link to the terminal while that is there: a place that stays the same if it
-        is unplugged and comes back as another terminal. One that is in the way is replaced, anything else is
-        not: FileExistsError.
+        is unplugged and comes back as another terminal. A link to a terminal that is in the way is replaced,
+        anything else is not: FileExistsError.
         """
         self._baud = baud
         self._link = link
