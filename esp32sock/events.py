@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from esp32sock.at.events import (
+    Contradiction,
+    DoubtSettled,
     LinkClosed,
     LinkFault,
     LinkOpened,
     ModuleBusy,
     ModuleRestarted,
-    ModuleStuck,
+    ModuleSilent,
     OrphanLink,
     UnknownText,
     UnreadWaiting,
@@ -18,13 +20,15 @@ from esp32sock.at.events import ModuleEvent as Event
 from esp32sock.at.urcs import Wifi
 
 __all__ = [
+    "Contradiction",
+    "DoubtSettled",
     "Event",
     "LinkClosed",
     "LinkFault",
     "LinkOpened",
     "ModuleBusy",
     "ModuleRestarted",
-    "ModuleStuck",
+    "ModuleSilent",
     "OrphanLink",
     "UnknownText",
     "UnreadWaiting",

@@ -6,23 +6,24 @@ A transaction begins with its command. All that the module prints and that may b
 to it: each of `result`, `busy`, `received`, `line` and `prompt` says whether it was. What goes wrong is found
 by time alone: `handle_deadline`.
 
-* **busy p...** may be a refusal or mean nothing (known-bugs 5): the real answer is given a grace, then the
-  line is sent again, until the command's time is over. While the module goes on talking the answer may
-  stand behind what it says, so the grace counts from the last byte heard, up to what the module's transmit
-  ring can hold: a CIPSEND line that is sent again too early is payload.
-* **No answer**: the caller gets an error, and the command stays ABANDONED until the module answers after all;
-  if it never does, it is stuck.
-* **A data phase that does not end** is cancelled or filled up (`data_phase_recovery.py`). How much of the
-  payload the peer got is not known then, so the command fails whatever the module says in the end. Bytes
-  that the module did not take for payload stand in its line buffer: they are flushed with an empty line
-  whose ERROR, or several, is swallowed before the next command goes out.
+* **No answer in time** is a doubt, and a barrier (`barrier.py`) goes out behind the command. Refused with
+  `busy p...` it proves that the module still works: the command is waited for, at most its own time, and the
+  next barrier follows with more patience. Answered it proves that the answer of the command was lost. Three
+  without an answer, and nothing else heard: the module is silent.
+* **busy p...** to the command itself may be a refusal or mean nothing (known-bugs 5). A line is never sent
+  twice on that word alone: a barrier must show first that the module did not run the line. A barrier at a
+  prompt would be payload, so a command that waits for one is cancelled first, as below.
+* **A data phase that does not end** is cancelled or filled up (`data_phase_recovery.py`), flushed, and
+  settled by a barrier. If no byte of the payload went out and none was filled in, the command begins anew;
+  else it fails, since how much of the payload the peer got is not known.
 
 Invariants
 ----------
-* Nothing is handed out between a prompt and its payload, and nothing behind a payload before the module
-  has answered it, except by the recovery.
+* Nothing is handed out between a prompt and its payload, and nothing behind a payload before its `Recv`,
+  except by the recovery: even a barrier would be payload.
 * A final result only counts where it can be that of this command: a late SEND OK is not the result of the
-  next CIPSEND, whose prompt has not even come.
+  next CIPSEND, whose prompt has not even come; OK without the response line that must come before it is
+  another command's.
 * The transaction is over when the command machine is IDLE again.
 """
 
@@ -30,8 +31,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from esp32sock.at.commands.base import USUAL_TIMEOUT_S
 from esp32sock.at.data_phase_recovery import EMPTY_LINE, FLUSH_WAIT_S, SETTLE_S, DataPhaseRecovery
-from esp32sock.at.events import CommandDone, CommandFailed, ModuleBusy, ModuleStuck
+from esp32sock.at.doubt import DOUBT_S, Doubt
+from esp32sock.at.events import CommandDone, CommandFailed, DoubtSettled, ModuleBusy, ModuleSilent
+from esp32sock.at.patience import NEVER, Patience
 from esp32sock.at.response import Response
 from esp32sock.at.results import COMMAND_ENDS, ENDS, SEND_ENDS, SUCCESSES, Result
 from esp32sock.at.state import CommandInput, CommandState, ModuleState
@@ -42,20 +46,22 @@ if TYPE_CHECKING:
     from esp32sock.at.transaction_context import TransactionContext
     from esp32sock.errors import Error
 
-NEVER = float("inf")
-
 BUSY_GRACE_S = 0.2
 """After `busy p...` the command may be running all the same: wait so long in silence (known-bugs 5)."""
-PROMPT_S = 5.0
+PROMPT_S = 1.5
 """The prompt comes within milliseconds; by taste."""
-RECEIVED_S = 2.0
+RECEIVED_S = 1.0
 """From the last payload byte to `Recv`, beyond the time on the wire; by taste, milliseconds seen."""
 UNANNOUNCED_S = 10.0
 """From the last payload byte to SEND OK on a module that never said `Recv`."""
-OWED_S = 10.0
-"""How long a command without a caller may still take after its own time; then the module is stuck."""
 BUSY_S = 30.0
 """A module that answers busy is alive: a command is tried so much longer than its own time; by taste."""
+OWED_S = 30.0
+"""A command whose time is over may go on so long or as long again, if the module says that it is busy."""
+RESENDS = 5
+"""How often a send whose prompt did not come begins anew; by taste."""
+
+_RECOVERING = (CommandState.CANCELLING, CommandState.REFILLING)
 
 
 class CommandTransaction:
@@ -77,17 +83,42 @@ class CommandTransaction:
         if command.receives is not None:
             context.demux.expect_recvdata(command.receives)
 
-        self._line = line + b"\r\n"
-        self._response = Response(command, echo=line if echo else b"")
-        self._deadline = now + (PROMPT_S if self._awaits_prompt else command.timeout) + context.queued_s
-        self._retry_at = NEVER  # after `busy p...`: when to send the line again at the latest
+        self.line_bytes = line + b"\r\n"
+        self._echo = echo
         self._has_caller = True
+        self._is_given_up = False
+        self._give_up_at = now + PROMPT_S + command.timeout + context.queued_s  # for a send that begins anew
+        self._resends_left = RESENDS
+        self._begin(now)
+
+    def _begin(self, now: float) -> None:
+        """The line goes out: for the first time, or once more after a barrier."""
+        context = self._context
+        self._response = Response(self.command, echo=self.line_bytes[:-2] if self._echo else b"")
+        patience_s = PROMPT_S if self._awaits_prompt else self.command.timeout
+        self._patience = Patience()
+        self._wait(now, patience_s)
+        self._written_at = now
         self._line_written = False  # before that, nothing the module says can be about this command
         self._payload_written = False
         self._payload_acknowledged = False  # the module said `Recv`
         self._recovery = DataPhaseRecovery()
-        self._desynchronised = False  # bytes were written that belong to no command: it can only fail
-        context.outgoing.append(self._line)
+        self._desynchronised = False  # bytes were written that belong to no command
+        self._refilled = False  # and some of them may be payload now
+        self._doubt = Doubt()
+        self._first_barrier = context.barrier.count  # an older one says nothing of this command
+        if not self._awaits_prompt:
+            self._doubt_from(now)
+        context.outgoing.append(self.line_bytes)
+
+    def _wait(self, now: float, seconds: float) -> None:
+        """The next answer is too late after so long, and what the line may add."""
+        self._patience.start(now, seconds + self._context.grace_s, self._context.queued_s)
+
+    def _doubt_from(self, now: float) -> None:
+        """The final result is awaited from here on; while SYNCING the driver finds out itself."""
+        if self._context.module.state is not ModuleState.SYNCING:
+            self._doubt.patience.start(now, DOUBT_S + self._context.grace_s, self._context.queued_s)
 
     # -- what the driver does -------------------------------------------------------------------------
 
@@ -95,11 +126,12 @@ class CommandTransaction:
         """These pieces go out now."""
         if not self._line_written:
             self._line_written = True
+            self._written_at = now
             if self._awaits_prompt:
                 self._context.demux.expect_prompt()
         elif self._machine.state is CommandState.SENDING_PAYLOAD:
             self._await_send_result(now)
-        elif self._recovery.has_begun:
+        elif self._machine.state in _RECOVERING:
             self._recovery.wrote(pieces)
             self._desynchronised = True
 
@@ -110,11 +142,15 @@ class CommandTransaction:
         if self.command.stores_payload:
             answer_s = self.command.timeout
         on_the_wire_s = self._payload_bytes * self._context.s_per_byte
-        self._deadline = now + on_the_wire_s + answer_s + self._context.queued_s
+        self._wait(now, on_the_wire_s + answer_s)
 
     @property
     def _payload_bytes(self) -> int:
         return len(self.command.payload or b"")
+
+    @property
+    def _owed_s(self) -> float:
+        return max(OWED_S, self.command.timeout)
 
     def abandon(self) -> None:
         """The caller waits no more; the module still owes the result."""
@@ -123,7 +159,6 @@ class CommandTransaction:
         self._forget_caller()
         if self._machine.state is CommandState.AWAIT_RESULT:
             self._machine.feed(CommandInput.ABANDON)
-            self._deadline += OWED_S
 
     def drop(self, error: Error) -> None:
         """The module or the port is gone, and the command with it."""
@@ -135,11 +170,7 @@ class CommandTransaction:
 
     def line(self, text: bytes) -> bool:
         """A line of text: part of what the command makes the module print?"""
-        if not self._line_written or not self._response.add(text, keep=self._has_caller):
-            return False
-        if self._response.has_begun:
-            self._retry_at = NEVER
-        return True
+        return self._line_written and self._response.add(text, keep=self._has_caller)
 
     def names_line(self, text: bytes) -> bool:
         """A line that may come unasked: one that the command names as its own?"""
@@ -148,47 +179,49 @@ class CommandTransaction:
     def link_came_up(self, link_id: int) -> None:
         """CONNECT: if that is what the command is for, the command is running."""
         if self.command.opens == link_id:
-            self._answer_began()
+            self._response.has_begun = True
 
     def busy(self, now: float) -> bool:
-        """`busy p...`: not necessarily a refusal. The line is sent again if the answer does not come."""
+        """`busy p...`: about a barrier, a refusal of the command, or nothing at all."""
         if not self._line_written:
             return False
-        if not self._response.has_begun and self._may_have_been_dropped():
-            self._retry_at = now + BUSY_GRACE_S + self._context.queued_s
-            if not self._response.was_busy:
-                self._deadline += BUSY_S
-            self._response.busy()
-            self._context.events.append(ModuleBusy(self.command.label))
+        about_barrier = self._doubt.busy()
+        if about_barrier or self._response.has_begun or not self._may_be_refused():
+            return True
+        if not self._response.was_busy and self._context.module.state is not ModuleState.SYNCING:
+            self._patience.extend(BUSY_S)
+            self._give_up_at += BUSY_S
+        self._response.busy()
+        if self._awaits_prompt:
+            self._wait(now, BUSY_GRACE_S)
+        else:
+            self._doubt.patience.at_latest(now + BUSY_GRACE_S + self._context.grace_s)
+        self._context.events.append(ModuleBusy(self.command.label))
         return True
 
-    def _may_have_been_dropped(self) -> bool:
+    def _may_be_refused(self) -> bool:
         if self._awaits_prompt:
             return self._machine.state is CommandState.AWAIT_PROMPT
-        return self._machine.state in (CommandState.AWAIT_RESULT, CommandState.ABANDONED)
-
-    def _answer_began(self) -> None:
-        """The module runs this command: its line must not be sent again."""
-        self._response.has_begun = True
-        self._retry_at = NEVER
+        return self._machine.state in (CommandState.AWAIT_RESULT, CommandState.DOUBT)
 
     def prompt(self, now: float) -> bool:
         """`>`: the payload may go out, or passthrough begins, or a data phase that was given up already."""
-        if not self._machine.allows(CommandInput.PROMPT):
+        if not self._awaits_prompt or not self._machine.allows(CommandInput.PROMPT):
             return False
         late = self._machine.state is not CommandState.AWAIT_PROMPT
         if self.command.begins_passthrough and not late:
             self._enter_passthrough(now)
             return True
         self._machine.feed(CommandInput.PROMPT)
-        self._answer_began()
+        self._response.has_begun = True
         self._context.outgoing.clear()
         if late:
+            self._doubt = Doubt()
             self._start_recovery(now)
             return True
         payload = self.command.payload
         assert payload is not None, "only a command with a payload awaits a prompt"
-        self._deadline = NEVER  # until the payload is taken to be written
+        self._patience.stop()  # until the payload is taken to be written
         self._context.links.prompt_seen(self.command)
         self._context.outgoing.append(payload)
         return True
@@ -212,7 +245,8 @@ class CommandTransaction:
         self._context.reports_received = True
         self._context.send_failed = False
         self._payload_acknowledged = True
-        self._deadline = now + self.command.timeout + self._context.queued_s
+        self._wait(now, self.command.timeout)
+        self._doubt_from(now)
         self._context.links.payload_taken(self.command)
         self._context.outgoing.clear()
         return True
@@ -222,24 +256,33 @@ class CommandTransaction:
         if not self._line_written:
             return False
         if self._machine.state is CommandState.FLUSHING:
-            self._deadline = min(self._deadline, now + SETTLE_S)
+            self._doubt.patience.at_latest(now + SETTLE_S)
         elif result is Result.OK and self._awaits_prompt and not self._is_stored:
-            return self._accepted()
+            return self._accepted(now)
         elif not self._can_be_its_end(result):
             return False
-        elif self._leaves_a_clean_line(result):
-            self._finish(result)
-        else:
+        elif self._desynchronised:
             self._flush(result, now)
+        else:
+            self._measure(now)
+            self._finish(result)
         return True
 
-    def _accepted(self) -> bool:
+    def _accepted(self, now: float) -> bool:
         """The OK before a prompt."""
         if self._machine.state is CommandState.AWAIT_PROMPT:
             self._machine.feed(CommandInput.ACCEPTED)
             self._context.links.send_accepted(self.command)
-            self._answer_began()
+            self._measure(now)
+            self._wait(now, PROMPT_S)
+            self._response.has_begun = True
         return self._machine.allows(CommandInput.PROMPT)
+
+    def _measure(self, now: float) -> None:
+        """What the module answers out of its memory shows the round trip of the line."""
+        if (self._awaits_prompt or self.command.timeout <= USUAL_TIMEOUT_S) and not self._doubt.barriers:
+            on_the_wire_s = len(self.line_bytes) * self._context.s_per_byte
+            self._context.measured(max(0.0, now - self._written_at - on_the_wire_s))
 
     @property
     def _is_stored(self) -> bool:
@@ -248,7 +291,7 @@ class CommandTransaction:
 
     def _can_be_its_end(self, result: Result) -> bool:
         state = self._machine.state
-        if state is CommandState.ABANDONED:
+        if state is CommandState.DOUBT:
             ends = COMMAND_ENDS if self.command.payload is None else SEND_ENDS
         else:
             ends = ENDS.get(state, frozenset())
@@ -256,6 +299,8 @@ class CommandTransaction:
             return False
         if result is Result.ERROR:
             return True
+        if result is Result.OK and self.command.answers_with_line and not self._response.has_begun:
+            return False
         if self.command.payload is not None and not self._payload_written and not self._desynchronised:
             return False
         # NonOS says SEND OK after SEND FAIL: without a `Recv` of its own it may still be that one
@@ -263,17 +308,9 @@ class CommandTransaction:
         late = context.send_failed and context.reports_received and not self._payload_acknowledged
         return not (late and result is Result.SEND_OK)
 
-    def _leaves_a_clean_line(self, result: Result) -> bool:
-        """Whether the module has taken, as payload or as a line, everything that was written."""
-        if not self._desynchronised:
-            return True
-        if result is Result.SEND_CANCELED:
-            return not self._recovery.answer_owed
-        return result is Result.ERROR and self._recovery.line_ended
-
     def _finish(self, result: Result) -> None:
         """The command is over; tell the caller, and the link it was about."""
-        good = result in SUCCESSES  # never of a desynchronised one: that is flushed, or failed
+        good = result in SUCCESSES  # never of a desynchronised one: that is flushed
         self._end(CommandInput.RESULT)
         self._context.links.command_ended(self.command, good, wanted=self._has_caller)
         self._context.send_failed = self._context.send_failed or result is Result.SEND_FAIL
@@ -281,23 +318,9 @@ class CommandTransaction:
             if good:
                 self._context.events.append(CommandDone(self.command, tuple(self._response.lines)))
             else:
-                self._report_failure(self._failure(result))
+                self._report_failure(self._response.failure(result))
         if good:
-            self._context.on_command_succeeded(self._line)
-
-    def _flush(self, result: Result, now: float) -> None:
-        """It is over, but what was written may stand where the next command should start."""
-        self._fail(self._failure(result))
-        self._context.links.command_ended(self.command, good=False, wanted=False)
-        self._machine.feed(CommandInput.FLUSH)
-        self._context.outgoing.clear()
-        self._context.demux.cancel_prompt()
-        if not (self._recovery.line_ended and result is Result.SEND_CANCELED):  # else its ERROR is on its way
-            self._context.outgoing.append(EMPTY_LINE)
-        self._deadline = now + FLUSH_WAIT_S + self._context.queued_s
-
-    def _failure(self, result: Result) -> Error:
-        return self._response.data_phase_failure() if self._desynchronised else self._response.failure(result)
+            self._context.on_command_succeeded(self.line_bytes)
 
     def _end(self, what: CommandInput) -> None:
         self._context.outgoing.clear()
@@ -306,52 +329,94 @@ class CommandTransaction:
             self._context.demux.expect_recvdata(None)
         self._machine.feed(what)
 
-    # -- time -----------------------------------------------------------------------------------------
+    # -- doubt ----------------------------------------------------------------------------------------
 
     @property
     def next_deadline(self) -> float:
         """When `handle_deadline` has something to do, if nothing is heard before."""
-        retry_at = self._retry_at
-        if retry_at != NEVER:
-            retry_at = min(retry_at, self._context.heard_at + BUSY_GRACE_S)
-        return min(self._deadline, retry_at)
+        return min(self._patience.due, self._doubt.patience.due)
 
     def handle_deadline(self, now: float) -> None:
         """Time has passed."""
-        if now >= self._deadline:
+        heard_at = self._context.heard_at
+        if self._patience.is_over(now, heard_at):
             self._too_late(now)
-        elif now >= self.next_deadline:
-            self._retry_at = NEVER
-            self._response.restart_echo()
-            self._context.outgoing.append(self._line)
+        if self._doubt.patience.is_over(now, heard_at):
+            self._ask(now)
+
+    def postpone(self, seconds: float) -> None:
+        """The host did not run for so long."""
+        self._give_up_at += seconds
+        self._patience.extend(seconds)
+        self._doubt.patience.extend(seconds)
+
+    def _ask(self, now: float) -> None:
+        """A barrier goes out; after some without any answer the module is silent."""
+        context = self._context
+        if self._doubt.is_silent(context.heard_at):
+            self._module_is_silent()
+            return
+        self._doubt.asked(now, context.grace_s, context.queued_s)
+        context.outgoing.append(context.barrier.ask(self.line_bytes, now))
+
+    def _module_is_silent(self) -> None:
+        """No barrier has an answer, or the module is busy without end: the driver must do something."""
+        self._give_up(self._response.timeout(), NEVER)
+        self._patience.stop()
+        self._doubt = Doubt()
+        self._context.events.append(ModuleSilent(self.command.label))
+
+    def settled(self, barrier: int, now: float) -> None:
+        """The barrier of this number was answered: nothing that went out before it is to be answered."""
+        if barrier < self._first_barrier or not self._machine.allows(CommandInput.SETTLED):
+            return
+        if self._may_begin_anew():
+            self._machine.feed(CommandInput.RESEND)
+            self._resends_left -= 1
+            self._context.links.command_repeated(self.command)
+            self._begin(now)
+            return
+        mux = self._context.barrier.mux
+        self._fail(self._response.data_phase_failure() if self._desynchronised else self._response.lost())
+        self._end(CommandInput.SETTLED)
+        self._context.links.command_ended(self.command, good=False, wanted=False)
+        self._context.events.append(DoubtSettled(self.command.label, mux))
+
+    def _may_begin_anew(self) -> bool:
+        """Whether the module has seen nothing of the command, and the caller still waits."""
+        if not self._has_caller or not self._machine.allows(CommandInput.RESEND):
+            return False
+        if self._context.barrier.mux is False and self._context.demux.mux:  # it restarted meanwhile
+            return False
+        if self._awaits_prompt:
+            return not (self._payload_written or self._refilled) and self._resends_left > 0
+        return not self._response.has_begun and self._doubt.was_refused
 
     def _too_late(self, now: float) -> None:
         match self._machine.state:
-            case CommandState.FLUSHING:
-                self._end(CommandInput.RESULT)
             case CommandState.CANCELLING | CommandState.REFILLING:
                 self._recover(now)
             case CommandState.AWAIT_PROMPT:
                 self._recover_data_phase(now)
             case CommandState.AWAIT_SEND_RESULT if not self._payload_acknowledged:
                 self._recover_data_phase(now)
-            case CommandState.ABANDONED if self._context.module.state is ModuleState.SYNCING:
-                self._expire(self._response.timeout())
-            case CommandState.ABANDONED:
-                self._deadline = self._retry_at = NEVER
-                self._context.events.append(ModuleStuck(self.command.label))
+            case _ if self._is_given_up:
+                self._module_is_silent()
             case _:
                 self._give_up(self._response.timeout(), now)
+                self._wait(now, self._owed_s)
 
-    def _give_up(self, error: Error, now: float) -> None:
-        """Tell the caller; the module still owes a result, and nothing is sent before it came."""
+    def _give_up(self, error: Error, ask_at: float) -> None:
+        """Tell the caller; nothing is sent but barriers before it is clear what became of the command."""
         self._fail(error)
+        self._is_given_up = True
+        self._patience.stop()
         if self._context.module.state is ModuleState.SYNCING:
             self._expire(error)
             return
-        self._machine.feed(CommandInput.ABANDON)
-        self._retry_at = NEVER
-        self._deadline = now + OWED_S
+        if self._machine.allows(CommandInput.ABANDON):
+            self._machine.feed(CommandInput.ABANDON)
+        self._doubt.patience.at_latest(ask_at)
 
     def _expire(self, error: Error) -> None:
         """While SYNCING no answer is owed: the command is over, and its link as it was."""
@@ -375,21 +440,48 @@ class CommandTransaction:
     def _recover_data_phase(self, now: float) -> None:
         """No prompt, or not all of the payload arrived: end the data phase, if there is one."""
         self._machine.feed(CommandInput.DATA_PHASE_FAILED)
-        self._retry_at = NEVER
+        self._doubt = Doubt()
         self._start_recovery(now)
 
     def _start_recovery(self, now: float) -> None:
-        self._recovery.start(self._payload_bytes, self._context.s_per_byte, self._context.queued_s)
+        self._recovery.start(self._payload_bytes, self._context.s_per_byte)
         self._recover(now)
 
     def _recover(self, now: float) -> None:
         """The next step."""
         step = self._recovery.next_step()
         if step is None:
-            self._give_up(self._failure(Result.ERROR), now)
+            self._give_up(self._response.data_phase_failure(), now)
             return
         if step.refills and self._machine.state is CommandState.CANCELLING:
             self._machine.feed(CommandInput.NOT_CANCELLED)
+        self._refilled = self._refilled or (step.refills and bool(step.write))
         if step.write:
             self._context.outgoing.append(step.write)
-        self._deadline = now + step.wait_s
+        if step.write or step.refills:
+            self._wait(now, step.wait_s)
+        else:  # the silence before `+++`, whatever the module says
+            self._patience.start(now, step.wait_s, 0)
+
+    def _flush(self, result: Result, now: float) -> None:
+        """The data phase is over, but what was written may stand where the next command should start."""
+        if self._payload_written or self._refilled:
+            self._fail(self._response.data_phase_failure())
+        self._machine.feed(CommandInput.FLUSH)
+        self._context.outgoing.clear()
+        self._context.demux.cancel_prompt()
+        wait_s = self._clean_after(result)
+        if wait_s is None:
+            self._context.outgoing.append(EMPTY_LINE)
+            wait_s = FLUSH_WAIT_S
+        self._wait(now, max(0.0, self._give_up_at - now) if self._has_caller else self._owed_s)
+        self._doubt = Doubt()
+        self._doubt.patience.at_latest(now + wait_s + self._context.grace_s)
+
+    def _clean_after(self, result: Result) -> float | None:
+        """After how long the module has answered all that was written; None if it takes an empty line."""
+        if self._refilled:
+            return None
+        if result is Result.SEND_CANCELED:
+            return FLUSH_WAIT_S if self._recovery.line_ended else SETTLE_S  # that line has an answer too
+        return SETTLE_S if result is Result.ERROR and self._recovery.line_ended else None

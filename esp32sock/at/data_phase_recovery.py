@@ -42,18 +42,15 @@ class Step:
     refills: bool = False
 
 
-def steps(payload_bytes: int, s_per_byte: float, queued_s: float) -> Iterator[Step]:
-    """Everything that can be tried for a data phase of this many bytes, in order.
-
-    `queued_s` is how much older than its writing an answer may be when it is read.
-    """
+def steps(payload_bytes: int, s_per_byte: float) -> Iterator[Step]:
+    """Everything that can be tried for a data phase of this many bytes, in order."""
     yield Step(b"", SILENCE_S)
-    yield Step(ESCAPE_SEQUENCE, CANCEL_WAIT_S + queued_s)
-    yield Step(EMPTY_LINE, FLUSH_WAIT_S + queued_s)
+    yield Step(ESCAPE_SEQUENCE, CANCEL_WAIT_S)
+    yield Step(EMPTY_LINE, FLUSH_WAIT_S)
     for start in range(0, payload_bytes, REFILL_BYTES):
         count = min(REFILL_BYTES, payload_bytes - start)
         yield Step(FILLER * count, REFILL_WAIT_S + count * s_per_byte, refills=True)
-    yield Step(b"", LAST_WAIT_S + queued_s, refills=True)
+    yield Step(b"", LAST_WAIT_S, refills=True)
 
 
 class DataPhaseRecovery:
@@ -71,9 +68,9 @@ class DataPhaseRecovery:
         """Whether what goes out now belongs to no command."""
         return self._steps is not None
 
-    def start(self, payload_bytes: int, s_per_byte: float, queued_s: float) -> None:
+    def start(self, payload_bytes: int, s_per_byte: float) -> None:
         """From the first step; again when a prompt comes very late."""
-        self._steps = steps(payload_bytes, s_per_byte, queued_s)
+        self._steps = steps(payload_bytes, s_per_byte)
 
     def next_step(self) -> Step | None:
         """What to try now; None after the last step."""

@@ -102,10 +102,28 @@ class ModuleBusy:
 
 
 @dataclass(frozen=True, slots=True)
-class ModuleStuck:
-    """An abandoned command never ended; only a restart helps."""
+class ModuleSilent:
+    """The module answers nothing any more, not even that it is busy."""
 
     label: str
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtSettled:
+    """A barrier was answered after a doubt about this command; what the module has must be compared.
+
+    `mux` is the module's CIPMUX: False, where the session has it on, proves a restart that was not seen.
+    """
+
+    label: str
+    mux: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """The module said what cannot be, as far as the session knows: what it has must be compared."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +142,9 @@ ModuleEvent = (
     | WifiChanged
     | ModuleRestarted
     | ModuleBusy
-    | ModuleStuck
+    | ModuleSilent
+    | DoubtSettled
+    | Contradiction
     | UnknownText
 )
 """What is no part of a command's outcome: watchers of a module get these."""

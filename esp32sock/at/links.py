@@ -96,6 +96,11 @@ class Links:
             record.blocks_at_prompt = record.blocks_at_accept = None
             record.received_while_sending = record.may_be_deaf = False
 
+    def command_repeated(self, command: Command[Any]) -> None:
+        """The line goes out once more: its data phase begins anew."""
+        if _has_data_phase(command):
+            self.command_sent(command)
+
     def _checked(self, link_id: int) -> LinkRecord:
         if not 0 <= link_id < LINKS:
             raise LocalProtocolError(f"there is no link {link_id}")

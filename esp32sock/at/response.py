@@ -69,10 +69,6 @@ class Response:
         self.was_busy = True
         self._error_code = self._meaning = None
 
-    def restart_echo(self) -> None:
-        """The line goes out once more, and is repeated once more."""
-        self._echo_left = self.echo
-
     def failure(self, result: Result) -> CommandError:
         """The error that this final result stands for."""
         advice = self._reason or self.command.advice(self.lines)
@@ -92,6 +88,10 @@ class Response:
             hint = "another command is still running"
             return CommandBusy(self.command.label, "busy p... to every attempt", self._error_code, hint)
         return CommandTimeout(self.command.label, "nothing in time", self._error_code)
+
+    def lost(self) -> CommandError:
+        """The error of an answer that was lost on the line: a later command was answered."""
+        return CommandTimeout(self.command.label, "no answer, though it was worked off", self._error_code)
 
     def data_phase_failure(self) -> CommandError:
         """The error of a data phase that did not end by itself."""

@@ -27,8 +27,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from esp32sock.at.command_transaction import NEVER, CommandTransaction
+from esp32sock.at.command_transaction import CommandTransaction
 from esp32sock.at.events import (
+    Contradiction,
     DataReceived,
     Event,
     ModuleRestarted,
@@ -39,6 +40,7 @@ from esp32sock.at.events import (
 from esp32sock.at.firmware import Firmware
 from esp32sock.at.framing import NEED_DATA, PROMPT, Demux, Line
 from esp32sock.at.links import PASSTHROUGH_LINK, Links
+from esp32sock.at.patience import NEVER
 from esp32sock.at.results import BUSY, RECEIVED, RESULTS
 from esp32sock.at.state import CommandState, ModuleInput, ModuleState, command_machine, module_machine
 from esp32sock.at.transaction_context import TransactionContext
@@ -146,17 +148,35 @@ class Session:
     def force_restart(self) -> None:
         """Send AT+RST whatever else is going on: as a whole line it gets through (at-dialects 3.4).
 
+        What stands unfinished in the module's line buffer must have been ended before (`end_line`).
+
         LocalProtocolError without a port, or in passthrough, where the line would be payload.
         """
         self._feed(ModuleInput.RESTART_BEGUN)
         self._drop_everything(_restarts())
         self._context.outgoing.append(b"AT+RST\r\n")
 
+    def end_line(self) -> None:
+        """An empty line, which ends what stands unfinished in the module's line buffer."""
+        self._context.outgoing.append(b"\r\n")
+
     def write_raw(self, data: bytes) -> None:
         """Bytes outside any command, for the start-up probe only."""
         if self.module.state is not ModuleState.SYNCING or self._transaction is not None:
             raise LocalProtocolError("raw bytes belong to the probe, with no command in flight")
         self._context.outgoing.append(data)
+
+    def missed_restart(self, reason: str) -> None:
+        """The module shows that it restarted though no `ready` was read: as if it had been read now."""
+        self._restarted(reason)
+
+    def fell_silent(self, error: Error) -> None:
+        """The module answers nothing any more: what was in flight or open fails; it must be found again."""
+        if self.module.allows(ModuleInput.FELL_SILENT):
+            self._feed(ModuleInput.FELL_SILENT)
+        self._drop_everything(error)
+        self.demux.reset()
+        self._echo = True
 
     def set_up(self) -> None:
         """The driver has made its settings; the module is READY."""
@@ -228,6 +248,12 @@ class Session:
             self._transaction.handle_deadline(now)
             self._forget_if_over()
 
+    def host_paused(self, seconds: float) -> None:
+        """The host did not run for so long: every deadline moves by that much."""
+        self._context.heard_at += seconds
+        if self._transaction is not None:
+            self._transaction.postpone(seconds)
+
     def next_event(self) -> Event | object:
         """The next event, or NEED_DATA."""
         while not self._events:
@@ -265,11 +291,39 @@ class Session:
 
     def _line(self, line: Line) -> None:
         text = line.text
-        if self._progress(text) or self._unsolicited(text) or self._response_line(text):
+        if self._of_barrier(text) or self._progress(text):
+            return
+        if self._unsolicited(text) or self._response_line(text):
             return
         if text in RESULTS and self.module.state is ModuleState.RESETTING:
             return  # of a command that the restart ended
         self._not_understood(line)
+
+    def _of_barrier(self, text: bytes) -> bool:
+        """The two lines that answer a barrier; they may come late, when it is not waited for any more."""
+        barrier, transaction = self._context.barrier, self._transaction
+        if text in RESULTS and (number := barrier.take_result()) is not None:
+            if transaction is not None:
+                transaction.settled(number, self._context.heard_at)
+                self._forget_if_over()
+            return True
+        if self._echo and barrier.is_echo(text):
+            return True
+        return barrier.add(text, b"" if transaction is None else transaction.line_bytes)
+
+    def _contradiction(self, text: bytes) -> None:
+        """What cannot be, if the module is as the session believes, becomes a Contradiction."""
+        if self.module.state is not ModuleState.READY:
+            return
+        if text == b"SEND OK" and self._context.send_failed:
+            return  # NonOS says so after SEND FAIL
+        if text in RESULTS:
+            self._events.append(Contradiction(f"{text.decode()} that no command asked for"))
+        elif not self._echo and text.upper().startswith(b"AT+"):
+            self._echo = True  # said once; that it is on costs no more than bytes
+            self._events.append(Contradiction("it echoes commands, though that was switched off"))
+        elif isinstance(parse_urc(text, mux=not self.demux.mux), LinkUp | LinkDown | Waiting):
+            self._events.append(Contradiction("it speaks of links as with the other CIPMUX"))
 
     def _prompt(self) -> bool:
         if self._transaction is None:
@@ -331,6 +385,7 @@ class Session:
             line.follows, f"{shown[:SHOWN_BYTES]!r} appears before the end of its payload"
         ):
             return
+        self._contradiction(line.text)
         self._events.append(UnknownText(shown))
 
     def _unknown(self, text: bytes) -> None:
@@ -362,11 +417,11 @@ class Session:
             self._feed(ModuleInput.RESTART_BEGUN)
             self._drop_everything(_restarts())
 
-    def _restarted(self) -> None:
+    def _restarted(self, evidence: str = "") -> None:
         expected = self.module.state in (ModuleState.RESETTING, ModuleState.SYNCING)
         if self.module.allows(ModuleInput.BOOTED):
             self._feed(ModuleInput.BOOTED)
-        reason = "" if expected else " by itself (crash, watchdog or power)"
+        reason = evidence or ("" if expected else " by itself (crash, watchdog or power)")
         self._drop_everything(ModuleReset(f"the module restarted{reason}; all its links are closed"))
         self.demux.reset()
         self._echo = True
@@ -374,6 +429,7 @@ class Session:
 
     def _drop_everything(self, error: Error) -> None:
         self._context.outgoing.clear()
+        self._context.barrier.reset()
         if self._transaction is not None and not self.idle:
             self._transaction.drop(error)
         self._transaction = None

@@ -6,9 +6,10 @@ Three machines run side by side and know nothing of bytes, clocks or each other:
 
 * the **module** machine says whether commands reach the module;
 * the **command** machine follows the one command in flight, through prompt and payload, to its final
-  result; a caller who gives up leaves a command ABANDONED, and nothing is sent until its old result came.
-  A data phase that does not end by itself is cancelled, or filled up, and what that may have left in the
-  module's line buffer is flushed, before anything else goes out;
+  result. A command whose answer did not come in time, or whose caller gave up, is in DOUBT: nothing is sent
+  but the barrier (`barrier.py`) until its answer settles what became of the command. A data phase that does
+  not end by itself is cancelled, or filled up, and what that may have left in the module's line buffer is
+  flushed, up to a barrier, before anything else goes out;
 * five **link** machines follow the numbered channels.
 
 Everything that changes a state is in this file; what sends which input, and what else happens then, is
@@ -49,6 +50,7 @@ class ModuleInput(Enum):
     PASSTHROUGH_ENTERED = auto()  # the prompt of a CIPSEND without a length
     PASSTHROUGH_LEFT = auto()  # `+++` was written; whether the module left shows when it answers
     LINE_CHANGES = auto()  # both sides change their serial settings
+    FELL_SILENT = auto()  # it answers nothing any more, not even that it is busy
 
 
 class CommandState(Enum):
@@ -60,7 +62,7 @@ class CommandState(Enum):
     CANCELLING = auto()  # a data phase went wrong: `+++` stands alone, SEND Canceled is awaited
     REFILLING = auto()  # it did not come: the missing bytes are filled up until the module answers
     FLUSHING = auto()  # over, but an empty line must clear what may stand in the module's line buffer
-    ABANDONED = auto()  # without a caller, but the module still owes a result
+    DOUBT = auto()  # without a caller; the module owes a result, or a barrier settles that none comes
 
 
 class CommandInput(Enum):
@@ -73,7 +75,9 @@ class CommandInput(Enum):
     ACKNOWLEDGED = auto()  # `Recv`: the module has counted every byte of the payload
     DATA_PHASE_FAILED = auto()  # the data phase did not end as it should
     NOT_CANCELLED = auto()
-    FLUSH = auto()  # a final result that may have left bytes of the payload in the line buffer
+    FLUSH = auto()  # a final result that may have left bytes of ours in the line buffer
+    SETTLED = auto()  # a barrier was answered: whatever went out before it is worked off
+    RESEND = auto()  # settled, and the module has seen nothing of it: the command begins anew
     ABANDON = auto()
     RESET = auto()
 
@@ -118,6 +122,7 @@ MODULE_TABLE: Mapping[ModuleState, Mapping[ModuleInput, ModuleState]] = {
         _MI.BOOTED: _M.SYNCING,
         _MI.PASSTHROUGH_ENTERED: _M.PASSTHROUGH,
         _MI.LINE_CHANGES: _M.SYNCING,
+        _MI.FELL_SILENT: _M.SYNCING,
         _MI.PORT_LOST: _M.OFFLINE,
     },
     _M.RESETTING: {
@@ -131,7 +136,13 @@ MODULE_TABLE: Mapping[ModuleState, Mapping[ModuleInput, ModuleState]] = {
 
 COMMAND_TABLE: Mapping[CommandState, Mapping[CommandInput, CommandState]] = {
     _C.IDLE: {_CI.SEND: _C.AWAIT_RESULT, _CI.SEND_FOR_PROMPT: _C.AWAIT_PROMPT},
-    _C.AWAIT_RESULT: {_CI.RESULT: _C.IDLE, _CI.ABANDON: _C.ABANDONED, _CI.RESET: _C.IDLE},
+    _C.AWAIT_RESULT: {
+        _CI.RESULT: _C.IDLE,
+        _CI.SETTLED: _C.IDLE,  # its answer was lost
+        _CI.RESEND: _C.AWAIT_RESULT,
+        _CI.ABANDON: _C.DOUBT,
+        _CI.RESET: _C.IDLE,
+    },
     _C.AWAIT_PROMPT: {
         _CI.ACCEPTED: _C.AWAIT_PROMPT,
         _CI.PROMPT: _C.SENDING_PAYLOAD,
@@ -144,15 +155,16 @@ COMMAND_TABLE: Mapping[CommandState, Mapping[CommandInput, CommandState]] = {
     _C.AWAIT_SEND_RESULT: {
         _CI.ACKNOWLEDGED: _C.AWAIT_SEND_RESULT,
         _CI.RESULT: _C.IDLE,
+        _CI.SETTLED: _C.IDLE,  # its answer was lost
         _CI.FLUSH: _C.FLUSHING,
         _CI.DATA_PHASE_FAILED: _C.CANCELLING,
-        _CI.ABANDON: _C.ABANDONED,
+        _CI.ABANDON: _C.DOUBT,
         _CI.RESET: _C.IDLE,
     },
     _C.CANCELLING: {
         _CI.PROMPT: _C.CANCELLING,  # very late: the data phase begins only now
         _CI.ACKNOWLEDGED: _C.AWAIT_SEND_RESULT,
-        _CI.RESULT: _C.IDLE,
+        _CI.RESULT: _C.IDLE,  # before anything was written
         _CI.FLUSH: _C.FLUSHING,
         _CI.NOT_CANCELLED: _C.REFILLING,
         _CI.RESET: _C.IDLE,
@@ -161,11 +173,23 @@ COMMAND_TABLE: Mapping[CommandState, Mapping[CommandInput, CommandState]] = {
         _CI.PROMPT: _C.CANCELLING,
         _CI.ACKNOWLEDGED: _C.AWAIT_SEND_RESULT,
         _CI.FLUSH: _C.FLUSHING,
-        _CI.ABANDON: _C.ABANDONED,
+        _CI.ABANDON: _C.DOUBT,
         _CI.RESET: _C.IDLE,
     },
-    _C.FLUSHING: {_CI.RESULT: _C.IDLE, _CI.RESET: _C.IDLE},
-    _C.ABANDONED: {_CI.RESULT: _C.IDLE, _CI.FLUSH: _C.FLUSHING, _CI.RESET: _C.IDLE},
+    _C.FLUSHING: {
+        _CI.SETTLED: _C.IDLE,
+        _CI.RESEND: _C.AWAIT_PROMPT,
+        _CI.PROMPT: _C.CANCELLING,  # very late again
+        _CI.ABANDON: _C.FLUSHING,
+        _CI.RESET: _C.IDLE,
+    },
+    _C.DOUBT: {
+        _CI.RESULT: _C.IDLE,
+        _CI.SETTLED: _C.IDLE,
+        _CI.PROMPT: _C.CANCELLING,
+        _CI.FLUSH: _C.FLUSHING,
+        _CI.RESET: _C.IDLE,
+    },
 }
 
 LINK_TABLE: Mapping[LinkState, Mapping[LinkInput, LinkState]] = {

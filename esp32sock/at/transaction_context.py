@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from esp32sock.at.barrier import Barrier
 from esp32sock.at.state import ModuleState
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 QUEUED_BYTES = 2 * 8192
 """An answer may stand behind so much `+IPD` in the module's transmit ring (8192, at-dialects 2), which
 several links refill while it waits: twice over, by taste."""
+LONGEST_ROUND_TRIP_S = 1.0
+"""Serial servers and tunnels add up to so much between a line and its answer (known-bugs 27)."""
 
 
 @dataclass(slots=True)
@@ -41,6 +44,18 @@ class TransactionContext:
     """Whether this module says `Recv`."""
     send_failed: bool = False
     """Whether a send failed and no `Recv` was seen since."""
+    barrier: Barrier = field(default_factory=Barrier)
+    round_trip_s: float = 0.0
+    """From a short line to its answer, as measured: rises at once, falls slowly."""
+
+    def measured(self, seconds: float) -> None:
+        """A short command was answered so long after its line was written."""
+        self.round_trip_s = min(LONGEST_ROUND_TRIP_S, max(seconds, 0.9 * self.round_trip_s))
+
+    @property
+    def grace_s(self) -> float:
+        """What the line alone may add to an answer: three round trips."""
+        return 3 * self.round_trip_s
 
     @property
     def queued_s(self) -> float:

@@ -17,17 +17,20 @@ import trio
 from esp32sock.at.events import (
     CommandDone,
     CommandFailed,
+    Contradiction,
     DataReceived,
+    DoubtSettled,
     ModuleEvent,
     ModuleRestarted,
+    ModuleSilent,
 )
 from esp32sock.at.framing import LINKS, NEED_DATA
 from esp32sock.at.session import Session
 from esp32sock.at.state import ModuleState
-from esp32sock.errors import CommandError, CommandTimeout, PortError
+from esp32sock.errors import CommandError, CommandTimeout, Error, ModuleReset, PortError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from esp32sock.at.commands import Command
     from esp32sock.engine.transports import Port
@@ -38,6 +41,12 @@ log = logging.getLogger("esp32sock")
 
 BITS_A_BYTE = 10
 """8N1 on the wire."""
+PAUSE_S = 0.5
+"""A deadline that is found so late is nobody's fault but the host's, which paused: it counts anew."""
+COMPARE_AGAIN_S = 0.5
+"""Between two tries to compare with a module that answers with errors; by taste."""
+END_LINE_S = 0.1
+"""Between an empty line and AT+RST: what comes in one write with another line is dropped (real-firmware)."""
 SHOWN_CHARACTERS = 300
 """How much of an answer that makes no sense stands in its error."""
 SAMPLE_BYTES = 4096
@@ -70,7 +79,19 @@ class CommandChannel:
         self.sample = b""
         self._heard = trio.Event()
         self._listener = listener
+        self.silence: Error | None = None
+        """Why nothing waits for the module to be set up: it is silent, or was when the port was opened."""
+        self.doubt: str | None = None
+        """Why the module must be compared with what the engine believes, before anything else is sent."""
+        self._compare: Callable[[CommandChannel, str], Awaitable[None]] | None = None
+        self._comparing = False
         self._exclusive = trio.StrictFIFOLock()
+        self._era = 0
+        """How often the module restarted or fell silent."""
+        self._era_of_holder: int | None = None
+        """That when the channel was taken; None for the supervisor, which sets the module up."""
+        self._state_changed = trio.Event()
+        self._state_seen = self.session.module.state
         self._answered = trio.Event()
         self._outcome: CommandDone | CommandFailed | None = None
         self._became_idle = trio.Event()
@@ -109,6 +130,7 @@ class CommandChannel:
         self.error = error
         self.session.connection_lost(error)
         self._dispatch()
+        self._notify_state()
         self._scope.cancel()
         self._listener.port_lost(error)
 
@@ -139,13 +161,28 @@ class CommandChannel:
                 await trio.sleep_forever()
             if not self._alarm.cancelled_caught:
                 continue
+            await self._read_what_is_there()
             now = trio.current_time()
-            if self.session.next_deadline() <= now:
+            late_s = now - self.session.next_deadline()
+            if late_s > PAUSE_S:
+                self.session.host_paused(late_s)
+            elif late_s >= 0:
                 self.session.handle_deadline(now)
-                self._dispatch()
-                self._flush()
+            self._dispatch()
+            self._flush()
+
+    async def _read_what_is_there(self) -> None:
+        """A deadline is judged after the port was read: a host that paused finds the answers there."""
+        with trio.move_on_after(PAUSE_S):
+            while self.port.is_readable():
+                await trio.lowlevel.checkpoint()
 
     # -- events and bytes -----------------------------------------------------------------------------
+
+    def dispatch(self) -> None:
+        """Tell the listener what the session has to tell, after a change that did not come from the port."""
+        self._dispatch()
+        self._flush()
 
     def _dispatch(self) -> None:
         while (event := self.session.next_event()) is not NEED_DATA:
@@ -157,11 +194,34 @@ class CommandChannel:
                 self._outcome = event
                 self._answered.set()
             else:
-                if isinstance(event, ModuleRestarted):
+                if isinstance(event, ModuleRestarted | ModuleSilent):
+                    self._era += 1
                     self._outgoing.clear()  # what the port has not taken yet was for the module as it was
+                if isinstance(event, ModuleSilent):
+                    self._fell_silent(event.label)
+                self._note_doubt(event)  # type: ignore[arg-type]
                 self._listener.event(event)  # type: ignore[arg-type]
         if self.session.idle:
             self._became_idle.set()
+        if self.state is not self._state_seen:
+            self._notify_state()
+
+    def _fell_silent(self, label: str) -> None:
+        """Every wait in this channel ends, the links too; it is open still, for the module to be found."""
+        reason = f"the module on {self.port.name} answers nothing any more, since {label}"
+        self.silence = PortError(reason, errno=errno.ETIMEDOUT)
+        self.doubt = None
+        self.session.fell_silent(self.silence)
+        self._notify_state()
+
+    def _note_doubt(self, event: ModuleEvent) -> None:
+        if isinstance(event, DoubtSettled):
+            self.doubt = f"{event.label} was not answered"
+        elif isinstance(event, Contradiction):
+            if not self._comparing:  # what comes then is of before
+                self.doubt = event.reason
+        elif isinstance(event, ModuleRestarted):
+            self.doubt = None
 
     def _flush(self) -> None:
         """Write what the session wants written, at once if the port takes it."""
@@ -189,13 +249,69 @@ class CommandChannel:
 
     @asynccontextmanager
     async def exclusive(self) -> AsyncIterator[None]:
-        """Hold the channel: no other task sends commands in the block. Waits in a fair queue, unbounded."""
+        """Hold the channel: no other command goes out meanwhile, and no doubt is left when it begins.
+
+        On a supervised channel this waits, unbounded, until the module is set up; PortError when the port
+        is lost or the module silent.
+        """
+        while True:
+            async with self._exclusive:
+                await self._until_idle()
+                await self._settle()
+                if self._compare is None or self.state is ModuleState.READY:
+                    self._era_of_holder = self._era
+                    yield
+                    return
+            await self._until_set_up()
+
+    @asynccontextmanager
+    async def setting_up(self) -> AsyncIterator[None]:
+        """Hold the channel while the module is not set up yet: for the supervisor."""
         async with self._exclusive:
+            self._era_of_holder = None
             yield
 
+    def supervise(self, compare: Callable[[CommandChannel, str], Awaitable[None]]) -> None:
+        """From now on doubts are settled by `compare`, and commands wait until the module is set up."""
+        self._compare = compare
+
+    async def settle(self) -> None:
+        """Compare with the module now, if there is a doubt."""
+        if self.doubt is not None:
+            async with self.exclusive():
+                pass
+
+    async def _settle(self) -> None:
+        while self.doubt is not None and self._compare is not None and self.state is ModuleState.READY:
+            reason, self.doubt = self.doubt, None
+            self._comparing = True
+            try:
+                await self._compare(self, reason)
+            except CommandError as error:
+                log.warning("comparing with the module: %s", error)
+                self.doubt = self.doubt or reason
+                await trio.sleep(COMPARE_AGAIN_S)
+            except BaseException:
+                self.doubt = self.doubt or reason
+                raise
+            finally:
+                self._comparing = False
+
+    def _notify_state(self) -> None:
+        self._state_seen = self.state
+        self._state_changed.set()
+        self._state_changed = trio.Event()
+
+    async def _until_set_up(self) -> None:
+        while self.state is not ModuleState.READY:
+            failure = self.error or self.silence
+            if failure is not None:
+                raise failure.clone()
+            await self._state_changed.wait()
+
     async def execute(self, command: Command[R], *, timeout: float | None = None) -> R:
-        """Run one command when the channel is free; `timeout`, in seconds, counts from then."""
-        async with self._exclusive:
+        """Run one command in its turn; `timeout` counts from then, beyond the command's own."""
+        async with self.exclusive():
             return await self.execute_exclusive(command, timeout=timeout)
 
     async def execute_exclusive(self, command: Command[R], *, timeout: float | None = None) -> R:
@@ -206,8 +322,7 @@ class CommandChannel:
         """
         with trio.move_on_after(float("inf") if timeout is None else timeout):
             await self._until_idle()
-            if self.error is not None:
-                raise self.error.clone()
+            self._check_era()
             self._answered, self._outcome = trio.Event(), None
             self.session.send(command, trio.current_time())
             self._flush()
@@ -224,6 +339,13 @@ class CommandChannel:
                 outcome.error.lines = outcome.lines
             raise outcome.error
         return self._understood(command, outcome)
+
+    def _check_era(self) -> None:
+        """Nothing goes to a module that restarted or fell silent since the channel was taken."""
+        if self.error is not None:
+            raise self.error.clone()
+        if self._era_of_holder not in (None, self._era):
+            raise ModuleReset("the module restarted") if self.silence is None else self.silence.clone()
 
     async def _until_idle(self) -> None:
         while not self.session.idle and self.error is None:
@@ -261,8 +383,22 @@ class CommandChannel:
         """Give the port up: the channel ends with this error."""
         self._lose(error)
 
-    def force_restart(self) -> None:
-        """AT+RST through whatever is going on."""
+    def set_up(self) -> None:
+        """The settings are made: the module is READY, and what waits for that goes on."""
+        self.session.set_up()
+        self.silence = None
+        self._notify_state()
+
+    def missed_restart(self, evidence: str) -> None:
+        """The module shows that it restarted, though no `ready` was read."""
+        self.session.missed_restart(evidence)
+        self.dispatch()
+
+    async def force_restart(self) -> None:
+        """AT+RST through whatever is going on, behind the end of what stands unfinished on the line."""
+        self.session.end_line()
+        self._flush()
+        await trio.sleep(END_LINE_S)
         self.session.force_restart()
         self._dispatch()
         self._flush()

@@ -18,6 +18,7 @@ from esp32sock.at.state import LinkState
 from esp32sock.errors import Error
 
 if TYPE_CHECKING:
+    from esp32sock.at.commands.tcpip import LinkStatus
     from esp32sock.at.framing import Demux
     from esp32sock.at.session import Session
 
@@ -74,6 +75,8 @@ class LinkPool:
         self._own_ports: dict[int, LoopbackEnd] = {}
         self.secure: set[int] = set()
         """The SSL links among them."""
+        self.listed: dict[int, LinkStatus] = {}
+        """Open links as the module listed them when they were new."""
 
     async def take(self, wait_s: float, *, secure: bool = False) -> int:
         """Take a free id for a TCP or an SSL link; Error(EMFILE) if none becomes free within `wait_s`."""
@@ -148,6 +151,7 @@ class LinkPool:
         self._taken.discard(link_id)
         self._accepted.discard(link_id)
         self.secure.discard(link_id)
+        self.listed.pop(link_id, None)
         self._order.remove(link_id)
         self._order.append(link_id)
         self.changed()

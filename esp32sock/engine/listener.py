@@ -169,8 +169,11 @@ class Server:
             listed = await self.channel.execute(tcpip.Links())
         except Error:
             listed = []
-        peers = (link.remote for link in listed if link.link_id == link_id)
-        host, port = next(peers, ("0.0.0.0", 0))
+        shown = next((link for link in listed if link.link_id == link_id), None)
+        if shown is None:
+            return "0.0.0.0", 0
+        self.pool.listed[link_id] = shown
+        host, port = shown.remote
         return str(host), port
 
 

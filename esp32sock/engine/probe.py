@@ -106,7 +106,7 @@ async def probe(
             f"(--baud {rate})",
             errno=errno.EPROTO,
         )
-    if is_silent and reset is not None and await _restart(channel, reset):
+    if is_silent and reset is not None and await restart_by_line(channel, reset):
         return
     if is_silent and fill and await _fill_data_phase(channel):
         return
@@ -262,7 +262,7 @@ async def _is_understood(channel: CommandChannel, patience_s: float) -> bool:
     return False
 
 
-async def _restart(channel: CommandChannel, reset: ResetLine) -> bool:
+async def restart_by_line(channel: CommandChannel, reset: ResetLine) -> bool:
     """Restart the module by a line of its adapter; whether it answers then."""
     log.warning("the module on %s is silent; restarting it by %s", channel.port.name, reset.upper())
     other: ResetLine = "rts" if reset == "dtr" else "dtr"

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from esp32sock.at.commands.redaction import redacted
 from esp32sock.at.events import (
+    Contradiction,
+    DoubtSettled,
     LinkClosed,
     LinkFault,
     LinkOpened,
     ModuleEvent,
     ModuleRestarted,
-    ModuleStuck,
+    ModuleSilent,
     OrphanLink,
     UnknownText,
     UnreadWaiting,
@@ -102,22 +104,27 @@ class Router:
             case WifiChanged():
                 self._station.changed(event.state)
             case ModuleRestarted():
-                self._restarted()
-            case ModuleStuck():
-                log.warning("%s has no result; restarting the module", event.label)
-                self._supervisor.module_stuck()
+                self._supervisor.module_restarted()
+                self._forget_module(ModuleReset("the module restarted; the listener ends"))
+            case DoubtSettled() | Contradiction():
+                context.tasks.spawn(context.channel.settle)
+            case ModuleSilent():
+                error = context.channel.silence
+                assert error is not None, "the channel notes it first"
+                self._supervisor.module_silent(error)
+                self._forget_module(error.clone())
             case UnknownText():
                 context.counters.unknown_lines += 1
                 log.debug("unsolicited text: %r", event.text)
             case _:
                 log.debug("unsolicited text: %r", event)
 
-    def _restarted(self) -> None:
-        self._supervisor.module_restarted()
+    def _forget_module(self, error: Error) -> None:
+        """Its links and settings are gone, or as good as gone."""
         self._context.tls.forgotten = True
         self._station.forget()
         if self._context.server is not None:
-            self._context.server.fail(ModuleReset("the module restarted; the listener ends"))
+            self._context.server.fail(error)
 
     def port_lost(self, error: PortError) -> None:
         """The channel is over; the supervisor sees to it."""

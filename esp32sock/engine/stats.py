@@ -20,6 +20,12 @@ class Counters:
     bytes_received: int = 0
     restarts: int = 0
     unknown_lines: int = 0
+    comparisons: int = 0
+    """Doubts after which the module was compared with what the engine believed."""
+    repairs: int = 0
+    """Differences that were found and mended then."""
+    silences: int = 0
+    """How often the module answered nothing any more."""
     datagrams_dropped: int = 0
     datagrams_doubtful: int = 0
 

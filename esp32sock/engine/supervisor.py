@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
@@ -25,6 +24,8 @@ from esp32sock.engine.options import DEFAULT_BAUD
 from esp32sock.engine.outage_log import OutageLog
 from esp32sock.engine.probe import probe
 from esp32sock.engine.receive_mode import ReceiveMode
+from esp32sock.engine.reconcile import Reconciler
+from esp32sock.engine.rescue import find_again
 from esp32sock.engine.tls_setup import TlsConfigurator
 from esp32sock.errors import CommandError, Error, ModuleReset, PortError
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 REOPEN_S = 0.5
 """Between two tries to get a lost port back."""
+FIND_S = 120.0
+"""A silent module is looked for so long before its port is opened anew; by taste."""
 RESTART_S = 30.0
 """A restart takes 2 s on hardware, 18 to 25 s in an emulator (real-firmware)."""
 
@@ -53,14 +56,14 @@ class Supervisor:
         self._context = context
         self._station = station
         self._opener = opener
-        self._bauds = deque([context.options.baudrate])
-        """The rates to open the port at, one after another: the one that worked last first."""
+        self._bauds = [context.options.baudrate]
+        """The rates at which the module may be: the one that worked last first."""
         self._outage = OutageLog(context.options.url, trio.current_time)
         self._line_changes = False
         self._wakes_at = 0.0
         self._stores_passthrough = False
         self._restarted = False
-        self._stuck = False
+        self._reconciler = Reconciler(context, station)
 
     # -- what events and commands tell ----------------------------------------------------------------
 
@@ -68,9 +71,11 @@ class Supervisor:
         """The module said `ready`: a set-up that is under way does not count."""
         self._restarted = True
 
-    def module_stuck(self) -> None:
-        """A command never ended: the module is to be restarted."""
-        self._stuck = True
+    def module_silent(self, error: Error) -> None:
+        """The module answers nothing any more: it is looked for until it does, and set up again."""
+        self._context.counters.silences += 1
+        self._context.failure = error
+        self._outage.failed(error)
 
     def module_sleeps(self, duration: timedelta) -> None:
         """The module sleeps and restarts afterwards; until then its use fails with Error(ENETDOWN)."""
@@ -79,7 +84,7 @@ class Supervisor:
 
     def module_restored(self) -> None:
         """The module has its factory settings: a restart ends at the default rate."""
-        self._bauds.append(DEFAULT_BAUD)
+        self._bauds = list(dict.fromkeys([DEFAULT_BAUD, *self._bauds]))
 
     @contextmanager
     def line_change(self, channel: CommandChannel) -> Iterator[None]:
@@ -92,13 +97,13 @@ class Supervisor:
             self._line_changes = False
             self._expect_baud(channel.port.baudrate)
             if channel.state is ModuleState.SYNCING:
-                channel.session.set_up()
+                channel.set_up()
             self._context.notify()
 
     def _expect_baud(self, baud: int | None) -> None:
-        """The module was heard at this rate; after a restart it may be at that of the options again."""
+        """The module was heard at this rate; a restart may end at that of the options, or the default."""
         configured = self._context.options.baudrate
-        self._bauds = deque(dict.fromkeys([baud or configured, configured]))
+        self._bauds = list(dict.fromkeys([baud or configured, configured, DEFAULT_BAUD]))
 
     # -- one channel after another --------------------------------------------------------------------
 
@@ -130,9 +135,10 @@ class Supervisor:
     ) -> None:
         """From opening the port to losing it; always ends in an Error."""
         baud = self._bauds[0]
-        self._bauds.rotate(-1)  # the next one, if nothing answers at this
         port = await self._opener(self._context.options.url, baud)
         channel = CommandChannel(port, listener)
+        channel.supervise(self._reconciler.compare)
+        channel.silence = None if first else self._context.failure
         failure: Error | None = None
         try:
             async with trio.open_nursery() as nursery:
@@ -141,7 +147,7 @@ class Supervisor:
                 try:
                     await self._start(channel, first=first)
                     self._outage.ended()
-                    self._expect_baud(baud)
+                    self._expect_baud(port.baudrate)
                     begun()
                     await self._supervise(channel)
                 except Error as error:
@@ -149,6 +155,7 @@ class Supervisor:
                 nursery.cancel_scope.cancel()
         finally:
             self._station.forget()
+            channel.lose(_as_port_error(failure))
             self._end_links(failure or PortError("the port was closed"))
             self._context.disconnect()
             with trio.CancelScope(shield=True):
@@ -165,15 +172,12 @@ class Supervisor:
     # -- set-up, and the way back to it ---------------------------------------------------------------
 
     async def _start(self, channel: CommandChannel, *, first: bool) -> None:
-        async with channel.exclusive():
-            options = self._context.options
-            await probe(
-                channel,
-                reset=options.reset,
-                fill=options.fill_data_phase,
-                restart=not first,
-                find_rate=first,
-            )
+        if not first:
+            await self._find_again(channel)
+        async with channel.setting_up():
+            if first:
+                options = self._context.options
+                await probe(channel, reset=options.reset, fill=options.fill_data_phase)
             try:
                 await self._set_up(channel, must_join=first)
                 return
@@ -197,7 +201,7 @@ class Supervisor:
             await startup.use_flow_control(channel)
         await self._station.set_up(channel, must_join=must_join)
         if channel.state is ModuleState.SYNCING and not self._restarted:
-            session.set_up()
+            channel.set_up()
             context.failure = None
             context.notify()
 
@@ -206,20 +210,28 @@ class Supervisor:
         while True:
             if channel.error is not None:
                 raise channel.error
-            if self._stuck:
-                self._stuck = False
-                channel.force_restart()
             if self._needs_set_up:
                 await self._recover(channel)
-            await self._context.until(lambda: channel.error is not None or self._stuck or self._needs_set_up)
+            await self._context.until(lambda: channel.error is not None or self._needs_set_up)
 
     @property
     def _needs_set_up(self) -> bool:
         return not self._context.is_ready and not self._line_changes
 
+    async def _find_again(self, channel: CommandChannel) -> None:
+        """Until the module answers; Error when it does not: the port is opened anew then."""
+        with trio.move_on_after(FIND_S):
+            await find_again(channel, self._bauds, reset=self._context.options.reset)
+            self._expect_baud(channel.port.baudrate)
+            return
+        raise channel.silence or PortError(f"nothing answers on {channel.port.name}", errno=errno.ETIMEDOUT)
+
     async def _recover(self, channel: CommandChannel) -> None:
-        """After a restart: wait until the module is up again, and set it up again."""
-        self._context.counters.restarts += 1
+        """After a restart or silence: wait until the module is up again, and set it up again."""
+        was_silent, self._restarted = channel.silence is not None, False
+        if was_silent:
+            await self._find_again(channel)
+        self._context.counters.restarts += self._restarted or not was_silent
         asleep_s = max(0.0, self._wakes_at - trio.current_time())
         with trio.move_on_after(RESTART_S + asleep_s):
             while channel.state is not ModuleState.READY:
@@ -227,7 +239,7 @@ class Supervisor:
                 if channel.error is not None:
                     raise channel.error
                 try:
-                    async with channel.exclusive():
+                    async with channel.setting_up():
                         if self._stores_passthrough:
                             await startup.leave_stored_passthrough(channel)
                         await self._set_up(channel)
@@ -238,3 +250,10 @@ class Supervisor:
             return
         url = self._context.options.url
         raise PortError(f"the module on {url} restarted and does not answer", errno=errno.ENETDOWN)
+
+
+def _as_port_error(failure: Error | None) -> PortError:
+    """What ends whatever still waits in a channel."""
+    if isinstance(failure, PortError):
+        return failure
+    return PortError("the port was closed" if failure is None else str(failure), errno=errno.ENETDOWN)

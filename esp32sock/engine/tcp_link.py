@@ -142,7 +142,10 @@ async def _connect(
             links.confirm(link_id, listed=link_id in listed)
             if links[link_id].state is LinkState.FREE:
                 raise CommandError("AT+CIPSTART", "OK, but it does not list the link")
-        return listed[link_id].local_port if link_id in listed else 0
+        if link_id not in listed:
+            return 0
+        context.pool.listed[link_id] = listed[link_id]
+        return listed[link_id].local_port
     except CommandError as error:
         if error.errno == errno.EIO:
             quick = trio.current_time() - started < REFUSED_WITHIN_S

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import weakref
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, cast
@@ -59,6 +60,10 @@ class Port(ABC):
     def send_nowait(self, data: bytes | memoryview) -> int:
         """As much as the port takes at once; 0 where that is unknown."""
         return 0
+
+    def is_readable(self) -> bool:
+        """Whether bytes wait to be read, where the port can tell."""
+        return False
 
     @property
     def unsent_bytes(self) -> int:
@@ -112,6 +117,9 @@ class DescriptorPort(Port):
             return b""
         except OSError as error:
             raise self._lost(error) from error
+
+    def is_readable(self) -> bool:
+        return self.fd >= 0 and bool(select.select([self.fd], [], [], 0)[0])
 
     def send_nowait(self, data: bytes | memoryview) -> int:
         try:

@@ -291,6 +291,7 @@ async def _open(context: Context, request: DatagramRequest) -> tuple[DatagramPum
             raise
         listed = {link.link_id: link for link in await channel.execute(tcpip.Links())}
         if link_id in listed:
+            pool.listed[link_id] = listed[link_id]
             pump.local_port = listed[link_id].local_port
         return pump, (context.local_ip(request.remote[0] if request.remote else ""), pump.local_port)
     except BaseException:

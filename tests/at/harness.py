@@ -244,6 +244,8 @@ def chunk(link_id: int | None, payload: bytes) -> Chunk:
 # ---- the watchman
 
 IPD = re.compile(rb'\+IPD,(?:\d,)?(\d+)(?:,"?[0-9.]+"?,\d+)?:')
+BARRIERS = {b"AT+CIPMUX?\r\n", b"AT+CIPMODE?\r\n"}
+BARRIER_ANSWER = re.compile(rb"\+CIP(?:MUX|MODE):\d")
 FINAL = {b"OK", b"ERROR", b"FAIL", b"SEND OK", b"SEND FAIL", b"SEND Canceled", b"SEND CANCELLED"}
 
 
@@ -271,30 +273,35 @@ def assert_polite(wire: Sequence[tuple[str, bytes]]) -> None:
     """Nothing was written ahead of a prompt or behind a payload, and one command at a time.
 
     What ends a stuck data phase may be written after time has passed or when the module counted another
-    length, a line may be written again after `busy p...`, and AT+RST at any time.
+    length, and AT+RST at any time. A barrier may stand behind a line after time has passed, but not where
+    it could be payload. A line may be written again only behind the answer to a barrier.
     """
     heard, line, payload_bytes = b"", b"", 0
-    sent_payload = time_passed = False
+    sent_payload = time_passed = asked = recovered = False
     for who, data in wire:
         if who == "T":
             time_passed = True
         elif who == "M":
             heard += data
         elif data == b"AT+RST\r\n":
-            heard, line, sent_payload, time_passed = b"", data, False, False
+            heard, line, sent_payload, time_passed, asked, recovered = b"", data, False, False, False, False
         else:
             words = spoken(heard)
             over = not line or bool(FINAL & set(_after_acceptance(words, payload_bytes))) or b"ready" in words
-            if data[:2] == b"AT" and data == line and not sent_payload:
-                assert any(word.startswith(b"busy") for word in words) or over, f"{data!r} twice"
-                heard = heard if not over else b""
+            settled = asked and any(BARRIER_ANSWER.fullmatch(word) for word in words)
+            if data in BARRIERS and data != line and (recovered or (time_passed and not over)):
+                assert not payload_bytes or recovered or _counted(words), f"{data!r} may be payload"
+                asked, time_passed = True, False
+            elif data == line and data[:2] == b"AT" and not over:
+                assert settled, f"{data!r} twice"
+                heard, sent_payload, asked, recovered = b"", False, False, False
             elif data[:2] == b"AT" and data.endswith(b"\r\n"):
                 assert over or time_passed, f"{data!r} while {line!r} has no result"
                 assert not sent_payload or over, f"{data!r} behind a payload"
                 header = re.fullmatch(rb"AT\+(?:CIPSEND=(?:\d,)?|SYSMFG=2,.*,)(\d+)\r\n", data)
                 heard, line, payload_bytes = b"", data, int(header[1]) if header else 0
-                sent_payload = time_passed = False
-            elif payload_bytes and not sent_payload and not (time_passed and _recovers(data)):
+                sent_payload = time_passed = asked = recovered = False
+            elif payload_bytes and not sent_payload and not ((time_passed or recovered) and _recovers(data)):
                 assert b">" in words, f"{data!r} ahead of a prompt"
                 assert len(data) == payload_bytes, f"{data!r}: not {payload_bytes} bytes"
                 sent_payload, time_passed = True, False
@@ -302,8 +309,16 @@ def assert_polite(wire: Sequence[tuple[str, bytes]]) -> None:
                 miscounted = any(
                     word[:4] == b"Recv" and word != b"Recv %d bytes" % payload_bytes for word in words
                 )
-                assert time_passed or not line or miscounted, f"{data!r} behind a payload or a line"
+                assert time_passed or recovered or not line or miscounted, (
+                    f"{data!r} behind a payload or a line"
+                )
                 assert _recovers(data), f"{data!r} is nothing that ends a data phase"
+                recovered = True
+
+
+def _counted(words: list[bytes]) -> bool:
+    """Whether the module said that the payload is whole, or that it is in no data phase."""
+    return any(word[:4] == b"Recv" or word in FINAL - {b"OK"} for word in words)
 
 
 def _recovers(data: bytes) -> bool:

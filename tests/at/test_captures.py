@@ -28,7 +28,7 @@ from esp32sock.at.events import (
     LinkFault,
     LinkOpened,
     ModuleRestarted,
-    ModuleStuck,
+    ModuleSilent,
     OrphanLink,
     UnknownText,
 )
@@ -194,7 +194,7 @@ class Replay:
                 harness.session.links.release(event.link_id)
             if isinstance(event, ModuleRestarted):
                 harness.session.set_up()
-            if isinstance(event, UnknownText | LinkFault | OrphanLink | ModuleStuck) and not self._excused(
+            if isinstance(event, UnknownText | LinkFault | OrphanLink | ModuleSilent) and not self._excused(
                 event
             ):
                 self.unexplained.append(event)

@@ -13,6 +13,8 @@ import pytest
 
 from esp32sock.at.commands import Raw, basic, tcpip, wifi
 from esp32sock.at.events import (
+    Contradiction,
+    DoubtSettled,
     LinkOpened,
     ModuleBusy,
     ModuleRestarted,
@@ -58,6 +60,7 @@ CLOSE = tcpip.Close(0)
 STATUS = tcpip.Links()
 GMR = basic.Version()
 UART = basic.Uart()
+MULTIPLEXED = tcpip.Multiplexed()
 JOIN = wifi.Join("a,b", 'p"\\w')
 JOIN_LINE = b'AT+CWJAP="a\\,b","p\\"\\\\w"\r\n'
 RAW = Raw(b"AT+CWLAP")
@@ -68,6 +71,15 @@ PROMPT = b"\r\n>"
 RECV, SEND_OK, SEND_FAIL = b"\r\nRecv 5 bytes\r\n", b"\r\nSEND OK\r\n", b"\r\nSEND FAIL\r\n"
 SENT = [SEND_LINE, b"hello"]
 OPENED = LinkOpened(0, 1, accepted=False)
+BUSY = b"\r\nbusy p...\r\n"
+BARRIER, ANSWER = b"AT+CIPMUX?\r\n", b"+CIPMUX:1\r\n"
+SETTLED = DoubtSettled("AT+CIPSTATUS", mux=True)
+OTHER_MUX = Contradiction("it speaks of links as with the other CIPMUX")
+
+
+def unasked(result: str) -> list[object]:
+    """What is seen of a result that no command asked for."""
+    return [Contradiction(f"{result} that no command asked for"), UnknownText(result.encode())]
 
 
 def ipd(link_id: int, payload: bytes, trailer: bytes = b"\r\n") -> bytes:
@@ -81,7 +93,7 @@ DIALOGUES = [
     Dialogue(
         "a late result of a send is not that of the next command",
         [Host(AT), b"\r\nSEND OK\r\n", b"\r\nSEND FAIL\r\n", b"\r\nSEND Canceled\r\n", OK],
-        [UnknownText(b"SEND OK"), UnknownText(b"SEND FAIL"), UnknownText(b"SEND Canceled"), Done(AT)],
+        [*unasked("SEND OK"), *unasked("SEND FAIL"), *unasked("SEND Canceled"), Done(AT)],
     ),
     Dialogue("FAIL", [Host(AT), b"\r\nFAIL\r\n"], [Failed(AT, CommandError, "ERROR")]),
     Dialogue("no blank line", [Host(AT), b"OK\r\n"], [Done(AT)]),
@@ -332,7 +344,7 @@ DIALOGUES = [
             RECV,
             SEND_OK,
         ],
-        [UnknownText(b"OK"), Done(SEND)],
+        [*unasked("OK"), Done(SEND)],
         SENT,
         links=(0,),
         calm=False,
@@ -461,11 +473,21 @@ DIALOGUES = [
         links=(0,),
         calm=False,
     ),
-    Dialogue("a result that nobody asked for", [OK, ERROR], [UnknownText(b"OK"), UnknownText(b"ERROR")]),
+    Dialogue("a result that nobody asked for", [OK, ERROR], [*unasked("OK"), *unasked("ERROR")]),
+    Dialogue(
+        "OK without the line that must come before it is another command's",
+        [Host(MULTIPLEXED), OK, b"+CIPMUX:1\r\n", OK],
+        [*unasked("OK"), Done(MULTIPLEXED, (b"+CIPMUX:1",))],
+        calm=False,
+    ),
     Dialogue(
         "what a mangled echo of a secret says is not shown",
         [Host(JOIN), b'AT+CWJAP="a,b","p"\r\n', OK],
-        [UnknownText(b"(18 bytes, not shown while AT+CWJAP runs)"), Done(JOIN)],
+        [
+            Contradiction("it echoes commands, though that was switched off"),
+            UnknownText(b"(18 bytes, not shown while AT+CWJAP runs)"),
+            Done(JOIN),
+        ],
     ),
     # Echo
     Dialogue("echo", [Host(AT), b"AT\r\n", OK], [Done(AT)], echo=True),
@@ -547,10 +569,41 @@ DIALOGUES = [
     ),
     # busy p...
     Dialogue(
-        "busy, and the line was dropped: sent again",
-        [Host(AT), b"\r\nbusy p...\r\n", Wait(0.3), OK],
+        "busy, and the line was dropped: a barrier shows it, and it is sent again",
+        [Host(AT), BUSY, Wait(0.3), ANSWER, OK, Wait(0), OK],
         [ModuleBusy("AT"), Done(AT)],
-        [b"AT\r\n", b"AT\r\n"],
+        [b"AT\r\n", BARRIER, b"AT\r\n"],
+        calm=False,
+    ),
+    Dialogue(
+        "busy, and the line ran: its answer is awaited, and it is not sent again",
+        [Host(AT), BUSY, Wait(0.3), BUSY, Wait(0.5), OK],
+        [ModuleBusy("AT"), Done(AT)],
+        [b"AT\r\n", BARRIER],
+    ),
+    Dialogue(
+        "no answer, and the barrier shows that it was lost",
+        [Host(STATUS), Wait(2), ANSWER, OK],
+        [Failed(STATUS, CommandTimeout, "no answer, though it was worked off"), SETTLED],
+        [b"AT+CIPSTATUS\r\n", BARRIER],
+    ),
+    Dialogue(
+        "the answer of a barrier that comes late settles nothing that came after it",
+        [Host(STATUS), Wait(2), b"STATUS:3\r\n", OK, Host(OPEN), ANSWER, OK, b"0,CONNECT\r\n", OK],
+        [Done(STATUS, (b"STATUS:3",)), OPENED, Done(OPEN)],
+        [b"AT+CIPSTATUS\r\n", BARRIER, OPEN_LINE],
+    ),
+    Dialogue(
+        "the second barrier asks for something else while the first may be answered",
+        [Host(STATUS), Wait(3.5), ANSWER, OK, b"+CIPMODE:0\r\n", OK, Host(AT), OK],
+        [Failed(STATUS, CommandTimeout), SETTLED, Done(AT)],
+        [b"AT+CIPSTATUS\r\n", BARRIER, b"AT+CIPMODE?\r\n", b"AT\r\n"],
+    ),
+    Dialogue(
+        "a command about CIPMUX has a barrier of its own",
+        [Host(MULTIPLEXED), Wait(2), b"+CIPMODE:0\r\n", OK],
+        [Failed(MULTIPLEXED, CommandTimeout), DoubtSettled("AT+CIPMUX", None)],
+        [BARRIER, b"AT+CIPMODE?\r\n"],
     ),
     Dialogue(
         "busy, and the answer comes after all: not sent again",
@@ -566,13 +619,13 @@ DIALOGUES = [
     ),
     Dialogue(
         "busy, CONNECT, and OK a while later: not sent again",
-        [Host(OPEN), b"\r\nbusy p...\r\n", b"0,CONNECT\r\n", Wait(3), OK],
+        [Host(OPEN), BUSY, b"0,CONNECT\r\n", Wait(1), OK],
         [ModuleBusy("AT+CIPSTART"), OPENED, Done(OPEN)],
-        [OPEN_LINE],
+        None,
     ),
     Dialogue(
         "busy, OK, and the prompt a while later: the line is no payload",
-        [Host(SEND), b"\r\nbusy p...\r\n", OK, Wait(3), PROMPT, RECV, SEND_OK],
+        [Host(SEND), b"\r\nbusy p...\r\n", OK, Wait(1), PROMPT, RECV, SEND_OK],
         [ModuleBusy("AT+CIPSEND"), Done(SEND)],
         SENT,
         links=(0,),
@@ -580,25 +633,40 @@ DIALOGUES = [
     ),
     Dialogue(
         "busy s... of NonOS, before a prompt",
-        [Host(SEND), b"busy s...\r\n", Wait(0.3), OK, PROMPT, RECV, SEND_OK],
+        [
+            Host(SEND),
+            b"busy s...\r\n",
+            Wait(1.3),
+            ERROR,
+            Wait(0.4),
+            ANSWER,
+            OK,
+            Wait(0),
+            OK,
+            PROMPT,
+            RECV,
+            SEND_OK,
+        ],
         [ModuleBusy("AT+CIPSEND"), Done(SEND)],
-        [SEND_LINE, SEND_LINE, b"hello"],
+        [SEND_LINE, b"+++", b"\r\n", BARRIER, *SENT],
         links=(0,),
+        calm=False,
     ),
     Dialogue(
         "busy, and the line is echoed when it is taken the second time",
-        [Host(AT), b"AT\r\n", b"\r\nbusy p...\r\n", Wait(0.3), b"AT\r\n", OK],
+        [Host(AT), b"AT\r\n", BUSY, Wait(0.3), b"AT+CIPMUX?\r\n", ANSWER, OK, Wait(0), b"AT\r\n", OK],
         [ModuleBusy("AT"), Done(AT)],
-        [b"AT\r\n", b"AT\r\n"],
+        [b"AT\r\n", BARRIER, b"AT\r\n"],
         echo=True,
+        calm=False,
     ),
     Dialogue("busy about nothing of ours", [b"\r\nbusy p...\r\n"], [UnknownText(b"busy p...")]),
     # Time
     Dialogue(
         "an answer that comes too late is not the next one's",
-        [Host(AT), Wait(2), OK, Host(AT), OK],
+        [Host(AT), Wait(AT.timeout), OK, ANSWER, OK, Host(AT), OK],
         [Failed(AT, CommandTimeout), Done(AT)],
-        [b"AT\r\n", b"AT\r\n"],
+        None,
     ),
 ]
 BY_NAME = [pytest.param(dialogue, id=dialogue.name) for dialogue in DIALOGUES]
@@ -662,8 +730,8 @@ INTRUDERS: list[tuple[bytes, list[object]]] = [
         [LinkOpened(4, 1, True, ("192.168.4.2", 49469), 80)],
     ),
     (b"4,CLOSED\r\n", []),
-    (b"CLOSED\r\n", [UnknownText(b"CLOSED")]),
-    (b"CONNECT\r\n", [UnknownText(b"CONNECT")]),
+    (b"CLOSED\r\n", [OTHER_MUX, UnknownText(b"CLOSED")]),
+    (b"CONNECT\r\n", [OTHER_MUX, UnknownText(b"CONNECT")]),
     (b"4,CONNECT FAIL\r\n", []),
     (b"WIFI CONNECTED\r\n", [WifiChanged(Wifi.CONNECTED)]),
     (b"WIFI GOT IP\r\n", [WifiChanged(Wifi.GOT_IP)]),

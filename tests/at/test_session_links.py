@@ -78,7 +78,11 @@ def test_a_cipstart_that_nobody_waits_for_and_that_is_refused() -> None:
 def test_a_cipstart_that_took_too_long_and_opens_after_all() -> None:
     harness = SessionHarness.ready()
     harness.send(OPEN)
-    harness.wait(OPEN.timeout)
+    for _ in range(round(OPEN.timeout)):
+        harness.wait(1)
+        if len(harness.written) > 1:  # a barrier: it still tries
+            harness.written.pop()
+            harness.feed(b"\r\nbusy p...\r\n")
     assert_events(harness.events, [Failed(OPEN, CommandError, "nothing in time")])
     assert harness.link(0) is LinkState.LATE_CONNECT
     harness.feed(b"0,CONNECT\r\n" + OK)

@@ -30,7 +30,7 @@ from esp32sock.at.events import (
     LinkClosed,
     LinkFault,
     LinkOpened,
-    ModuleStuck,
+    ModuleSilent,
     OrphanLink,
 )
 from esp32sock.at.framing import NEED_DATA
@@ -151,6 +151,8 @@ class Module:
             self.answers.append(b"STATUS:3\r\n")
             self.answers += [b'+CIPSTATUS:%d,"TCP","peer",80,1000,0\r\n' % link_id for link_id in self.links]
             self.answers.append(b"\r\nOK\r\n")
+        elif line in (b"AT+CIPMUX?", b"AT+CIPMODE?"):
+            self.answers += [line[2:-1] + (b":1\r\n" if line == b"AT+CIPMUX?" else b":0\r\n"), b"\r\nOK\r\n"]
         elif line == b"AT":
             self.answers.append(b"\r\nOK\r\n")
         else:
@@ -295,7 +297,7 @@ class SessionAgainstModel(RuleBasedStateMachine):
                 self.in_flight = self.sending = None
             case OrphanLink():
                 self.orphans.add(event.link_id)
-            case ModuleStuck():
+            case ModuleSilent():
                 self.stuck = True
             case LinkFault():
                 raise AssertionError(event)

@@ -6,8 +6,8 @@ import pytest
 
 from esp32sock._constants import ESCAPE_SEQUENCE
 from esp32sock.at.commands import basic, passthrough, udp
-from esp32sock.at.data_phase_recovery import EMPTY_LINE
-from esp32sock.at.events import ModuleBusy, UnknownText
+from esp32sock.at.data_phase_recovery import EMPTY_LINE, SETTLE_S
+from esp32sock.at.events import DoubtSettled, ModuleBusy, UnknownText
 from esp32sock.at.session import Session
 from esp32sock.at.state import ModuleState
 from esp32sock.errors import CommandError, LocalProtocolError
@@ -15,6 +15,7 @@ from tests.at.harness import Data, Done, Failed, SessionHarness, assert_events
 
 ENTER = passthrough.EnterPassthrough()
 LINE = b"AT+CIPSEND\r\n"
+BARRIER = b"AT+CIPMUX?\r\n"
 PROMPTS = {
     "document (V1.0, 5.2.4)": b"\r\n>",
     "up to 2.2": b"\r\nOK\r\n\r\n>",
@@ -57,22 +58,30 @@ def test_an_error_instead_of_the_prompt(harness: SessionHarness) -> None:
     assert_usable(harness)
 
 
+def left_and_settled(harness: SessionHarness) -> None:
+    """The mode is left before anything else is written, and a barrier settles that it is."""
+    while len(harness.written) < 3:
+        harness.wait(harness.session.next_deadline() - harness.now)
+    assert harness.written == [LINE, ESCAPE_SEQUENCE, EMPTY_LINE]
+    harness.feed(b"\r\nERROR\r\n")
+    harness.wait(SETTLE_S)
+    assert harness.written[3:] == [BARRIER]
+    harness.feed(b"+CIPMUX:0\r\n\r\nOK\r\n")
+
+
 def test_busy_before_the_prompt(harness: SessionHarness) -> None:
     harness.feed(b"busy p...\r\n")
-    harness.wait(0.3)
-    assert harness.written == [LINE, LINE]
+    left_and_settled(harness)
+    assert harness.written[4:] == [LINE]
     harness.feed(b"\r\nOK\r\n\r\n>payload")
     assert_events(harness.events, [ModuleBusy("AT+CIPSEND"), Done(ENTER), Data(0, b"payload")])
 
 
 @pytest.mark.parametrize("said", [b"", b"\r\nOK\r\n"], ids=["nothing", "OK"])
-def test_without_a_prompt_the_mode_is_left_before_anything_else_is_written(
-    harness: SessionHarness, said: bytes
-) -> None:
+def test_without_a_prompt_the_mode_is_left_and_entered_anew(harness: SessionHarness, said: bytes) -> None:
     harness.feed(said)
-    while len(harness.written) < 3:
-        harness.wait(harness.session.next_deadline() - harness.now)
-    assert harness.written == [LINE, ESCAPE_SEQUENCE, EMPTY_LINE]
+    left_and_settled(harness)
+    assert harness.written[4:] == [LINE]
     harness.feed(b"\r\nERROR\r\n")
     assert_events(harness.events, [Failed(ENTER, CommandError)])
     assert_usable(harness)
@@ -81,11 +90,9 @@ def test_without_a_prompt_the_mode_is_left_before_anything_else_is_written(
 def test_a_prompt_nobody_waits_for_any_more_begins_nothing(harness: SessionHarness) -> None:
     harness.session.abandon()
     harness.feed(b"\r\nOK\r\n\r\n>")
-    while len(harness.written) < 3:
-        harness.wait(harness.session.next_deadline() - harness.now)
-    assert harness.written == [LINE, ESCAPE_SEQUENCE, EMPTY_LINE]
-    harness.feed(b"\r\nERROR\r\n")
-    assert harness.events == []
+    left_and_settled(harness)
+    assert harness.written[4:] == []
+    assert harness.events == [DoubtSettled("AT+CIPSEND", mux=False)]
     assert_usable(harness)
 
 

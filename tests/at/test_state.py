@@ -53,11 +53,16 @@ M, MI = ModuleState, ModuleInput
 MOVES: dict[Enum, dict[Enum, Enum]] = {
     M.OFFLINE: {MI.PORT_OPENED: M.SYNCING},
     M.SYNCING: {MI.SET_UP: M.READY, MI.PASSTHROUGH_ENTERED: M.PASSTHROUGH},
-    M.READY: {MI.PASSTHROUGH_ENTERED: M.PASSTHROUGH, MI.LINE_CHANGES: M.SYNCING},
+    M.READY: {MI.PASSTHROUGH_ENTERED: M.PASSTHROUGH, MI.LINE_CHANGES: M.SYNCING, MI.FELL_SILENT: M.SYNCING},
     M.RESETTING: {},
     M.PASSTHROUGH: {MI.PASSTHROUGH_LEFT: M.SYNCING},
     C.IDLE: {CI.SEND: C.AWAIT_RESULT, CI.SEND_FOR_PROMPT: C.AWAIT_PROMPT},
-    C.AWAIT_RESULT: {CI.RESULT: C.IDLE, CI.ABANDON: C.ABANDONED},
+    C.AWAIT_RESULT: {
+        CI.RESULT: C.IDLE,
+        CI.SETTLED: C.IDLE,
+        CI.RESEND: C.AWAIT_RESULT,
+        CI.ABANDON: C.DOUBT,
+    },
     C.AWAIT_PROMPT: {
         CI.ACCEPTED: C.AWAIT_PROMPT,
         CI.PROMPT: C.SENDING_PAYLOAD,
@@ -68,9 +73,10 @@ MOVES: dict[Enum, dict[Enum, Enum]] = {
     C.AWAIT_SEND_RESULT: {
         CI.ACKNOWLEDGED: C.AWAIT_SEND_RESULT,
         CI.RESULT: C.IDLE,
+        CI.SETTLED: C.IDLE,
         CI.FLUSH: C.FLUSHING,
         CI.DATA_PHASE_FAILED: C.CANCELLING,
-        CI.ABANDON: C.ABANDONED,
+        CI.ABANDON: C.DOUBT,
     },
     C.CANCELLING: {
         CI.PROMPT: C.CANCELLING,
@@ -83,10 +89,20 @@ MOVES: dict[Enum, dict[Enum, Enum]] = {
         CI.PROMPT: C.CANCELLING,
         CI.ACKNOWLEDGED: C.AWAIT_SEND_RESULT,
         CI.FLUSH: C.FLUSHING,
-        CI.ABANDON: C.ABANDONED,
+        CI.ABANDON: C.DOUBT,
     },
-    C.FLUSHING: {CI.RESULT: C.IDLE},
-    C.ABANDONED: {CI.RESULT: C.IDLE, CI.FLUSH: C.FLUSHING},
+    C.FLUSHING: {
+        CI.SETTLED: C.IDLE,
+        CI.RESEND: C.AWAIT_PROMPT,
+        CI.PROMPT: C.CANCELLING,
+        CI.ABANDON: C.FLUSHING,
+    },
+    C.DOUBT: {
+        CI.RESULT: C.IDLE,
+        CI.SETTLED: C.IDLE,
+        CI.PROMPT: C.CANCELLING,
+        CI.FLUSH: C.FLUSHING,
+    },
     L.FREE: {
         LI.START: L.CONNECTING,
         LI.UP: L.OPEN,
@@ -231,7 +247,7 @@ COMMANDS: dict[CommandState, Callable[[SessionHarness], None]] = {
     C.CANCELLING: cancelling,
     C.REFILLING: refilling,
     C.FLUSHING: flushing,
-    C.ABANDONED: abandoned,
+    C.DOUBT: abandoned,
 }  # SENDING_PAYLOAD has a test of its own
 
 
@@ -273,7 +289,7 @@ def test_a_restart_or_a_lost_port_ends_everything(
     links_in_every_state(harness)
     COMMANDS[state](harness)
     assert harness.session.command.state is state
-    somebody_waits = state not in (C.IDLE, C.FLUSHING, C.ABANDONED)
+    somebody_waits = state not in (C.IDLE, C.FLUSHING, C.DOUBT)
     harness.forget()
     end(harness)
     harness.pump()

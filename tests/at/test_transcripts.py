@@ -26,7 +26,7 @@ from esp32sock.at.events import (
     LinkClosed,
     LinkFault,
     ModuleRestarted,
-    ModuleStuck,
+    ModuleSilent,
     OrphanLink,
     UnknownText,
 )
@@ -306,7 +306,7 @@ def error_of(event: object) -> str | None:
             return f"link {event.link_id} was lost"
         case ModuleRestarted() if not event.expected:
             return "restarted"
-        case ModuleStuck():
+        case ModuleSilent():
             return "stuck"
     return None
 

@@ -158,7 +158,7 @@ async def test_a_listener_survives_a_restart(autojump_clock: MockClock) -> None:
     net = network()
     async with running(network=net) as harness:
         host = await listen(harness, 8080)
-        harness.engine.context.channel.force_restart()
+        await harness.engine.context.channel.force_restart()
         await trio.sleep(30)
         assert host.events == ["listening"]
         assert net.connect(8080, upper)

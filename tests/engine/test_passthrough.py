@@ -440,8 +440,10 @@ async def test_a_way_out_that_was_not_heard_is_gone_again(
         assert await one.execute(passthrough.Passthrough()) is False
 
 
-async def test_a_prompt_that_gets_lost_leaves_the_mode_again(autojump_clock: trio.testing.MockClock) -> None:
-    """The module takes everything for payload, and nobody was told: no command may go to the peer."""
+async def test_a_prompt_that_gets_lost_leaves_the_mode_and_enters_it_anew(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The module takes everything for payload without a word of it: no command may go to the peer."""
     heard = bytearray()
 
     async def listens(connection: Connection) -> None:
@@ -449,7 +451,7 @@ async def test_a_prompt_that_gets_lost_leaves_the_mode_again(autojump_clock: tri
             heard.extend(data)
 
     async with management(settings=Settings(profile="2.4", faults="lost-prompt@1"), p7003=listens) as one:
-        with trio.fail_after(10), pytest.raises(CommandError, match=r"AT\+CIPSEND"):
+        with trio.fail_after(10):
             async with open_passthrough(one, HOST, 7003):
                 pass
         assert not heard

@@ -180,7 +180,7 @@ async def test_the_module_restarting_by_itself_is_a_reset_everywhere_and_it_come
     async with running(network=network(p7000=echo)) as harness:
         users = [await harness.connect(7000) for _ in range(3)]
         started = trio.current_time()
-        harness.engine.context.channel.force_restart()
+        await harness.engine.context.channel.force_restart()
         for user in users:
             await user.over.wait()
             assert isinstance(user.error, ModuleReset)

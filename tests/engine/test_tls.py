@@ -193,7 +193,7 @@ async def test_a_restart_forgets_what_was_told(autojump_clock: MockClock) -> Non
     recorder = LineRecorder()
     async with running(Settings(profile="4.1"), secure_network(), recorder) as harness:
         first = await harness.connect(7443, tls=LOADED)
-        harness.engine.context.channel.force_restart()
+        await harness.engine.context.channel.force_restart()
         await first.over.wait()
         assert isinstance(first.error, ModuleReset)
         await talks(await harness.connect(7443, tls=LOADED))
@@ -316,7 +316,7 @@ async def test_a_restart_before_it_is_opened(
         async def slow(command: Command[Any], **options: Any) -> Any:
             result = await execute(command, **options)
             if isinstance(command, SetAlpn):  # the last of the settings
-                channel.force_restart()
+                await channel.force_restart()
                 await trio.sleep(30)
                 await harness.engine.context.ready()
             return result

@@ -109,7 +109,7 @@ async def test_a_restart_does_not_empty_the_backlog(autojump_clock: MockClock) -
         host = await listen(harness, 8080, backlog=1)
         for _ in range(2):
             await visit(harness, net, upper)
-        harness.engine.context.channel.force_restart()
+        await harness.engine.context.channel.force_restart()
         await trio.sleep(30)
         await visit(harness, net)
         assert len(host.waiting) == 2
@@ -220,7 +220,7 @@ async def test_who_lost_its_place_leaves_the_other_alone(
 
         monkeypatch.setattr(Server, "run", slow)
         first = await listen(harness, 8080)
-        harness.engine.context.channel.force_restart()
+        await harness.engine.context.channel.force_restart()
         await lost.wait()
         second = await listen(harness, 8081)
         assert second.events == ["listening"]
@@ -248,7 +248,7 @@ async def test_nobody_waits_for_a_server_that_a_restart_ended(autojump_clock: Mo
         async with harness.engine.context.channel.exclusive():
             first.end.close()
             second, _ = begin_to_listen(harness, 8081)
-            harness.engine.context.channel.force_restart()
+            await harness.engine.context.channel.force_restart()
         await second.decided.wait()
         assert second.events == ["listening"]
         await second.close()
@@ -259,7 +259,7 @@ async def test_links_are_free_again_when_a_listener_closes_while_the_module_rest
 ) -> None:
     async with running(network=network(p7000=echo)) as harness:
         host = await listen(harness, 8080, links=3)
-        harness.engine.context.channel.force_restart()
+        await harness.engine.context.channel.force_restart()
         host.end.close()
         await host.over.wait()
         users = [await harness.connect(7000) for _ in range(5)]

@@ -58,6 +58,7 @@ class StationMac(Command[str]):
     """The station's MAC address. Source: V1.0, 4.2.11, at-dialects 6."""
 
     name: ClassVar[str] = "+CIPSTAMAC"
+    answers_with_line: ClassVar[bool] = True
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+CIPSTAMAC:",)
 
     def line(self, firmware: Firmware) -> bytes:
@@ -90,6 +91,7 @@ class SoftApMac(Command[str]):
     """The SoftAP's MAC address. Source: V1.0, 4.2.12, at-dialects 6."""
 
     name: ClassVar[str] = "+CIPAPMAC"
+    answers_with_line: ClassVar[bool] = True
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+CIPAPMAC:",)
 
     def line(self, firmware: Firmware) -> bytes:

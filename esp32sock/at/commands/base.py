@@ -55,6 +55,8 @@ class Command(Generic[R]):
     """As on the wire without `AT`: `+CIPMUX`, `E0`. Never holds an argument, so it may be logged."""
     prefixes: ClassVar[tuple[bytes, ...]] = ()
     """How the response lines that belong to it begin."""
+    answers_with_line: ClassVar[bool] = False
+    """Whether OK never comes without a response line before it: one that does is not its own."""
     timeout: ClassVar[float] = USUAL_TIMEOUT_S
     """How long its final result may take, in seconds, before the caller gets CommandTimeout."""
     secret: ClassVar[bool] = False

@@ -87,6 +87,7 @@ class Version(Command[Firmware]):
     """Which firmware this is. Source: V1.0, 3.2.3, at-dialects 5.2."""
 
     name: ClassVar[str] = "+GMR"
+    answers_with_line: ClassVar[bool] = True
 
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+GMR")
@@ -135,6 +136,7 @@ class FreeMemory(Command[Memory]):
     """How much RAM is free. Source: V1.0, 3.2.11, at-dialects 5."""
 
     name: ClassVar[str] = "+SYSRAM"
+    answers_with_line: ClassVar[bool] = True
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+SYSRAM:",)
 
     def line(self, firmware: Firmware) -> bytes:
@@ -181,6 +183,7 @@ class Uart(Command[UartSettings]):
     """The serial settings in force; the document has no query. Source: V1.0, 3.2.8, real-firmware."""
 
     name: ClassVar[str] = "+UART_CUR"
+    answers_with_line: ClassVar[bool] = True
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+UART_CUR:", b"+UART:")
 
     def line(self, firmware: Firmware) -> bytes:
@@ -211,6 +214,7 @@ class StoredUart(Command[UartSettings]):
     """The serial settings after a restart; no query in the document. Source: V1.0, 3.2.9, at-dialects 5.1."""
 
     name: ClassVar[str] = "+UART_DEF"
+    answers_with_line: ClassVar[bool] = True
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+UART_DEF:",)
 
     def line(self, firmware: Firmware) -> bytes:
@@ -243,6 +247,7 @@ class LegacyUart(Command[UartSettings]):
     """
 
     name: ClassVar[str] = "+UART"
+    answers_with_line: ClassVar[bool] = True
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+UART:", b"+UART_CUR:")
 
     def line(self, firmware: Firmware) -> bytes:

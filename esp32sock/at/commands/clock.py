@@ -23,6 +23,7 @@ class Clock(Command[datetime]):
     """What the module's clock shows, in UTC; 1970 after a boot. Source: at-dialects 5 (AT+SYSTIMESTAMP?)."""
 
     name: ClassVar[str] = "+SYSTIMESTAMP"
+    answers_with_line: ClassVar[bool] = True
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+SYSTIMESTAMP:",)
 
     def line(self, firmware: Firmware) -> bytes:

@@ -37,6 +37,7 @@ class Dhcp(Command[Role]):
     """Where DHCP is on. Source: V1.0, 4.2.8, at-dialects 6."""
 
     name: ClassVar[str] = "+CWDHCP"
+    answers_with_line: ClassVar[bool] = True
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+CWDHCP:",)
 
     def line(self, firmware: Firmware) -> bytes:

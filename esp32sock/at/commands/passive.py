@@ -77,6 +77,7 @@ class UnreadBytes(Command["dict[int, int]"]):
     """
 
     name: ClassVar[str] = "+CIPRECVLEN"
+    answers_with_line: ClassVar[bool] = True
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+CIPRECVLEN:",)
 
     def line(self, firmware: Firmware) -> bytes:

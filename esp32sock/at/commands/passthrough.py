@@ -23,6 +23,7 @@ class Passthrough(Command[bool]):
     """Whether sending is in passthrough mode. Source: V1.0, 5.2.10, at-dialects 7.3."""
 
     name: ClassVar[str] = "+CIPMODE"
+    answers_with_line: ClassVar[bool] = True
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+CIPMODE:",)
 
     def line(self, firmware: Firmware) -> bytes:
@@ -66,6 +67,7 @@ class SystemMessages(Command[Messages]):
     """What the module says besides. Source: at-dialects 5, from 1.2 on."""
 
     name: ClassVar[str] = "+SYSMSG"
+    answers_with_line: ClassVar[bool] = True
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+SYSMSG:",)
 
     def line(self, firmware: Firmware) -> bytes:

@@ -21,6 +21,7 @@ class Ping(Command[timedelta]):
     """The round trip to a host, in whole milliseconds. Source: at-dialects 7.2, from 1.0 on."""
 
     name: ClassVar[str] = "+PING"
+    answers_with_line: ClassVar[bool] = True
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+PING:",)
     timeout: ClassVar[float] = 35.0
     """The name may have to be looked up first: as long as CIPDOMAIN, and a second."""

@@ -83,6 +83,7 @@ class GetServerTimeout(Command[timedelta]):
     """When an idle accepted link is closed, 0 for never. Source: V1.0, 5.2.12, at-dialects 7.9."""
 
     name: ClassVar[str] = "+CIPSTO"
+    answers_with_line: ClassVar[bool] = True
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+CIPSTO:",)
 
     def line(self, firmware: Firmware) -> bytes:

@@ -66,6 +66,7 @@ class Sleep(Command[SleepMode]):
     """The sleep mode in force; the document has no query. Source: V1.0, 3.2.10, at-dialects 5."""
 
     name: ClassVar[str] = "+SLEEP"
+    answers_with_line: ClassVar[bool] = True
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+SLEEP:",)
 
     def line(self, firmware: Firmware) -> bytes:

@@ -66,6 +66,7 @@ class Resolve(Command["list[IPv4Address | IPv6Address]"]):
     """The addresses of a host name. Source: V1.0, 5.2.2, at-dialects 7.2."""
 
     name: ClassVar[str] = "+CIPDOMAIN"
+    answers_with_line: ClassVar[bool] = True
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+CIPDOMAIN:",)
     timeout: ClassVar[float] = 35.0
     """A failing name took 20 to 30 s on 4.1 (observed), about 15 s by at-dialects 7.2."""
@@ -169,6 +170,7 @@ class Multiplexed(Command[bool]):
     """Whether several links are allowed. Source: V1.0, 5.2.8."""
 
     name: ClassVar[str] = "+CIPMUX"
+    answers_with_line: ClassVar[bool] = True
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+CIPMUX:",)
 
     def line(self, firmware: Firmware) -> bytes:
@@ -195,6 +197,7 @@ class ShowsPeer(Command[bool]):
     """Whether `+IPD` names the sender; the document has no query. Source: V1.0, 5.2.16, at-dialects 7.3."""
 
     name: ClassVar[str] = "+CIPDINFO"
+    answers_with_line: ClassVar[bool] = True
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+CIPDINFO:",)
 
     def line(self, firmware: Firmware) -> bytes:

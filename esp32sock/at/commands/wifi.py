@@ -54,6 +54,7 @@ class Mode(Command[WifiMode]):
     """The Wi-Fi mode in force. Source: V1.0, 4.2.1."""
 
     name: ClassVar[str] = "+CWMODE"
+    answers_with_line: ClassVar[bool] = True
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+CWMODE:",)
 
     def line(self, firmware: Firmware) -> bytes:
@@ -224,6 +225,7 @@ class AutoJoin(Command[bool]):
     """
 
     name: ClassVar[str] = "+CWAUTOCONN"
+    answers_with_line: ClassVar[bool] = True
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+CWAUTOCONN:",)
 
     def line(self, firmware: Firmware) -> bytes:
@@ -307,6 +309,7 @@ class OwnAddresses(Command[Addresses]):
     """The module's own addresses. Source: V1.0, 5.2.7, at-dialects 6 (AT+CIFSR)."""
 
     name: ClassVar[str] = "+CIFSR"
+    answers_with_line: ClassVar[bool] = True
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+CIFSR:",)
 
     def line(self, firmware: Firmware) -> bytes:

@@ -1,0 +1,107 @@
+"""A module that was known and fell silent, or came back with its port: find it again.
+
+Theory of operation: it may have been stopped for a while, have restarted at the rate that it has stored, be
+in a data phase or passthrough, or be stuck. So each round ends what may stand in its line buffer and asks
+for a sign of life, at the rate that worked last and at those that a restart may end at; every other round
+of a rate begins with `+++` alone. A module that answers nothing, or nothing but `busy p...`, is restarted:
+by AT+RST first, then by the line of the adapter that is named. Nothing here gives up: the channel ends it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from itertools import cycle
+from typing import TYPE_CHECKING
+
+import trio
+
+from esp32sock._constants import ESCAPE_SEQUENCE
+from esp32sock.at.commands import basic
+from esp32sock.at.state import ModuleState
+from esp32sock.engine.probe import OTHER_RATES_BAUD, SILENCE_S, restart_by_line
+from esp32sock.errors import Error, PortError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from esp32sock.engine.channel import CommandChannel
+    from esp32sock.engine.options import ResetLine
+
+PLUS_S = 1.1
+"""After `+++` alone, before anything else (at-dialects 7.10)."""
+RESTART_AFTER_S = 20.0
+"""Silence and `busy p...` for so long, on top of what made the supervisor look for it; by taste."""
+RESTARTS_S = 30.0
+"""Between two tries to restart it: a restart takes up to 25 s (real-firmware)."""
+
+log = logging.getLogger("esp32sock")
+
+
+async def find_again(
+    channel: CommandChannel, bauds: Sequence[int], *, reset: ResetLine | None = None
+) -> None:
+    """Until the module says OK at one of these rates, or at another usual one; the port is at it then.
+
+    PortError when the port is lost. Waits without a bound; at most 3 s once the module answers.
+    """
+    restart_at = trio.current_time() + RESTART_AFTER_S
+    visits: Counter[int] = Counter()
+    restarts = 0
+    for baud in _rates(bauds):
+        visits[baud] += 1
+        async with channel.setting_up():  # only so long, since what waits for it ends with an error then
+            if channel.port.baudrate not in (None, baud):
+                channel.set_baud(baud)
+            if await _answers(channel, escapes=visits[baud] % 2 == 0):
+                return
+            if trio.current_time() >= restart_at:
+                if await _restart(channel, reset if restarts else None):
+                    return
+                restarts += 1
+                restart_at = trio.current_time() + RESTARTS_S
+
+
+async def _restart(channel: CommandChannel, reset: ResetLine | None) -> bool:
+    """By the line of the adapter that is named, or by AT+RST; whether it answers at once."""
+    if reset is not None:
+        if channel.state is ModuleState.RESETTING:
+            channel.missed_restart(" or is stuck")
+        return await restart_by_line(channel, reset)
+    log.warning("the module on %s does not answer: AT+RST", channel.port.name)
+    await channel.force_restart()
+    return False
+
+
+async def _answers(channel: CommandChannel, *, escapes: bool) -> bool:
+    """Whether it says OK, after `+++` alone or just behind the end of a line."""
+    if escapes and channel.state is ModuleState.SYNCING:
+        channel.write_raw(ESCAPE_SEQUENCE)
+        await trio.sleep(PLUS_S)
+    channel.session.end_line()
+    channel.dispatch()
+    await trio.sleep(SILENCE_S)
+    if not await _says_ok(channel):
+        return False
+    if channel.state is ModuleState.RESETTING:
+        channel.missed_restart(" and said no `ready`")
+    return True
+
+
+def _rates(bauds: Sequence[int]) -> Iterator[int]:
+    """The first every other time, between the others that are known and, now and then, one that is not."""
+    others = cycle([baud for baud in OTHER_RATES_BAUD if baud not in bauds])
+    while True:
+        for baud in [*bauds[1:], next(others)]:
+            yield bauds[0]
+            yield baud
+
+
+async def _says_ok(channel: CommandChannel) -> bool:
+    try:
+        await channel.execute_exclusive(basic.Test())
+    except PortError:
+        raise
+    except Error:
+        return False
+    return True
