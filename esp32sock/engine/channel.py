@@ -45,6 +45,7 @@ PAUSE_S = 0.5
 """A deadline that is found so late is nobody's fault but the host's, which paused: it counts anew."""
 COMPARE_AGAIN_S = 0.5
 """Between two tries to compare with a module that answers with errors; by taste."""
+COMPARE_TRIES = 3
 END_LINE_S = 0.1
 """Between an empty line and AT+RST: what comes in one write with another line is dropped (real-firmware)."""
 SHOWN_CHARACTERS = 300
@@ -282,6 +283,7 @@ class CommandChannel:
                 pass
 
     async def _settle(self) -> None:
+        tries = 0
         while self.doubt is not None and self._compare is not None and self.state is ModuleState.READY:
             reason, self.doubt = self.doubt, None
             self._comparing = True
@@ -289,6 +291,10 @@ class CommandChannel:
                 await self._compare(self, reason)
             except CommandError as error:
                 log.warning("comparing with the module: %s", error)
+                tries += 1
+                if tries == COMPARE_TRIES:  # one doubt more than that keeps every socket waiting
+                    self.doubt = None
+                    return
                 self.doubt = self.doubt or reason
                 await trio.sleep(COMPARE_AGAIN_S)
             except BaseException:
@@ -296,6 +302,11 @@ class CommandChannel:
                 raise
             finally:
                 self._comparing = False
+
+    async def until_booted(self) -> None:
+        """While a restart is under way: until the module says `ready`; unbounded."""
+        while self.state is ModuleState.RESETTING:
+            await self._state_changed.wait()
 
     def _notify_state(self) -> None:
         self._state_seen = self.state

@@ -32,6 +32,8 @@ PLUS_S = 1.1
 """After `+++` alone, before anything else (at-dialects 7.10)."""
 RESTART_AFTER_S = 20.0
 """Silence and `busy p...` for so long, on top of what made the supervisor look for it; by taste."""
+BOOT_S = 5.0
+"""From AT+RST to `ready`: 2 s on hardware (real-firmware); asked again before that, it is set up twice."""
 RESTARTS_S = 30.0
 """Between two tries to restart it: a restart takes up to 25 s (real-firmware)."""
 
@@ -70,6 +72,8 @@ async def _restart(channel: CommandChannel, reset: ResetLine | None) -> bool:
         return await restart_by_line(channel, reset)
     log.warning("the module on %s does not answer: AT+RST", channel.port.name)
     await channel.force_restart()
+    with trio.move_on_after(BOOT_S):
+        await channel.until_booted()
     return False
 
 

@@ -916,7 +916,7 @@ def test_a_link_whose_send_was_cancelled_may_be_deaf_behind_the_next_one(harness
     sent(harness)
     until_written(harness, b"+++")
     harness.feed(b"\r\nSEND Canceled\r\n")
-    harness.wait(30)
+    settle(harness, recovery.SETTLE_S)
     links = harness.session.links
     assert links.was_cancelled(SEND.link_id)
     assert not links.may_be_deaf(SEND)

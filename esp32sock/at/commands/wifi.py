@@ -309,7 +309,6 @@ class OwnAddresses(Command[Addresses]):
     """The module's own addresses. Source: V1.0, 5.2.7, at-dialects 6 (AT+CIFSR)."""
 
     name: ClassVar[str] = "+CIFSR"
-    answers_with_line: ClassVar[bool] = True
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+CIFSR:",)
 
     def line(self, firmware: Firmware) -> bytes:
