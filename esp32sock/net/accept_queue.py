@@ -9,7 +9,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from esp32sock.net.error_map import os_error, raise_from, translated
+from esp32sock.net.error_map import is_being_raised, os_error, raise_from, translated
 
 if TYPE_CHECKING:
     from esp32sock.engine.requests import Address
@@ -99,4 +99,5 @@ class AcceptQueue:
         try:
             raise_from(error, doing)
         finally:
-            self._error = None
+            if is_being_raised(error):
+                self._error = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from socket import EAI_AGAIN, EAI_NONAME, gaierror
@@ -34,6 +35,12 @@ def from_error(error: Error, doing: str) -> OSError:
 def raise_from(error: Error, doing: str) -> NoReturn:
     """Raise what an event reported earlier."""
     raise from_error(error, doing) from error
+
+
+def is_being_raised(error: Error) -> bool:
+    """Whether `raise_from` raises it now; False if a signal handler raised something in its place."""
+    raised = sys.exception()
+    return raised is not None and raised.__cause__ is error
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from esp32sock._hangup import hung_up
 from esp32sock.errors import Error
 from esp32sock.net import context, fd_registry, local_ports, options, socketpairs
 from esp32sock.net.addresses import ANY, parse
-from esp32sock.net.error_map import os_error, raise_from
+from esp32sock.net.error_map import is_being_raised, os_error, raise_from
 from esp32sock.net.options import SocketOptions
 from esp32sock.net.resolver import address_of
 
@@ -201,8 +201,8 @@ class VirtualSocket(ABC):
             return
         try:
             raise_from(error, doing)
-        finally:  # behind the raising: a signal handler that raises before must not swallow it
-            if self.error is error:
+        finally:
+            if is_being_raised(error) and self.error is error:
                 self.error = None
 
     def move_to_host(self, sock: _socket.socket) -> None:
