@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import logging
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
@@ -27,12 +27,14 @@ from esp32sock.at.events import (
 from esp32sock.at.framing import LINKS, NEED_DATA
 from esp32sock.at.session import Session
 from esp32sock.at.state import ModuleState
+from esp32sock.engine.command_outcome import result_of
 from esp32sock.errors import CommandError, CommandTimeout, Error, ModuleReset, PortError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from esp32sock.at.commands import Command
+    from esp32sock.engine.channel_listener import ChannelListener
     from esp32sock.engine.transports import Port
 
 R = TypeVar("R")
@@ -48,23 +50,8 @@ COMPARE_AGAIN_S = 0.5
 COMPARE_TRIES = 3
 END_LINE_S = 0.1
 """Between an empty line and AT+RST: what comes in one write with another line is dropped (real-firmware)."""
-SHOWN_CHARACTERS = 300
-"""How much of an answer that makes no sense stands in its error."""
 SAMPLE_BYTES = 4096
 """How much of what was heard last is kept for the probe while the module is not set up."""
-
-
-class ChannelListener(Protocol):
-    """Hears what the module sends unasked; called in the reading task, must return at once."""
-
-    def payload(self, link_id: int) -> None:
-        """Bytes for this link lie in the demultiplexer."""
-
-    def event(self, event: ModuleEvent) -> None:
-        """Anything that is not the result of a command."""
-
-    def port_lost(self, error: PortError) -> None:
-        """The channel is over."""
 
 
 class CommandChannel:
@@ -345,11 +332,7 @@ class CommandChannel:
         if self._outcome is None:
             raise CommandTimeout(command.label, f"nothing within {timeout} s")
         outcome, self._outcome = self._outcome, None
-        if isinstance(outcome, CommandFailed):
-            if isinstance(outcome.error, CommandError):
-                outcome.error.lines = outcome.lines
-            raise outcome.error
-        return self._understood(command, outcome)
+        return result_of(command, outcome, self.session.firmware)
 
     def _check_era(self) -> None:
         """Nothing goes to a module that restarted or fell silent since the channel was taken."""
@@ -362,13 +345,6 @@ class CommandChannel:
         while not self.session.idle and self.error is None:
             self._became_idle = trio.Event()
             await self._became_idle.wait()
-
-    def _understood(self, command: Command[R], outcome: CommandDone) -> R:
-        try:
-            return command.parse(outcome.lines, self.session.firmware)
-        except (ValueError, LookupError, TypeError, ArithmeticError, OSError) as error:
-            said = "(not shown)" if command.is_secret else repr(outcome.lines)[:SHOWN_CHARACTERS]
-            raise CommandError(command.label, f"nonsense: {said}") from error
 
     # -- outside any command --------------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ class Reconciler:
         if shown is None:
             if is_open and self._is_listed_reliably(link_id):
                 self._context.counters.repairs += 1
-                links.down(link_id, _gone(link_id))
+                links.down(link_id, _not_listed(link_id))
                 channel.dispatch()
             return
         believed = self._context.pool.listed.get(link_id)
@@ -101,7 +101,7 @@ def _is_same(believed: tcpip.LinkStatus, shown: tcpip.LinkStatus) -> bool:
     return believed == shown
 
 
-def _gone(link_id: int) -> Error:
+def _not_listed(link_id: int) -> Error:
     return Error(f"the module does not list link {link_id} any more", errno=errno.ECONNRESET)
 
 

@@ -55,7 +55,7 @@ async def find_again(
         async with channel.setting_up():  # only so long, since what waits for it ends with an error then
             if channel.port.baudrate not in (None, baud):
                 channel.set_baud(baud)
-            if await _answers(channel, escapes=visits[baud] % 2 == 0):
+            if await _is_answering(channel, escapes=visits[baud] % 2 == 0):
                 return
             if trio.current_time() >= restart_at:
                 if await _restart(channel, reset if restarts else None):
@@ -77,7 +77,7 @@ async def _restart(channel: CommandChannel, reset: ResetLine | None) -> bool:
     return False
 
 
-async def _answers(channel: CommandChannel, *, escapes: bool) -> bool:
+async def _is_answering(channel: CommandChannel, *, escapes: bool) -> bool:
     """Whether it says OK, after `+++` alone or just behind the end of a line."""
     if escapes and channel.state is ModuleState.SYNCING:
         channel.write_raw(ESCAPE_SEQUENCE)

@@ -17,7 +17,7 @@ import trio
 
 from esp32sock.at.state import ModuleState
 from esp32sock.engine import startup
-from esp32sock.engine.channel import ChannelListener, CommandChannel
+from esp32sock.engine.channel import CommandChannel
 from esp32sock.engine.link_options import LinkOptions
 from esp32sock.engine.link_pool import LinkPool
 from esp32sock.engine.options import DEFAULT_BAUD
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from datetime import timedelta
 
+    from esp32sock.engine.channel_listener import ChannelListener
     from esp32sock.engine.context import Context
     from esp32sock.engine.transports import Port
     from esp32sock.engine.wifi import Station

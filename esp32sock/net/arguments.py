@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import _socket
 import errno
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from esp32sock._constants import ESCAPE_SEQUENCE, MAX_DATAGRAM_BYTES
+from esp32sock.net.addresses import BROADCAST
 from esp32sock.net.error_map import os_error
+
+if TYPE_CHECKING:
+    from esp32sock.net.interface_api import Address
 
 
 def refuse_out_of_band(flags: int) -> None:
@@ -49,3 +54,37 @@ def sendto_arguments(arguments: tuple[Any, ...]) -> tuple[memoryview, int, Any]:
     if not isinstance(flags, int):
         raise TypeError(f"{type(flags).__name__!r} object cannot be interpreted as an integer")
     return data, flags, arguments[-1]
+
+
+def refuse_datagram(remote: Address, views: list[memoryview], *, may_broadcast: bool) -> None:
+    """OSError for what the module cannot send as one datagram to this address."""
+    dotted, port = remote
+    size_bytes = sum(len(view) for view in views)
+    if size_bytes > MAX_DATAGRAM_BYTES:
+        raise os_error(
+            errno.EMSGSIZE, f"{size_bytes} bytes in a datagram; the module sends {MAX_DATAGRAM_BYTES}"
+        )
+    if not size_bytes:
+        raise os_error(errno.EMSGSIZE, "the module cannot send an empty datagram")
+    if size_bytes == len(ESCAPE_SEQUENCE) and b"".join(views) == ESCAPE_SEQUENCE:
+        raise os_error(errno.EMSGSIZE, "the module cannot send a datagram that is exactly +++")
+    if port == 0:
+        raise os_error(errno.EINVAL, "send: port 0 is not a valid destination")
+    if dotted == BROADCAST and not may_broadcast:
+        raise os_error(errno.EACCES, "set SO_BROADCAST to send to a broadcast address")
+
+
+def shorter(one: float | None, other: float | None) -> float | None:
+    """The shorter of two time-outs, None for none at all."""
+    given = [seconds for seconds in (one, other) if seconds is not None]
+    return min(given) if given else None
+
+
+def buffer_room(buffer: Any, nbytes: int, caller: str, too_small: str) -> memoryview:
+    """The part of a caller's buffer to fill, checked as the C module does."""
+    view = memoryview(buffer).cast("B")
+    if nbytes < 0:
+        raise ValueError(f"negative buffersize in {caller}")
+    if nbytes > len(view):
+        raise ValueError(too_small)
+    return view[: nbytes or len(view)]

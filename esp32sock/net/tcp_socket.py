@@ -14,7 +14,6 @@ handle of an attempt exists before the engine hears of it, and an exception of a
 from __future__ import annotations
 
 import _socket
-import enum
 import errno
 import operator
 import os
@@ -26,9 +25,11 @@ from typing import TYPE_CHECKING, Any
 from esp32sock.net import fd_registry, socketpairs
 from esp32sock.net.accept_queue import AcceptQueue
 from esp32sock.net.addresses import ANY, parse
+from esp32sock.net.arguments import shorter
 from esp32sock.net.error_map import os_error, translated
 from esp32sock.net.resolver import destination
 from esp32sock.net.tcp_io import StreamData
+from esp32sock.net.tcp_phase import Phase
 
 if TYPE_CHECKING:
     from esp32sock.at.tls import TlsOptions
@@ -37,13 +38,6 @@ if TYPE_CHECKING:
     from esp32sock.net.interface_api import AcceptedStream, Handle, StreamOpened
 
 C = _socket.socket
-
-
-class Phase(enum.Enum):
-    FRESH = enum.auto()
-    CONNECTING = enum.auto()
-    OPEN = enum.auto()
-    LISTENING = enum.auto()
 
 
 class Attempt:
@@ -231,7 +225,7 @@ class VirtualStream(StreamData):
                     options=replace(self.options.for_stream(), tls=self.tls),
                     filler_bytes=socketpairs.fill(sock.fileno()) if timeout == 0 else 0,
                     timeout=timeout or None,
-                    wait_for_link_s=_shorter(timeout or None, interface.wait_for_link_s),
+                    wait_for_link_s=shorter(timeout or None, interface.wait_for_link_s),
                     replacing=replaced,
                 )
             if timeout != 0:
@@ -403,8 +397,3 @@ class VirtualStream(StreamData):
 
     def fresh_user_end(self) -> socketpairs.EngineEnd:
         return socketpairs.fresh_stream()
-
-
-def _shorter(one: float | None, other: float | None) -> float | None:
-    given = [seconds for seconds in (one, other) if seconds is not None]
-    return min(given) if given else None

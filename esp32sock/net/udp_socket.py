@@ -22,10 +22,17 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from esp32sock._constants import DATAGRAM_HEADER, ESCAPE_SEQUENCE, MAX_DATAGRAM_BYTES
+from esp32sock._constants import DATAGRAM_HEADER
 from esp32sock.net import fd_registry, local_ports, socketpairs
-from esp32sock.net.addresses import ANY, BROADCAST, LOOPBACK, parse
-from esp32sock.net.arguments import bytes_like, refuse_ancillary, refuse_out_of_band, sendto_arguments
+from esp32sock.net.addresses import ANY, LOOPBACK, parse
+from esp32sock.net.arguments import (
+    buffer_room,
+    bytes_like,
+    refuse_ancillary,
+    refuse_datagram,
+    refuse_out_of_band,
+    sendto_arguments,
+)
 from esp32sock.net.error_map import os_error, translated
 from esp32sock.net.host_udp import HostUdpSocket
 from esp32sock.net.resolver import destination
@@ -275,7 +282,7 @@ class VirtualDatagram(VirtualSocket):
                 )
         if remote is None:
             raise os_error(errno.EDESTADDRREQ, "send: no address, and this UDP socket is not connected")
-        self._refuse(remote, views)
+        refuse_datagram(remote, views, may_broadcast=self.options.broadcast())
         if self.unused():
             self.check_usable(sock)
             self._open(sock, None, 0 if flags & _socket.MSG_DONTWAIT else sock.gettimeout())
@@ -284,22 +291,6 @@ class VirtualDatagram(VirtualSocket):
         except (BrokenPipeError, ConnectionResetError) as error:
             self.raise_error("send")
             raise _link_gone() from error
-
-    def _refuse(self, remote: Address, views: list[memoryview]) -> None:
-        dotted, port = remote
-        size_bytes = sum(len(view) for view in views)
-        if size_bytes > MAX_DATAGRAM_BYTES:
-            raise os_error(
-                errno.EMSGSIZE, f"{size_bytes} bytes in a datagram; the module sends {MAX_DATAGRAM_BYTES}"
-            )
-        if not size_bytes:
-            raise os_error(errno.EMSGSIZE, "the module cannot send an empty datagram")
-        if size_bytes == len(ESCAPE_SEQUENCE) and b"".join(views) == ESCAPE_SEQUENCE:
-            raise os_error(errno.EMSGSIZE, "the module cannot send a datagram that is exactly +++")
-        if port == 0:
-            raise os_error(errno.EINVAL, "send: port 0 is not a valid destination")
-        if dotted == BROADCAST and not self.options.broadcast():
-            raise os_error(errno.EACCES, "set SO_BROADCAST to send to a broadcast address")
 
     # Receiving.
 
@@ -319,13 +310,13 @@ class VirtualDatagram(VirtualSocket):
         return data, [], msg_flags, peer
 
     def recv_into(self, sock: C, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        view = _room(buffer, nbytes, "recv_into", "buffer too small for requested bytes")
+        view = buffer_room(buffer, nbytes, "recv_into", "buffer too small for requested bytes")
         return self._receive_into(sock, [view], flags)[0] if view else 0
 
     def recvfrom_into(
         self, sock: C, buffer: Any, nbytes: int = 0, flags: int = 0
     ) -> tuple[int, Address | None]:
-        view = _room(buffer, nbytes, "recvfrom_into", "nbytes is greater than the length of the buffer")
+        view = buffer_room(buffer, nbytes, "recvfrom_into", "nbytes is greater than the length of the buffer")
         count, _, peer = self._receive_into(sock, [view], flags)
         return count, peer
 
@@ -407,13 +398,3 @@ class VirtualDatagram(VirtualSocket):
 
 def _link_gone() -> OSError:
     return os_error(errno.ENETDOWN, "the module closed the UDP link; close this socket and open another")
-
-
-def _room(buffer: Any, nbytes: int, caller: str, too_small: str) -> memoryview:
-    """The part of a caller's buffer to fill, checked as the C module does."""
-    view = memoryview(buffer).cast("B")
-    if nbytes < 0:
-        raise ValueError(f"negative buffersize in {caller}")
-    if nbytes > len(view):
-        raise ValueError(too_small)
-    return view[: nbytes or len(view)]
