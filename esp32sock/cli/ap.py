@@ -90,7 +90,9 @@ async def stop(session: ManagementSession, arguments: argparse.Namespace) -> Non
 
 
 async def stations(session: ManagementSession, arguments: argparse.Namespace) -> None:
-    found = await session.execute(softap.Stations())
+    # Without an access point the firmware refuses the question (real-firmware 9).
+    is_on = await session.execute(wifi.Mode()) in WITHOUT_SOFTAP
+    found = await session.execute(softap.Stations()) if is_on else []
 
     def show() -> None:
         if found:

@@ -142,7 +142,7 @@ async def test_told_to_it_ends_the_links_first(
 ) -> None:
     """And sockets can be had again, once the module can have them."""
     net = network(p7000=echo)
-    net.update = "4.1.1.0"
+    net.update = "2.4.1.0"
     async with running(network=net) as harness:
         user = await harness.connect(7000)
         with contextlib.suppress(CommandError):  # the module may have its own reasons
@@ -254,7 +254,7 @@ async def test_an_update_is_no_crash(
     autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     net = network(p7000=echo)
-    net.update = "4.1.1.0"
+    net.update = "2.4.1.0"
     heard: list[Any] = []
     async with running(network=net) as harness:
         harness.engine.watch(heard.append)
