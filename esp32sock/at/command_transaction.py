@@ -353,7 +353,7 @@ class CommandTransaction:
     def _ask(self, now: float) -> None:
         """A barrier goes out; after some without any answer the module is silent."""
         context = self._context
-        if self._doubt.is_silent(context.heard_at):
+        if self._doubt.is_silent(context.understood_at):
             self._module_is_silent()
             return
         self._doubt.asked(now, context.grace_s, context.queued_s)

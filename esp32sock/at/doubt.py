@@ -50,9 +50,9 @@ class Doubt:
         """Once a barrier is answered: whether `busy p...` came once more than the other barriers explain."""
         return self._busies >= self.barriers
 
-    def is_silent(self, heard_at: float) -> bool:
-        """Whether enough barriers had no answer; `heard_at` is when the last byte was read."""
-        if heard_at > self._unanswered_since:  # it talks, and the answers may stand behind what it says
+    def is_silent(self, understood_at: float) -> bool:
+        """Whether enough barriers had no answer; `understood_at` is when anything last made sense."""
+        if understood_at > self._unanswered_since:  # it talks, and the answers may stand behind what it says
             self._unanswered = min(self._unanswered, 1)
-            self._unanswered_since = heard_at
+            self._unanswered_since = understood_at
         return self._unanswered >= SILENT_BARRIERS

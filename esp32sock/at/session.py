@@ -264,6 +264,7 @@ class Session:
                 ready = self.demux.ready()
                 if ready:
                     self._held = frame
+                    self._context.understood_at = self._context.heard_at
                     return DataReceived(ready)
             if frame is PROMPT:
                 if not self._prompt():
@@ -291,9 +292,13 @@ class Session:
 
     def _line(self, line: Line) -> None:
         text = line.text
-        if self._of_barrier(text) or self._progress(text):
-            return
-        if self._unsolicited(text) or self._response_line(text):
+        if (
+            self._of_barrier(text)
+            or self._progress(text)
+            or self._unsolicited(text)
+            or self._response_line(text)
+        ):
+            self._context.understood_at = self._context.heard_at
             return
         if text in RESULTS and self.module.state is ModuleState.RESETTING:
             return  # of a command that the restart ended

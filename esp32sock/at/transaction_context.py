@@ -40,6 +40,8 @@ class TransactionContext:
     s_per_byte: float = 0.0
     heard_at: float = 0.0
     """When the last byte was read."""
+    understood_at: float = 0.0
+    """When the last byte was read that made sense: a line that is known, or payload."""
     reports_received: bool = False
     """Whether this module says `Recv`."""
     send_failed: bool = False

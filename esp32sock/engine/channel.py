@@ -74,9 +74,9 @@ class CommandChannel:
         self._compare: Callable[[CommandChannel, str], Awaitable[None]] | None = None
         self._comparing = False
         self._exclusive = trio.StrictFIFOLock()
-        self._era = 0
+        self.era = 0
         """How often the module restarted or fell silent."""
-        self._era_of_holder: int | None = None
+        self._holder_era: int | None = None
         """That when the channel was taken; None for the supervisor, which sets the module up."""
         self._state_changed = trio.Event()
         self._state_seen = self.session.module.state
@@ -183,7 +183,7 @@ class CommandChannel:
                 self._answered.set()
             else:
                 if isinstance(event, ModuleRestarted | ModuleSilent):
-                    self._era += 1
+                    self.era += 1
                     self._outgoing.clear()  # what the port has not taken yet was for the module as it was
                 if isinstance(event, ModuleSilent):
                     self._fell_silent(event.label)
@@ -247,7 +247,7 @@ class CommandChannel:
                 await self._until_idle()
                 await self._settle()
                 if self._compare is None or self.state is ModuleState.READY:
-                    self._era_of_holder = self._era
+                    self._holder_era = self.era
                     yield
                     return
             await self._until_set_up()
@@ -256,7 +256,7 @@ class CommandChannel:
     async def setting_up(self) -> AsyncIterator[None]:
         """Hold the channel while the module is not set up yet: for the supervisor."""
         async with self._exclusive:
-            self._era_of_holder = None
+            self._holder_era = None
             yield
 
     def supervise(self, compare: Callable[[CommandChannel, str], Awaitable[None]]) -> None:
@@ -338,7 +338,7 @@ class CommandChannel:
         """Nothing goes to a module that restarted or fell silent since the channel was taken."""
         if self.error is not None:
             raise self.error.clone()
-        if self._era_of_holder not in (None, self._era):
+        if self._holder_era not in (None, self.era):
             raise ModuleReset("the module restarted") if self.silence is None else self.silence.clone()
 
     async def _until_idle(self) -> None:

@@ -225,7 +225,7 @@ class Context:
                 "execute tcpip.SetMultiplexed(on=True)",
                 errno=errno.ENETDOWN,
             )
-        if host is not None and self._is_softap_client(host):
+        if self.may_reach(host):
             return
         with trio.move_on_after(NETWORK_S):
             while self.addresses.station_ip is None:
@@ -234,6 +234,10 @@ class Context:
                     await self.until(lambda: self.addresses.station_ip is not None)
             return
         raise self.no_network()
+
+    def may_reach(self, host: str | None = None) -> bool:
+        """Whether the module has a network for this address, or for names if None."""
+        return self.addresses.station_ip is not None or (host is not None and self._is_softap_client(host))
 
     async def verify_network(self, host: str) -> None:
         """After a connection failed: Error(ENETUNREACH) if the reason is that there is no network."""

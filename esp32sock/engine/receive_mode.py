@@ -80,6 +80,11 @@ class PassiveReader:
         """The module says that something is there."""
         self._announced.set()
 
+    @property
+    def is_announced(self) -> bool:
+        """Whether the module said that it holds something, and that was not fetched yet."""
+        return self._announced.is_set()
+
     async def wait(self) -> None:
         """Until something is there, announced or looked up."""
         while not self._announced.is_set():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
-from contextlib import nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING
@@ -20,6 +20,9 @@ from esp32sock.engine.tcp_pump import StreamPump, detached
 from esp32sock.errors import CommandError, Error
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from esp32sock.engine.channel import CommandChannel
     from esp32sock.engine.context import Context
     from esp32sock.engine.requests import Address, EndEvents, LinkHolder, StreamRequest
     from esp32sock.engine.tls_setup import TlsConfigurator
@@ -86,7 +89,6 @@ async def _open(context: Context, request: StreamRequest) -> tuple[StreamPump, A
     pool.pumps[link_id] = pump
     try:
         with trio.fail_at(deadline):
-            await context.receive_mode.prepare(channel, link_id, stream=True)
             configurator = context.tls  # after a restart there is another one
             async with nullcontext() if tls is None else configurator.prepared(channel, link_id, tls):
                 local_port = await _connect(context, link_id, request, configurator, deadline)
@@ -130,7 +132,7 @@ async def _connect(
     links = channel.session.links
     try:
         opening = tcpip.OpenTcp if tls is None else ssl.OpenSsl
-        async with channel.exclusive():
+        async with _prepared(context, channel, link_id, host):
             if tls is not None:
                 configurator.check()
             keepalive_s = request.options.keepalive_s
@@ -154,6 +156,21 @@ async def _connect(
             await context.verify_network(host)
         error.add_note(f"while connecting link {link_id} to {_text(request.remote)}")
         raise
+
+
+@asynccontextmanager
+async def _prepared(
+    context: Context, channel: CommandChannel, link_id: int, host: str
+) -> AsyncIterator[None]:
+    """Hold the channel with the link's receive mode set and a network, also after a restart meanwhile."""
+    while True:
+        await context.wait_for_network(host)
+        era = channel.era
+        await context.receive_mode.prepare(channel, link_id, stream=True)
+        async with channel.exclusive():
+            if channel.era == era and context.may_reach(host):
+                yield
+                return
 
 
 def _within_ms(deadline: float) -> int | None:

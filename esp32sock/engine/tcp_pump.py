@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from esp32sock._hangup import hung_up
+from esp32sock._hangup import hung_up, unread_in_pair
 from esp32sock.at.commands import tcpip
 from esp32sock.at.framing import stream_chunk
 from esp32sock.engine.hangup import HangupWatch
@@ -55,6 +55,8 @@ WINDOW_BYTES = 5760
 SHARED_BYTES = 1440
 SHARED_S = 0.05
 """A chunk while other tasks wait for the channel: one segment, or what the line carries in SHARED_S."""
+HALF_CLOSE_LOOK_S = 0.25
+"""Between two looks at whether a reader that is behind has caught up, on a link that is half closed."""
 
 
 def detached() -> Error:
@@ -353,10 +355,20 @@ class StreamPump:
         both.cancel()
 
     async def _wait_half_closed(self, hangup: HangupWatch) -> None:
-        """Until the application closes, or nothing has come from the peer for long enough."""
+        """Until the application closes, or the peer is silent for long enough while nothing is on its way."""
+        silent_since = trio.current_time()
         while True:
-            with trio.move_on_at(self._heard_at + self._half_close_s):
+            now = trio.current_time()
+            silent_since = now if self._is_behind else max(silent_since, self._heard_at)
+            close_at = silent_since + self._half_close_s
+            if now >= close_at and not self._is_behind:
+                return
+            with trio.move_on_at(min(close_at, now + HALF_CLOSE_LOOK_S)):
                 await hangup.wait()
                 return
-            if trio.current_time() >= self._heard_at + self._half_close_s:
-                return
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether the application has not read everything that its peer sent, as far as that is known."""
+        announced = self._reader is not None and self._reader.is_announced
+        return bool(self.unread_bytes) or announced or unread_in_pair(self._end.fileno())

@@ -544,6 +544,14 @@ def test_a_module_that_talks_is_not_silent(harness: SessionHarness) -> None:
     assert_usable(harness)
 
 
+def test_a_module_at_another_rate_is_silent_though_it_is_heard(harness: SessionHarness) -> None:
+    harness.send(AT)
+    for _ in range(14):
+        harness.wait(1)
+        harness.feed(b"\x80\x00\x80\x80\x00")
+    assert ModuleSilent("AT") in harness.events
+
+
 def test_a_module_that_is_busy_without_end_is_given_up(harness: SessionHarness) -> None:
     harness.send(AT)
     wait_busy(harness, AT.timeout + transaction.OWED_S - 1)

@@ -35,13 +35,8 @@ class Open:
     shows: str
 
 
-OPEN = {
-    "hang-module-silent": Open(10, r"never ended: \['"),
-    "lost-half-close": Open(10, r"received \d{1,5} of 200000"),
+OPEN: dict[str, Open] = {
     "pools-of-five": Open(17, r"adapter, .*: [1-9]\d* of \d+ failed"),
-    "reported-10-restart-unseen": Open(10, r"new connections: ConnectionRefusedError"),
-    "reported-11-queued-at-ready": Open(10, r"^[12] \(.*ConnectionRefusedError"),
-    "reported-13-restart-at-unstored-baud": Open(10, r"back: TimeoutError"),
 }
 BOUND_S = {"hang-module-silent": 240, "pools-of-five": 60}
 OTHERS_BOUND_S = 120
