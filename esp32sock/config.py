@@ -35,6 +35,7 @@ class AttachOptions(TypedDict, total=False):
     reset: ResetLine | None
     fill_data_phase: bool
     dns_cache_s: float
+    heartbeat_s: float | None
 
 
 def resolve(url: str | Options | None, direct: Direct | None, given: AttachOptions) -> tuple[Options, Routes]:

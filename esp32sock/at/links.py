@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from esp32sock.at.events import LinkClosed, LinkFault, LinkOpened, OrphanLink
+from esp32sock.at.events import Contradiction, LinkClosed, LinkFault, LinkOpened, OrphanLink
 from esp32sock.at.framing import DATAGRAM, DISCARD, LINKS, STREAM
 from esp32sock.at.state import LinkInput, LinkState, link_machine
 from esp32sock.errors import LocalProtocolError
@@ -27,13 +27,26 @@ class LinkRecord:
     """One link id: where its machine stands and how often it was given out."""
 
     __slots__ = (
-        "blocks_at_accept", "blocks_at_prompt", "confirming", "discarded_bytes", "generation",
-        "is_known_orphan", "machine", "may_be_deaf", "received_while_sending", "sink", "was_cancelled",
+        "blocks_at_accept",
+        "blocks_at_prompt",
+        "closed_open",
+        "confirming",
+        "discarded_bytes",
+        "generation",
+        "is_known_orphan",
+        "machine",
+        "may_be_deaf",
+        "received_while_sending",
+        "sink",
+        "was_cancelled",
+        "was_down",
     )  # fmt: skip
 
     def __init__(self, link_id: int) -> None:
         self.machine = link_machine(link_id)
         self.generation = 0
+        self.closed_open = False  # a CIPCLOSE is in flight for it, and it was open
+        self.was_down = False  # CLOSED was read since that went out
         self.confirming = False  # the module said OK without CONNECT
         self.discarded_bytes = 0  # as last seen
         self.is_known_orphan = False  # it was reported, and nothing has happened to it since
@@ -84,6 +97,7 @@ class Links:
             self._set_sink(command.opens, command.sink)
         elif command.closes is not None and command.closes < LINKS:
             record = self._checked(command.closes)
+            record.closed_open, record.was_down = record.state is LinkState.OPEN, False
             record.machine.feed(LinkInput.CLOSE)
             record.is_known_orphan = False
             self._set_sink(command.closes, DISCARD)
@@ -115,7 +129,7 @@ class Links:
     def command_ended(self, command: Command[Any], good: bool, *, wanted: bool) -> None:
         """The final result of a command came."""
         if command.closes is not None and command.closes < LINKS:
-            self.records[command.closes].machine.feed(LinkInput.CLOSED)
+            self._close_ended(command.closes, good=good)
         if _has_data_phase(command):
             self._send_ended(self._of(command), self._id(command), good=good)
         self._data_phase_over(command)
@@ -131,6 +145,12 @@ class Links:
                 self._orphan(command.opens, record, "it opened after its request had been cancelled")
         elif record.state is LinkState.CONNECTING:
             record.confirming = True
+
+    def _close_ended(self, link_id: int, *, good: bool) -> None:
+        record = self.records[link_id]
+        if not good and record.closed_open and not record.was_down:
+            self._events.append(Contradiction(f"it did not close link {link_id}, which is open"))
+        record.machine.feed(LinkInput.CLOSED)
 
     def _refused(self, link_id: int, record: LinkRecord) -> None:
         if record.state is LinkState.OPEN:
@@ -189,6 +209,7 @@ class Links:
         if record.confirming:
             self.confirm(link_id, listed=True)  # it was open, however shortly
         before = record.state
+        record.was_down = True
         record.machine.feed(LinkInput.DOWN)
         if before is LinkState.OPEN:
             self._closed(link_id, record, error)

@@ -224,6 +224,11 @@ class Session:
         return self.command.state is CommandState.IDLE
 
     @property
+    def heard_at(self) -> float:
+        """When the last byte was read."""
+        return self._context.heard_at
+
+    @property
     def s_per_byte(self) -> float:
         """Time one byte takes on the wire, for the waits that depend on it."""
         return self._context.s_per_byte

@@ -29,6 +29,8 @@ class Options:
     nothing else brings a silent module back. `fill_data_phase` allows to end a data phase that an earlier
     program left, by up to 64 KiB of empty lines on a line that is silent otherwise.
     `dns_cache_s` is how long an address that was found for a name is used again, 0 for not at all.
+    `heartbeat_s` is after how much silence the module is asked for a sign of life, while anything is open;
+    None for never.
     """
 
     url: str
@@ -45,6 +47,7 @@ class Options:
     reset: ResetLine | None = None
     fill_data_phase: bool = True
     dns_cache_s: float = 30.0
+    heartbeat_s: float | None = 30.0
 
     def __post_init__(self) -> None:
         if not 80 <= self.baudrate <= 5_000_000:
@@ -57,6 +60,8 @@ class Options:
             or min(self.close_s, self.half_close_s, self.dns_cache_s) < 0
         ):
             raise ValueError("limits must be positive")
+        if self.heartbeat_s is not None and self.heartbeat_s < 1:
+            raise ValueError(f"heartbeat_s {self.heartbeat_s} is less than 1; None turns it off")
         if self.receive not in (None, "active", "passive"):
             raise ValueError(f"receive={self.receive!r} is neither 'active' nor 'passive'")
         if self.reset not in (None, "dtr", "rts"):

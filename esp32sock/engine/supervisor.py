@@ -18,6 +18,7 @@ import trio
 from esp32sock.at.state import ModuleState
 from esp32sock.engine import startup
 from esp32sock.engine.channel import CommandChannel
+from esp32sock.engine.heartbeat import keep_heartbeat
 from esp32sock.engine.link_options import LinkOptions
 from esp32sock.engine.link_pool import LinkPool
 from esp32sock.engine.options import DEFAULT_BAUD
@@ -150,6 +151,7 @@ class Supervisor:
                     self._outage.ended()
                     self._expect_baud(port.baudrate)
                     begun()
+                    nursery.start_soon(keep_heartbeat, self._context, channel)
                     await self._supervise(channel)
                 except Error as error:
                     failure = error

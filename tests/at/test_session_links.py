@@ -8,7 +8,14 @@ import pytest
 
 from esp32sock.at.commands import Command, Raw, basic, passive, tcpip, udp
 from esp32sock.at.commands.certificates import CertificateKind, StoreCertificate
-from esp32sock.at.events import LinkOpened, ModuleRestarted, OrphanLink, UnknownText, WifiChanged
+from esp32sock.at.events import (
+    Contradiction,
+    LinkOpened,
+    ModuleRestarted,
+    OrphanLink,
+    UnknownText,
+    WifiChanged,
+)
 from esp32sock.at.framing import NEED_DATA
 from esp32sock.at.session import Session
 from esp32sock.at.state import CommandState, LinkState, ModuleState
@@ -595,3 +602,23 @@ def test_what_nobody_asked_for_does_not_reach_the_link_that_was_asked_about_last
     harness.forget()
     harness.feed(b"+CIPRECVDATA:5,world\r\n")
     assert not [event for event in harness.events if isinstance(event, Data)]
+
+
+# ---- CIPCLOSE that is answered by ERROR
+
+
+def test_an_error_to_the_close_of_an_open_link_is_no_proof_that_it_is_closed() -> None:
+    harness = SessionHarness.ready(links=[0])
+    close = tcpip.Close(0)
+    harness.send(close)
+    harness.feed(ERROR)
+    doubt = Contradiction("it did not close link 0, which is open")
+    assert_events(harness.events, [doubt, Failed(close, CommandError)])
+
+
+def test_an_error_to_the_close_of_a_link_that_its_peer_closed_meanwhile_is_expected() -> None:
+    harness = SessionHarness.ready(links=[0])
+    close = tcpip.Close(0)
+    harness.send(close)
+    harness.feed(b"0,CLOSED\r\n" + ERROR)
+    assert_events(harness.events, [Failed(close, CommandError)])
