@@ -13,24 +13,13 @@ if TYPE_CHECKING:
     from tests.chaos.recovery import Row
 
 OPEN: dict[str, tuple[str, tuple[str, ...]]] = {
-    "ready-missed": ("missed restart", PROFILES),
+    "ready-missed": ("missed restart", ("1.0",)),
     "silent-60": ("outage", PROFILES),
     "silent-600": ("outage", PROFILES),
-    "stuck-data-phase": ("slow doubt", PROFILES),
-    "lost-prompt": ("lost line", PROFILES),
-    "lost-send-ok": ("lost line", PROFILES),
-    "lost-ok-look-up": ("lost line", PROFILES),
-    "lost-error-look-up": ("lost line", PROFILES),
-    "lost-ok-connect": ("lost line", PROFILES),
     "lost-accept": ("links of two minds", ("4.1", "4.2")),
     "lost-closed": ("links of two minds", PROFILES),
-    "lost-our-line": ("lost line", PROFILES),
-    "lost-our-line-end": ("lost line", ("1.0", "2.4", "4.1", "4.2")),
-    "overrun": ("lost line", PROFILES),
+    "overrun": ("lost line", ("4.1", "4.2")),
     "rate-after-restart": ("rate not stored", PROFILES),
-    "host-suspended-in-block-6": ("deadline before reading", PROFILES),
-    "host-suspended-in-block-60": ("deadline before reading", PROFILES),
-    "both-stopped-in-block-6": ("deadline before reading", PROFILES),
 }
 """What does not hold yet: by row, the mechanism and the profiles."""
 
