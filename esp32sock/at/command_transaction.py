@@ -106,6 +106,8 @@ class CommandTransaction:
         self._desynchronised = False  # bytes were written that belong to no command
         self._refilled = False  # and some of them may be payload now
         self._doubt = Doubt()
+        link_id = self.command.receives
+        self._blocks_before = 0 if link_id is None else context.demux.blocks(link_id)
         self._first_barrier = context.barrier.count  # an older one says nothing of this command
         if not self._awaits_prompt:
             self._doubt_from(now)
@@ -299,7 +301,7 @@ class CommandTransaction:
             return False
         if result is Result.ERROR:
             return True
-        if result is Result.OK and self.command.answers_with_line and not self._response.has_begun:
+        if result is Result.OK and not self._has_its_shape:
             return False
         if self.command.payload is not None and not self._payload_written and not self._desynchronised:
             return False
@@ -307,6 +309,14 @@ class CommandTransaction:
         context = self._context
         late = context.send_failed and context.reports_received and not self._payload_acknowledged
         return not (late and result is Result.SEND_OK)
+
+    @property
+    def _has_its_shape(self) -> bool:
+        """Whether what must come before OK came: the line, or the payload, that the command asks for."""
+        link_id = self.command.receives
+        if link_id is not None:
+            return self._context.demux.blocks(link_id) != self._blocks_before
+        return self._response.has_begun or not self.command.answers_with_line
 
     def _finish(self, result: Result) -> None:
         """The command is over; tell the caller, and the link it was about."""

@@ -214,6 +214,14 @@ class Links:
         if before is LinkState.OPEN:
             self._closed(link_id, record, error)
 
+    def adopt(self, urc: LinkUp) -> bool:
+        """The module lists a link that it accepted: its CONNECT was lost; False if payload was lost too."""
+        record = self.records[urc.link_id]
+        if record.state is not LinkState.FREE or record.is_known_orphan:
+            return False
+        self.up(urc)
+        return True
+
     def _closed(self, link_id: int, record: LinkRecord, error: Error | None) -> None:
         self._set_sink(link_id, DISCARD)
         self._events.append(LinkClosed(link_id, record.generation, error))
@@ -259,6 +267,13 @@ class Links:
                 record.discarded_bytes = discarded
                 if record.state is LinkState.FREE:
                     self._orphan(link_id, record, "payload arrived for a link that is not open")
+
+    def check_open(self, link_id: int) -> None:
+        """The module announces payload of this link: without a link here, its CONNECT was lost."""
+        if link_id < LINKS and self.records[link_id].state is LinkState.FREE:
+            self._events.append(
+                Contradiction(f"it announces payload of link {link_id}, which is not open here")
+            )
 
     def _orphan(self, link_id: int, record: LinkRecord, reason: str) -> None:
         """Report it, once until something is done about it."""

@@ -224,11 +224,6 @@ class Session:
         return self.command.state is CommandState.IDLE
 
     @property
-    def heard_at(self) -> float:
-        """When the last byte was read."""
-        return self._context.heard_at
-
-    @property
     def s_per_byte(self) -> float:
         """Time one byte takes on the wire, for the waits that depend on it."""
         return self._context.s_per_byte
@@ -378,6 +373,7 @@ class Session:
             case LinkDown():
                 self.links.down(urc.link_id)
             case Waiting():
+                self.links.check_open(urc.link_id)
                 self._events.append(UnreadWaiting(urc.link_id, urc.unread_bytes))
             case WifiLine():
                 self._events.append(WifiChanged(urc.state))

@@ -29,7 +29,7 @@ class Options:
     nothing else brings a silent module back. `fill_data_phase` allows to end a data phase that an earlier
     program left, by up to 64 KiB of empty lines on a line that is silent otherwise.
     `dns_cache_s` is how long an address that was found for a name is used again, 0 for not at all.
-    `heartbeat_s` is after how much silence the module is asked for a sign of life, while anything is open;
+    `heartbeat_s` is how often the module is asked for a sign of life and its links, while anything is open;
     None for never.
     """
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from esp32sock.at.commands import servers, tcpip
 from esp32sock.at.state import LinkState
+from esp32sock.at.urcs import LinkUp
 from esp32sock.errors import CommandError, Error
 
 if TYPE_CHECKING:
@@ -35,18 +36,50 @@ class Reconciler:
     async def compare(self, channel: CommandChannel, reason: str) -> None:
         """Ask, compare and repair; called with the channel held exclusively.
 
-        A comparison that fails is repeated by the next one to hold the channel; an Error is not raised.
+        CommandError when the module refuses or does not answer part of it: it must be compared again.
         """
         log.info("comparing with the module: %s", reason)
         self._context.counters.comparisons += 1
-        if not await channel.execute_exclusive(tcpip.Multiplexed()) and channel.session.demux.mux:
-            channel.missed_restart(f" unseen ({reason})")
+        if await self._restarted(channel, reason):
             return
+        await self._compare_peer_info(channel)
+        await self._compare_links(channel)
+        await self._station.read_addresses(channel)
+        await self._compare_server(channel)
+
+    async def look(self, channel: CommandChannel) -> None:
+        """Compare what costs little and no event is sure to tell: a restart, and the links."""
+        async with channel.exclusive():
+            if not await self._restarted(channel, "a heartbeat shows it") and self._lists_links:
+                await self._compare_links(channel)
+
+    @property
+    def _lists_links(self) -> bool:
+        """Whether the list is to be trusted without a doubt: CIPSTATUS, before, is not (known-bugs 16)."""
+        return self._context.firmware.at_least(2, 4)
+
+    async def _restarted(self, channel: CommandChannel, reason: str) -> bool:
+        """Whether CIPMUX, which is 0 after a restart, shows one that was not seen; it is told then."""
+        if await channel.execute_exclusive(tcpip.Multiplexed()) or not channel.session.demux.mux:
+            return False
+        channel.missed_restart(f" unseen ({reason})")
+        return True
+
+    async def _compare_peer_info(self, channel: CommandChannel) -> None:
+        """Whether payload is announced with its sender: what CIPRECVDATA answers is read by that."""
+        believed = channel.session.demux.recvdata_has_peer
+        try:
+            shown = await channel.execute_exclusive(tcpip.ShowsPeer())
+        except CommandError as error:
+            log.debug("%s", error)
+            shown = not believed
+        if shown is not believed:
+            await channel.execute_exclusive(tcpip.ShowPeer(on=believed))
+
+    async def _compare_links(self, channel: CommandChannel) -> None:
         listed = {link.link_id: link for link in await channel.execute_exclusive(tcpip.Links())}
         for link_id in range(len(channel.session.links)):
             await self._compare_link(channel, link_id, listed.get(link_id))
-        await self._station.read_addresses(channel)
-        await self._compare_server(channel)
 
     async def _compare_link(
         self, channel: CommandChannel, link_id: int, shown: tcpip.LinkStatus | None
@@ -64,18 +97,23 @@ class Reconciler:
         if pump is not None and is_open and (believed is None or _is_same(believed, shown)):
             return
         self._context.counters.repairs += 1
+        if self._is_client(shown) and links.adopt(_link_up(shown)):
+            channel.dispatch()
+            return
         if pump is not None and is_open:
             pump.fail(_exchanged(link_id, shown))
         else:
             log.warning("link %d of the module belongs to nothing here and is closed", link_id)
-        try:
-            await channel.execute_exclusive(tcpip.Close(link_id))
-        except CommandError as error:
-            log.debug("%s", error)
+        await channel.execute_exclusive(tcpip.Close(link_id))  # an ERROR: compared once more
+
+    def _is_client(self, shown: tcpip.LinkStatus) -> bool:
+        """Whether it is a connection that the server accepted, and there is one."""
+        server = self._context.server
+        return server is not None and not server.is_ending and shown.accepted
 
     def _is_listed_reliably(self, link_id: int) -> bool:
         """Before 2.4 CIPSTATUS may leave out UDP links (known-bugs 16)."""
-        if self._context.firmware.at_least(2, 4):
+        if self._lists_links:
             return True
         believed = self._context.pool.listed.get(link_id)
         return believed is not None and believed.kind != "UDP"
@@ -99,6 +137,11 @@ def _is_same(believed: tcpip.LinkStatus, shown: tcpip.LinkStatus) -> bool:
     if believed.kind == shown.kind == "UDP":
         return True
     return believed == shown
+
+
+def _link_up(shown: tcpip.LinkStatus) -> LinkUp:
+    host, port = shown.remote
+    return LinkUp(shown.link_id, shown.accepted, (str(host), port), shown.local_port)
 
 
 def _not_listed(link_id: int) -> Error:

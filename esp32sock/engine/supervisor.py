@@ -151,7 +151,7 @@ class Supervisor:
                     self._outage.ended()
                     self._expect_baud(port.baudrate)
                     begun()
-                    nursery.start_soon(keep_heartbeat, self._context, channel)
+                    nursery.start_soon(keep_heartbeat, self._context, channel, self._reconciler)
                     await self._supervise(channel)
                 except Error as error:
                     failure = error

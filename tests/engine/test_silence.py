@@ -48,7 +48,7 @@ async def test_a_module_that_dies_is_noticed_on_an_idle_line(autojump_clock: Moc
         assert harness.engine.stats()["silences"] == 1
 
 
-@pytest.mark.parametrize(("seconds", "questions"), [(None, 0), (10.0, 9)])
+@pytest.mark.parametrize(("seconds", "questions"), [(None, 0), (10.0, 10)])
 async def test_how_often_an_idle_module_is_asked(
     seconds: float | None, questions: int, autojump_clock: MockClock
 ) -> None:

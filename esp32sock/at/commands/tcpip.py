@@ -192,6 +192,9 @@ class SetMultiplexed(EndsLinks):
         return command_line("+CIPMUX", bool(self.on))
 
 
+_SHOWS_PEER = {b"true": True, b"1": True, b"false": False, b"0": False}
+
+
 @dataclass(frozen=True, slots=True)
 class ShowsPeer(Command[bool]):
     """Whether `+IPD` names the sender; the document has no query. Source: V1.0, 5.2.16, at-dialects 7.3."""
@@ -204,7 +207,10 @@ class ShowsPeer(Command[bool]):
         return command_line("+CIPDINFO?")
 
     def parse(self, lines: Sequence[bytes], firmware: Firmware) -> bool:
-        return after_colon(lines[0]).lower() in (b"true", b"1")
+        shown = after_colon(lines[0]).lower()
+        if shown not in _SHOWS_PEER:
+            raise ValueError(f"{shown!r} is neither true nor false")
+        return _SHOWS_PEER[shown]
 
 
 @dataclass(frozen=True, slots=True)
