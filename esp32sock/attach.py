@@ -46,7 +46,8 @@ def attach(
     is busy (30 s), and with a silent one or what is no module (20 s: it may be in a data phase, see
     `fill_data_phase`). Raises OSError that says what is wrong and what to do, ValueError for a value out of
     range, TypeError for an unknown option, RuntimeError if an interface is attached already. The interface
-    closes at interpreter exit, with `detach()`, or, as a context manager, at the end of the block, once what was sent is delivered.
+    closes at interpreter exit, with `detach()`, or, as a context manager, at the end of the block, once what
+    was sent is delivered.
     """
     global _default
     with _lock:
