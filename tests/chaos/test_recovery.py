@@ -16,9 +16,7 @@ OPEN: dict[str, tuple[str, tuple[str, ...]]] = {
     "ready-missed": ("missed restart", ("1.0",)),
     "silent-60": ("outage", PROFILES),
     "silent-600": ("outage", PROFILES),
-    "lost-accept": ("links of two minds", ("4.1", "4.2")),
-    "lost-closed": ("links of two minds", PROFILES),
-    "overrun": ("lost line", ("4.1", "4.2")),
+    "lost-closed": ("links of two minds", ("1.0", "2.0")),
     "rate-after-restart": ("rate not stored", PROFILES),
 }
 """What does not hold yet: by row, the mechanism and the profiles."""
