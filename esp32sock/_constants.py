@@ -67,6 +67,12 @@ CIPSEND_MAX_V1: Final = 2048
 CIPSEND_MAX: Final = 8192
 """Most bytes of one CIPSEND from AT 2.4 on (at-dialects 7.5)."""
 
+PULL_MAX_V2: Final = 2048
+"""Most bytes to ask for in one CIPRECVDATA on 2.0 and 2.1 (at-dialects 7.7)."""
+
+PULL_MAX: Final = 8192
+"""The same later: memory is the limit, and a link keeps less than this (performance-facts 2.4)."""
+
 MAX_DATAGRAM_BYTES: Final = 1460
 """Largest datagram that is safe both ways (at-dialects 7.5, 9)."""
 

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from esp32sock._constants import PULL_MAX, PULL_MAX_V2
 from esp32sock.at.framing import CIPSEND_MAX, CIPSEND_MAX_V1
 
 if TYPE_CHECKING:
@@ -48,6 +49,14 @@ class Firmware:
     def cipsend_max(self) -> int:
         """The most bytes one CIPSEND takes: 8192 from 2.4 on, 2048 before (at-dialects 7.5)."""
         return CIPSEND_MAX if self.at_least(2, 4) else CIPSEND_MAX_V1
+
+    @property
+    def pull_max(self) -> int:
+        """The most bytes to ask for in one CIPRECVDATA: 2048 on 2.0 and 2.1 (at-dialects 7.7).
+
+        Later memory is the limit; 8192 is more than the module keeps for a link (performance-facts 2.4).
+        """
+        return PULL_MAX if self.at_least(2, 2) else PULL_MAX_V2
 
     @property
     def has_sysstore(self) -> bool:

@@ -99,7 +99,8 @@ class PassiveReader:
         """One read; ERROR means that there was nothing after all (known-bugs 8)."""
         self._announced = trio.Event()
         try:
-            await self._channel.execute(ReceiveData(self._link_id))
+            most = self._channel.session.firmware.pull_max
+            await self._channel.execute(ReceiveData(self._link_id, most))
         except CommandError as error:
             if error.result != "ERROR":
                 raise

@@ -4,9 +4,9 @@ Theory of operation
 -------------------
 *Down*: payload goes straight into the pair from the reading task; what the pair does not take is kept in
 order and written by a task that waits until it does. *Up*: when the pair has bytes, the link waits for the
-channel and only then reads them, as many as one chunk carries, so small writes that had to wait are merged
-and nothing lies between the socket and the wire. A link whose peer is another link of the same module (its
-loopback peer) also waits until the reader there has taken most of what is under way.
+channel and only then reads them, as many as one chunk carries, so small writes that had to wait are merged.
+While that chunk is on its way, the next one is read ahead (read_ahead.py). A link whose peer is another link
+of the same module (its loopback peer) also waits until the reader there has taken most of what is under way.
 
 How it ends:
 * the application closes: what it had sent is delivered, then the link is closed;
@@ -15,7 +15,8 @@ How it ends:
 * the peer closes: what it had sent goes to the application, then the engine's half of the pair is shut.
   What the application still writes is dropped, and its writes fail from then on, as with a peer that has
   closed (an orderly end of TLS writes once more). If bytes are there already that can no longer be sent,
-  the pair is closed with them unread, which makes the kernel say ECONNRESET behind the last received byte;
+  the events get ECONNRESET, and the pair is closed with what is unread in it, which makes the kernel say the
+  same behind the last received byte;
 * the interface closes (`finish`): what the application had sent is delivered. If neither it nor the peer has
   closed, more might have come: the stream then ends with an error behind what was received;
 * anything doubtful: the events get the error, then the pair is closed.
@@ -35,6 +36,7 @@ from esp32sock._hangup import hung_up, unread_in_pair
 from esp32sock.at.commands import tcpip
 from esp32sock.at.framing import stream_chunk
 from esp32sock.engine.hangup import HangupWatch
+from esp32sock.engine.read_ahead import ReadAhead
 from esp32sock.engine.receive_mode import PassiveReader
 from esp32sock.engine.stall_workaround import StallWatch
 from esp32sock.errors import CommandError, Error
@@ -62,6 +64,11 @@ HALF_CLOSE_LOOK_S = 0.25
 def detached() -> Error:
     """For an application whose interface closes before the application and its peer are done."""
     return Error("the interface was detached", errno=errno.ENETDOWN)
+
+
+def unsent(count: int) -> Error:
+    """For an application whose peer closed before all of its bytes were sent."""
+    return Error(f"the peer closed before the last {count} bytes were sent", errno=errno.ECONNRESET)
 
 
 class StreamPump:
@@ -102,12 +109,14 @@ class StreamPump:
         self._loopback_peer: StreamPump | None = None
         self._peer_read = trio.Event()
         self._shared_bytes = max(SHARED_BYTES, int(SHARED_S / (channel.session.s_per_byte or 1e-9)))
-        self._buffer = bytearray(min(CHUNK_BYTES, channel.session.firmware.cipsend_max))
+        self._chunk_bytes = min(CHUNK_BYTES, channel.session.firmware.cipsend_max)
+        self._ahead = ReadAhead(end, self._chunk_bytes)
+        self._is_streaming = False  # more was there when the chunk before had gone
 
     @property
     def was_used(self) -> bool:
         """Whether anything was sent or received, or is about to be."""
-        return self._sending or bool(self.received_bytes) or HangupWatch.readable(self._end.fileno())
+        return self._sending or bool(self.received_bytes) or self._has_more_to_send
 
     @property
     def acknowledged_bytes(self) -> int:
@@ -185,6 +194,7 @@ class StreamPump:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._down, nursery.cancel_scope)
                     nursery.start_soon(self._up, hangup, nursery.cancel_scope)
+                    nursery.start_soon(self._ahead.run)
                     nursery.start_soon(self._finish, nursery.cancel_scope)
                     nursery.start_soon(self._stalls.run)
                     if self._reader is not None:
@@ -196,6 +206,8 @@ class StreamPump:
             self._ended = True
             self._unpair()
             self.discard()
+        if self._error is None and self._peer_closed and self._ahead:
+            self._error = unsent(len(self._ahead))
         return self._error
 
     def shut_writing(self) -> bool:
@@ -280,7 +292,8 @@ class StreamPump:
     async def _up(self, hangup: HangupWatch, both: trio.CancelScope) -> None:
         try:
             while await self._send_available():
-                await trio.lowlevel.wait_readable(self._end)
+                if not self._ahead:
+                    await trio.lowlevel.wait_readable(self._end)
                 await self._loopback_peer_has_room()
         except Error as error:
             self._sending_failed(error)
@@ -303,23 +316,24 @@ class StreamPump:
         raise AssertionError("unreachable")
 
     async def _send_chunks(self) -> bool:
-        limit = min(self._shared_bytes, len(self._buffer)) if self._channel.others_wait else len(self._buffer)
+        limit = min(self._shared_bytes, self._chunk_bytes) if self._channel.others_wait else self._chunk_bytes
+        data = memoryview(self._ahead.take(limit))
+        self._sending = self._sending or bool(data)
+        more = self._ahead.read() > 0
+        if (more or self._is_streaming) and not self._finishing.is_set():  # `_up` may wait for the end then
+            self._ahead.start_gathering()
         try:
-            count = self._end.recv_into(self._buffer, limit)
-        except BlockingIOError:
-            return True
-        except ConnectionResetError:  # closed without reading everything
-            return False
-        data = memoryview(self._buffer)[:count]
-        self._sending = self._sending or count > 0
-        while data:
-            chunk = stream_chunk(self.link_id, data, limit)
-            send = tcpip.Send(self.link_id, chunk)
-            await self._channel.execute_exclusive(send)
-            await self._stalls.sent(send)
-            self.sent_bytes += len(chunk.payload)
-            data = data[len(chunk.payload) :]
-        return count > 0
+            while data:
+                chunk = stream_chunk(self.link_id, data, limit)
+                send = tcpip.Send(self.link_id, chunk)
+                await self._channel.execute_exclusive(send)
+                await self._stalls.sent(send)
+                self.sent_bytes += len(chunk.payload)
+                data = data[len(chunk.payload) :]
+        finally:
+            self._ahead.stop_gathering()
+        self._is_streaming = bool(self._ahead.read() or self._ahead)
+        return bool(self._ahead) or not self._ahead.at_end
 
     async def _loopback_peer_has_room(self) -> None:
         while (
@@ -339,12 +353,17 @@ class StreamPump:
             self._loopback_peer._loopback_peer = None
             self._loopback_peer = None
 
+    @property
+    def _has_more_to_send(self) -> bool:
+        """Whether the application has written what is in no chunk yet."""
+        return bool(self._ahead) or HangupWatch.readable(self._end.fileno())
+
     async def _finish(self, both: trio.CancelScope) -> None:
         """The interface is closing: send what is there, until nothing is left."""
         await self._finishing.wait()
         fd = self._end.fileno()
         try:
-            while await self._send_available() and HangupWatch.readable(fd):
+            while await self._send_available() and self._has_more_to_send:
                 pass
         except Error as error:
             self._sending_failed(error)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from esp32sock._constants import PULL_MAX_V2
 from esp32sock.at.commands.base import Command, EndsLinks, SimpleCommand
 from esp32sock.at.commands.validation import checked_link
 from esp32sock.at.params import after_colon, command_line, fields
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 CUT_AT_BYTES = 32
 """Where 2.0 cuts the line of CIPRECVLEN (observed 2.0)."""
-MAX_PULL_BYTES = 2048
-"""What one CIPRECVDATA may ask for on every firmware that has it (at-dialects 9)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class ReceiveData(SimpleCommand):
     name: ClassVar[str] = "+CIPRECVDATA"
 
     link_id: int
-    max_bytes: int = MAX_PULL_BYTES
+    max_bytes: int = PULL_MAX_V2
 
     @property
     def receives(self) -> int | None:

@@ -1,0 +1,158 @@
+"""What share of the line one stream gets, up and down, over baud rate, turn-around, firmware and mode.
+
+In virtual time, on a paced line, on one link without a competitor. The ceiling of a cell is a bare host's
+figure on the same simulated module: it sends the largest chunk that the module takes at once, or asks for the
+largest piece, and knows every answer in advance. Up, that is the module's send buffer of 5760 bytes where
+CIPSEND takes as much (performance-facts 2.4). Content is checked, not only counted.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+from bench._report import Criterion, Report
+from bench._virtual import HOST, PORT, BareHost, Line, Sink, attached, content, in_virtual_time, module
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from esp32sock.engine.options import Receive
+    from esp32sock.simulator import Connection
+
+    Measure = Callable[[Line], Awaitable[float]]
+
+BAUDS = (115200, 921600, 3_000_000, 5_000_000)
+TURN_AROUNDS_MS = (0.0, 1.0, 4.0, 16.0)
+LEAST_SHARE = 0.97
+COUNT = 288_000
+"""Bytes of a transfer."""
+
+
+async def upload(line: Line, write_bytes: int = 65536) -> float:
+    """Seconds from the first write to the last byte at the peer."""
+    async with attached(line) as world:
+        sink = world.sink(COUNT)
+        stream = await world.connect()
+        data = content(COUNT)
+        started = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stream.send, data, write_bytes)
+            await sink.done.wait()
+        seconds = trio.current_time() - started
+        assert sink.arrived == data, "bytes were lost or changed on the way up"
+        return seconds
+
+
+async def bare_upload(line: Line, chunk: int) -> float:
+    async with module(line) as (opened, network):
+        sink = Sink(COUNT, bytearray(), trio.Event())
+        network.listen(HOST, PORT, sink.serve)
+        host = BareHost(opened)
+        await _open(host)
+        data = content(COUNT)
+        started = trio.current_time()
+        for start in range(0, COUNT, chunk):
+            piece = data[start : start + chunk]
+            await host.command(f"AT+CIPSEND=0,{len(piece)}", b">")
+            await host.write(piece)
+            await host.until(b"SEND OK\r\n")
+        return trio.current_time() - started
+
+
+async def download(line: Line) -> float:
+    """Seconds from the first byte of the peer to the last at the application."""
+    async with attached(line) as world:
+        data = content(COUNT)
+        world.network.listen(HOST, PORT, (pour := Pour(data)).serve)
+        stream = await world.connect()
+        received = await stream.receive(COUNT)
+        assert received == data, "bytes were lost or changed on the way down"
+        return trio.current_time() - pour.started
+
+
+async def bare_pull(line: Line, piece: int) -> float:
+    async with module(line) as (opened, network):
+        network.listen(HOST, PORT, (pour := Pour(content(COUNT))).serve)
+        host = BareHost(opened)
+        await _open(host, passive=True)
+        await host.until(b"+IPD,0,")
+        left = COUNT
+        while left:
+            await host.write(f"AT+CIPRECVDATA=0,{piece}\r\n".encode())
+            await host.until(b"+CIPRECVDATA:")
+            count = int((await host.until(b","))[:-1])
+            await host.take(count)
+            await host.until(b"OK\r\n")
+            left -= count
+        return trio.current_time() - pour.started
+
+
+async def bare_active(line: Line) -> float:
+    async with module(line) as (opened, network):
+        network.listen(HOST, PORT, (pour := Pour(content(COUNT))).serve)
+        host = BareHost(opened)
+        await _open(host)
+        left = COUNT
+        while left:
+            await host.until(b"+IPD,0,")
+            count = int((await host.until(b":"))[:-1])
+            await host.take(count)
+            left -= count
+        return trio.current_time() - pour.started
+
+
+async def _open(host: BareHost, *, passive: bool = False) -> None:
+    await host.command("ATE0")
+    await host.command("AT+CIPMUX=1")
+    if passive:
+        await host.command("AT+CIPRECVMODE=1")
+    await host.command(f'AT+CIPSTART=0,"TCP","{HOST}",{PORT}')
+
+
+class Pour:
+    """A peer that sends everything, a second after it was connected to."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.started = 0.0
+
+    async def serve(self, connection: Connection) -> None:
+        await connection.sleep(1.0)
+        self.started = trio.current_time()
+        connection.send(self._data)
+        await connection.receive()
+
+
+def run() -> Report:
+    report = Report("goodput")
+    for name, profile, receive, measure, bare in CELLS:
+        for baud in BAUDS:
+            for turn_around_ms in TURN_AROUNDS_MS:
+                line = Line(profile, baud, turn_around_ms, receive)
+                took_s = in_virtual_time(partial(measure, line))
+                share = in_virtual_time(partial(bare, line)) / took_s
+                row = f"{name}, {baud} baud, {turn_around_ms:g} ms"
+                report.rows.append(
+                    {
+                        "cell": row,
+                        "firmware": profile,
+                        "kb_per_s": round(COUNT / took_s / 1000, 2),
+                        "of_line_percent": round(100 * COUNT / took_s / line.bytes_per_s, 2),
+                        "of_ceiling_percent": round(100 * share, 2),
+                    }
+                )
+                report.criteria.append(Criterion(f"of the ceiling, {row}", round(share, 4), LEAST_SHARE))
+    return report
+
+
+CELLS: tuple[tuple[str, str, Receive | None, Measure, Measure], ...] = (
+    ("up by 2048", "2.0", None, upload, partial(bare_upload, chunk=2048)),
+    ("up by 5760", "4.1", None, upload, partial(bare_upload, chunk=5760)),
+    ("down, passive by 2048", "2.0", "passive", download, partial(bare_pull, piece=2048)),
+    ("down, passive", "4.1", "passive", download, partial(bare_pull, piece=5760)),
+    ("down, active", "2.0", None, download, bare_active),
+)
+"""Name, firmware, receive mode, the measurement, and its ceiling."""
