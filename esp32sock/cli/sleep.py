@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,11 @@ async def job(session: ManagementSession, arguments: argparse.Namespace) -> None
         asleep = await session.execute(command)
         print_result(arguments, {"deep_sleep": asleep}, lambda: print(f"deep sleep for {arguments.time}"))
         return
-    if arguments.mode is not None:
-        await session.execute(sleep.SetSleep(MODES[arguments.mode]))
-    mode = await session.execute(sleep.Sleep())
-    print_result(arguments, {"mode": mode}, lambda: print(member_name(mode)))
+    wanted = None if arguments.mode is None else MODES[arguments.mode]
+    if wanted is not None:
+        await session.execute(sleep.SetSleep(wanted))
+    shown = await session.try_execute(sleep.Sleep())  # not in the 2017 document
+    mode = wanted if shown is None else shown
+    if mode is None:
+        print("this firmware does not show its sleep mode", file=sys.stderr, flush=True)
+    print_result(arguments, {"mode": mode}, lambda: print("unknown" if mode is None else member_name(mode)))

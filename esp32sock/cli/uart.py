@@ -38,13 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def show(session: ManagementSession, arguments: argparse.Namespace) -> None:
-    now, stored = await session.execute(basic.Uart()), await session.try_execute(basic.StoredUart())
-    pairs = {"now": described(now), "after a restart": stored and described(stored)}
+    now, stored = await session.try_execute(basic.Uart()), await session.try_execute(basic.StoredUart())
+    if now is None:
+        print("this firmware does not show its serial settings", file=sys.stderr, flush=True)
+    pairs = {"now": now and described(now), "after a restart": stored and described(stored)}
     print_result(arguments, {"now": now, "stored": stored}, lambda: print_fields(pairs))
 
 
 async def set_flow(session: ManagementSession, arguments: argparse.Namespace) -> None:
-    current = await session.execute(basic.Uart())
+    current = await session.uart_settings()
     flow = basic.FlowControl(FLOWS[arguments.flow])
     await change(
         session, arguments, replace(current, baudrate=session.port.baudrate or current.baudrate, flow=flow)
@@ -52,7 +54,7 @@ async def set_flow(session: ManagementSession, arguments: argparse.Namespace) ->
 
 
 async def set_baud(session: ManagementSession, arguments: argparse.Namespace) -> None:
-    current = await session.execute(basic.Uart())
+    current = await session.uart_settings()
     await change(session, arguments, replace(current, baudrate=arguments.rate))
 
 

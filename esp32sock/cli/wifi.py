@@ -116,8 +116,12 @@ async def status(session: ManagementSession, arguments: argparse.Namespace) -> N
 async def auto_join(session: ManagementSession, arguments: argparse.Namespace) -> None:
     if arguments.switch is not None:
         await session.execute(wifi.SetAutoJoin(on=arguments.switch == "on"))
-    on = await session.execute(wifi.AutoJoin())
-    print_result(arguments, {"autojoin": on}, lambda: print("on" if on else "off"))
+    shown = await session.try_execute(wifi.AutoJoin())  # not in the 2017 document
+    on = arguments.switch == "on" if shown is None and arguments.switch is not None else shown
+    if on is None:
+        print("this firmware does not show whether it joins automatically", file=sys.stderr, flush=True)
+    text = "unknown" if on is None else "on" if on else "off"
+    print_result(arguments, {"autojoin": on}, lambda: print(text))
 
 
 async def set_static(session: ManagementSession, arguments: argparse.Namespace) -> None:

@@ -29,7 +29,24 @@ SETTLE_S = 0.05
 """
 VERIFY_TRIES = 3
 
+SHIPPED_BAUD = 115_200
+"""V1.0 2."""
+
 log = logging.getLogger("esp32sock")
+
+
+async def present(channel: CommandChannel) -> basic.UartSettings:
+    """What the module uses now; called while holding the channel.
+
+    Firmware without a query (V1.0 3.2.8) is taken to have what modules are shipped with, 8N1 and RTS, at the
+    rate at which it answers.
+    """
+    try:
+        return await channel.execute_exclusive(basic.Uart())
+    except CommandError as error:
+        if type(error) is not CommandError:  # a time-out or busy says nothing about the firmware
+            raise
+    return basic.UartSettings(channel.port.baudrate or SHIPPED_BAUD)
 
 
 async def change(channel: CommandChannel, wanted: basic.UartSettings, *, store: bool = False) -> None:
@@ -39,7 +56,7 @@ async def change(channel: CommandChannel, wanted: basic.UartSettings, *, store: 
     both sides are put back, and the error says whether that worked.
     """
     run = channel.execute_exclusive
-    before = await run(basic.Uart())
+    before = await present(channel)
     rate = channel.port.baudrate or before.baudrate
     before = replace(before, baudrate=rate)
     _try_rate(channel.port, wanted.baudrate, rate)

@@ -126,6 +126,11 @@ class ManagementSession:
             return False
         return True
 
+    async def uart_settings(self) -> basic.UartSettings:
+        """The module's side of the serial line; see `baud.present` for firmware that cannot say."""
+        async with self.channel.exclusive():
+            return await baud.present(self.channel)
+
     async def change_uart(self, wanted: basic.UartSettings, *, store: bool = False) -> None:
         """Change the serial line on both sides; see `baud.change` for what it raises."""
         async with self.channel.exclusive():

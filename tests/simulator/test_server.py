@@ -132,6 +132,20 @@ def test_stopping_leaves_links_open(serving):
     assert not serving.network.connect(8080, quiet_client)
 
 
+@pytest.mark.parametrize("profile", ["1.0", "2.0", "4.1"])
+def test_a_client_keeps_its_address_when_the_server_stops(quiet, profile):
+    """Sweep of CIPSERVER, 1.0, server with one client: the last CIPSTATUS names 10.0.2.2. Where 0.0.0.0 was
+    read once (real-firmware 9) is in no file.
+    """
+    bench = quiet(profile)
+    bench.do("AT+CIPMUX=1", "AT+CIPSERVER=1,8080")
+    come(bench)
+    before = bench.say(b"AT+CIPSTATUS\r\n")
+    bench.do("AT+CIPSERVER=0", "AT+CIPSERVER=0")
+    assert bench.say(b"AT+CIPSTATUS\r\n") == before
+    assert b'+CIPSTATUS:0,"TCP","10.0.2.2",' in before
+
+
 @pytest.mark.parametrize("profile", ["2.2", "4.1"])
 def test_stopping_with_1_closes_them(quiet, profile):
     bench = quiet(profile)

@@ -22,6 +22,7 @@ from .annotations import Director
 from .capture import Capture, Printed, Remark, Section, Step, Written
 from .normalise import THIRD_PARTY, normalise
 from .peers import Driver, network_of_the_captures
+from .setups import SETUPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,9 @@ PROFILES = {"v201712": "1.0", "v2.0": "2.0", "v3.2c3": "3.4", "v4.1dev": "4.1", 
 PIECE_BYTES = 128
 BYTES_PER_S = 11520
 """115200 baud from the host to the module held in the captures; the other way did not."""
+
+SETUP_S = 10.0
+"""How long each line of a set-up has for its answer."""
 
 PATIENCE_S = 60.0
 """How long a write waits for the answer that the recording shows."""
@@ -198,6 +202,7 @@ class Player:
     def _play(self, section: Section) -> None:
         assert self._bench is not None
         self._finish()
+        self._set_up(section)
         steps = section.steps
         self._director = Director(section, self._bench)
         self._shift_s = self._bench.now
@@ -214,6 +219,16 @@ class Player:
             else:
                 self._write(section, step, recorded_answer(steps[index + 1 :]))
         self._finish()
+
+    def _set_up(self, section: Section) -> None:
+        """Bring the module into the state that the section begins in."""
+        bench = self._bench
+        assert bench is not None
+        for line in SETUPS.get(self.capture.name, {}).get(section.line, ()):
+            bench.write(line)
+            end = bench.now + SETUP_S
+            while bench.step(end):
+                bench.take()
 
     def _write(self, section: Section, step: Written, answer: bytes) -> None:
         bench, director = self._bench, self._director

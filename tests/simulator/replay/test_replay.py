@@ -11,7 +11,8 @@ restart (`Player._set_radio`), whether the module has joined before the recordin
 when a peer acts, and what the clients of the module's server send and which link each of them got
 (`Director.printed`, `Director.remark`). From the recorder's headings and remarks: the order of the sections
 (`in_order_of_recording`), what the peers do (`Director.remark`), and that the module was replaced or
-restarted by itself. No answer of the simulated module is made from a recorded one.
+restarted by itself. What led to the state in which a section begins, where no file shows it, is in setups.py
+and compared with nothing. No answer of the simulated module is made from a recorded one.
 """
 
 import pytest
