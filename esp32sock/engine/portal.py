@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
+from esp32sock._latch import Answer
 from esp32sock.errors import PortError
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ class EnginePortal:
         """Whether the caller is in the thread of the engine, where nothing may block."""
         return threading.current_thread() is self._thread
 
-    def call(self, job: Callable[..., Awaitable[R]], *args: Any) -> Future[R]:
+    def call(self, job: Callable[..., Awaitable[R]], *args: Any) -> Answer[R]:
         """Run an async function in the engine; cancelling the future before its end cancels the function."""
-        future: Future[R] = Future()
+        future: Answer[R] = Answer()
         scope = trio.CancelScope()
 
         def cancel_if_unwanted(done: Future[R]) -> None:

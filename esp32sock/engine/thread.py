@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
 
 from esp32sock._clock import UnfrozenClock
+from esp32sock._latch import Answer
 from esp32sock.engine.portal import EnginePortal, detached
 from esp32sock.errors import unwrap_group
 
@@ -29,7 +29,7 @@ class EngineThread:
     def __init__(self, make: Callable[[], Engine]) -> None:
         self.portal = EnginePortal()
         self._make = make
-        self._started: Future[Engine] = Future()
+        self._started: Answer[Engine] = Answer()
         self._starting = trio.CancelScope()
         self._stop = trio.Event()
         self._is_stopped = False

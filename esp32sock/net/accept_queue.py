@@ -9,6 +9,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from esp32sock._latch import Latch
 from esp32sock.net.error_map import is_being_raised, os_error, raise_from, translated
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class AcceptQueue:
         self.local = bound
         self._queue: deque[Waiting] = deque()
         self._taking = threading.Lock()
-        self._decided = threading.Event()
+        self._decided = Latch()
         self._error: Error | None = None
         self._dropped = False
         self.has_failed = False

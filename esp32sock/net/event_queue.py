@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 import trio
+
+from esp32sock._clock import monotonic
+from esp32sock._latch import Latch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,19 +59,26 @@ class EventQueue(_EventQueue):
     """
 
     def __init__(self, subscribe: Subscribe, maxsize: int = MAX_EVENTS) -> None:
-        self._changed = threading.Condition()
+        self._changed = Latch()
         super().__init__(subscribe, maxsize)
 
     def _put(self, event: ModuleEvent) -> None:
-        with self._changed:
-            super()._put(event)
-            self._changed.notify()
+        super()._put(event)
+        self._wake()
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, Latch()
+        changed.set()
 
     def get(self, timeout: float | None = None) -> ModuleEvent | None:
         """The next event; None when there is none in time, or the feed has ended."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._events or self._ended, timeout)
-            return self._events.popleft() if self._events else None
+        deadline = None if timeout is None else monotonic() + timeout
+        while True:
+            changed = self._changed  # first: what comes after the look at the events sets it
+            with suppress(IndexError):
+                return self._events.popleft()
+            if self._ended or not changed.wait(None if deadline is None else deadline - monotonic()):
+                return None
 
     def __iter__(self) -> Self:
         return self
@@ -82,9 +92,8 @@ class EventQueue(_EventQueue):
     def close(self) -> None:
         """No more events; a reader gets those that have come, then the end. Idempotent."""
         self._unsubscribe()
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
+        self._ended = True
+        self._wake()
 
     def __enter__(self) -> Self:
         return self

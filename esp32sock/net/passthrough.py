@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from esp32sock._clock import UnfrozenClock
+from esp32sock._latch import Answer
 from esp32sock.engine import passthrough as engine
 from esp32sock.engine import startup
 from esp32sock.engine.hangup import HangupWatch
@@ -86,7 +87,7 @@ def passthrough(host: str, port: int, kind: Kind = "TCP", **options: Any) -> Ite
     """
     ours, engines = socket.socketpair()
     user = PassthroughSocket(fileno=ours.detach())
-    begun: Future[None] = Future()
+    begun: Answer[None] = Answer()
     ended: Future[bool | None] = Future()
     starting = trio.CancelScope()
 

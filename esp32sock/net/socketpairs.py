@@ -15,6 +15,8 @@ import _socket
 import os
 import weakref
 from contextlib import closing, contextmanager, suppress
+from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from esp32sock._constants import DATAGRAM_HEADER
@@ -51,8 +53,8 @@ class EngineEnd(_socket.socket):
 
     __slots__ = ("__weakref__",)
 
-    def __del__(self) -> None:
-        self.close()
+    # Not a function of Python: a signal handler that raised in it would leave the descriptor open.
+    __del__ = _socket.socket.close
 
 
 _living: weakref.WeakSet[EngineEnd] = weakref.WeakSet()
@@ -179,26 +181,32 @@ def datagram_address(header: bytes) -> Address:
     return _socket.inet_ntoa(packed), port
 
 
-# A raw descriptor goes to its owner in one line: where there are two, a signal handler may raise between.
-
-
 def _pair(kind: int) -> tuple[EngineEnd, EngineEnd]:
     engine, user = _socketpair(_socket.AF_UNIX, kind)
     with closing(engine), closing(user):
-        engine_end = EngineEnd(_socket.AF_UNIX, kind | _socket.SOCK_NONBLOCK, 0, engine.detach())
-        user_end = EngineEnd(_socket.AF_UNIX, kind | _socket.SOCK_NONBLOCK, 0, user.detach())
-        return _engine_end(engine_end), _engine_end(user_end)
+        return _engine_end(_owner(kind, iter(engine.detach, -1))), _engine_end(
+            _owner(kind, iter(user.detach, -1))
+        )
 
 
 def _accepted(listener: _socket.socket) -> tuple[EngineEnd, object]:
-    kind = _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK
-    end = EngineEnd(_socket.AF_UNIX, kind, 0, (accepted := listener._accept())[0])  # type: ignore[attr-defined]
-    return _engine_end(end), accepted[1]
+    accepted = iter(listener._accept, None)  # type: ignore[attr-defined]
+    end = _owner(_socket.SOCK_STREAM, map(itemgetter(0), accepted))
+    return _engine_end(end), end.getpeername()
 
 
 @contextmanager
 def _duplicate(fd: int) -> Iterator[_socket.socket]:
     """A C socket object over the file of a descriptor that has another owner, for calls that need one."""
-    kind = _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK
-    with closing(EngineEnd(_socket.AF_UNIX, kind, 0, os.dup(fd))) as copy:
+    with closing(_owner(_socket.SOCK_STREAM, map(os.dup, (fd,)))) as copy:
         yield copy
+
+
+def _owner(kind: int, descriptors: Iterator[int]) -> EngineEnd:
+    """An end over the next descriptor that an iterator of C functions makes.
+
+    All of it is one step of C. Between two of Python a signal handler may raise, and a descriptor that is
+    only a number then stays open for ever.
+    """
+    own = partial(EngineEnd, _socket.AF_UNIX, kind | _socket.SOCK_NONBLOCK, 0)
+    return next(map(own, descriptors))

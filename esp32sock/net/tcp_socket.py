@@ -22,6 +22,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from esp32sock._latch import Latch
 from esp32sock.net import fd_registry, socketpairs
 from esp32sock.net.accept_queue import AcceptQueue
 from esp32sock.net.addresses import ANY, parse
@@ -57,7 +58,7 @@ class Attempt:
         self.asked = asked
         """Host and port as the program gave them; `remote` is what they mean."""
         self.remote = remote
-        self.decided = threading.Event()
+        self.decided = Latch()
 
     def opened(self, opened: StreamOpened) -> None:
         self._stream.note_opened(self, opened)
@@ -345,10 +346,11 @@ class VirtualStream(StreamData):
         fd, stream = self._handed_out.get(thread, (-1, self))
         if not fd_registry.is_parked(fd, stream):
             user_end, opened, handle = self._accept_queue.next(sock)
-            key = socketpairs.key_of(user_end.fileno())
-            stream = VirtualStream.accepted(self, key, opened, handle)
-            fd_registry.park(user_end.fileno(), stream)
-            self._handed_out[thread] = fd, _ = socketpairs.release(user_end), stream
+            fd = user_end.fileno()
+            stream = VirtualStream.accepted(self, socketpairs.key_of(fd), opened, handle)
+            fd_registry.park(fd, stream)
+            self._handed_out[thread] = fd, stream
+            socketpairs.release(user_end)
         # Else a signal handler raised before the program had the last one: it has no object yet.
         assert stream.remote is not None
         return fd, stream.remote

@@ -23,6 +23,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from esp32sock._constants import DATAGRAM_HEADER
+from esp32sock._latch import Latch
 from esp32sock.net import fd_registry, local_ports, socketpairs
 from esp32sock.net.addresses import ANY, LOOPBACK, parse
 from esp32sock.net.arguments import (
@@ -60,7 +61,7 @@ class _Link:
         self._datagram = datagram
         self.end = end  # to give back if it fails
         self.is_awaited = is_awaited
-        self.decided = threading.Event()
+        self.decided = Latch()
 
     def opened(self, opened: DatagramOpened) -> None:
         self._datagram.note_opened(self, opened)
@@ -88,7 +89,7 @@ class VirtualDatagram(VirtualSocket):
         self._link: _Link | None = None
         self._only_peer: Address | None = None  # the one peer that the open link hears
         self._link_ended = False
-        self._end_lock = threading.Lock()
+        self._end_lock = threading.RLock()  # a signal handler may use the socket that it interrupts
         self._shut_read = False
         self._shut_write = False
 

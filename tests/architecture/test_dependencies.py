@@ -31,6 +31,7 @@ ROOM_OF_FILE = {
     "esp32sock._clock": "common",
     "esp32sock._files": "common",
     "esp32sock._hangup": "common",
+    "esp32sock._latch": "common",
     "esp32sock._version": "common",
 }
 ROOMS = {*ORDER, "top", "simulator"}

@@ -21,12 +21,14 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 import esp32sock
 from esp32sock import socket
+from esp32sock._latch import Latch
 from esp32sock.at.commands import basic
 from esp32sock.net import context
 from tests.net.fake_interface import FakeInterface
@@ -42,7 +44,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 PACKAGE = str(Path(esp32sock.__file__).parent)
-SETTLED_S = 10
+SETTLED_S = 30
 PASSED_OVER = ("__del__", "_collected", "_ignore_result", "<listcomp>", "<genexpr>")
 """Where Python itself swallows whatever is raised; and where one line is thousands of steps."""
 
@@ -406,42 +408,85 @@ def test_attach() -> None:
     assert len(descriptors()) <= len(opened)
 
 
-SEEDS = range(40)
+class Signaller:
+    """Sends SIGUSR1, whose handler raises `Interrupt`, to the main thread; from one thread for all signals.
+
+    A thread for each would be started while its signal may come, and `Thread.start` does not survive that.
+    """
+
+    def __init__(self) -> None:
+        self._orders: SimpleQueue[tuple[float, Latch] | None] = SimpleQueue()
+        self._main = threading.get_ident()
+        self._thread = threading.Thread(target=self._run)
+
+    def after(self, delay_s: float, sent: Latch) -> None:
+        self._orders.put((delay_s, sent))
+
+    def _run(self) -> None:
+        while (order := self._orders.get()) is not None:
+            delay_s, sent = order
+            threading.Event().wait(delay_s)
+            signal.pthread_kill(self._main, signal.SIGUSR1)
+            sent.set()
+
+    def __enter__(self) -> Signaller:
+        def raise_it(number: int, frame: object) -> None:
+            raise Interrupt
+
+        self._before = signal.signal(signal.SIGUSR1, raise_it)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._orders.put(None)
+        self._thread.join()
+        signal.signal(signal.SIGUSR1, self._before)
 
 
 @pytest.mark.timeout(300)
 def test_real_signals(network: Network) -> None:
     """The handler runs wherever Python looks for signals, the inside of a wait too."""
-
-    def raise_it(number: int, frame: object) -> None:
-        raise Interrupt
-
-    before = signal.signal(signal.SIGUSR1, raise_it)
-    main = threading.get_ident()
+    rounds = 40
     opened = len(os.listdir("/proc/self/fd"))
-    try:
-        with peers() as (first, second), ExitStack() as stack:
-            chance = random.Random(10)
-            came = 0
-            for _ in SEEDS:
-                sock = stack.enter_context(closing(socket.socket()))
-                timer = threading.Timer(chance.random() * 0.03, signal.pthread_kill, (main, signal.SIGUSR1))
-                try:
-                    timer.start()
-                    sock.connect((network.host, first.port))
-                    sock.getpeername()
-                    timer.join()
-                    threading.Event().wait(0.1)
-                except Interrupt:
-                    came += 1
-                    with suppress(OSError):
-                        sock.connect((network.host, second.port))
-                        sock.sendall(b"for the second")
-                sock.close()
-                timer.join()
-            until(network.is_clean, "links are left")
-            assert first.heard == b""
-            assert came > len(SEEDS) / 2  # the others came inside a `__del__`, where Python swallows them
-    finally:
-        signal.signal(signal.SIGUSR1, before)
+    with Signaller() as signaller, peers() as (first, second), ExitStack() as stack:
+        chance = random.Random(10)
+        came = 0
+        for _ in range(rounds):
+            sock = stack.enter_context(closing(socket.socket()))
+            sent = Latch()
+            try:
+                signaller.after(chance.random() * 0.03, sent)
+                sock.connect((network.host, first.port))
+                sock.getpeername()
+                sent.wait()
+            except Interrupt:
+                came += 1
+                with suppress(OSError):
+                    sock.connect((network.host, second.port))
+                    sock.sendall(b"for the second")
+            sock.close()
+            sent.wait()
+        until(network.is_clean, "links are left")
+        assert first.heard == b""
+        assert came > rounds / 2  # the others came where Python swallows what is raised
     until(lambda: free(network, opened), "descriptors are left")
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_signals_without_a_wait(faked: FakeNetwork, kind: int) -> None:
+    """Between any two steps of a line, not only between lines: connecting and opening over and over."""
+    rounds = 300
+    opened = len(os.listdir("/proc/self/fd"))
+    with Signaller() as signaller, peers() as (first, _):
+        chance = random.Random(11)
+        for _ in range(rounds):
+            sent = Latch()
+            with suppress(Interrupt):
+                signaller.after(chance.random() * 0.003, sent)
+                while not sent.is_set:
+                    with socket.socket(type=kind) as sock:
+                        sock.connect((faked.host, first.port))
+            sent.wait()
+        until(faked.is_clean, "links are left")
+    until(lambda: free(faked, opened), "descriptors are left")
