@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import random
 import weakref
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from esp32sock.net.error_map import os_error
@@ -25,10 +26,11 @@ def claim(interface: Interface, owner: SocketState, port: int) -> int:
     """Take a port for `owner` (0: any free one) and return it; OSError(EADDRINUSE) if it is taken."""
     ports = _taken.setdefault(interface, weakref.WeakValueDictionary())
     if port == 0:
-        free = [number for number in EPHEMERAL if (owner.kind, number) not in ports]
-        if not free:
+        first = random.randrange(len(EPHEMERAL))
+        in_turn = chain(EPHEMERAL[first:], EPHEMERAL[:first])
+        port = next((number for number in in_turn if (owner.kind, number) not in ports), 0)
+        if port == 0:
             raise os_error(errno.EADDRINUSE, "every port from 61000 to 65535 is bound")
-        port = random.choice(free)
     elif ports.get((owner.kind, port)) not in (None, owner):
         raise os_error(errno.EADDRINUSE, f"port {port} is bound by another socket of this interface")
     ports[owner.kind, port] = owner

@@ -272,10 +272,8 @@ class VirtualStream(StreamData):
 
     def _start_over(self) -> None:
         self.phase = Phase.FRESH
-        self.handle = None
-        self._attempt = None
-        self.link_ended = False
-        self._is_filled = False
+        self.handle = self._attempt = None
+        self.link_ended = self._is_filled = False
 
     def _join(self, sock: C) -> socketpairs.EngineEnd:
         with self._end_lock:  # or the filler of this attempt would be drained as that of the last one

@@ -90,8 +90,7 @@ class VirtualDatagram(VirtualSocket):
         self._only_peer: Address | None = None  # the one peer that the open link hears
         self._link_ended = False
         self._end_lock = threading.RLock()  # a signal handler may use the socket that it interrupts
-        self._shut_read = False
-        self._shut_write = False
+        self._shut_read = self._shut_write = False
 
     # What the engine reports, in its own thread.
 
