@@ -3,7 +3,8 @@
 The methods are set on the class `socket.socket` itself, which covers an earlier `from socket import socket`
 and every `ssl.SSLSocket`; the look-up functions are set on `_socket` and `socket`. Modules that imported a
 look-up function by name, and trio, whose socket methods hold those of `socket.socket`, are changed too. So is
-uvloop, also when it is imported later; gevent and eventlet are kept from the host's network (`greenlets`).
+uvloop, also when it is imported later. What no method reaches is refused or named: by an audit hook, and for
+gevent and eventlet (`greenlets`), started programs (`spawning`) and C libraries (`native_libraries`).
 unpatch() restores every object.
 """
 
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from esp32sock.net import resolver
 from esp32sock.net.socket_methods import METHODS
-from esp32sock.shims import greenlets, uvloop
+from esp32sock.shims import audit, greenlets, native_libraries, spawning, uvloop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,6 +40,14 @@ _LOOK_UPS: dict[str, Callable[..., Any]] = {
     )
 }
 
+_MORE_EVENTS: tuple[tuple[str, Callable[..., object]], ...] = (
+    ("import", native_libraries.importing),
+    ("os.exec", spawning.starting),
+    ("os.posix_spawn", spawning.starting),
+    ("os.system", spawning.starting_shell),
+)
+"""What the audit hook is to watch beside sockets."""
+
 _lock = threading.RLock()
 _undo: list[tuple[Any, str, Any]] = []  # owner, name, what the owner's own namespace had
 _patched = False
@@ -46,7 +55,10 @@ _before_leaving: list[Callable[[], None]] = []
 
 
 def patch() -> None:
-    """Make every new socket of this process virtual; existing ones keep working. Idempotent.
+    """Make every new socket of this process virtual; existing connections keep working. Idempotent.
+
+    A socket that was made before, or of another class, and connects, binds or sends to what the routes give
+    to the module is refused with OSError(EOPNOTSUPP).
 
     RuntimeError if gevent or eventlet has replaced the socket module. Warns (RuntimeWarning) for a version of
     uvloop or trio that is not supported and would bypass the module.
@@ -109,6 +121,9 @@ def _patch_all() -> None:
     _patch_trio()
     _before_leaving.append(uvloop.install(_set))
     _before_leaving.append(greenlets.install(_set))
+    spawning.install(_set)
+    native_libraries.name_imported()
+    _before_leaving.append(audit.install(_MORE_EVENTS))
 
 
 def _unpatch_all() -> None:

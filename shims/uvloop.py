@@ -12,16 +12,18 @@ Without `patch()`, connect a socket of `esp32sock.socket` with `loop.sock_connec
 from __future__ import annotations
 
 import socket as stdlib
+import sys
 import warnings
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.net import fd_registry
+from esp32sock.shims import spawning
 from esp32sock.shims.bypass import binds_on_host, is_hosts_own, refuse
 from esp32sock.shims.import_hook import when_imported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
 
     Set = Callable[[Any, str, Any], None]
 
@@ -103,13 +105,23 @@ def methods(loop_class: Any) -> dict[str, Any]:
     async def getnameinfo(self: Any, sockaddr: Any, flags: int = 0) -> Any:
         return await self.run_in_executor(None, stdlib.getnameinfo, sockaddr, flags)
 
+    async def subprocess_exec(
+        self: Any, protocol_factory: Any, program: Any, *args: Any, **options: Any
+    ) -> Any:
+        spawning.starting(program, [program, *args])
+        return await own["subprocess_exec"](self, protocol_factory, program, *args, **options)
+
+    async def subprocess_shell(self: Any, protocol_factory: Any, cmd: Any, **options: Any) -> Any:
+        spawning.starting_shell(cmd)
+        return await own["subprocess_shell"](self, protocol_factory, cmd, **options)
+
     ours = locals()
     return {name: ours[name] for name in _REPLACED}
 
 
 _REPLACED = (
     "create_connection", "connect_accepted_socket", "create_server", "create_datagram_endpoint",
-    "getaddrinfo", "getnameinfo",
+    "getaddrinfo", "getnameinfo", "subprocess_exec", "subprocess_shell",
 )  # fmt: skip
 
 
@@ -161,7 +173,7 @@ def install(set_attribute: Set) -> Callable[[], None]:
 
 
 def _replace(module: ModuleType, set_attribute: Set) -> None:
-    loop_class = getattr(module, "Loop", None)
+    loop_class, c_class = getattr(module, "Loop", None), _c_class(module)
     if not isinstance(loop_class, type) or not all(hasattr(loop_class, name) for name in _REPLACED):
         warnings.warn(
             "this version of uvloop is not supported: it resolves names and opens sockets in C and bypasses "
@@ -170,5 +182,31 @@ def _replace(module: ModuleType, set_attribute: Set) -> None:
             stacklevel=6,
         )
         return
-    for name, method in methods(loop_class).items():
-        set_attribute(loop_class, name, method)
+    for each in (loop_class, *(other for other in _subclasses(c_class) if other is not loop_class)):
+        for name, method in methods(each).items():
+            set_attribute(each, name, method)
+    if c_class is not None:  # its methods cannot be replaced, so a subclass takes its place
+        guarded = type(c_class.__name__, (c_class,), methods(c_class))
+        for holder, attribute in _holders(c_class):
+            set_attribute(holder, attribute, guarded)
+
+
+def _c_class(module: ModuleType) -> Any:
+    """The class in C under `uvloop.Loop`."""
+    found = getattr(getattr(module, "loop", None), "Loop", None)
+    return found if isinstance(found, type) else None
+
+
+def _subclasses(cls: Any) -> list[Any]:
+    return [] if cls is None else [each for each in cls.__subclasses__() if _REPLACED[0] not in vars(each)]
+
+
+def _holders(cls: Any) -> list[tuple[ModuleType, str]]:
+    """Where modules keep this class, by whatever name."""
+    return [
+        (module, attribute)
+        for module in list(sys.modules.values())
+        if isinstance(module, ModuleType)
+        for attribute, value in list(vars(module).items())
+        if value is cls
+    ]

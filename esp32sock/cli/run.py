@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import atexit
 import os
 import pkgutil
 import runpy
@@ -17,7 +16,7 @@ from esp32sock.cli.exit_status import NO_MODULE, USAGE
 from esp32sock.config import PASSWORD_VARIABLE, SSID_VARIABLE
 from esp32sock.engine.options import DEFAULT_BAUD
 from esp32sock.net.context import PORT_VARIABLE
-from esp32sock.shims.monkey import patch, unpatch
+from esp32sock.shims.monkey import patch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,9 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.module and not Path(arguments.program).exists():
         print(f"esp32sock run: no such file: {arguments.program!r}", file=sys.stderr)
         return USAGE
-    # Threads and exit functions of the program still need the module after its last line. So the interpreter
-    # detaches the module at exit, and removes the patch after that (exit functions run in reverse order).
-    atexit.register(unpatch)
+    # Threads and exit functions of the program still need the module after its last line, so the interpreter
+    # detaches it at exit. The patch stays: a thread that is still running must not find the host's network.
     try:
         attach(port, direct=arguments.direct, **_options(arguments))
     except (OSError, ValueError) as error:

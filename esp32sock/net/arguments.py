@@ -14,6 +14,24 @@ if TYPE_CHECKING:
     from esp32sock.net.interface_api import Address
 
 
+LOCAL_FAMILIES = frozenset(
+    getattr(_socket, name)
+    for name in ("AF_UNIX", "AF_NETLINK", "AF_ALG", "AF_KEY", "AF_CAN", "AF_BLUETOOTH")
+    if hasattr(_socket, name)
+)
+"""Families that reach no other machine by this host's network."""
+
+
+def refuse_family(family: int) -> None:
+    """OSError(EAFNOSUPPORT) for an address family by which a socket would reach the host's network."""
+    if family not in LOCAL_FAMILIES:
+        names = [name for name, value in vars(_socket).items() if name.startswith("AF_") and value == family]
+        raise os_error(
+            errno.EAFNOSUPPORT,
+            f"{names[0] if names else f'family {family}'} would bypass the module; use AF_INET",
+        )
+
+
 def refuse_out_of_band(flags: int) -> None:
     """OSError(EOPNOTSUPP) for MSG_OOB, which AF_UNIX would take in silence."""
     if flags & _socket.MSG_OOB:

@@ -22,6 +22,7 @@ PORT_VARIABLE = "ESP32SOCK_PORT"
 """The serial port of programs that name none."""
 
 _forks = 0
+_kept_routes: Routes | None = None
 _on_host: ContextVar[bool] = ContextVar("esp32sock_on_host", default=False)
 _override: ContextVar[Interface | None] = ContextVar("esp32sock_interface", default=None)
 _host_addresses: weakref.WeakKeyDictionary[Interface, set[str]] = weakref.WeakKeyDictionary()
@@ -50,15 +51,22 @@ def to_host(host: str, using: Interface | None = None) -> bool:
     """Whether the host's own stack serves this numeric address or name; OSError without an interface.
 
     `using` is the interface of a socket that has one already, also after a fork. Before an interface is
-    attached the default routes hold, so that programs can talk to themselves.
+    attached the default routes hold, so that programs can talk to themselves; after one was detached, and in
+    a forked child, its routes go on to hold.
     """
     try:
         using = using or interface()
     except OSError:
-        if Routes.from_environment().to_host(host):
+        if (_kept_routes or Routes.from_environment()).to_host(host):
             return True
         raise
     return using.routes_to_host(host) or host in _host_addresses.get(using, ())
+
+
+def keep_routes(routes: Routes) -> None:
+    """The routes that hold while there is no interface: those of the one attached last."""
+    global _kept_routes
+    _kept_routes = routes
 
 
 @contextmanager

@@ -96,7 +96,7 @@ class LocalInterface(Interface):
         engine: Engine,
         stop: Callable[[], object] = lambda: None,
     ) -> None:
-        self._routes = routes
+        self.routes = routes
         self._options = options
         self._portal = portal
         self._engine = engine
@@ -244,7 +244,7 @@ class LocalInterface(Interface):
         return self._engine.stats()
 
     def routes_to_host(self, host: str) -> bool:
-        return self._routes.to_host(host)
+        return self.routes.to_host(host)
 
     def close(self) -> None:
         self._stop()

@@ -14,6 +14,7 @@ import socket as stdlib
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.net import context, fd_registry, socketpairs
+from esp32sock.net.arguments import refuse_family
 from esp32sock.net.error_map import os_error
 from esp32sock.net.tcp_socket import VirtualStream
 from esp32sock.net.udp_socket import VirtualDatagram
@@ -44,6 +45,7 @@ def _init(self: Any, family: int = -1, type: int = -1, proto: int = -1, fileno: 
     elif family == _socket.AF_INET6:
         raise os_error(errno.EAFNOSUPPORT, "the module is IPv4 only; use AF_INET")
     else:
+        refuse_family(family)
         _stdlib_init(self, family, type, proto, fileno)
 
 

@@ -84,6 +84,10 @@ class Loop:
             os.eventfd_read(self._wake)
 
     def _run(self) -> None:
+        with context.on_host():  # what the fake opens is this machine's own, whatever is patched
+            self._turn()
+
+    def _turn(self) -> None:
         while self._running:
             for fd, what in self._poll.poll():
                 callback = self._callbacks.get(fd)

@@ -234,9 +234,11 @@ def of_ours():
             if getattr(value, "__module__", None) == "esp32sock.shims.uvloop"}
 ours = of_ours()
 assert ours == {"create_connection", "connect_accepted_socket", "create_server", "getaddrinfo",
-                "create_datagram_endpoint", "getnameinfo"}, ours
+                "create_datagram_endpoint", "getnameinfo", "subprocess_exec", "subprocess_shell"}, ours
+assert uvloop.loop.Loop.__base__ is uvloop.Loop.__base__
 unpatch()
 assert not of_ours()
+assert uvloop.loop.Loop is uvloop.Loop.__base__
 assert sys.meta_path == meta_path
 """
 
