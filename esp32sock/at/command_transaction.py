@@ -89,6 +89,7 @@ class CommandTransaction:
         self._is_given_up = False
         self._give_up_at = now + PROMPT_S + command.timeout + context.queued_s  # for a send that begins anew
         self._resends_left = RESENDS
+        self._generation = context.links.generation_of(command)
         self._begin(now)
 
     def _begin(self, now: float) -> None:
@@ -398,6 +399,8 @@ class CommandTransaction:
             return False
         if self._context.barrier.mux is False and self._context.demux.mux:  # it restarted meanwhile
             return False
+        if self._context.links.generation_of(self.command) != self._generation:
+            return False  # its link was closed meanwhile, and may be another connection's
         if self._awaits_prompt:
             return not (self._payload_written or self._refilled) and self._resends_left > 0
         return not self._response.has_begun and self._doubt.was_refused

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.at.events import Contradiction, LinkClosed, LinkFault, LinkOpened, OrphanLink
 from esp32sock.at.framing import DATAGRAM, DISCARD, LINKS, STREAM
 from esp32sock.at.state import LinkInput, LinkState, link_machine
-from esp32sock.errors import LocalProtocolError
+from esp32sock.errors import Error, LocalProtocolError
 
 if TYPE_CHECKING:
     from collections import deque
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from esp32sock.at.events import Event
     from esp32sock.at.framing import Demux
     from esp32sock.at.urcs import LinkUp
-    from esp32sock.errors import Error
 
 
 PASSTHROUGH_LINK = 0
@@ -33,6 +33,7 @@ class LinkRecord:
         "confirming",
         "discarded_bytes",
         "generation",
+        "is_accepted",
         "is_known_orphan",
         "machine",
         "may_be_deaf",
@@ -47,6 +48,7 @@ class LinkRecord:
         self.generation = 0
         self.closed_open = False  # a CIPCLOSE is in flight for it, and it was open
         self.was_down = False  # CLOSED was read since that went out
+        self.is_accepted = False  # by the server, in its present generation
         self.confirming = False  # the module said OK without CONNECT
         self.discarded_bytes = 0  # as last seen
         self.is_known_orphan = False  # it was reported, and nothing has happened to it since
@@ -114,6 +116,13 @@ class Links:
         """The line goes out once more: its data phase begins anew."""
         if _has_data_phase(command):
             self.command_sent(command)
+
+    def generation_of(self, command: Command[Any]) -> int:
+        """That of the link on which the command sends; 0 while it is not open, or for no link."""
+        if not _has_data_phase(command):
+            return 0
+        record = self._of(command)
+        return record.generation if record.state is LinkState.OPEN else 0
 
     def _checked(self, link_id: int) -> LinkRecord:
         if not 0 <= link_id < LINKS:
@@ -189,13 +198,15 @@ class Links:
         if urc.link_id >= LINKS:
             return
         record = self.records[urc.link_id]
+        if record.state is LinkState.OPEN and record.is_accepted:
+            self._replaced(urc.link_id, record)
         before = record.state
         record.machine.feed(LinkInput.UP)
         record.confirming = False
         if record.state is not LinkState.OPEN or before is LinkState.OPEN:
             return
         record.is_known_orphan = False
-        accepted = before is not LinkState.CONNECTING
+        accepted = record.is_accepted = before is not LinkState.CONNECTING
         if accepted:
             record.generation += 1
             self._set_sink(urc.link_id, STREAM)
@@ -213,6 +224,11 @@ class Links:
         record.machine.feed(LinkInput.DOWN)
         if before is LinkState.OPEN:
             self._closed(link_id, record, error)
+
+    def _replaced(self, link_id: int, record: LinkRecord) -> None:
+        """The server accepted the next client on this id: the CLOSED of the one before was lost."""
+        reason = f"link {link_id} was closed without a word, and belongs to the next client"
+        self.down(link_id, Error(reason, errno=errno.ECONNRESET))
 
     def adopt(self, urc: LinkUp) -> bool:
         """The module lists a link that it accepted: its CONNECT was lost; False if payload was lost too."""

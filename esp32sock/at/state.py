@@ -127,6 +127,7 @@ MODULE_TABLE: Mapping[ModuleState, Mapping[ModuleInput, ModuleState]] = {
     },
     _M.RESETTING: {
         _MI.RESTART_BEGUN: _M.RESETTING,
+        _MI.FELL_SILENT: _M.SYNCING,  # no `ready` came: whether it restarts is being found out
         _MI.BOOTED: _M.SYNCING,
         _MI.PORT_LOST: _M.OFFLINE,
     },

@@ -48,6 +48,8 @@ PAUSE_S = 0.5
 COMPARE_AGAIN_S = 0.5
 """Between two tries to compare with a module that answers with errors; by taste."""
 COMPARE_TRIES = 3
+COMPARE_LATER_S = 5.0
+"""After so many tries the comparison waits for so long, and commands go out with the doubt; by taste."""
 END_LINE_S = 0.1
 """Between an empty line and AT+RST: what comes in one write with another line is dropped (real-firmware)."""
 SAMPLE_BYTES = 4096
@@ -73,6 +75,7 @@ class CommandChannel:
         """Why the module must be compared with what the engine believes, before anything else is sent."""
         self._compare: Callable[[CommandChannel, str], Awaitable[None]] | None = None
         self._comparing = False
+        self._compare_at = float("-inf")
         self._exclusive = trio.StrictFIFOLock()
         self.era = 0
         """How often the module restarted or fell silent."""
@@ -271,6 +274,8 @@ class CommandChannel:
 
     async def _settle(self) -> None:
         tries = 0
+        if trio.current_time() < self._compare_at:
+            return
         while self.doubt is not None and self._compare is not None and self.state is ModuleState.READY:
             reason, self.doubt = self.doubt, None
             self._comparing = True
@@ -279,10 +284,10 @@ class CommandChannel:
             except CommandError as error:
                 log.warning("comparing with the module: %s", error)
                 tries += 1
-                if tries == COMPARE_TRIES:  # one doubt more than that keeps every socket waiting
-                    self.doubt = None
-                    return
                 self.doubt = self.doubt or reason
+                if tries == COMPARE_TRIES:  # more would keep every socket waiting
+                    self._compare_at = trio.current_time() + COMPARE_LATER_S
+                    return
                 await trio.sleep(COMPARE_AGAIN_S)
             except BaseException:
                 self.doubt = self.doubt or reason
@@ -290,10 +295,14 @@ class CommandChannel:
             finally:
                 self._comparing = False
 
-    async def until_booted(self) -> None:
-        """While a restart is under way: until the module says `ready`; unbounded."""
-        while self.state is ModuleState.RESETTING:
-            await self._state_changed.wait()
+    async def until_booted(self, within_s: float) -> None:
+        """While a restart is under way: until `ready`, or so long: then it may not have begun."""
+        with trio.move_on_after(within_s):
+            while self.state is ModuleState.RESETTING:
+                await self._state_changed.wait()
+            return
+        self.session.fell_silent(self.silence or PortError("the module does not restart"))
+        self.dispatch()
 
     def _notify_state(self) -> None:
         self._state_seen = self.state

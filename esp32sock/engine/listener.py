@@ -151,7 +151,7 @@ class Server:
         if not options.are_applied(event.link_id):  # an accepted socket before it had others
             async with self.channel.exclusive():
                 await options.apply(self.channel, event.link_id)
-        remote = event.remote or await self._remote(event.link_id)
+        remote = event.remote or await self._remote(event)
         if self._context.is_own(remote[0]):
             self.pool.pair_loopback(remote[1], pump)
         local = (self._context.local_ip(remote[0]), self.port)
@@ -163,16 +163,16 @@ class Server:
             self.request.events.accept_failed(user_end)
             stream.is_waiting = False
 
-    async def _remote(self, link_id: int) -> Address:
+    async def _remote(self, event: LinkOpened) -> Address:
         """The address of the peer, asked from the module; 0.0.0.0 when the link is closed already."""
         try:
             listed = await self.channel.execute(tcpip.Links())
         except Error:
             listed = []
-        shown = next((link for link in listed if link.link_id == link_id), None)
-        if shown is None:
+        shown = next((link for link in listed if link.link_id == event.link_id), None)
+        if shown is None or self.channel.session.links[event.link_id].generation != event.generation:
             return "0.0.0.0", 0
-        self.pool.listed[link_id] = shown
+        self.pool.listed[event.link_id] = shown
         host, port = shown.remote
         return str(host), port
 

@@ -18,7 +18,6 @@ import trio
 
 from esp32sock._constants import ESCAPE_SEQUENCE
 from esp32sock.at.commands import basic
-from esp32sock.at.state import ModuleState
 from esp32sock.engine.probe import OTHER_RATES_BAUD, SILENCE_S, restart_by_line
 from esp32sock.errors import Error, PortError
 
@@ -67,29 +66,22 @@ async def find_again(
 async def _restart(channel: CommandChannel, reset: ResetLine | None) -> bool:
     """By the line of the adapter that is named, or by AT+RST; whether it answers at once."""
     if reset is not None:
-        if channel.state is ModuleState.RESETTING:
-            channel.missed_restart(" or is stuck")
         return await restart_by_line(channel, reset)
     log.warning("the module on %s does not answer: AT+RST", channel.port.name)
     await channel.force_restart()
-    with trio.move_on_after(BOOT_S):
-        await channel.until_booted()
+    await channel.until_booted(BOOT_S)
     return False
 
 
 async def _is_answering(channel: CommandChannel, *, escapes: bool) -> bool:
     """Whether it says OK, after `+++` alone or just behind the end of a line."""
-    if escapes and channel.state is ModuleState.SYNCING:
+    if escapes:
         channel.write_raw(ESCAPE_SEQUENCE)
         await trio.sleep(PLUS_S)
     channel.session.end_line()
     channel.dispatch()
     await trio.sleep(SILENCE_S)
-    if not await _says_ok(channel):
-        return False
-    if channel.state is ModuleState.RESETTING:
-        channel.missed_restart(" and said no `ready`")
-    return True
+    return await _says_ok(channel)
 
 
 def _rates(bauds: Sequence[int]) -> Iterator[int]:

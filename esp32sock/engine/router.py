@@ -139,7 +139,9 @@ class Router:
 
     def _link_closed(self, event: LinkClosed) -> None:
         context = self._context
-        context.channel.session.links.release(event.link_id)
+        links = context.channel.session.links
+        if links[event.link_id].generation == event.generation:  # else the next client has it already
+            links.release(event.link_id)
         pump = context.pool.pumps.get(event.link_id)
         if pump is None:
             return

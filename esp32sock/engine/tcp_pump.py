@@ -324,6 +324,9 @@ class StreamPump:
             self._ahead.start_gathering()
         try:
             while data:
+                await trio.lowlevel.checkpoint_if_cancelled()  # the id may be another connection's by now
+                if self._peer_closed:
+                    return True
                 chunk = stream_chunk(self.link_id, data, limit)
                 send = tcpip.Send(self.link_id, chunk)
                 await self._channel.execute_exclusive(send)

@@ -932,3 +932,17 @@ def test_a_link_whose_send_was_cancelled_may_be_deaf_behind_the_next_one(harness
     harness.feed(RECV + SEND_OK)
     assert links.may_be_deaf(SEND)
     assert not links.was_cancelled(SEND.link_id)
+
+
+def test_a_send_does_not_begin_anew_on_the_link_of_another_client(harness: SessionHarness) -> None:
+    harness.send(SEND)
+    harness.feed(BUSY)
+    until_written(harness, b"+++")
+    until_written(harness, b"\r\n")
+    harness.feed(b"0,CLOSED\r\n" + ERROR)
+    harness.session.links.release(0)
+    harness.feed(b"0,CONNECT\r\n")
+    settle(harness, recovery.SETTLE_S)
+    assert harness.written.count(LINE) == 1
+    assert any(isinstance(event, CommandFailed) for event in harness.events)
+    assert_usable(harness)

@@ -14,13 +14,14 @@ from esp32sock.at.events import (
     ModuleRestarted,
     OrphanLink,
     UnknownText,
+    UnreadWaiting,
     WifiChanged,
 )
 from esp32sock.at.framing import NEED_DATA
 from esp32sock.at.session import Session
 from esp32sock.at.state import CommandState, LinkState, ModuleState
 from esp32sock.at.urcs import Wifi
-from esp32sock.errors import CommandError, LocalProtocolError, ModuleReset, PortError
+from esp32sock.errors import CommandError, Error, LocalProtocolError, ModuleReset, PortError
 from tests.at.harness import (
     Closed,
     Data,
@@ -622,3 +623,21 @@ def test_an_error_to_the_close_of_a_link_that_its_peer_closed_meanwhile_is_expec
     harness.send(close)
     harness.feed(b"0,CLOSED\r\n" + ERROR)
     assert_events(harness.events, [Failed(close, CommandError)])
+
+
+def test_a_client_on_the_id_of_an_accepted_link_shows_that_its_closed_was_lost() -> None:
+    harness = SessionHarness.ready(links=[0])
+    harness.feed(b"\r\n+IPD,0,3:old\r\n0,CONNECT\r\n\r\n+IPD,0,3:new\r\n")
+    assert_events(
+        harness.events,
+        [Data(0, b"old"), Closed(0, 1, Error), LinkOpened(0, 2, accepted=True), Data(0, b"new")],
+    )
+    harness.feed(b"\r\n+IPD,0,4:more\r\n")
+    assert_events(harness.events[2:], [LinkOpened(0, 2, accepted=True), Data(0, b"newmore")])
+
+
+def test_an_announcement_for_a_link_that_is_not_open_here_is_a_doubt() -> None:
+    harness = SessionHarness.ready(links=[0])
+    harness.feed(b"\r\n+IPD,3,1460\r\n")
+    doubt = Contradiction("it announces payload of link 3, which is not open here")
+    assert_events(harness.events, [doubt, UnreadWaiting(3, 1460)])
