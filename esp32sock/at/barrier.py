@@ -20,8 +20,9 @@ from dataclasses import dataclass
 
 QUERIES = {b"CIPMUX": re.compile(rb"\+CIPMUX:([01])"), b"CIPMODE": re.compile(rb"\+CIPMODE:[0-9]")}
 """What may be asked, by the name that the answer bears; the first that is free is taken."""
-FORGOTTEN_S = 10.0
-"""An answer that has not come for so long never comes; by taste: five times what ends most commands."""
+FORGOTTEN_S = 60.0
+"""An answer that has not come for so long never comes; by taste. One that is forgotten and comes all the same
+counts for a later barrier; one that was lost costs a barrier more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,7 @@ class CommandTransaction:
         self._refilled = False  # and some of them may be payload now
         self._doubt = Doubt()
         link_id = self.command.receives
+        self._changes_before = context.links.changes
         self._blocks_before = 0 if link_id is None else context.demux.blocks(link_id)
         self._first_barrier = context.barrier.count  # an older one says nothing of this command
         if not self._awaits_prompt:
@@ -180,9 +181,15 @@ class CommandTransaction:
         return text.startswith(self.command.prefixes or b"\n") and self.line(text)
 
     def link_came_up(self, link_id: int) -> None:
-        """CONNECT: if that is what the command is for, the command is running."""
+        """CONNECT: what the command is for, or the next connection on the id that it was to send on."""
         if self.command.opens == link_id:
             self._response.has_begun = True
+        elif (
+            self._generation and getattr(self.command, "link_id", None) == link_id and not self._line_written
+        ):
+            self._end(CommandInput.RESULT)
+            self._context.links.command_ended(self.command, good=False, wanted=False)
+            self._fail(self._response.not_sent())
 
     def busy(self, now: float) -> bool:
         """`busy p...`: about a barrier, a refusal of the command, or nothing at all."""
@@ -214,6 +221,9 @@ class CommandTransaction:
         late = self._machine.state is not CommandState.AWAIT_PROMPT
         if self.command.begins_passthrough and not late:
             self._enter_passthrough(now)
+            return True
+        if not late and self._context.links.is_anothers(self.command, self._generation):
+            self._recover_data_phase(now)
             return True
         self._machine.feed(CommandInput.PROMPT)
         self._response.has_begun = True
@@ -331,7 +341,14 @@ class CommandTransaction:
             else:
                 self._report_failure(self._response.failure(result))
         if good:
+            self._check_list()
             self._context.on_command_succeeded(self.line_bytes)
+
+    def _check_list(self) -> None:
+        """A list of links is compared by the way, unless something happened to a link meanwhile."""
+        links = self._context.links
+        if self.command.lists_links and links.changes == self._changes_before:
+            links.check_listed(self._response.lines)
 
     def _end(self, what: CommandInput) -> None:
         self._context.outgoing.clear()
@@ -391,6 +408,7 @@ class CommandTransaction:
         self._fail(self._response.data_phase_failure() if self._desynchronised else self._response.lost())
         self._end(CommandInput.SETTLED)
         self._context.links.command_ended(self.command, good=False, wanted=False)
+        self._context.links.answer_lost(self.command)
         self._context.events.append(DoubtSettled(self.command.label, mux))
 
     def _may_begin_anew(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.at.events import Contradiction, LinkClosed, LinkFault, LinkOpened, OrphanLink
@@ -12,6 +13,7 @@ from esp32sock.errors import Error, LocalProtocolError
 
 if TYPE_CHECKING:
     from collections import deque
+    from collections.abc import Iterable
 
     from esp32sock.at.commands import Command
     from esp32sock.at.events import Event
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from esp32sock.at.urcs import LinkUp
 
 
+LISTED = re.compile(rb"\+CIPSTAT(?:US|E):([0-4]),")
+"""What begins a line of the list of links."""
 PASSTHROUGH_LINK = 0
 """The one link of single-link mode."""
 
@@ -35,6 +39,7 @@ class LinkRecord:
         "generation",
         "is_accepted",
         "is_known_orphan",
+        "is_unsettled",
         "machine",
         "may_be_deaf",
         "received_while_sending",
@@ -52,6 +57,7 @@ class LinkRecord:
         self.confirming = False  # the module said OK without CONNECT
         self.discarded_bytes = 0  # as last seen
         self.is_known_orphan = False  # it was reported, and nothing has happened to it since
+        self.is_unsettled = False  # free here, but the module may have it open still
         self.blocks_at_prompt: int | None = None  # None: not between a prompt and `Recv`
         self.received_while_sending = False
         self.blocks_at_accept: int | None = None  # None: not between the OK of a send and its end
@@ -71,7 +77,8 @@ class Links:
         self._demux = demux
         self._events = events
         self.records = tuple(LinkRecord(link_id) for link_id in range(LINKS))
-        self._changes = 0
+        self.changes = 0
+        """How often a link opened or closed."""
 
     def __getitem__(self, link_id: int) -> LinkRecord:
         return self.records[link_id]
@@ -94,11 +101,12 @@ class Links:
             record.machine.feed(LinkInput.START)
             record.generation += 1
             record.confirming = False
-            record.is_known_orphan = False
+            record.is_known_orphan = record.is_unsettled = False
             record.was_cancelled = False
             self._set_sink(command.opens, command.sink)
         elif command.closes is not None and command.closes < LINKS:
             record = self._checked(command.closes)
+            self.confirm(command.closes, listed=True)  # its result tells
             record.closed_open, record.was_down = record.state is LinkState.OPEN, False
             record.machine.feed(LinkInput.CLOSE)
             record.is_known_orphan = False
@@ -123,6 +131,14 @@ class Links:
             return 0
         record = self._of(command)
         return record.generation if record.state is LinkState.OPEN else 0
+
+    def sends_on(self, command: Command[Any]) -> int | None:
+        """The link over which the payload of the command goes; None for one without."""
+        return self._id(command) if _has_data_phase(command) else None
+
+    def is_anothers(self, command: Command[Any], generation: int) -> bool:
+        """Whether the link on which the command sends is not of this generation any more; 0: of none."""
+        return generation != 0 and self._of(command).generation != generation
 
     def _checked(self, link_id: int) -> LinkRecord:
         if not 0 <= link_id < LINKS:
@@ -157,9 +173,19 @@ class Links:
 
     def _close_ended(self, link_id: int, *, good: bool) -> None:
         record = self.records[link_id]
-        if not good and record.closed_open and not record.was_down:
-            self._events.append(Contradiction(f"it did not close link {link_id}, which is open"))
+        record.is_unsettled = not (good or record.was_down) and (record.closed_open or record.is_unsettled)
+        if record.is_unsettled:
+            self._events.append(Contradiction(f"it did not close link {link_id}"))
         record.machine.feed(LinkInput.CLOSED)
+
+    def answer_lost(self, command: Command[Any]) -> None:
+        """What became of the link that this command opens is not known before a comparison."""
+        if command.opens is not None:
+            self.records[command.opens].is_unsettled = True
+
+    def settle(self, link_id: int) -> None:
+        """The module does not have this link: it may be given out again."""
+        self.records[link_id].is_unsettled = False
 
     def _refused(self, link_id: int, record: LinkRecord) -> None:
         if record.state is LinkState.OPEN:
@@ -194,7 +220,7 @@ class Links:
     # -- what the module says -------------------------------------------------------------------------
 
     def up(self, urc: LinkUp) -> None:
-        self._changes += 1
+        self.changes += 1
         if urc.link_id >= LINKS:
             return
         record = self.records[urc.link_id]
@@ -205,7 +231,7 @@ class Links:
         record.confirming = False
         if record.state is not LinkState.OPEN or before is LinkState.OPEN:
             return
-        record.is_known_orphan = False
+        record.is_known_orphan = record.is_unsettled = False
         accepted = record.is_accepted = before is not LinkState.CONNECTING
         if accepted:
             record.generation += 1
@@ -213,7 +239,7 @@ class Links:
         self._events.append(LinkOpened(urc.link_id, record.generation, accepted, urc.remote, urc.local_port))
 
     def down(self, link_id: int, error: Error | None = None) -> None:
-        self._changes += 1
+        self.changes += 1
         if link_id >= LINKS:
             return
         record = self.records[link_id]
@@ -221,6 +247,7 @@ class Links:
             self.confirm(link_id, listed=True)  # it was open, however shortly
         before = record.state
         record.was_down = True
+        record.is_unsettled = False
         record.machine.feed(LinkInput.DOWN)
         if before is LinkState.OPEN:
             self._closed(link_id, record, error)
@@ -231,9 +258,12 @@ class Links:
         self.down(link_id, Error(reason, errno=errno.ECONNRESET))
 
     def adopt(self, urc: LinkUp) -> bool:
-        """The module lists a link that it accepted: its CONNECT was lost; False if payload was lost too."""
+        """The module lists a link that it accepted: its CONNECT was lost.
+
+        False if payload was lost too, or if it may be a link of before that did not close.
+        """
         record = self.records[urc.link_id]
-        if record.state is not LinkState.FREE or record.is_known_orphan:
+        if record.state is not LinkState.FREE or record.is_known_orphan or record.is_unsettled:
             return False
         self.up(urc)
         return True
@@ -247,7 +277,7 @@ class Links:
         for link_id, record in enumerate(self.records):
             before = record.state
             record.confirming = False
-            record.is_known_orphan = False
+            record.is_known_orphan = record.is_unsettled = False
             self._set_sink(link_id, DISCARD)
             if before is LinkState.FREE:
                 continue
@@ -291,10 +321,20 @@ class Links:
                 Contradiction(f"it announces payload of link {link_id}, which is not open here")
             )
 
+    def check_listed(self, lines: Iterable[bytes]) -> None:
+        """The module lists these links: one that is not open here was opened, or not closed, unseen."""
+        for line in lines:
+            if (match := LISTED.match(line)) is None:
+                continue
+            link_id = int(match[1])
+            record = self.records[link_id]
+            if record.state is LinkState.FREE and not record.is_unsettled:
+                self._events.append(Contradiction(f"it lists link {link_id}, which is not open here"))
+
     def _orphan(self, link_id: int, record: LinkRecord, reason: str) -> None:
         """Report it, once until something is done about it."""
         if not record.is_known_orphan:
-            record.is_known_orphan = True
+            record.is_known_orphan = record.is_unsettled = True
             self._events.append(OrphanLink(link_id, reason))
 
     # -- the data phase -------------------------------------------------------------------------------
@@ -302,7 +342,7 @@ class Links:
     @property
     def events_seen(self) -> int:
         """A number that grows with every block and every link that opens or closes."""
-        return self._changes + sum(self._demux.blocks(link_id) for link_id in range(LINKS))
+        return self.changes + sum(self._demux.blocks(link_id) for link_id in range(LINKS))
 
     def send_accepted(self, command: Command[Any]) -> None:
         """The OK before its prompt: from here on to SEND OK a block can make its link deaf on 2.0."""

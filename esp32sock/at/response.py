@@ -93,6 +93,10 @@ class Response:
         """The error of an answer that was lost on the line: a later command was answered."""
         return CommandTimeout(self.command.label, "no answer, though it was worked off", self._error_code)
 
+    def not_sent(self) -> CommandError:
+        """The error of a send whose link was closed before its line was written again."""
+        return CommandError(self.command.label, "not sent", hint="the link was closed meanwhile")
+
     def data_phase_failure(self) -> CommandError:
         """The error of a data phase that did not end by itself."""
         return CommandError(

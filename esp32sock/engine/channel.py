@@ -267,8 +267,9 @@ class CommandChannel:
         self._compare = compare
 
     async def settle(self) -> None:
-        """Compare with the module now, if there is a doubt."""
-        if self.doubt is not None:
+        """Compare with the module until there is no doubt; ends with the channel."""
+        while self.doubt is not None and self._compare is not None:
+            await trio.sleep_until(self._compare_at)
             async with self.exclusive():
                 pass
 

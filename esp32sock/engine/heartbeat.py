@@ -2,8 +2,8 @@
 
 Theory of operation: an open socket whose peer says nothing hears nothing, and no more from a module that is
 gone, or whose `n,CLOSED` was lost. So every `heartbeat_s`, while a link or the server is open, the module is
-asked for CIPMUX, and for its links where their list is to be trusted: one or two exchanges, not more than 200
-bytes. No answer takes the way of every command without one: barriers, then silence.
+asked for CIPMUX and for its links: two exchanges, not more than 200 bytes. No answer takes the way of every
+command without one: barriers, then silence.
 """
 
 from __future__ import annotations

@@ -48,7 +48,6 @@ async def close_link(context: Context, pump: Pump) -> None:
         channel = context.channel
         async with channel.exclusive():
             if _may_be_open(context, pump):
-                channel.session.links.confirm(pump.link_id, listed=True)  # CIPCLOSE tells
                 await channel.execute_exclusive(tcpip.Close(pump.link_id))
     except Error:
         pass  # closed by the peer meanwhile, or the module is lost: in both cases the link is closed

@@ -116,7 +116,8 @@ class LinkPool:
         return max(free, default=None)
 
     def _is_free(self, link_id: int) -> bool:
-        return self._session.links[link_id].state is LinkState.FREE
+        record = self._session.links[link_id]
+        return record.state is LinkState.FREE and not record.is_unsettled
 
     def adopt(self, pump: Pump) -> None:
         """The module opened this link itself: an accepted connection."""

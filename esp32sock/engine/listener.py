@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("esp32sock")
 
 
+class _NotAcceptedError(Error):
+    """The module opened the link, but not for a client: its CIPSTART was given up."""
+
+
 class Server:
     """The module's server while it listens."""
 
@@ -134,6 +138,10 @@ class Server:
     ) -> None:
         try:
             await self._announce(event, pump, stream, user_end)
+        except _NotAcceptedError as error:
+            user_end.close()
+            stream.is_waiting = False
+            pump.fail(error)
         except BaseException:
             user_end.close()
             pump.close_end()
@@ -164,7 +172,10 @@ class Server:
             stream.is_waiting = False
 
     async def _remote(self, event: LinkOpened) -> Address:
-        """The address of the peer, asked from the module; 0.0.0.0 when the link is closed already."""
+        """The address of the peer, asked from the module; 0.0.0.0 when the link is closed already.
+
+        _NotAcceptedError when the module lists it as one that it was told to open.
+        """
         try:
             listed = await self.channel.execute(tcpip.Links())
         except Error:
@@ -172,6 +183,8 @@ class Server:
         shown = next((link for link in listed if link.link_id == event.link_id), None)
         if shown is None or self.channel.session.links[event.link_id].generation != event.generation:
             return "0.0.0.0", 0
+        if not shown.accepted:
+            raise _NotAcceptedError(f"link {event.link_id} is a late one of our own")
         self.pool.listed[event.link_id] = shown
         host, port = shown.remote
         return str(host), port

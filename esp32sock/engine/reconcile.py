@@ -14,6 +14,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from esp32sock.at.commands import servers, tcpip
+from esp32sock.at.framing import LINKS
 from esp32sock.at.state import LinkState
 from esp32sock.at.urcs import LinkUp
 from esp32sock.errors import CommandError, Error
@@ -50,12 +51,12 @@ class Reconciler:
     async def look(self, channel: CommandChannel) -> None:
         """Compare what costs little and no event is sure to tell: a restart, and the links."""
         async with channel.exclusive():
-            if not await self._restarted(channel, "a heartbeat shows it") and self._lists_links:
+            if not await self._restarted(channel, "a heartbeat shows it"):
                 await self._compare_links(channel)
 
     @property
-    def _lists_links(self) -> bool:
-        """Whether the list is to be trusted without a doubt: CIPSTATUS, before, is not (known-bugs 16)."""
+    def _lists_datagram_links(self) -> bool:
+        """Before 2.4 CIPSTATUS may leave out UDP links (known-bugs 16)."""
         return self._context.firmware.at_least(2, 4)
 
     async def _restarted(self, channel: CommandChannel, reason: str) -> bool:
@@ -77,8 +78,10 @@ class Reconciler:
             await channel.execute_exclusive(tcpip.ShowPeer(on=believed))
 
     async def _compare_links(self, channel: CommandChannel) -> None:
-        listed = {link.link_id: link for link in await channel.execute_exclusive(tcpip.Links())}
-        for link_id in range(len(channel.session.links)):
+        listed = await _listed(channel)
+        if any(self._should_be_listed(channel, link_id) for link_id in set(range(LINKS)) - set(listed)):
+            listed |= await _listed(channel)  # a line may have been damaged: a link is not given up for that
+        for link_id in range(LINKS):
             await self._compare_link(channel, link_id, listed.get(link_id))
 
     async def _compare_link(
@@ -86,12 +89,15 @@ class Reconciler:
     ) -> None:
         links = channel.session.links
         pump = self._context.pool.pumps.get(link_id)
-        is_open = links[link_id].state is LinkState.OPEN or links.needs_confirmation(link_id)
+        is_open = _may_be_open(channel, link_id)
         if shown is None:
-            if is_open and self._is_listed_reliably(link_id):
+            if self._should_be_listed(channel, link_id):
                 self._context.counters.repairs += 1
                 links.down(link_id, _not_listed(link_id))
                 channel.dispatch()
+                await self._settle_unlisted(channel, link_id)
+            elif links[link_id].is_unsettled:
+                await self._settle_unlisted(channel, link_id)
             return
         believed = self._context.pool.listed.get(link_id)
         if pump is not None and is_open and (believed is None or _is_same(believed, shown)):
@@ -106,17 +112,26 @@ class Reconciler:
             log.warning("link %d of the module belongs to nothing here and is closed", link_id)
         await channel.execute_exclusive(tcpip.Close(link_id))  # an ERROR: compared once more
 
+    async def _settle_unlisted(self, channel: CommandChannel, link_id: int) -> None:
+        """A link that is not listed may be open all the same: closed once more, it is not."""
+        try:
+            await channel.execute_exclusive(tcpip.Close(link_id))
+        except CommandError as error:
+            if error.result != "ERROR":
+                raise
+        channel.session.links.settle(link_id)
+        self._context.pool.changed()
+
     def _is_client(self, shown: tcpip.LinkStatus) -> bool:
         """Whether it is a connection that the server accepted, and there is one."""
         server = self._context.server
         return server is not None and not server.is_ending and shown.accepted
 
-    def _is_listed_reliably(self, link_id: int) -> bool:
-        """Before 2.4 CIPSTATUS may leave out UDP links (known-bugs 16)."""
-        if self._lists_links:
-            return True
+    def _should_be_listed(self, channel: CommandChannel, link_id: int) -> bool:
+        """Whether it is open here and of a kind that the list does not leave out."""
         believed = self._context.pool.listed.get(link_id)
-        return believed is not None and believed.kind != "UDP"
+        is_told = self._lists_datagram_links or (believed is not None and believed.kind != "UDP")
+        return is_told and _may_be_open(channel, link_id)
 
     async def _compare_server(self, channel: CommandChannel) -> None:
         server = self._context.server
@@ -130,6 +145,16 @@ class Reconciler:
         if shown is None or shown.port != server.port:
             self._context.counters.repairs += 1
             server.fail(Error("the module does not listen any more", errno=errno.ECONNRESET))
+
+
+async def _listed(channel: CommandChannel) -> dict[int, tcpip.LinkStatus]:
+    return {link.link_id: link for link in await channel.execute_exclusive(tcpip.Links())}
+
+
+def _may_be_open(channel: CommandChannel, link_id: int) -> bool:
+    """Whether it is open here, or was opened without a word that says so."""
+    links = channel.session.links
+    return links[link_id].state is LinkState.OPEN or links.needs_confirmation(link_id)
 
 
 def _is_same(believed: tcpip.LinkStatus, shown: tcpip.LinkStatus) -> bool:

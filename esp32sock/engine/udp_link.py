@@ -25,6 +25,7 @@ from esp32sock.at.commands import tcpip
 from esp32sock.at.commands.sendex import SendMarked
 from esp32sock.at.commands.udp import ANY_PEER, OpenUdp, PeerMode
 from esp32sock.at.framing import MAX_DATAGRAM_BYTES, datagram_chunk
+from esp32sock.at.state import LinkState
 from esp32sock.engine.hangup import HangupWatch
 from esp32sock.engine.link_closing import abandoned, close_link, drop_link
 from esp32sock.engine.requests import DatagramOpened
@@ -290,6 +291,12 @@ async def _open(context: Context, request: DatagramRequest) -> tuple[DatagramPum
                 await context.verify_network(request.remote[0])
             raise
         listed = {link.link_id: link for link in await channel.execute(tcpip.Links())}
+        links = channel.session.links
+        if links.needs_confirmation(link_id):
+            # before 2.4 the list may leave out UDP links (known-bugs 16): OK is all there is
+            links.confirm(link_id, listed=link_id in listed or not channel.session.firmware.at_least(2, 4))
+            if links[link_id].state is LinkState.FREE:
+                raise CommandError("AT+CIPSTART", "OK, but it does not list the link")
         if link_id in listed:
             pool.listed[link_id] = listed[link_id]
             pump.local_port = listed[link_id].local_port

@@ -190,8 +190,9 @@ class Replay:
         """What a driver does with links that are gone and with a module that is up again."""
         harness = self.harness
         for event in harness.events[self._looked_at :]:
-            if isinstance(event, LinkClosed):
-                harness.session.links.release(event.link_id)
+            links = harness.session.links
+            if isinstance(event, LinkClosed) and links[event.link_id].generation == event.generation:
+                links.release(event.link_id)
             if isinstance(event, ModuleRestarted):
                 harness.session.set_up()
             if isinstance(event, UnknownText | LinkFault | OrphanLink | ModuleSilent) and not self._excused(

@@ -130,6 +130,7 @@ DIALOGUES = [
                 ),
             )
         ],
+        links=(0, 1),
     ),
     Dialogue(
         "version",

@@ -283,7 +283,8 @@ class SessionAgainstModel(RuleBasedStateMachine):
             case LinkClosed():
                 key = (event.link_id, event.generation)  # of an orphan it is the first that is heard
                 self.owners.setdefault(key, Owner(event.link_id)).closed = True
-                links.release(event.link_id)
+                if links[event.link_id].generation == event.generation:  # else the next client has it
+                    links.release(event.link_id)
             case CommandDone():
                 assert event.command is self.in_flight
                 if isinstance(event.command, tcpip.Send):

@@ -62,7 +62,7 @@ async def test_how_often_an_idle_module_is_asked(
         user = await harness.connect(7000)
         line.written.clear()
         await trio.sleep(100)
-        assert line.written == [HEARTBEAT] * questions
+        assert line.written == [HEARTBEAT, b"AT+CIPSTATUS\r\n"] * questions
         await user.end.aclose()
 
 

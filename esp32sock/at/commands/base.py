@@ -57,6 +57,8 @@ class Command(Generic[R]):
     """How the response lines that belong to it begin."""
     answers_with_line: ClassVar[bool] = False
     """Whether OK never comes without a response line before it: one that does is not its own."""
+    lists_links: ClassVar[bool] = False
+    """Whether its response lines are the links that are open: they are compared by the way."""
     timeout: ClassVar[float] = USUAL_TIMEOUT_S
     """How long its final result may take, in seconds, before the caller gets CommandTimeout."""
     secret: ClassVar[bool] = False

@@ -47,6 +47,7 @@ class Links(Command["list[LinkStatus]"]):
     """
 
     name: ClassVar[str] = "+CIPSTATUS"
+    lists_links: ClassVar[bool] = True
     prefixes: ClassVar[tuple[bytes, ...]] = (b"STATUS:", b"+CIPSTATUS:", b"+CIPSTATE:")
 
     def line(self, firmware: Firmware) -> bytes:
