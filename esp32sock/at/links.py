@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from esp32sock.at.events import Contradiction, LinkClosed, LinkFault, LinkOpened, OrphanLink
 from esp32sock.at.framing import DATAGRAM, DISCARD, LINKS, STREAM
-from esp32sock.at.state import LinkInput, LinkState, link_machine
+from esp32sock.at.link_record import LinkRecord
+from esp32sock.at.state import LinkInput, LinkState
 from esp32sock.errors import Error, LocalProtocolError
 
 if TYPE_CHECKING:
@@ -25,49 +26,6 @@ LISTED = re.compile(rb"\+CIPSTAT(?:US|E):([0-4]),")
 """What begins a line of the list of links."""
 PASSTHROUGH_LINK = 0
 """The one link of single-link mode."""
-
-
-class LinkRecord:
-    """One link id: where its machine stands and how often it was given out."""
-
-    __slots__ = (
-        "blocks_at_accept",
-        "blocks_at_prompt",
-        "closed_open",
-        "confirming",
-        "discarded_bytes",
-        "generation",
-        "is_accepted",
-        "is_known_orphan",
-        "is_unsettled",
-        "machine",
-        "may_be_deaf",
-        "received_while_sending",
-        "sink",
-        "was_cancelled",
-        "was_down",
-    )  # fmt: skip
-
-    def __init__(self, link_id: int) -> None:
-        self.machine = link_machine(link_id)
-        self.generation = 0
-        self.closed_open = False  # a CIPCLOSE is in flight for it, and it was open
-        self.was_down = False  # CLOSED was read since that went out
-        self.is_accepted = False  # by the server, in its present generation
-        self.confirming = False  # the module said OK without CONNECT
-        self.discarded_bytes = 0  # as last seen
-        self.is_known_orphan = False  # it was reported, and nothing has happened to it since
-        self.is_unsettled = False  # free here, but the module may have it open still
-        self.blocks_at_prompt: int | None = None  # None: not between a prompt and `Recv`
-        self.received_while_sending = False
-        self.blocks_at_accept: int | None = None  # None: not between the OK of a send and its end
-        self.may_be_deaf = False
-        self.was_cancelled = False  # a send was, and none was complete since
-        self.sink = DISCARD
-
-    @property
-    def state(self) -> LinkState:
-        return self.machine.state
 
 
 class Links:

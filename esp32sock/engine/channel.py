@@ -85,11 +85,9 @@ class CommandChannel:
         self._state_seen = self.session.module.state
         self._answered = trio.Event()
         self._outcome: CommandDone | CommandFailed | None = None
-        self._became_idle = trio.Event()
+        self._became_idle, self._can_write = trio.Event(), trio.Event()
         self._outgoing: list[bytes | memoryview] = []
-        self._can_write = trio.Event()
-        self._alarm = trio.CancelScope()
-        self._scope = trio.CancelScope()
+        self._alarm, self._scope = trio.CancelScope(), trio.CancelScope()
 
     def _count_bits(self) -> None:
         self.session.s_per_byte = BITS_A_BYTE / self.port.baudrate if self.port.baudrate else 0.0
@@ -109,13 +107,14 @@ class CommandChannel:
         try:
             await task()
         except PortError as error:
-            self._lose(error)
+            self.lose(error)
         except Exception as error:
             # A defect of the engine: it costs this channel and its links, and not the others.
             log.exception("the command channel fails")
-            self._lose(PortError(f"the engine failed: {error!r}", errno=errno.EPROTO))
+            self.lose(PortError(f"the engine failed: {error!r}", errno=errno.EPROTO))
 
-    def _lose(self, error: PortError) -> None:
+    def lose(self, error: PortError) -> None:
+        """The port is lost, or given up: the channel ends with this error. Idempotent."""
         if self.error is not None:
             return
         self.error = error
@@ -223,7 +222,7 @@ class CommandChannel:
                 if sent < len(piece):
                     self._outgoing.append(memoryview(piece)[sent:])
         except PortError as error:
-            self._lose(error)
+            self.lose(error)
             return
         if self._outgoing:
             self._can_write.set()
@@ -375,10 +374,6 @@ class CommandChannel:
         """The host's side of the line, and how long a byte takes on it from now on."""
         self.port.set_baud(baud)
         self._count_bits()
-
-    def lose(self, error: PortError) -> None:
-        """Give the port up: the channel ends with this error."""
-        self._lose(error)
 
     def set_up(self) -> None:
         """The settings are made: the module is READY, and what waits for that goes on."""
