@@ -295,9 +295,9 @@ class CommandChannel:
             finally:
                 self._comparing = False
 
-    async def until_booted(self, within_s: float) -> None:
+    async def until_booted(self, timeout: float) -> None:
         """While a restart is under way: until `ready`, or so long: then it may not have begun."""
-        with trio.move_on_after(within_s):
+        with trio.move_on_after(timeout):
             while self.state is ModuleState.RESETTING:
                 await self._state_changed.wait()
             return
