@@ -372,6 +372,14 @@ class CommandTransaction:
         if self._doubt.patience.is_over(now, heard_at):
             self._ask(now)
 
+    def suspect(self, now: float) -> None:
+        """There is reason to doubt: an answer that is not there soon is not waited for."""
+        soon = now + BUSY_GRACE_S + self._context.grace_s
+        if self._machine.state is CommandState.AWAIT_PROMPT:
+            self._patience.at_latest(soon)
+        elif not self._awaits_prompt:
+            self._doubt.patience.at_latest(soon)
+
     def postpone(self, seconds: float) -> None:
         """The host did not run for so long."""
         self._give_up_at += seconds
@@ -381,14 +389,19 @@ class CommandTransaction:
     def _ask(self, now: float) -> None:
         """A barrier goes out; after some without any answer the module is silent."""
         context = self._context
-        if self._doubt.is_silent(context.understood_at):
+        if self._doubt.is_silent(context.understood_at) or self._is_misheard:
             self._module_is_silent()
             return
         self._doubt.asked(now, context.grace_s, context.queued_s)
         context.outgoing.append(context.barrier.ask(self.line_bytes, now))
 
+    @property
+    def _is_misheard(self) -> bool:
+        """Whether the module says things since its last question, but at another rate."""
+        return self._context.is_misheard_since(self._doubt.asked_at or self._written_at)
+
     def _module_is_silent(self) -> None:
-        """No barrier has an answer, or the module is busy without end: the driver must do something."""
+        """Nothing is answered or understood, or the module is busy without end: the driver must act."""
         self._give_up(self._response.timeout(), NEVER)
         self._patience.stop()
         self._doubt = Doubt()
@@ -427,6 +440,8 @@ class CommandTransaction:
         match self._machine.state:
             case CommandState.CANCELLING | CommandState.REFILLING:
                 self._recover(now)
+            case CommandState.AWAIT_PROMPT if self._is_misheard:
+                self._module_is_silent()
             case CommandState.AWAIT_PROMPT:
                 self._recover_data_phase(now)
             case CommandState.AWAIT_SEND_RESULT if not self._payload_acknowledged:

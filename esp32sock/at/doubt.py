@@ -20,6 +20,8 @@ class Doubt:
         """Until the next one goes out, if the final result has not come."""
         self.barriers = 0
         """How many went out behind the line."""
+        self.asked_at: float | None = None
+        """When the last one did."""
         self._busies = 0
         self._unrefused = 0
         self._wait_s = DOUBT_S
@@ -29,6 +31,7 @@ class Doubt:
     def asked(self, now: float, grace_s: float, queued_s: float) -> None:
         """A barrier goes out; the line may add `grace_s` to its answer, and the module's queue `queued_s`."""
         self.barriers += 1
+        self.asked_at = now
         self._unrefused += 1
         if not self._unanswered:
             self._unanswered_since = now

@@ -100,7 +100,7 @@ class Session:
         """
         if self.module.state is ModuleState.OFFLINE:
             return
-        self._context.heard_at = now
+        self._context.heard(data, now)
         self.demux.receive_data(data)
 
     def port_opened(self) -> None:
@@ -232,6 +232,11 @@ class Session:
     def s_per_byte(self, value: float) -> None:
         self._context.s_per_byte = value
 
+    @property
+    def grace_s(self) -> float:
+        """What the line alone may add to an answer, by the round trips that were measured."""
+        return self._context.grace_s
+
     def next_deadline(self) -> float:
         """When `handle_deadline` must be called; infinity for never."""
         silence = self._context.heard_at + PAYLOAD_SILENCE_S if self.demux.missing_bytes else NEVER
@@ -247,6 +252,11 @@ class Session:
         if self._transaction is not None:
             self._transaction.handle_deadline(now)
             self._forget_if_over()
+
+    def suspect(self, now: float) -> None:
+        """The module may be another than the one that the command in flight was sent to."""
+        if self._transaction is not None:
+            self._transaction.suspect(now)
 
     def host_paused(self, seconds: float) -> None:
         """The host did not run for so long: every deadline moves by that much."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from esp32sock.at.links import Links
     from esp32sock.at.state import CommandInput, CommandState, Machine, ModuleInput
 
+SHOWN_BYTES = 32
+"""So much of what was heard last is looked at to tell whether it is text."""
+NO_TEXT = re.compile(rb"[\x00\x80-\xff]")
+"""What two ends at different rates hear of each other."""
 QUEUED_BYTES = 2 * 8192
 """An answer may stand behind so much `+IPD` in the module's transmit ring (8192, at-dialects 2), which
 several links refill while it waits: twice over, by taste."""
@@ -47,8 +52,20 @@ class TransactionContext:
     send_failed: bool = False
     """Whether a send failed and no `Recv` was seen since."""
     barrier: Barrier = field(default_factory=Barrier)
+    _heard_last: bytes = b""
     round_trip_s: float = 0.0
     """From a short line to its answer, as measured: rises at once, falls slowly."""
+
+    def heard(self, data: bytes | memoryview, now: float) -> None:
+        """Bytes were read."""
+        self.heard_at = now
+        self._heard_last = bytes(data[-SHOWN_BYTES:])
+
+    def is_misheard_since(self, when: float) -> bool:
+        """Whether what was read since then makes no sense and is no text: the module has another rate."""
+        if self.heard_at < when or self.understood_at >= when or not self._heard_last:
+            return False
+        return 2 * len(NO_TEXT.findall(self._heard_last)) >= len(self._heard_last)
 
     def measured(self, seconds: float) -> None:
         """A short command was answered so long after its line was written."""

@@ -65,8 +65,7 @@ class CommandChannel:
         self._count_bits()
         self.session.port_opened()
         self.error: PortError | None = None
-        self.heard_bytes = 0
-        self.sample = b""
+        self.heard_bytes, self.sample = 0, b""
         self._heard = trio.Event()
         self._listener = listener
         self.silence: Error | None = None
@@ -295,14 +294,15 @@ class CommandChannel:
             finally:
                 self._comparing = False
 
-    async def until_booted(self, timeout: float) -> None:
-        """While a restart is under way: until `ready`, or so long: then it may not have begun."""
+    async def until_booted(self, timeout: float) -> bool:
+        """While a restart is under way: until `ready`, or so long, False: then it may not have begun."""
         with trio.move_on_after(timeout):
             while self.state is ModuleState.RESETTING:
                 await self._state_changed.wait()
-            return
+            return True
         self.session.fell_silent(self.silence or PortError("the module does not restart"))
         self.dispatch()
+        return False
 
     def _notify_state(self) -> None:
         self._state_seen = self.state

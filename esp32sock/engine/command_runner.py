@@ -62,5 +62,5 @@ class CommandRunner:
     async def _change_line(self, channel: CommandChannel, command: SetsUart) -> None:
         """Never half-way: the two ends would not understand each other."""
         store = not isinstance(command, basic.SetUart)
-        with self._supervisor.line_change(channel):
+        with self._supervisor.line_change(channel, command.settings, store=store):
             await run_shielded(lambda: baud.change(channel, command.settings, store=store))

@@ -20,7 +20,7 @@ from esp32sock.engine.link_closing import close_orphan
 from esp32sock.engine.requests import Accepted, Listening, StreamOpened
 from esp32sock.engine.tcp_link import pump_to_the_end
 from esp32sock.engine.tcp_pump import StreamPump
-from esp32sock.errors import CommandError, Error
+from esp32sock.errors import CommandError, Error, ModuleReset, PortError
 
 if TYPE_CHECKING:
     import _socket
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from esp32sock.engine.context import Context
     from esp32sock.engine.link_pool import LinkPool
     from esp32sock.engine.requests import Address, ListenRequest
+
+START_TRIES = 5
+"""How often a module that is back may refuse to listen."""
+START_AGAIN_S = 0.5
+"""Between two tries to listen again; by taste."""
 
 log = logging.getLogger("esp32sock")
 
@@ -193,7 +198,7 @@ class Server:
 async def run_server(context: Context, request: ListenRequest) -> None:
     """The whole life of a listener; every outcome goes to its events, none is raised.
 
-    It survives a restart of the module and a port that was lost and is back: the server is started again.
+    It survives an outage of any length: the server is started again as soon as the module is set up.
     """
     server: Server | None = None
     error = Error("the listener was cancelled", errno=errno.ECONNABORTED)
@@ -227,13 +232,57 @@ async def _serve_on(context: Context, request: ListenRequest, server: Server) ->
     while (lost := await server.run()) is not None and not server.is_final:
         log.warning("the listener on port %d waits for the module to come back: %s", server.port, lost)
         server.release()
-        if hung_up(request.end.fileno()):
-            return None
         try:
-            server = await _start(context, request)
+            again = await _start_again(context, request)
         except Error as error:
             return error
+        if again is None:
+            return None
+        server = again
     return lost
+
+
+async def _start_again(context: Context, request: ListenRequest) -> Server | None:
+    """Listen once more, when the module is back; None when the application closes its listener before.
+
+    Waits without a bound. Error when the module has another server by then, or refuses START_TRIES times.
+    """
+    outcome: Server | Error | None = None
+    with HangupWatch(request.end.fileno()) as hangup:
+        if hangup.hung_up:
+            return None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_cancel_when_closed, hangup, nursery.cancel_scope)
+            try:
+                outcome = await _keep_starting(context, request)
+            except Error as error:  # raised below: not in a group of the nursery's making
+                outcome = error
+            nursery.cancel_scope.cancel()
+    if isinstance(outcome, Error):
+        raise outcome
+    return outcome
+
+
+async def _cancel_when_closed(hangup: HangupWatch, scope: trio.CancelScope) -> None:
+    await hangup.wait()
+    scope.cancel()
+
+
+async def _keep_starting(context: Context, request: ListenRequest) -> Server:
+    refusals = 0
+    while True:
+        await context.until(lambda: context.is_ready)
+        try:
+            return await _start(context, request)
+        except CommandError:
+            refusals += 1
+            if refusals == START_TRIES:
+                raise
+        except Error as error:
+            if context.is_ready and not isinstance(error, ModuleReset | PortError):
+                raise
+            log.debug("the listener waits on: %s", error)
+        await trio.sleep(START_AGAIN_S)
 
 
 async def _start(context: Context, request: ListenRequest) -> Server:

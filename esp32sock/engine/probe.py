@@ -90,11 +90,11 @@ async def probe(
     port = channel.port
     if reset is not None:
         port.set_line(reset, on=False)  # an adapter that has no such line says so before anything else
-    await _until_silent(channel)
+    await until_quiet(channel)
     channel.write_raw(ESCAPE_SEQUENCE)
     await trio.sleep(ESCAPE_S)
     channel.write_raw(b"\r\n")
-    await _until_silent(channel)
+    await until_quiet(channel)
     heard_bytes = channel.heard_bytes
     if await _synchronise(channel, restart=restart):
         return
@@ -134,7 +134,8 @@ def _is_at(heard: bytes) -> bool:
     return WORDS.search(heard) is not None
 
 
-async def _until_silent(channel: CommandChannel, at_most_s: float = DRAIN_S) -> None:
+async def until_quiet(channel: CommandChannel, at_most_s: float = DRAIN_S) -> None:
+    """Until nothing was heard for SILENCE_S; at most so long."""
     with trio.move_on_after(at_most_s):
         heard = -1
         while heard != channel.heard_bytes:
@@ -150,7 +151,7 @@ async def _synchronise(channel: CommandChannel, *, restart: bool = False) -> boo
 
     PortError if it shows that it is alive, and does not answer for ALIVE_S, or twice that with a restart.
     """
-    questions = _Questions(channel)
+    questions = Questions(channel)
     for patience_s in PATIENCE_S:
         if await questions.ask(patience_s):
             return True
@@ -173,19 +174,20 @@ async def _synchronise(channel: CommandChannel, *, restart: bool = False) -> boo
     )
 
 
-class _Questions:
+class Questions:
     """The questions that went out, and the answers that came."""
 
     def __init__(self, channel: CommandChannel) -> None:
         self._channel = channel
         self._asked = 0
-        self._was_ready = False
+        self.was_ready = False
+        """Whether it said `ready` since the first one."""
         channel.sample = b""
 
     @property
     def show_life(self) -> bool:
         """Whether anything came that only an AT firmware says."""
-        return self._was_ready or _is_at(self._channel.sample)
+        return self.was_ready or _is_at(self._channel.sample)
 
     async def ask(self, patience_s: float) -> bool:
         """Ask once more. Whether an answer came within so long; then no other one is still to come."""
@@ -220,14 +222,14 @@ class _Questions:
         if ready is None:
             return False
         self._channel.sample = self._channel.sample[ready.end() :]
-        self._asked, self._was_ready = self._answered, True
+        self._asked, self.was_ready = self._answered, True
         return True
 
     async def _drain(self) -> None:
         with trio.move_on_after(LATE_S):
             await self._channel.until_heard(lambda heard: self._asked <= self._answered + self._refusals)
         if self._refusals:  # a line may run although it was refused (known-bugs 5)
-            await _until_silent(self._channel)
+            await until_quiet(self._channel)
 
 
 # -- what may be wrong ------------------------------------------------------------------------------------
@@ -298,5 +300,5 @@ async def _fill_data_phase(channel: CommandChannel) -> bool:
     if channel.heard_bytes == heard_bytes:
         return False
     log.warning("the module on %s answers again after %d bytes", channel.port.name, sent_bytes)
-    await _until_silent(channel, FLOOD_S)
+    await until_quiet(channel, FLOOD_S)
     return await _synchronise(channel)

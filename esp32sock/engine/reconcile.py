@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from esp32sock.at.commands import servers, tcpip
@@ -161,6 +162,8 @@ def _is_same(believed: tcpip.LinkStatus, shown: tcpip.LinkStatus) -> bool:
     """Whether it is the same connection; the peer of a UDP link may change (known-bugs 15)."""
     if believed.kind == shown.kind == "UDP":
         return True
+    if shown.remote[0].is_unspecified:  # 1.0 forgets the peers of accepted links at CIPSERVER=0 (observed)
+        shown = replace(shown, remote=believed.remote)
     return believed == shown
 
 

@@ -2,9 +2,10 @@
 
 Theory of operation: it may have been stopped for a while, have restarted at the rate that it has stored, be
 in a data phase or passthrough, or be stuck. So each round ends what may stand in its line buffer and asks
-for a sign of life, at the rate that worked last and at those that a restart may end at; every other round
-of a rate begins with `+++` alone. A module that answers nothing, or nothing but `busy p...`, is restarted:
-by AT+RST first, then by the line of the adapter that is named. Nothing here gives up: the channel ends it.
+what cannot be mistaken, at the rate that worked last and at those that a restart may end at; every third
+round of a rate begins with `+++` alone. A module that answers nothing, or nothing but `busy p...`, is
+restarted: by AT+RST first, then by the line of the adapter that is named. Nothing here gives up: the channel
+ends it. The channel is SYNCING all the time, so that no answer is owed for what was not answered.
 """
 
 from __future__ import annotations
@@ -17,9 +18,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from esp32sock._constants import ESCAPE_SEQUENCE
-from esp32sock.at.commands import basic
-from esp32sock.engine.probe import OTHER_RATES_BAUD, SILENCE_S, restart_by_line
-from esp32sock.errors import Error, PortError
+from esp32sock.engine.probe import OTHER_RATES_BAUD, SILENCE_S, Questions, restart_by_line, until_quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,10 +28,13 @@ if TYPE_CHECKING:
 
 PLUS_S = 1.1
 """After `+++` alone, before anything else (at-dialects 7.10)."""
+ESCAPES_EVERY = 3
+ANSWER_S = 0.7
+"""How long an answer is awaited, beyond what the line was seen to need; by taste."""
 RESTART_AFTER_S = 20.0
 """Silence and `busy p...` for so long, on top of what made the supervisor look for it; by taste."""
-BOOT_S = 5.0
-"""From AT+RST to `ready`: 2 s on hardware (real-firmware); asked again before that, it is set up twice."""
+BOOT_S = 2.5
+"""From AT+RST to `ready`: 2 s on hardware (real-firmware). Nothing is asked before."""
 RESTARTS_S = 30.0
 """Between two tries to restart it: a restart takes up to 25 s (real-firmware)."""
 
@@ -42,9 +44,9 @@ log = logging.getLogger("esp32sock")
 async def find_again(
     channel: CommandChannel, bauds: Sequence[int], *, reset: ResetLine | None = None
 ) -> None:
-    """Until the module says OK at one of these rates, or at another usual one; the port is at it then.
+    """Until the module answers at one of these rates, or at another usual one; the port is at it then.
 
-    PortError when the port is lost. Waits without a bound; at most 3 s once the module answers.
+    PortError when the port is lost. Waits without a bound; at most 4 s once the module answers.
     """
     restart_at = trio.current_time() + RESTART_AFTER_S
     visits: Counter[int] = Counter()
@@ -54,7 +56,7 @@ async def find_again(
         async with channel.setting_up():  # only so long, since what waits for it ends with an error then
             if channel.port.baudrate not in (None, baud):
                 channel.set_baud(baud)
-            if await _is_answering(channel, escapes=visits[baud] % 2 == 0):
+            if await _is_answering(channel, escapes=visits[baud] % ESCAPES_EVERY == 0):
                 return
             if trio.current_time() >= restart_at:
                 if await _restart(channel, reset if restarts else None):
@@ -73,15 +75,29 @@ async def _restart(channel: CommandChannel, reset: ResetLine | None) -> bool:
     return False
 
 
+async def _end_line(channel: CommandChannel) -> None:
+    """An empty line, alone: what comes in one write with another is dropped (real-firmware)."""
+    channel.write_raw(b"\r\n")
+    await trio.sleep(SILENCE_S)
+
+
 async def _is_answering(channel: CommandChannel, *, escapes: bool) -> bool:
-    """Whether it says OK, after `+++` alone or just behind the end of a line."""
+    """Whether it answers, after `+++` alone or just behind the end of a line, and has said all it has to."""
     if escapes:
         channel.write_raw(ESCAPE_SEQUENCE)
         await trio.sleep(PLUS_S)
-    channel.session.end_line()
-    channel.dispatch()
-    await trio.sleep(SILENCE_S)
-    return await _says_ok(channel)
+    await _end_line(channel)
+    questions = Questions(channel)
+    if not await _ask(channel, questions):
+        return False
+    await until_quiet(channel)
+    return True
+
+
+async def _ask(channel: CommandChannel, questions: Questions) -> bool:
+    """Whether an answer comes; a module that has just said `ready` is asked once more."""
+    patience_s = ANSWER_S + channel.session.grace_s
+    return await questions.ask(patience_s) or (questions.was_ready and await questions.ask(patience_s))
 
 
 def _rates(bauds: Sequence[int]) -> Iterator[int]:
@@ -91,13 +107,3 @@ def _rates(bauds: Sequence[int]) -> Iterator[int]:
         for baud in [*bauds[1:], next(others)]:
             yield bauds[0]
             yield baud
-
-
-async def _says_ok(channel: CommandChannel) -> bool:
-    try:
-        await channel.execute_exclusive(basic.Test())
-    except PortError:
-        raise
-    except Error:
-        return False
-    return True

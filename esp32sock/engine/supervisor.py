@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 import trio
 
 from esp32sock.at.state import ModuleState
-from esp32sock.engine import startup
+from esp32sock.engine import baud, startup
 from esp32sock.engine.channel import CommandChannel
 from esp32sock.engine.heartbeat import keep_heartbeat
 from esp32sock.engine.link_options import LinkOptions
@@ -28,12 +28,13 @@ from esp32sock.engine.receive_mode import ReceiveMode
 from esp32sock.engine.reconcile import Reconciler
 from esp32sock.engine.rescue import find_again
 from esp32sock.engine.tls_setup import TlsConfigurator
-from esp32sock.errors import CommandError, Error, ModuleReset, PortError
+from esp32sock.errors import CommandError, CommandTimeout, Error, ModuleReset, PortError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from datetime import timedelta
 
+    from esp32sock.at.commands import basic
     from esp32sock.engine.channel_listener import ChannelListener
     from esp32sock.engine.context import Context
     from esp32sock.engine.transports import Port
@@ -43,6 +44,8 @@ REOPEN_S = 0.5
 """Between two tries to get a lost port back."""
 FIND_S = 120.0
 """A silent module is looked for so long before its port is opened anew; by taste."""
+BOOT_S = 5.0
+"""From the word of a restart to `ready`, twice what hardware needs (real-firmware): it may have been lost."""
 RESTART_S = 30.0
 """A restart takes 2 s on hardware, 18 to 25 s in an emulator (real-firmware)."""
 
@@ -61,6 +64,10 @@ class Supervisor:
         self._bauds = [context.options.baudrate]
         """The rates at which the module may be: the one that worked last first."""
         self._outage = OutageLog(context.options.url, trio.current_time)
+        self._boot_baud = context.options.baudrate
+        """The rate after a restart, as far as is known."""
+        self._chosen: basic.UartSettings | None = None
+        """What a command has set the line to; a restart may forget it."""
         self._line_changes = False
         self._wakes_at = 0.0
         self._stores_passthrough = False
@@ -86,15 +93,24 @@ class Supervisor:
 
     def module_restored(self) -> None:
         """The module has its factory settings: a restart ends at the default rate."""
+        self._boot_baud, self._chosen = DEFAULT_BAUD, None
         self._bauds = list(dict.fromkeys([DEFAULT_BAUD, *self._bauds]))
 
     @contextmanager
-    def line_change(self, channel: CommandChannel) -> Iterator[None]:
-        """Within the block the serial settings change, and the module is not set up again."""
+    def line_change(
+        self, channel: CommandChannel, wanted: basic.UartSettings, *, store: bool
+    ) -> Iterator[None]:
+        """Within the block the serial settings change, and the module is not set up again.
+
+        Once that succeeded, the settings are made again after every restart that forgets them.
+        """
         self._line_changes = True
         channel.session.line_changes()
         try:
             yield
+            self._chosen = wanted
+            if store:
+                self._boot_baud = wanted.baudrate
         finally:
             self._line_changes = False
             self._expect_baud(channel.port.baudrate)
@@ -105,7 +121,7 @@ class Supervisor:
     def _expect_baud(self, baud: int | None) -> None:
         """The module was heard at this rate; a restart may end at that of the options, or the default."""
         configured = self._context.options.baudrate
-        self._bauds = list(dict.fromkeys([baud or configured, configured, DEFAULT_BAUD]))
+        self._bauds = list(dict.fromkeys([baud or configured, self._boot_baud, configured, DEFAULT_BAUD]))
 
     # -- one channel after another --------------------------------------------------------------------
 
@@ -136,8 +152,7 @@ class Supervisor:
         self, listener: ChannelListener, begun: Callable[[], None], *, first: bool
     ) -> None:
         """From opening the port to losing it; always ends in an Error."""
-        baud = self._bauds[0]
-        port = await self._opener(self._context.options.url, baud)
+        port = await self._opener(self._context.options.url, self._bauds[0])
         channel = CommandChannel(port, listener)
         channel.supervise(self._reconciler.compare)
         channel.silence = None if first else self._context.failure
@@ -195,6 +210,7 @@ class Supervisor:
         self._restarted = False
         if await startup.set_up(channel):
             self._stores_passthrough = True
+        await self._choose_rate_again(channel)
         context.receive_mode = ReceiveMode(context.options.receive, session.firmware)
         await context.receive_mode.set_up(channel)
         context.link_options = LinkOptions(session.firmware)
@@ -207,6 +223,20 @@ class Supervisor:
             channel.set_up()
             context.failure = None
             context.notify()
+
+    async def _choose_rate_again(self, channel: CommandChannel) -> None:
+        """A restart ends at the stored rate: back to the one that a command chose."""
+        chosen = self._chosen
+        if chosen is None or channel.port.baudrate in (None, chosen.baudrate):
+            return
+        try:
+            await baud.change(channel, chosen)
+        except (CommandError, PortError) as error:
+            if channel.error is not None:
+                raise
+            self._chosen = None
+            log.warning("the module on %s stays at its stored rate: %s", self._context.options.url, error)
+        self._expect_baud(channel.port.baudrate)
 
     async def _supervise(self, channel: CommandChannel) -> None:
         """Do what events ask for; raises when the port is lost or the module cannot be brought back."""
@@ -222,7 +252,7 @@ class Supervisor:
         return not self._context.is_ready and not self._line_changes
 
     async def _find_again(self, channel: CommandChannel) -> None:
-        """Until the module answers; Error when it does not: the port is opened anew then."""
+        """Until the module answers; Error when it does not for FIND_S: the port is opened anew then."""
         with trio.move_on_after(FIND_S):
             await find_again(channel, self._bauds, reset=self._context.options.reset)
             self._expect_baud(channel.port.baudrate)
@@ -235,10 +265,9 @@ class Supervisor:
         if was_silent:
             await self._find_again(channel)
         self._context.counters.restarts += self._restarted or not was_silent
-        asleep_s = max(0.0, self._wakes_at - trio.current_time())
-        with trio.move_on_after(RESTART_S + asleep_s):
+        with trio.move_on_after(RESTART_S + self._asleep_s):
             while channel.state is not ModuleState.READY:
-                await self._context.until(lambda: channel.state is not ModuleState.RESETTING)
+                await self._until_booted(channel)
                 if channel.error is not None:
                     raise channel.error
                 try:
@@ -249,10 +278,26 @@ class Supervisor:
                 except (CommandError, ModuleReset) as error:
                     self._outage.failed(error)
                     await trio.sleep(REOPEN_S)
+                    if isinstance(error, CommandTimeout):
+                        await self._find_again(channel)
             self._outage.ended()
             return
         url = self._context.options.url
         raise PortError(f"the module on {url} restarted and does not answer", errno=errno.ENETDOWN)
+
+    async def _until_booted(self, channel: CommandChannel) -> None:
+        """Until a restart under way has ended; a module whose `ready` was missed is found again."""
+        if channel.state is not ModuleState.RESETTING:
+            return
+        if channel.port.baudrate not in (None, self._boot_baud):
+            channel.set_baud(self._boot_baud)
+        heard = await channel.until_booted(BOOT_S + self._asleep_s)
+        if not heard:
+            await self._find_again(channel)
+
+    @property
+    def _asleep_s(self) -> float:
+        return max(0.0, self._wakes_at - trio.current_time())
 
 
 def _as_port_error(failure: Error | None) -> PortError:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import trio
 
 from esp32sock.at.commands import Raw, basic, smartconfig, tcpip, wifi
+from esp32sock.at.state import ModuleState
 from esp32sock.at.urcs import Wifi
 from esp32sock.engine.repeating import execute_repeated
 from esp32sock.errors import CommandError, Error
@@ -137,10 +138,20 @@ class Station:
             self._context.addresses = wifi.Addresses()
             self._address_lost()
         elif state is Wifi.CONNECTED:
+            if self._context.addresses.station_ip is not None:
+                self._suspect_restart(self._context.channel)
             self._context.tasks.spawn(self._expect_address)
         elif state is Wifi.GOT_IP:
             self._left = self._is_doubtful = False
             self._context.tasks.spawn(self.verify)
+
+    @staticmethod
+    def _suspect_restart(channel: CommandChannel) -> None:
+        """It joins again without having left: a firmware that stores its network does so when it boots."""
+        if channel.state is ModuleState.READY:
+            channel.doubt = "it joined its network again, and had not left it"
+            channel.session.suspect(trio.current_time())
+            channel.dispatch()
 
     def _address_lost(self) -> None:
         self._context.tasks.spawn(self._check_links)

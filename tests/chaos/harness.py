@@ -11,6 +11,7 @@ import trio
 import trio.testing
 
 from esp32sock._constants import DATAGRAM_HEADER
+from esp32sock.at.commands import basic
 from esp32sock.engine.engine import Engine
 from esp32sock.engine.options import Options
 from esp32sock.engine.requests import DatagramRequest, ListenRequest, Opening, StreamRequest
@@ -244,9 +245,15 @@ class Rig:
 
 @asynccontextmanager
 async def running_rig(
-    faults: Iterable[str], profile: str, clock: trio.testing.MockClock, trace: Trace, *, paced: bool
+    faults: Iterable[str],
+    profile: str,
+    clock: trio.testing.MockClock,
+    trace: Trace,
+    *,
+    paced: bool,
+    raised_baud: int | None = None,
 ) -> AsyncIterator[Rig]:
-    """An engine on a simulated module, with its sockets open."""
+    """An engine on a simulated module, with its sockets open; a command raised the rate before, if so."""
     network = MemoryNetwork(names=dict(NAMES))
     window = FaultWindow(once=True)
     doses = [Dose(BY_NAME[name], "1") for name in faults]
@@ -266,6 +273,8 @@ async def running_rig(
             async with trio.open_nursery() as users:
                 harness = Rig(engine, opened, network, users, clock, window, trace)
                 try:
+                    if raised_baud is not None:
+                        await engine.execute(basic.SetUart(basic.UartSettings(raised_baud)))
                     await harness.set_up()
                     await trio.sleep(1.3)
                     yield harness
@@ -286,6 +295,6 @@ class RatedPort(ChaosPort):
         self.set_baud(baud)
 
     def set_baud(self, baud: int) -> bool:
-        self.baud = baud
+        self.baudrate = baud
         self._opened.stream.line = HostLine(baud=baud)
         return True

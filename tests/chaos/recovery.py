@@ -58,6 +58,8 @@ class Row:
     """In how many orders of the tasks it is tried, where the order matters."""
     paced: bool = False
     """Whether bytes take their time on the line, at 115200 baud."""
+    raised_baud: int | None = None
+    """The rate that a command chose before, and no restart keeps."""
     profiles: tuple[str, ...] = PROFILES
 
 
@@ -112,7 +114,9 @@ def run_row(row: Row, profile: str, order: int = 0) -> Figures:
 async def measure(row: Row, profile: str, clock: trio.testing.MockClock) -> Figures:
     """Let it happen, and look."""
     trace = Trace()
-    async with running_rig(row.faults, profile, clock, trace, paced=row.paced) as harness:
+    async with running_rig(
+        row.faults, profile, clock, trace, paced=row.paced, raised_baud=row.raised_baud
+    ) as harness:
         began = trio.current_time()
         trace.note("the mishap")
         answers_at = await row.happen(harness)
@@ -285,14 +289,6 @@ async def _overrun(harness: Rig) -> float:
     return trio.current_time()
 
 
-async def _restart_at_unstored_rate(harness: Rig) -> float:
-    from esp32sock.at.commands import basic
-
-    await harness.engine.execute(basic.SetUart(basic.UartSettings(921600)), force=True)
-    await trio.sleep(1.0)
-    return await _restart(harness)
-
-
 SILENT_S = HEARTBEAT_S + EVIDENCE_S
 OTHERS = ("udp", "accepted")
 
@@ -325,7 +321,7 @@ ROWS = (
     Row("lost-our-line-end", _traffic, kept=OTHERS, faults=("lost-line-end",)),
     Row("overrun", _overrun, lost=("accepted",), kept=("active", "udp")),
     Row("port-gone-8", _unplugged(8), lost=ALL),
-    Row("rate-after-restart", _restart_at_unstored_rate, lost=ALL, lost_within_s=1.5 + EVIDENCE_S),
+    Row("rate-after-restart", _restart, lost=ALL, lost_within_s=0.5 + EVIDENCE_S, raised_baud=921600),
     Row("wifi-off-20", _wifi_off(20), lost=("active", "accepted")),
     Row("wifi-off-300", _wifi_off(300), lost=("active", "accepted")),
     Row("both-stopped-6", _suspended(6, module_too=True), kept=ALL),
