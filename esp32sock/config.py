@@ -11,6 +11,8 @@ from esp32sock.net.context import PORT_VARIABLE
 from esp32sock.net.routes import Routes
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from esp32sock.engine.options import Receive, ResetLine
     from esp32sock.net.routes import Direct
 
@@ -36,6 +38,8 @@ class AttachOptions(TypedDict, total=False):
     fill_data_phase: bool
     dns_cache_s: float
     heartbeat_s: float | None
+    trace: str | PathLike[str] | None
+    pcap: str | PathLike[str] | None
 
 
 def resolve(url: str | Options | None, direct: Direct | None, given: AttachOptions) -> tuple[Options, Routes]:

@@ -15,6 +15,7 @@ from esp32sock.engine.requests import DatagramRequest, ListenRequest, StreamRequ
 from esp32sock.engine.router import Router
 from esp32sock.engine.supervisor import Supervisor
 from esp32sock.engine.tcp_link import run_stream
+from esp32sock.engine.trace import recording
 from esp32sock.engine.transports import Port, open_port
 from esp32sock.engine.udp_link import run_datagram
 from esp32sock.engine.wifi import Station
@@ -54,11 +55,13 @@ class Engine:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run until cancelled; started once the module is set up, PortError or CommandError if it cannot be.
 
+        OSError for a file of `trace` or `pcap` that cannot be opened.
         A port that is lost later is opened again; verbs raise the reason meanwhile.
         """
-        async with trio.open_nursery() as nursery:
-            self.context.tasks.nursery = nursery
-            await self._supervisor.run(self._router, task_status.started)
+        with recording(self.options.trace, self.options.pcap) as trace:
+            async with trio.open_nursery() as nursery:
+                self.context.tasks.nursery = nursery
+                await self._supervisor.run(self._router, task_status.started, trace)
 
     async def drain(self) -> None:
         """Wait until every link has ended and what was sent is delivered; at most `close_s`."""

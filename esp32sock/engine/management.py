@@ -21,11 +21,13 @@ from esp32sock.at.framing import DISCARD, LINKS
 from esp32sock.engine import baud, startup
 from esp32sock.engine.channel import CommandChannel
 from esp32sock.engine.probe import probe
+from esp32sock.engine.trace import recording, traced
 from esp32sock.engine.transports import open_port
 from esp32sock.errors import CommandError, Error, ModuleReset, PortError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from os import PathLike
 
     from esp32sock.at.commands import Command
     from esp32sock.at.firmware import Firmware
@@ -139,10 +141,26 @@ class ManagementSession:
 
 @asynccontextmanager
 async def open_management_session(
-    url: str, baud: int, *, opener: Callable[[str, int], Awaitable[Port]] = open_port
+    url: str,
+    baud: int,
+    *,
+    opener: Callable[[str, int], Awaitable[Port]] = open_port,
+    trace: str | PathLike[str] | None = None,
+    pcap: str | PathLike[str] | None = None,
 ) -> AsyncIterator[ManagementSession]:
-    """Open a port and find the module behind it; PortError or CommandError if there is none."""
-    port = await opener(url, baud)
+    """Open a port and find the module behind it; PortError or CommandError if there is none.
+
+    `trace` and `pcap` are files for a record of the line, as with `Options`; OSError if one cannot be opened.
+    """
+    with recording(trace, pcap) as record:
+        port = traced(await opener(url, baud), record)
+        async with _session_on(port) as session:
+            yield session
+
+
+@asynccontextmanager
+async def _session_on(port: Port) -> AsyncIterator[ManagementSession]:
+    """A session with the module on an open port, which is closed at the end of the block."""
     buffer = _EventBuffer()
     channel = buffer.channel = CommandChannel(port, buffer)
     failure: BaseException | None = None

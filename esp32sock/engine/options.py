@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from os import PathLike
 
 DEFAULT_BAUD = 115200
 """What every release starts with (at-dialects 2)."""
@@ -30,7 +33,8 @@ class Options:
     program left, by up to 64 KiB of empty lines on a line that is silent otherwise.
     `dns_cache_s` is how long an address that was found for a name is used again, 0 for not at all.
     `heartbeat_s` is how often the module is asked for a sign of life and its links, while anything is open;
-    None for never.
+    None for never. `trace` and `pcap` are files for a record of the serial line, as text and for Wireshark;
+    they are emptied first, are readable by their user alone, and hold no passwords; `-` is stderr.
     """
 
     url: str
@@ -48,6 +52,8 @@ class Options:
     fill_data_phase: bool = True
     dns_cache_s: float = 30.0
     heartbeat_s: float | None = 30.0
+    trace: str | PathLike[str] | None = None
+    pcap: str | PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         if not 80 <= self.baudrate <= 5_000_000:

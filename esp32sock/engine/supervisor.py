@@ -28,6 +28,7 @@ from esp32sock.engine.receive_mode import ReceiveMode
 from esp32sock.engine.reconcile import Reconciler
 from esp32sock.engine.rescue import find_again
 from esp32sock.engine.tls_setup import TlsConfigurator
+from esp32sock.engine.trace import traced
 from esp32sock.errors import CommandError, CommandTimeout, Error, ModuleReset, PortError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from esp32sock.at.commands import basic
     from esp32sock.engine.channel_listener import ChannelListener
     from esp32sock.engine.context import Context
+    from esp32sock.engine.trace import Trace
     from esp32sock.engine.transports import Port
     from esp32sock.engine.wifi import Station
 
@@ -72,6 +74,7 @@ class Supervisor:
         self._wakes_at = 0.0
         self._stores_passthrough = False
         self._restarted = False
+        self._trace: Trace | None = None
         self._reconciler = Reconciler(context, station)
 
     # -- what events and commands tell ----------------------------------------------------------------
@@ -125,11 +128,15 @@ class Supervisor:
 
     # -- one channel after another --------------------------------------------------------------------
 
-    async def run(self, listener: ChannelListener, started: Callable[[], None]) -> NoReturn:
+    async def run(
+        self, listener: ChannelListener, started: Callable[[], None], trace: Trace | None = None
+    ) -> NoReturn:
         """Run until cancelled; `started` is called once the module is set up for the first time.
 
-        PortError or CommandError if it never can be. A port that is lost later is opened again.
+        PortError or CommandError if it never can be. A port that is lost later is opened again. `trace` gets
+        what passes on each.
         """
+        self._trace = trace
         is_started = False
 
         def begun() -> None:
@@ -152,7 +159,7 @@ class Supervisor:
         self, listener: ChannelListener, begun: Callable[[], None], *, first: bool
     ) -> None:
         """From opening the port to losing it; always ends in an Error."""
-        port = await self._opener(self._context.options.url, self._bauds[0])
+        port = traced(await self._opener(self._context.options.url, self._bauds[0]), self._trace)
         channel = CommandChannel(port, listener)
         channel.supervise(self._reconciler.compare)
         channel.silence = None if first else self._context.failure

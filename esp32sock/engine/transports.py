@@ -267,7 +267,7 @@ class StreamPort(Port):
 
 
 async def open_port(url: str, baud: int) -> Port:
-    """Open a serial device by name or any pyserial URL at this baud rate.
+    """Open a serial device by name or any pyserial URL but `spy://` at this baud rate.
 
     Raises PortError, with the errno of the cause and what to do about it. Opening runs in a thread and is
     not cut short by cancellation: serial drivers do not like that.
@@ -281,6 +281,12 @@ async def open_port(url: str, baud: int) -> Port:
 
 
 def _open_line(url: str, baud: int) -> serial.Serial:
+    if url.startswith("spy://"):
+        raise PortError(
+            "spy:// would not see what is read and written past pyserial, and shows passwords: open "
+            f"{url.removeprefix('spy://').partition('?')[0]!r} with trace=FILE (--trace FILE) in its place",
+            errno=errno.EINVAL,
+        )
     if SIMULATOR_PACKAGE not in serial.protocol_handler_packages:
         serial.protocol_handler_packages.append(SIMULATOR_PACKAGE)
     try:

@@ -29,9 +29,11 @@ ROOM_OF_FILE = {
     "esp32sock._build": "common",
     "esp32sock._constants": "common",
     "esp32sock._clock": "common",
+    "esp32sock._escaped": "common",
     "esp32sock._files": "common",
     "esp32sock._hangup": "common",
     "esp32sock._latch": "common",
+    "esp32sock._pcapng": "common",
     "esp32sock._version": "common",
 }
 ROOMS = {*ORDER, "top", "simulator"}

@@ -1,15 +1,23 @@
 """An observer that writes a capture file for Wireshark: the AT dialogue, and the payloads of the links.
 
 Two interfaces in one file. "AT" has link type USER0, and each packet is one write of the host (outbound) or
-one burst of the module (inbound). "links" has raw IPv4, made up by packets.py. Format: pcapng
-(draft-ietf-opsawg- pcapng). A file may be read while it grows.
+one burst of the module (inbound). "links" has raw IPv4, made up by packets.py. A file may be read while it
+grows.
 """
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING, BinaryIO
 
+from esp32sock._pcapng import (
+    INBOUND,
+    LINKTYPE_RAW,
+    LINKTYPE_USER0,
+    OUTBOUND,
+    interface,
+    packet,
+    section_header,
+)
 from esp32sock.simulator.device import Observer
 from esp32sock.simulator.network.api import (
     Accepted,
@@ -30,44 +38,8 @@ from esp32sock.simulator.observers.packets import Endpoint, Stream, udp
 if TYPE_CHECKING:
     from esp32sock.simulator.network.api import Event, Request
 
-LINKTYPE_RAW = 101
-LINKTYPE_USER0 = 147
-"""For private use: Wireshark shows the bytes, or what its DLT_USER preference says (147: data-text-lines)."""
-
 AT, LINKS = 0, 1
 """The interfaces, in the order of their blocks."""
-
-INBOUND, OUTBOUND = 1, 2
-"""The direction bits of epb_flags."""
-
-
-def _option(code: int, value: bytes) -> bytes:
-    return struct.pack("<HH", code, len(value)) + value + bytes(-len(value) % 4)
-
-
-def _block(kind: int, body: bytes) -> bytes:
-    length = struct.pack("<I", 12 + len(body))
-    return struct.pack("<I", kind) + length + body + length
-
-
-def section_header() -> bytes:
-    body = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + _option(4, b"esp32sock simulator") + _option(0, b"")
-    return _block(0x0A0D0D0A, body)
-
-
-def interface(link_type: int, name: str) -> bytes:
-    """An interface whose times are microseconds."""
-    body = (
-        struct.pack("<HHI", link_type, 0, 0) + _option(2, name.encode()) + _option(9, b"\6") + _option(0, b"")
-    )
-    return _block(1, body)
-
-
-def packet(number: int, time_s: float, data: bytes, direction: int) -> bytes:
-    microseconds = round(time_s * 1e6)
-    head = struct.pack("<5I", number, microseconds >> 32, microseconds & 0xFFFFFFFF, len(data), len(data))
-    flags = _option(2, struct.pack("<I", direction)) + _option(0, b"")
-    return _block(6, head + data + bytes(-len(data) % 4) + flags)
 
 
 class PcapNg(Observer):
@@ -83,7 +55,7 @@ class PcapNg(Observer):
         self._streams: dict[int, Stream] = {}
         self._local_ports: dict[int, int] = {}
         file.write(
-            section_header()
+            section_header("esp32sock simulator")
             + interface(LINKTYPE_USER0, f"{name} AT")
             + interface(LINKTYPE_RAW, f"{name} links")
         )

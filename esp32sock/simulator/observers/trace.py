@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, TextIO
 
+from esp32sock._escaped import shortened
 from esp32sock.simulator.device import Observer
 from esp32sock.simulator.network.api import Consumed, Sent
 
@@ -12,21 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from esp32sock.simulator.network.api import Event, Request
-
-SHOWN_BYTES = 120
-"""Longer pieces are shortened in the middle (chosen by taste)."""
-
-
-def escape(data: bytes) -> str:
-    """Bytes as the captures write them: `\\r \\n \\\\ \\xNN`."""
-    return data.decode("latin-1").encode("unicode_escape").decode("ascii")
-
-
-def shorten(data: bytes) -> str:
-    if len(data) <= SHOWN_BYTES:
-        return escape(data)
-    half = SHOWN_BYTES // 2
-    return f"{escape(data[:half])} ... {escape(data[-half:])}"
 
 
 class TextTrace(Observer):
@@ -38,10 +24,10 @@ class TextTrace(Observer):
         self._write = write
 
     def host_bytes(self, now_s: float, data: bytes) -> None:
-        self._write(f"{now_s:12.6f} H>M {len(data):6d} {shorten(data)}")
+        self._write(f"{now_s:12.6f} H>M {len(data):6d} {shortened(data)}")
 
     def module_bytes(self, now_s: float, data: bytes) -> None:
-        self._write(f"{now_s:12.6f} M>H {len(data):6d} {shorten(data)}")
+        self._write(f"{now_s:12.6f} M>H {len(data):6d} {shortened(data)}")
 
     def request(self, now_s: float, request: Request) -> None:
         if not isinstance(request, Consumed):
