@@ -7,8 +7,11 @@ import sys
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
-from esp32sock.cli.exit_status import INTERRUPTED
-from esp32sock.cli.parser import parser_for
+from esp32sock.cli.exit_status import INTERRUPTED, USAGE
+from esp32sock.cli.help import short_help
+from esp32sock.cli.output import print_failure
+from esp32sock.cli.parser import WrongArguments, parser_for
+from esp32sock.cli.shared_options import log_to_stderr, ordered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,10 +19,14 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status, see `exit_status`. SystemExit for `--help` and wrong usage."""
-    words = sys.argv[1:] if argv is None else list(argv)
+    words = ordered(sys.argv[1:] if argv is None else argv)
     try:
+        if not words:
+            print(short_help())
+            return 0
         chosen = next((word for word in words if not word.startswith("-")), None)
         arguments = parser_for(chosen).parse_args(words)
+        log_to_stderr(arguments.verbose)
         if chosen != "run":  # the streams belong to the program that it runs
             _open_missing_streams()
             _replace_unprintable()
@@ -29,6 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of stdout has closed the pipe: not a failure, and nothing to print
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except WrongArguments as wrong:
+        if "--json" in words:
+            print_failure(wrong.message, USAGE)
+        raise
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return INTERRUPTED

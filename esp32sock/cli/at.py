@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "commands", nargs="*", metavar="COMMAND", help="for example AT+GMR; AT+ may be omitted"
     )
-    parser.set_defaults(run=lambda arguments: handle_errors(lambda: run(arguments)))
+    parser.set_defaults(run=lambda arguments: handle_errors(arguments, lambda: run(arguments)))
 
 
 def run(arguments: argparse.Namespace) -> int | None:

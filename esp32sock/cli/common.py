@@ -13,9 +13,9 @@ import trio
 from esp32sock.at.commands import basic
 from esp32sock.at.commands.catalogue import CATALOGUE
 from esp32sock.cli.exit_status import FAILED, INTERRUPTED, NO_MODULE, USAGE
-from esp32sock.cli.output import printable
+from esp32sock.cli.output import print_failure, printable
+from esp32sock.cli.shared_options import add_json, add_port
 from esp32sock.engine.management import ManagementSession, open_management_session
-from esp32sock.engine.options import DEFAULT_BAUD
 from esp32sock.errors import CommandError, Error, PortError, flatten_group
 from esp32sock.net.context import PORT_VARIABLE
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from esp32sock.at.commands import Command
+    from esp32sock.config import AttachOptions
 
     Subparsers = _SubParsersAction[argparse.ArgumentParser]
     Job = Callable[[ManagementSession, argparse.Namespace], Awaitable[int | None]]
@@ -34,19 +35,6 @@ R = TypeVar("R")
 
 class UsageError(Exception):
     """The command line is wrong, or a question cannot be asked."""
-
-
-def add_port(parser: argparse.ArgumentParser) -> None:
-    """The options that say where the module is."""
-    parser.add_argument("--port", help=f"serial device, pyserial URL or sim:// (default: ${PORT_VARIABLE})")
-    parser.add_argument("--baud", type=int, default=DEFAULT_BAUD, help="baud rate (default: %(default)s)")
-    parser.add_argument(
-        "--rtscts", action="store_true", help="use RTS/CTS flow control on this machine's side"
-    )
-
-
-def add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print JSON (schemas: docs/schemas)")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -87,6 +75,16 @@ def port_from(arguments: argparse.Namespace) -> str:
     return str(port)
 
 
+def attach_options(arguments: argparse.Namespace) -> AttachOptions:
+    """What the shared options say to `attach`."""
+    return {
+        "baudrate": arguments.baud,
+        "rtscts": arguments.rtscts,
+        "trace": arguments.trace,
+        "pcap": arguments.pcap,
+    }
+
+
 def run_with_module(
     arguments: argparse.Namespace, job: Callable[[ManagementSession], Awaitable[int | None]]
 ) -> int:
@@ -96,7 +94,7 @@ def run_with_module(
         async with open_module(arguments) as session:
             return await job(session)
 
-    return handle_errors(lambda: run_trio(run))
+    return handle_errors(arguments, lambda: run_trio(run))
 
 
 @asynccontextmanager
@@ -105,7 +103,9 @@ async def open_module(arguments: argparse.Namespace) -> AsyncIterator[Management
 
     Raises what `open_management_session` raises, and UsageError without a port.
     """
-    async with open_management_session(port_from(arguments), arguments.baud) as session:
+    async with open_management_session(
+        port_from(arguments), arguments.baud, trace=arguments.trace, pcap=arguments.pcap
+    ) as session:
         if arguments.rtscts:
             session.port.set_rtscts(True)
         yield session
@@ -116,8 +116,11 @@ def run_trio(job: Callable[[], Awaitable[R]]) -> R:
     return trio.run(job, restrict_keyboard_interrupt_to_checkpoints=True)
 
 
-def handle_errors(job: Callable[[], int | None]) -> int:
-    """Run `job`; an expected error is printed on stderr and becomes the exit status, any other is raised."""
+def handle_errors(arguments: argparse.Namespace, job: Callable[[], int | None]) -> int:
+    """Run `job`; an expected error is printed on stderr and becomes the exit status, any other is raised.
+
+    With --json it is printed on stdout as JSON, too.
+    """
     try:
         return job() or 0
     except BaseException as raised:
@@ -126,7 +129,10 @@ def handle_errors(job: Callable[[], int | None]) -> int:
             raise
         for error, status in statuses.items():
             print("" if status == INTERRUPTED else f"esp32sock: {_message(error)}", file=sys.stderr)
-        return max(status for status in statuses.values() if status is not None)
+        exit_status = max(status for status in statuses.values() if status is not None)
+        if getattr(arguments, "json", False) and exit_status != INTERRUPTED:
+            print_failure("; ".join(map(_message, statuses)), exit_status)
+        return exit_status
 
 
 def _status(error: BaseException) -> int | None:

@@ -9,6 +9,8 @@ import argparse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from esp32sock.cli.shared_options import WITH_VALUE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -80,13 +82,17 @@ _esp32sock() {{
     local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}} here= number
     local words= options= files= ports=
     for ((number = 1; number < COMP_CWORD; number++)); do
+        case "${{COMP_WORDS[number]}}" in
+            {with_value}) ((number++)); continue ;;
+            -*) continue ;;
+        esac
         case "$here ${{COMP_WORDS[number]}}" in
             {paths}) here+=" ${{COMP_WORDS[number]}}" ;;
             *) break ;;
         esac
     done
     case "$here|$before" in
-        *"|--port") ports=yes ;;
+        *"|--port" | *"|-p") ports=yes ;;
 {values}
         *)
             case "$here" in
@@ -114,7 +120,7 @@ def bash(found: Sequence[Position]) -> str:
     for position in found:
         here = "".join(f" {name}" for name in position.path)
         paths.append(f'"{here}"')
-        for option in position.values.keys() - {"--port"}:
+        for option in position.values.keys() - {"--port", "-p"}:
             means = (
                 "files=yes"
                 if option in position.file_options
@@ -129,6 +135,7 @@ def bash(found: Sequence[Position]) -> str:
         values="\n".join(sorted(values)),
         places="\n".join(everything),
         ports=PORTS,
+        with_value=" | ".join(WITH_VALUE),
     )
 
 

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_options(parser)
     parser.add_argument("--name", default="example.com", help="the name to look up (default: %(default)s)")
-    parser.set_defaults(run=lambda arguments: handle_errors(lambda: run(arguments)))
+    parser.set_defaults(run=lambda arguments: handle_errors(arguments, lambda: run(arguments)))
 
 
 def run(arguments: argparse.Namespace) -> int | None:

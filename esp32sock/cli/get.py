@@ -23,7 +23,7 @@ from rich.progress import (
 
 from esp32sock._files import replaced
 from esp32sock.attach import attach, detach
-from esp32sock.cli.common import UsageError, add_options, handle_errors, port_from
+from esp32sock.cli.common import UsageError, add_options, attach_options, handle_errors, port_from
 from esp32sock.cli.output import print_result
 from esp32sock.shims.monkey import patched
 
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return handle_errors(lambda: fetch(arguments))
+    return handle_errors(arguments, lambda: fetch(arguments))
 
 
 def fetch(arguments: argparse.Namespace) -> None:
@@ -92,7 +92,7 @@ def report(arguments: argparse.Namespace, done: Transfer) -> None:
 @contextmanager
 def over_the_module(arguments: argparse.Namespace) -> Iterator[None]:
     """Sockets use the module inside the block. At its end, sent data is delivered before the port closes."""
-    attach(port_from(arguments), baudrate=arguments.baud, rtscts=arguments.rtscts)
+    attach(port_from(arguments), **attach_options(arguments))
     try:
         with patched():
             yield

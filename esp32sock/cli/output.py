@@ -26,6 +26,11 @@ def print_result(arguments: argparse.Namespace, data: object, show: Callable[[],
         show()
 
 
+def print_failure(message: str, exit_status: int) -> None:
+    """Print why a command failed, as one line of JSON."""
+    print(json.dumps({"error": message, "exit_status": exit_status}), flush=True)
+
+
 def to_json(value: object) -> object:
     """A value for `json`: durations in seconds, addresses and times as text, enum members by name."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from esp32sock.cli.common import UsageError, add_port, set_job
+from esp32sock.cli.common import UsageError, set_job
+from esp32sock.cli.shared_options import add_port
 from esp32sock.engine.passthrough import Passthrough, open_passthrough
 
 if TYPE_CHECKING:

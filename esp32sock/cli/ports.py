@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from serial.tools import list_ports
 
-from esp32sock.cli.common import add_json
 from esp32sock.cli.output import print_result, table
+from esp32sock.cli.shared_options import add_json
 
 if TYPE_CHECKING:
     import argparse

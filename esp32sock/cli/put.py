@@ -41,7 +41,7 @@ class _ReportingBody(io.BytesIO):
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return handle_errors(lambda: send(arguments))
+    return handle_errors(arguments, lambda: send(arguments))
 
 
 def send(arguments: argparse.Namespace) -> None:

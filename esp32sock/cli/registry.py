@@ -11,17 +11,20 @@ class Subcommand:
 
     help: str
     module: str
+    has_subcommands: bool = False
 
 
 SUBCOMMANDS = {
     "ports": Subcommand("list the serial ports and mark those that look like an ESP32", "ports"),
     "doctor": Subcommand("check everything from the port to the network and give advice", "doctor"),
     "info": Subcommand("show the module's firmware, settings and addresses", "info"),
-    "wifi": Subcommand("scan, join or leave an access point, set the station's addresses", "wifi"),
-    "ap": Subcommand("control the module's own access point", "ap"),
+    "wifi": Subcommand(
+        "scan, join or leave an access point, set the station's addresses", "wifi", has_subcommands=True
+    ),
+    "ap": Subcommand("control the module's own access point", "ap", has_subcommands=True),
     "smartconfig": Subcommand("receive the network's name and password from a phone", "smartconfig"),
     "wps": Subcommand("join an access point by its WPS button", "wps"),
-    "uart": Subcommand("show the serial line's settings or change them", "uart"),
+    "uart": Subcommand("show the serial line's settings or change them", "uart", has_subcommands=True),
     "sleep": Subcommand("put the module to sleep", "sleep"),
     "time": Subcommand("get the time from a time server", "clock"),
     "resolve": Subcommand("look up the address of a name", "resolve"),
@@ -38,4 +41,5 @@ SUBCOMMANDS = {
     "simulate": Subcommand("run a simulated module", "simulate"),
     "demo": Subcommand("run example programs over a simulated module", "demo"),
     "completion": Subcommand("print a completion script for bash or zsh", "completion"),
+    "help": Subcommand("show the commands, or the arguments of one", "help"),
 }

@@ -9,24 +9,29 @@ import runpy
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from esp32sock.attach import attach
+from esp32sock.cli.common import attach_options
 from esp32sock.cli.exit_status import NO_MODULE, USAGE
+from esp32sock.cli.shared_options import add_port
 from esp32sock.config import PASSWORD_VARIABLE, SSID_VARIABLE
-from esp32sock.engine.options import DEFAULT_BAUD
 from esp32sock.net.context import PORT_VARIABLE
 from esp32sock.shims.monkey import patch
+
+if TYPE_CHECKING:
+    from esp32sock.config import AttachOptions
+
+STDIN = "-"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Run an unmodified Python program with its sockets on the module: `esp32sock run script.py ...` or "
-        "`esp32sock run -m package ...`. All arguments after the script or package go to the program."
+        "Run an unmodified Python program with its sockets on the module: `esp32sock run script.py ...`, "
+        "`esp32sock run -m package ...`, `esp32sock run -c 'code' ...`, or `esp32sock run -` for a program "
+        "on stdin. All arguments after the program go to it."
     )
-    parser.add_argument("--port", help=f"serial device, pyserial URL or sim:// (default: ${PORT_VARIABLE})")
-    parser.add_argument("--baud", type=int, default=DEFAULT_BAUD, help="baud rate (default: %(default)s)")
-    parser.add_argument("--rtscts", action="store_true", help="use RTS/CTS flow control on both sides")
+    add_port(parser)
     parser.add_argument(
         "--direct", help="networks and names that this machine's own network serves, with commas; or none"
     )
@@ -34,10 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ssid",
         help=f"access point to join, with the password in ${PASSWORD_VARIABLE} (default: ${SSID_VARIABLE})",
     )
-    parser.add_argument(
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument(
         "-m", dest="module", action="store_true", help="PROGRAM is the name of a Python module"
     )
-    parser.add_argument("program", metavar="PROGRAM", help="a script, or with -m a Python module")
+    kinds.add_argument("-c", dest="code", action="store_true", help="PROGRAM is Python code")
+    parser.add_argument(
+        "program", metavar="PROGRAM", help="a script, - for stdin, with -m a module, with -c code"
+    )
     parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="arguments of the program")
     parser.set_defaults(run=run)
 
@@ -50,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return USAGE
-    if not arguments.module and not Path(arguments.program).exists():
+    if not _is_there(arguments):
         print(f"esp32sock run: no such file: {arguments.program!r}", file=sys.stderr)
         return USAGE
     # Threads and exit functions of the program still need the module after its last line, so the interpreter
@@ -65,8 +74,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _options(arguments: argparse.Namespace) -> dict[str, Any]:
-    options: dict[str, Any] = {"baudrate": arguments.baud, "rtscts": arguments.rtscts}
+def _is_there(arguments: argparse.Namespace) -> bool:
+    if arguments.module or arguments.code or arguments.program == STDIN:
+        return True
+    return Path(arguments.program).exists()
+
+
+def _options(arguments: argparse.Namespace) -> AttachOptions:
+    options = attach_options(arguments)
     if arguments.ssid is not None:
         options["ssid"] = arguments.ssid
         options["password"] = os.environ.get(PASSWORD_VARIABLE, "")
@@ -75,10 +90,14 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _run(arguments: argparse.Namespace) -> None:
     """Run the program as the interpreter does; raises what the program raises, SystemExit too."""
-    sys.argv = [arguments.program, *arguments.rest]
+    sys.argv = ["-c" if arguments.code else arguments.program, *arguments.rest]
     if arguments.module:
         sys.path.insert(0, os.getcwd())
         runpy.run_module(arguments.program, run_name="__main__", alter_sys=True)
+    elif arguments.code:
+        _run_text(arguments.program, "<string>")
+    elif arguments.program == STDIN:
+        _run_text(sys.stdin.buffer.read(), "<stdin>")
     else:
         sys.path.insert(0, str(Path(arguments.program).resolve().parent))
         _run_file(os.path.abspath(arguments.program))
@@ -91,5 +110,15 @@ def _run_file(path: str) -> None:
         return
     main = ModuleType("__main__")
     main.__file__ = path
+    _run_as_main(main, Path(path).read_bytes(), path)
+
+
+def _run_text(text: str | bytes, name: str) -> None:
+    """Run code that is in no file; it imports from the current folder."""
+    sys.path.insert(0, "")
+    _run_as_main(ModuleType("__main__"), text, name)
+
+
+def _run_as_main(main: ModuleType, text: str | bytes, name: str) -> None:
     sys.modules["__main__"] = main
-    exec(compile(Path(path).read_bytes(), path, "exec"), vars(main))
+    exec(compile(text, name, "exec"), vars(main))

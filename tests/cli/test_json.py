@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -105,7 +106,7 @@ def test_nothing_joined_in_time_is_valid_too(in_a_pipe: Run) -> None:
 
 
 def test_every_schema_is_valid_and_used() -> None:
-    used = {case[0] for case in CASES} | {"transfer", "listen-event", "join-timeout"}
+    used = {case[0] for case in CASES} | {"transfer", "listen-event", "join-timeout", "failure"}
     found = {path.stem for path in SCHEMAS.glob("*.json")}
     assert found == used
     for path in SCHEMAS.glob("*.json"):
@@ -117,6 +118,27 @@ def test_every_word_that_has_json_is_here() -> None:
     for position in positions(full_parser()):
         if "--json" in position.options:
             assert any(words[: len(position.path)] == position.path for words in tested), position.path
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["info", "--port", "/dev/none"], 69),
+        (["info"], 2),
+        (["wifi", "join", "nowhere", "--no-password", *JOINED], 1),
+        (["get", f"http://{HOST}:1/", "-o", os.devnull, *JOINED], 1),
+        (["at", "AT+CIPSEND=5", *JOINED], 2),
+        (["listen", "0", *JOINED], 2),
+        (["ping", *JOINED], 2),
+        (["nonsense"], 2),
+    ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else None,
+)
+def test_a_failure_is_json_too(in_a_pipe: Run, words: list[str], status: int) -> None:
+    done = in_a_pipe(*words, "--json")
+    failure = checked("failure", done.stdout)
+    assert failure["exit_status"] == done.returncode == status
+    assert failure["error"] in done.stderr
 
 
 # ---- exit statuses

@@ -11,6 +11,7 @@ from esp32sock.cli.exit_status import EXIT_STATUS
 from esp32sock.cli.findings import PROBLEMS
 from esp32sock.cli.parser import parser_for
 from esp32sock.cli.registry import SUBCOMMANDS
+from esp32sock.cli.shared_options import ordered
 from tests.cli.terminal import ROOT
 
 DOCS = ROOT / "docs"
@@ -39,5 +40,5 @@ def test_every_exit_status_is_there() -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_is_understood(example: str) -> None:
-    words = shlex.split(example)
+    words = ordered(shlex.split(example))
     assert callable(parser_for(words[0]).parse_args(words).run)

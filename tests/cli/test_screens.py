@@ -77,6 +77,8 @@ CASES: list[tuple[str, list[str], int, Sequence[tuple[str, str]]]] = [
         ],
     ),
     ("no-port", ["info"], 2, ()),
+    ("help", [], 0, ()),
+    ("no-such-command", ["wifi", "joni"], 2, ()),
     ("no-such-port", ["info", "--port", "/dev/none"], 69, ()),
 ]
 
