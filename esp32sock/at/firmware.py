@@ -122,6 +122,11 @@ class Firmware:
         return not self.at_least(2, 0)
 
     @property
+    def is_mute_in_passthrough(self) -> bool:
+        """2.0 prints nothing that a link receives with CIPMODE=1 (observed 2.0, walks 2016 and 2024)."""
+        return self.version[:2] == (2, 0)
+
+    @property
     def bounds_connecting(self) -> bool:
         """CIPSTART and CIPDOMAIN take a time-out of their own, from 4.1 on (at-dialects 7.2 and 7.4)."""
         return self.at_least(4, 1)

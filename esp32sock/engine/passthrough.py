@@ -9,6 +9,7 @@ silence before and behind it, leaves. So:
   a silence in the cut. Longer runs, and pluses within other bytes, are payload to the module;
 * what the peer sends between AT+CIPMODE=1 and the prompt comes bare and is taken for text: it is lost.
   Before, it comes by +IPD, and behind the prompt as payload;
+* 2.0 was seen to print nothing at all of what it receives (`Firmware.is_mute_in_passthrough`);
 * the module says nothing on leaving, so AT is sent, and without an answer the `+++` again;
 * a link that breaks it opens again by itself, and what was written meanwhile is lost (from 2.0 on). That it
   did shows in the local port, which is another then; from 2.1 on it can be had to say so, amid the payload
@@ -260,6 +261,10 @@ async def open_passthrough(
         raise Error(
             "this firmware does not report link changes in passthrough; 2.1 and later do",
             errno=errno.EOPNOTSUPP,
+        )
+    if management.firmware.is_mute_in_passthrough:
+        log.warning(
+            "firmware 2.0 was seen to print nothing that it receives in passthrough; 2.1 and later do"
         )
     if await management.execute(tcpip.Links()):
         raise Error(

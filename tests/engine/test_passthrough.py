@@ -352,6 +352,18 @@ async def test_firmware_that_cannot_tell_says_so(autojump_clock: trio.testing.Mo
         assert await one.execute(tcpip.Links()) == []
 
 
+@pytest.mark.parametrize(("profile", "warned"), [("2.0", True), ("2.1", False)])
+async def test_firmware_that_prints_nothing_is_warned_of(
+    autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture, profile: str, *, warned: bool
+) -> None:
+    async with management(profile) as one, open_passthrough(one, HOST, 7000) as stream:
+        await stream.send_all(b"hello")
+        with trio.move_on_after(60) as waiting:
+            assert await stream.receive_some() == b"hello"
+    assert waiting.cancelled_caught == warned
+    assert ("print nothing that it receives" in caplog.text) == warned
+
+
 # ---- the contract of a stream
 
 

@@ -5,7 +5,7 @@
 - Free memory, times (clock, PING, SYSTIMESTAMP).
 - Version and build texts of AT+GMR; the file table of AT+SYSFLASH? and AT+SYSMFG?, which is the build's.
 - Boot and log text on the AT port of the 1.0 build, whose AT port is UART0.
-- Whether a block falls between `Recv` and SEND OK or behind it: no rule, the emulator (real-firmware 7). The
+- Whether a block falls between `Recv` and SEND OK or behind it: no rule, the emulator (real-firmware 2). The
   captures have both orders: in esp-at-v2.0-sweep before SEND OK behind line 2960, after it behind line 2892.
 - Numbers in AT+CMD? and the lines of commands that only a third-party build has.
 Where a pause falls never shows: an exchange is compared as one piece of bytes.
