@@ -154,6 +154,7 @@ class Names(dict[str, str]):
 def network_of_the_captures(firmware: str, driver: Driver) -> MemoryNetwork:
     """The world behind the access point, as real-firmware 1 describes it."""
     network = MemoryNetwork()
+    network.start_unix_s = None  # every CIPSNTPTIME? of every capture is of 1970
     network.names = {"host.test": GATEWAY}
     if firmware in ("v201712", "v2.0"):
         network.names = Names()
