@@ -123,11 +123,13 @@ cdef struct Link:
 
 
 cdef inline int skip_word(Bytes* cursor, Bytes end, const char* word, Py_ssize_t length) noexcept nogil:
-    cdef Py_ssize_t there = min(length, end - cursor[0])
-    if memcmp(cursor[0], word, <size_t>there) != 0:
+    cdef Py_ssize_t there = end - cursor[0]
+    if there < length:
+        return CUT if memcmp(cursor[0], word, <size_t>there) == 0 else NO_HEADER
+    if memcmp(cursor[0], word, <size_t>length) != 0:  # of a constant length: a few instructions, no call
         return NO_HEADER
-    cursor[0] += there
-    return MATCH if there == length else CUT
+    cursor[0] += length
+    return MATCH
 
 
 cdef inline int skip_byte(Bytes* cursor, Bytes end, unsigned char byte) noexcept nogil:
@@ -736,6 +738,10 @@ cdef class Demux:
                 escaped = p[0] == c'\\'
             elif p[0] == c'+':
                 found = self._header_at(p, self._end)
+                if found > 0 and p == start and self._line_length == 0:  # the usual case: no text before it
+                    self._examined += found
+                    self._at = p + found
+                    return self._begin_block()
                 if found > 0:
                     self._header.found = True
                     return self._take_text(start, p, p + found)
