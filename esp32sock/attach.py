@@ -42,11 +42,12 @@ def attach(
     options are those of `Options`: `baudrate` (also `baud`), `rtscts`, `ssid`, `password` (or ESP32SOCK_SSID
     and ESP32SOCK_PASSWORD) and limits; an `Options` object in place of `url` has them all.
 
-    Blocks for the probe and the set-up, at most about 10 s; longer with a join, with a module that boots or
-    is busy (30 s), and with a silent one or what is no module (20 s: it may be in a data phase, see
-    `fill_data_phase`). Raises OSError that says what is wrong and what to do, ValueError for a value out of
-    range, TypeError for an unknown option, RuntimeError if an interface is attached already. The interface
-    closes at interpreter exit, with `detach()`, or, as a context manager, at the end of the block, once what
+    Blocks for the probe and the set-up, at most 10 s, also where nothing answers; longer with a join, with a
+    module that boots or is busy (30 s), where what answers is not understood (15 s), with `reset` (20 s), and
+    on a silent line below 115200 baud (40 s: it may be in a data phase, see `fill_data_phase`). Raises
+    OSError that says what is wrong and what to do, ValueError for a value out of range, TypeError for an
+    unknown option, RuntimeError if an interface is attached already. The interface closes at interpreter
+    exit, with `detach()`, or, as a context manager, at the end of the block, once what
     was sent is delivered.
     """
     global _default

@@ -30,7 +30,7 @@ class Options:
     `server_links` is how many connections the module's server may accept at a time, 1 to 5.
     `reset` names the line of the serial adapter that restarts the module while it is on; it is used when
     nothing else brings a silent module back. `fill_data_phase` allows to end a data phase that an earlier
-    program left, by up to 64 KiB of empty lines on a line that is silent otherwise.
+    program left, by up to 48 KiB of empty lines on a line that is silent otherwise.
     `dns_cache_s` is how long an address that was found for a name is used again, 0 for not at all.
     `heartbeat_s` is how often the module is asked for a sign of life and its links, while anything is open;
     None for never. `trace` and `pcap` are files for a record of the serial line, as text and for Wireshark;

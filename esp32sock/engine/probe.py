@@ -8,9 +8,11 @@ and the answers are counted: the module is found when every one has come, or whe
 long as the slowest took. No command meets an answer that is not its own afterwards.
 
 A module that says `busy p...` or boots is alive and is waited for. If nothing is understood, the usual baud
-rates are tried, to name the right one; none is kept. A line that is silent at every rate may be in a data
-phase that `+++` does not end (AT+MQTTPUBRAW and its like): first the reset line of the adapter, where one is
-named, then empty lines fill it up, where that is allowed.
+rates are tried, to name the right one; none is kept. A line that is silent is listened to at each of them for
+a moment, while the first answer may still come. If it is silent there too, it may be in a data phase that
+`+++` does not end (AT+MQTTPUBRAW and its like): first the reset line of the adapter, where one is named, then
+empty lines fill it up, where that is allowed, and end as soon as anything is heard. A line that gives back
+what was written, and nothing else, has no other rate.
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ ESCAPE_S = 1.1
 PATIENCE_S = (1.2, 2.4)
 """How long an answer may take before the question is asked again, and before it is given up: together more
 than 3 s, so late may the answer to the first one come."""
+ANSWERED_S = 3.2
+"""On a line that was silent for so long after a question, no answer to it is to come."""
 LATE_S = 3.5
 """How long the answers to the other questions are waited for, once there is one."""
 ALIVE_S = 30.0
@@ -54,18 +58,23 @@ WORDS = re.compile(rb"(?:OK|ERROR|busy p\.\.\.|ready)\r\n")
 """What only an AT firmware says, and only at the right rate is understood."""
 
 OTHER_RATES_BAUD = (115200, 921600, 460800, 230400, 57600, 38400, 9600)
-RATE_S = (0.3, 1.3)
-"""How long each other rate is listened to; the second time only if anything was heard at all."""
+GLANCE_S = 0.2
+"""How long each other rate is listened to on a silent line: on what answers later, something is heard later,
+and each is listened to for RATE_S.
+"""
+RATE_S = 1.3
 RESET_PULSE_S = 0.1
 RESET_S = 3.0
 """From the reset line to `ready`: 2 s on hardware (at-dialects 8.1), and the time of a slow line."""
 
 FILLER = b"\r\n" * 512
-FILLER_BYTES = 64 * 1024
-"""The longest data phase that is filled up."""
+FILLER_BYTES = 48 * 1024
+"""The longest data phase that is filled up: at 115200 baud a silent line is named within 10 s, by taste."""
 FILLER_S = 30.0
-FILLER_PAUSE_S = 0.05
-"""Between two pieces, beyond their time on the line."""
+FILLER_BYTE_S = 2e-5
+"""Not sent faster than this, where the rate of the line is not known; by taste."""
+FILLED_S = 0.4
+"""How long an answer is waited for behind the last piece: what lies behind a data phase is answered."""
 FLOOD_S = 10.0
 """How long the answers to empty lines that were too many are waited for."""
 
@@ -82,9 +91,10 @@ async def probe(
 ) -> None:
     """Leave whatever mode the module is in and hear it answer; PortError that says what is wrong if not.
 
-    At most about 10 s, 10 s more where something answers that is not understood, and up to 30 s for a module
-    that shows that it is alive; with `restart` it is restarted then and waited for again. On a silent line
-    `reset` names the adapter's line that restarts the module, and `fill` allows up to 30 s of empty lines.
+    At most 10 s at 115200 baud and more; 5 s more where something answers that is not understood, and up to
+    30 s for a module that shows that it is alive; with `restart` it is restarted then and waited for again.
+    On a silent line `reset` names the adapter's line that restarts the module (10 s more), and `fill` allows
+    FILLER_BYTES of empty lines: 4 s at 115200 baud, at most 30 s.
     Without `find_rate` no other rate is tried: a module that is only away is found sooner then.
     """
     port = channel.port
@@ -95,22 +105,47 @@ async def probe(
     await trio.sleep(ESCAPE_S)
     channel.write_raw(b"\r\n")
     await until_quiet(channel)
-    heard_bytes = channel.heard_bytes
-    if await _synchronise(channel, restart=restart):
+    line = _Line(channel)
+    questions, asked_s = Questions(channel), trio.current_time()
+    if await questions.ask(PATIENCE_S[0]):
         return
-    sample, is_silent = channel.sample, channel.heard_bytes == heard_bytes
-    rate = await _other_rate(channel) if find_rate and not _is_at(sample) else None
-    if rate is not None:
-        raise PortError(
-            f"the module on {port.name} answers at {rate} baud, not at {port.baudrate}: use baudrate={rate} "
-            f"(--baud {rate})",
-            errno=errno.EPROTO,
-        )
-    if is_silent and reset is not None and await restart_by_line(channel, reset):
+    patience_s: tuple[float, ...] = PATIENCE_S[1:]
+    if line.is_silent and find_rate:
+        await _reject_other_rate(channel, GLANCE_S)
+        channel.write_raw(b"\r\n")
+        patience_s = PATIENCE_S
+    if line.is_silent and reset is not None and await restart_by_line(channel, reset):
         return
-    if is_silent and fill and await _fill_data_phase(channel):
+    if line.is_silent and fill:
+        await line.until_heard(asked_s + ANSWERED_S - trio.current_time())
+    if line.is_silent and fill:
+        await _fill_data_phase(channel)
+        if line.is_silent:
+            raise _no_module(channel, channel.sample)
+        questions, patience_s = Questions(channel), PATIENCE_S
+    if await _synchronise(channel, questions, patience_s, restart=restart):
         return
+    sample = channel.sample
+    if find_rate and not line.is_silent and not _is_at(sample) and not questions.were_echoed:
+        await _reject_other_rate(channel, RATE_S)
     raise _no_module(channel, sample)
+
+
+class _Line:
+    """Whether anything is heard on a line from now on."""
+
+    def __init__(self, channel: CommandChannel) -> None:
+        self._channel = channel
+        self._heard_bytes = channel.heard_bytes
+
+    @property
+    def is_silent(self) -> bool:
+        return self._channel.heard_bytes == self._heard_bytes
+
+    async def until_heard(self, at_most_s: float) -> None:
+        """Until anything is, or so long."""
+        with trio.move_on_after(max(0.0, at_most_s)):
+            await self._channel.until_heard(lambda _: not self.is_silent)
 
 
 def _no_module(channel: CommandChannel, sample: bytes) -> PortError:
@@ -146,14 +181,21 @@ async def until_quiet(channel: CommandChannel, at_most_s: float = DRAIN_S) -> No
 # -- questions and answers --------------------------------------------------------------------------------
 
 
-async def _synchronise(channel: CommandChannel, *, restart: bool = False) -> bool:
+async def _synchronise(
+    channel: CommandChannel,
+    questions: Questions,
+    patience_s: tuple[float, ...] = PATIENCE_S,
+    *,
+    restart: bool = False,
+) -> bool:
     """Ask until the module answers, then let every other answer come; False if it never does.
+
+    `patience_s`: how long to wait for each answer.
 
     PortError if it shows that it is alive, and does not answer for ALIVE_S, or twice that with a restart.
     """
-    questions = Questions(channel)
-    for patience_s in PATIENCE_S:
-        if await questions.ask(patience_s):
+    for seconds in patience_s:
+        if await questions.ask(seconds):
             return True
     if not questions.show_life:
         return False
@@ -183,6 +225,12 @@ class Questions:
         self.was_ready = False
         """Whether it said `ready` since the first one."""
         channel.sample = b""
+
+    @property
+    def were_echoed(self) -> bool:
+        """Whether nothing came but what was written: an echo that is legible has the right rate."""
+        heard = self._channel.sample
+        return heard != b"" and not heard.replace(QUESTION, b"").strip()
 
     @property
     def show_life(self) -> bool:
@@ -235,19 +283,28 @@ class Questions:
 # -- what may be wrong ------------------------------------------------------------------------------------
 
 
-async def _other_rate(channel: CommandChannel) -> int | None:
+async def _reject_other_rate(channel: CommandChannel, patience_s: float) -> None:
+    """PortError that names the usual rate at which the module is understood, if there is one."""
+    rate = await _other_rate(channel, patience_s)
+    if rate is not None:
+        port = channel.port
+        raise PortError(
+            f"the module on {port.name} answers at {rate} baud, not at {port.baudrate}: use baudrate={rate} "
+            f"(--baud {rate})",
+            errno=errno.EPROTO,
+        )
+
+
+async def _other_rate(channel: CommandChannel, patience_s: float) -> int | None:
     """The usual rate at which the module is understood; the port is put back afterwards."""
     port = channel.port
     given = port.baudrate
     if given is None:
         return None
     try:
-        for patience_s in RATE_S:
-            for baud in OTHER_RATES_BAUD:
-                if baud != given and port.set_baud(baud) and await _is_understood(channel, patience_s):
-                    return baud
-            if not channel.heard_bytes:
-                break
+        for baud in OTHER_RATES_BAUD:
+            if baud != given and port.set_baud(baud) and await _is_understood(channel, patience_s):
+                return baud
     finally:
         port.set_baud(given)
     return None
@@ -274,11 +331,11 @@ async def restart_by_line(channel: CommandChannel, reset: ResetLine) -> bool:
     channel.port.set_line(reset, on=False)
     with trio.move_on_after(RESET_S):
         await channel.until_heard(_is_at)
-    return await _synchronise(channel)
+    return await _synchronise(channel, Questions(channel))
 
 
-async def _fill_data_phase(channel: CommandChannel) -> bool:
-    """End a data phase that nothing else ends, by empty lines; whether the module answers then.
+async def _fill_data_phase(channel: CommandChannel) -> None:
+    """End a data phase that nothing else ends, by empty lines, until anything is heard.
 
     If there is none, nothing takes them: the line is silent.
     """
@@ -288,17 +345,14 @@ async def _fill_data_phase(channel: CommandChannel) -> bool:
         channel.port.name,
         FILLER_BYTES,
     )
-    heard_bytes, sent_bytes = channel.heard_bytes, 0
-    pause_s = FILLER_PAUSE_S + len(FILLER) * channel.session.s_per_byte
+    line, sent_bytes = _Line(channel), 0
+    started_s, byte_s = trio.current_time(), max(channel.session.s_per_byte, FILLER_BYTE_S)
     with trio.move_on_after(FILLER_S):
-        while channel.heard_bytes == heard_bytes and sent_bytes < FILLER_BYTES:
+        while line.is_silent and sent_bytes < FILLER_BYTES:
             channel.write_raw(FILLER)
             sent_bytes += len(FILLER)
-            await trio.sleep(pause_s)
-        if channel.heard_bytes == heard_bytes:
-            await trio.sleep(LATE_S)
-    if channel.heard_bytes == heard_bytes:
-        return False
-    log.warning("the module on %s answers again after %d bytes", channel.port.name, sent_bytes)
-    await until_quiet(channel, FLOOD_S)
-    return await _synchronise(channel)
+            await trio.sleep_until(started_s + sent_bytes * byte_s)
+        await line.until_heard(FILLED_S)
+    if not line.is_silent:
+        log.warning("the module on %s answers again after %d bytes", channel.port.name, sent_bytes)
+        await until_quiet(channel, FLOOD_S)

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STATED_S = 10.0
-"""Within this every one of these errors is there, but for the next."""
-NO_MODULE_S = 20.0
-"""The same where something answers that is no module, as `attach` says."""
+"""Within this every one of these errors is there."""
 
 
 class Wire(Observer):
@@ -117,13 +115,13 @@ def test_a_simulated_profile_that_does_not_exist_names_those_that_do() -> None:
 
 def test_nothing_answers() -> None:
     with bare_pty() as path:
-        error = refusal(path, fill_data_phase=False)  # else within 20 s, as `attach` says
+        error = refusal(path)
     assert error.errno == errno.ENODEV
     assert "nothing answers" in str(error)
 
 
 def test_a_line_that_only_echoes() -> None:
-    assert "not an ESP-AT module" in str(refusal("loop://", NO_MODULE_S, fill_data_phase=False))
+    assert "not an ESP-AT module" in str(refusal("loop://"))
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ async def test_every_wrong_rate_is_named(
         error = await attach(port)
         assert f"baudrate={module_baud}" in str(error)
         assert error.errno == errno.EPROTO
-        assert trio.current_time() - started < 2 * SILENT_S
+        assert trio.current_time() - started < SILENT_S + 5
         assert port.baudrate == given_baud
 
 

@@ -12,6 +12,7 @@ import trio.testing
 from esp32sock.at.commands import tcpip, wifi
 from esp32sock.engine.engine import Engine
 from esp32sock.engine.options import Options
+from esp32sock.engine.probe import FILLER
 from esp32sock.engine.transports import Port, StreamPort
 from esp32sock.errors import CommandError, Error, PortError
 from esp32sock.simulator import MemoryNetwork, Settings
@@ -68,17 +69,19 @@ async def attach(port: Port, **options: object) -> Error:
     return error
 
 
-async def test_silence_is_named_within_ten_seconds(autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize("fills", [True, False])
+async def test_silence_is_named_within_ten_seconds(fills: bool, autojump_clock: MockClock) -> None:
     port = ScriptedPort(lambda data, baud: b"")
     started = trio.current_time()
-    error = await attach(port, fill_data_phase=False)
+    error = await attach(port, fill_data_phase=fills)
     assert trio.current_time() - started < 10
     assert isinstance(error, PortError)
     assert error.errno == errno.ENODEV
     assert "nothing answers" in str(error)
     assert "TX and RX" in str(error)
     assert port.written[0] == b"+++"
-    assert set(port.written) <= {b"+++", b"\r\n", b"AT\r\n", b"AT+CIPMUX?\r\n"}
+    assert set(port.written) - {FILLER} <= {b"+++", b"\r\n", b"AT\r\n", b"AT+CIPMUX?\r\n"}
+    assert (FILLER in port.written) is fills
     assert port.baudrate == 115200
 
 
@@ -105,7 +108,9 @@ async def test_something_that_is_no_at_module_is_said_to_be_none(autojump_clock:
 
 
 async def test_a_plain_echo_is_no_module(autojump_clock: MockClock) -> None:
+    started = trio.current_time()
     error = await attach(ScriptedPort(lambda data, baud: data))
+    assert trio.current_time() - started < 6
     assert "not an ESP-AT module" in str(error)
 
 
