@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from esp32sock.engine.engine import Engine
     from esp32sock.engine.options import Options
     from esp32sock.net.event_queue import EventChannel
-    from esp32sock.net.interface_api import Interface, ModuleStatus
+    from esp32sock.net.interface_api import Interface, ModuleStatus, Stats
     from esp32sock.net.routes import Direct
 
 __all__ = ["ModuleSocket", "TrioInterface", "open_interface", "open_passthrough"]
@@ -153,7 +153,7 @@ class TrioInterface:
         """What is known now, without asking the module."""
         return self._interface.status()
 
-    def stats(self) -> dict[str, int]:
+    def stats(self) -> Stats:
         """Counters since the interface was opened, as `Interface.stats`."""
         return self._interface.stats()
 

@@ -414,6 +414,7 @@ class CommandTransaction:
         if self._may_begin_anew():
             self._machine.feed(CommandInput.RESEND)
             self._resends_left -= 1
+            self._context.repeats += 1
             self._context.links.command_repeated(self.command)
             self._begin(now)
             return

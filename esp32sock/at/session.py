@@ -224,6 +224,15 @@ class Session:
         return self.command.state is CommandState.IDLE
 
     @property
+    def repeats(self) -> int:
+        """How often a command went out again."""
+        return self._context.repeats
+
+    def count_repeat(self) -> None:
+        """The next command is a former one whose answer was lost."""
+        self._context.repeats += 1
+
+    @property
     def s_per_byte(self) -> float:
         """Time one byte takes on the wire, for the waits that depend on it."""
         return self._context.s_per_byte

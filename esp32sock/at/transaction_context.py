@@ -51,6 +51,8 @@ class TransactionContext:
     """Whether this module says `Recv`."""
     send_failed: bool = False
     """Whether a send failed and no `Recv` was seen since."""
+    repeats: int = 0
+    """How often a command went out again."""
     barrier: Barrier = field(default_factory=Barrier)
     _heard_last: bytes = b""
     round_trip_s: float = 0.0

@@ -110,6 +110,7 @@ class Context:
 
     def disconnect(self) -> None:
         """The port is lost or closed."""
+        self.counters.repeats += self.channel_repeats
         self._channel = self._pool = None
         self.notify()
 
@@ -127,6 +128,12 @@ class Context:
         if pool is None:
             raise PortError(f"the port {self.options.url} is not open")
         return pool
+
+    @property
+    def channel_repeats(self) -> int:
+        """Commands that went out again on the channel of now."""
+        channel = self._channel
+        return 0 if channel is None else channel.session.repeats
 
     @property
     def is_open(self) -> bool:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from esp32sock.at.firmware import Firmware
     from esp32sock.engine.options import Options
     from esp32sock.engine.requests import LinkHolder, Opening, StreamOptions
+    from esp32sock.engine.stats import Stats
 
 LOOK_UP_S = 8
 """How long the module may look for a name, and hold the line: a name server that answers does it sooner."""
@@ -176,9 +177,10 @@ class Engine:
         """The open links: "TCP" or "SSL" by id; none while the port is lost."""
         return self.context.links()
 
-    def stats(self) -> dict[str, int]:
+    def stats(self) -> Stats:
         """The counters, with what open links have carried so far."""
-        return self.context.counters.snapshot(self.context.pumps(), self.context.unread_bytes)
+        context = self.context
+        return context.counters.snapshot(context.pumps(), context.unread_bytes, context.channel_repeats)
 
     def watch(self, watcher: Callable[[ModuleEvent], object]) -> Callable[[], object]:
         """Tell `watcher` every event from now on, passwords taken out; gives back what stops that."""

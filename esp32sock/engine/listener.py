@@ -168,6 +168,7 @@ class Server:
         if self._context.is_own(remote[0]):
             self.pool.pair_loopback(remote[1], pump)
         local = (self._context.local_ip(remote[0]), self.port)
+        log.info("link %d from %s:%d was accepted on port %d", event.link_id, *remote, self.port)
         opened = StreamOpened(event.link_id, local, remote)
         self.request.events.accepted(user_end, opened, self.request.make_handle(stream))
         try:
@@ -212,6 +213,7 @@ async def run_server(context: Context, request: ListenRequest) -> None:
             request.failed(error)
     if server is None:
         return
+    log.info("listening on port %d of the module", server.port)
     request.events.listening(Listening((context.station_ip or "0.0.0.0", server.port)))
     ended_by: Error | None = None
     try:

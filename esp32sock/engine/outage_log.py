@@ -21,10 +21,10 @@ log = logging.getLogger("esp32sock")
 
 
 class OutageLog:
-    """The messages about one module; `clock` gives seconds."""
+    """The messages about `subject`, such as one module; `clock` gives seconds."""
 
-    def __init__(self, name: str, clock: Callable[[], float]) -> None:
-        self._name = name
+    def __init__(self, subject: str, clock: Callable[[], float]) -> None:
+        self._subject = subject
         self._clock = clock
         self._pause_s = FIRST_PAUSE_S
         self._due_at = NEVER
@@ -34,7 +34,7 @@ class OutageLog:
         self._is_announced = False
 
     def failed(self, error: Exception) -> None:
-        """The module cannot be used, or again not."""
+        """It cannot be used, or again not."""
         now = self._clock()
         if self._began_at is None:
             self._began_at, self._attempts, self._is_announced = now, 0, False
@@ -53,10 +53,10 @@ class OutageLog:
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
 
     def ended(self) -> None:
-        """The module can be used."""
+        """It can be used."""
         if self._began_at is None:
             return
         now = self._clock()
         if self._is_announced:
-            log.warning("the module on %s is back after %.0f s", self._name, now - self._began_at)
+            log.warning("%s is back after %.0f s", self._subject, now - self._began_at)
         self._began_at, self._ended_at = None, now

@@ -24,5 +24,6 @@ async def execute_repeated(channel: CommandChannel, command: Command[R]) -> R:
         try:
             return await channel.execute_exclusive(command)
         except CommandError as error:
+            channel.session.count_repeat()
             log.debug("%s; trying again", error)
     return await channel.execute_exclusive(command)

@@ -107,6 +107,7 @@ class Router:
                 self._supervisor.module_restarted()
                 self._forget_module(ModuleReset("the module restarted; the listener ends"))
             case DoubtSettled() | Contradiction():
+                context.counters.doubts += 1
                 context.tasks.spawn(context.channel.settle)
             case ModuleSilent():
                 error = context.channel.silence

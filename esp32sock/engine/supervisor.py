@@ -65,7 +65,7 @@ class Supervisor:
         self._opener = opener
         self._bauds = [context.options.baudrate]
         """The rates at which the module may be: the one that worked last first."""
-        self._outage = OutageLog(context.options.url, trio.current_time)
+        self._outage = OutageLog(f"the module on {context.options.url}", trio.current_time)
         self._boot_baud = context.options.baudrate
         """The rate after a restart, as far as is known."""
         self._chosen: basic.UartSettings | None = None
@@ -230,6 +230,10 @@ class Supervisor:
             channel.set_up()
             context.failure = None
             context.notify()
+            address = context.station_ip or "no address"
+            log.info(
+                "the module on %s is set up: %s, %s", channel.port.name, session.firmware.release, address
+            )
 
     async def _choose_rate_again(self, channel: CommandChannel) -> None:
         """A restart ends at the stored rate: back to the one that a command chose."""

@@ -54,6 +54,7 @@ async def run_stream(context: Context, request: StreamRequest) -> None:
             request.failed(error)
     if pump is None:
         return
+    log.info("link %d to %s is open", pump.link_id, _text(request.remote))
     request.opened(StreamOpened(pump.link_id, local, request.remote))
     request.opening.opened(partial(pump.fail, abandoned()))
     await pump_to_the_end(context, pump, request, request.filler_bytes)
@@ -193,6 +194,8 @@ async def pump_to_the_end(
         lingers = error is None and pump.shut_writing()
         if not lingers:
             pump.close_end()
+    context.counters.note_end(error)
+    log.info("link %d ended: %s", pump.link_id, "closed" if error is None else error)
     if lingers:
         context.tasks.linger(pump)
     await close_link(context, pump)

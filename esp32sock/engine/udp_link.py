@@ -265,11 +265,15 @@ async def run_datagram(context: Context, request: DatagramRequest) -> None:
     request.events.opened(DatagramOpened(pump.link_id, local))
     request.opening.opened(partial(pump.fail, abandoned()))
     context.counters.links_opened += 1
+    log.info("UDP link %d on port %d is open", pump.link_id, local[1])
     try:
-        request.events.ended(await pump.run())
+        reason = await pump.run()
+        request.events.ended(reason)
     finally:
         context.counters.add(pump)
         pump.close_end()
+    context.counters.note_end(reason)
+    log.info("UDP link %d ended: %s", pump.link_id, "closed" if reason is None else reason)
     await close_link(context, pump)
 
 

@@ -23,6 +23,7 @@ import trio
 from esp32sock.at.commands import Raw, basic, smartconfig, tcpip, wifi
 from esp32sock.at.state import ModuleState
 from esp32sock.at.urcs import Wifi
+from esp32sock.engine.outage_log import OutageLog
 from esp32sock.engine.repeating import execute_repeated
 from esp32sock.errors import CommandError, Error
 
@@ -60,6 +61,7 @@ class Station:
     def __init__(self, context: Context, wanted: wifi.Join | None) -> None:
         self._context = context
         self._wanted = wanted
+        self._outage = OutageLog(f"the Wi-Fi of the module on {context.options.url}", trio.current_time)
         self._left = False
         self._is_rejoining = False
         self._is_doubtful = False
@@ -76,7 +78,7 @@ class Station:
             except CommandError as error:
                 if must_join:
                     raise
-                log.warning("%s; trying again", error)
+                self._outage.failed(error)
                 self._context.tasks.spawn(self._keep_joined)
         await self.read_addresses(channel)
 
@@ -107,8 +109,10 @@ class Station:
                 self._is_doubtful = False
         self._context.addresses = found
         self._context.notify()
+        if found.station_ip is not None:
+            self._outage.ended()
         if had_address and found.station_ip is None:
-            log.warning("the module has no address any more")
+            self._outage.failed(Error("the module has no address any more"))
             self._address_lost()
 
     async def verify(self) -> None:
@@ -133,6 +137,7 @@ class Station:
 
     def changed(self, state: Wifi) -> None:
         """A WIFI line; called in the channel's reading task."""
+        log.info("Wi-Fi: %s", state.name.lower().replace("_", " "))
         if state is Wifi.DISCONNECTED:
             self._is_doubtful = True
             self._context.addresses = wifi.Addresses()
@@ -225,7 +230,7 @@ class Station:
                 elif self._context.firmware.at_least(2, 2):
                     await channel.execute_exclusive(wifi.Rejoin())
         except Error as error:
-            log.warning("Wi-Fi is not restored: %s", error)
+            self._outage.failed(error)
 
 
 def _leaves_network(command: Command[Any]) -> bool:

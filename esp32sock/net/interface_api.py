@@ -27,6 +27,7 @@ from esp32sock.engine.requests import (
     StreamOpened,
     StreamOptions,
 )
+from esp32sock.engine.stats import Stats
 
 if TYPE_CHECKING:
     import _socket
@@ -49,6 +50,7 @@ __all__ = (
     "ListenEvents",
     "Listening",
     "ModuleStatus",
+    "Stats",
     "StreamEvents",
     "StreamOpened",
     "StreamOptions",
@@ -197,8 +199,8 @@ class Interface(ABC):
         """What is known now, without asking the module."""
 
     @abstractmethod
-    def stats(self) -> dict[str, int]:
-        """Counters since attach: `links_opened`, `bytes_sent`, `bytes_received` and more."""
+    def stats(self) -> Stats:
+        """Counters since attach: what was carried, and what went wrong and was mended."""
 
     @abstractmethod
     def routes_to_host(self, host: str) -> bool:

@@ -25,6 +25,7 @@ from esp32sock.net.interface_api import (
     Interface,
     ListenEvents,
     ModuleStatus,
+    Stats,
     StreamEvents,
     StreamOptions,
 )
@@ -240,7 +241,7 @@ class LocalInterface(Interface):
         engine, url = self._engine, self._options.url
         return ModuleStatus(url, str(engine.firmware), BUILD, engine.station_ip, engine.links())
 
-    def stats(self) -> dict[str, int]:
+    def stats(self) -> Stats:
         return self._engine.stats()
 
     def routes_to_host(self, host: str) -> bool:

@@ -30,7 +30,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def outage(clock: Callable[[], float]) -> OutageLog:
-    return OutageLog("x", clock)
+    return OutageLog("the module on x", clock)
 
 
 def fail_for(outage: OutageLog, clock: Clock, seconds: float, *, every_s: float = 0.5) -> None:
