@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 
 LIKE_AT = (
     b"",
@@ -54,6 +55,12 @@ def named(data: bytes) -> tuple[int, int] | None:
     """Origin and offset of the first whole record; None without one."""
     match = _NAMED.search(data)
     return None if match is None else (int(match[1]), int(match[2]))
+
+
+def has_foreign(data: bytes, origin: int) -> bool:
+    """Whether two records in a row are of another origin; one alone may be a bit turned over."""
+    found = [(int(match[1]), int(match[2])) for match in _NAMED.finditer(data)]
+    return any(a == b and a != origin and at < behind for (a, at), (b, behind) in pairwise(found))
 
 
 def first_difference(got: bytes, expected: bytes) -> int | None:

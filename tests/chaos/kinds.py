@@ -21,6 +21,7 @@ Need = Literal[
     "half-closes",
     "connects",
     "receives",
+    "pauses",
 ]
 
 
@@ -66,7 +67,7 @@ KINDS = (
     _simulator("restart", "0.1"),
     _simulator("lost-prompt", "0.4", needs=("sends",)),
     _simulator("lost-recv", "0.2", needs=("sends",)),
-    _simulator("lost-send-ok", "0.5", needs=("sends",), open="lost line"),
+    _simulator("lost-send-ok", "0.9", needs=("sends",), open="lost line"),
     _simulator("send-fail", "0.4=0.5", "0.4=0", needs=("sends",)),
     _simulator("no-blank", "0.2"),
     _simulator("phantom-closed", "1", needs=("refused",)),
@@ -78,7 +79,7 @@ KINDS = (
     _simulator("accept-in-gap", "0.7", needs=("clients",), open="late question"),
     _simulator("lost-notice", "0.3", needs=("passive",)),
     _simulator("long-notice", "0.3=29", needs=("passive",)),
-    _simulator("trailing-comma", "1", needs=("passive",)),
+    _simulator("trailing-comma", "1", needs=("passive", "pauses")),
     # Wi-Fi and network.
     _simulator("wifi-loss", "0.1=2", "0.1=12"),
     _simulator("wifi-storm", "0.1=10", open="believed address"),

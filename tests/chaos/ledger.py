@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from tests.chaos.content import content, first_difference, named
+from tests.chaos.content import content, first_difference, has_foreign, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +40,8 @@ class Ledger:
         self.trace = trace
         self.violations: list[Violation] = []
         self.waits: dict[int, tuple[str, float]] = {}
+        self.paused_s = 0.0
+        """How long the host stood still: time that no application notices."""
         self._next_wait = 0
 
     def violate(self, kind: str, text: str) -> None:
@@ -52,13 +54,13 @@ class Ledger:
     def waiting(self, what: str, bound_s: float = float("inf")) -> Iterator[None]:
         """An application waits; a violation if it waits longer than the bound."""
         key, self._next_wait = self._next_wait, self._next_wait + 1
-        since = trio.current_time()
+        since, paused_s = trio.current_time(), self.paused_s
         self.waits[key] = (what, since)
         try:
             yield
         finally:
             del self.waits[key]
-            took_s = trio.current_time() - since
+            took_s = trio.current_time() - since - (self.paused_s - paused_s)
             if took_s > bound_s:
                 self.violate("slow", f"{what} took {took_s:.1f} s, more than {bound_s:.0f} s")
 
@@ -71,6 +73,8 @@ class Direction:
     sent: int = 0
     arrived: int = 0
     wrong: str = ""
+    rest: bytearray = field(default_factory=bytearray)
+    """What arrived from the first wrong byte on."""
 
     def next(self, count: int) -> bytes:
         """The next bytes to send."""
@@ -79,6 +83,7 @@ class Direction:
     def take(self, data: bytes) -> None:
         """These arrived."""
         if self.wrong:
+            self.rest += data
             self.arrived += len(data)
             return
         expected = content(self.origin, self.arrived, min(len(data), max(0, self.sent - self.arrived)))
@@ -92,6 +97,7 @@ class Direction:
             whose = f" (bytes of origin {foreign[0]} at {foreign[1]})"
         elif foreign is not None:
             whose = f" (its own bytes from {foreign[1]})"
+        self.rest += data[max(0, at - 12) :]
         self.wrong = f"at {self.arrived + at} of {self.sent}: {data[at : at + 40]!r}{whose}"
         self.arrived += len(data)
 
@@ -129,12 +135,13 @@ class Conversation:
         )
 
     def judge(self, ledger: Ledger, *, damaged: bool, unseen: bool) -> None:
-        """At the end of the run. With payload damaged on the line, content cannot always be right; `unseen`:
-        a link may have ended in a way that the module shows as an orderly close."""
+        """At the end of the run. With payload damaged on the line, content cannot always be right, but it is
+        of this stream; `unseen`: a link may have ended in a way that the module shows as an orderly close.
+        """
         if self.error or self.state in ("error", "failed"):
             return
         for way in (self.up, self.down):
-            if way.wrong and (not damaged or "of origin" in way.wrong):
+            if way.wrong and (not damaged or has_foreign(bytes(way.rest), way.origin)):
                 ledger.violate("content", f"{self.name}: {'up' if way is self.up else 'down'} {way.wrong}")
         if damaged or unseen or self.peer == "reset":
             return

@@ -15,11 +15,14 @@ import trio
 from esp32sock.engine.transports import StreamPort
 from esp32sock.simulator.faults.injector import FaultInjector
 from esp32sock.simulator.faults.spec import Triggers, parse_faults
+from tests.chaos.world import CLIENT_PORTS, TCP_PORTS, UDP_PORTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from esp32sock.simulator.faults.spec import Fault
+    from esp32sock.simulator.firmware.link import Link
+    from esp32sock.simulator.firmware.link_table import LinkTable
     from esp32sock.simulator.runtime.runner import Opened
     from esp32sock.simulator.serial.uart import Uart
     from tests.chaos.plan import Dose
@@ -42,6 +45,16 @@ TOKENS = {
 BUSY = b"\r\nbusy p...\r\n"
 PAYLOAD = re.compile(rb"\r\n\+IPD,[^:]*:|\+CIPRECVDATA[:,]\d+[^,:]*[,:]")
 """What stands before payload in a token of the module."""
+
+
+LINK = re.compile(rb"\r\n\+IPD,(\d),")
+
+
+def number_of(link: Link) -> int:
+    """The number that the plan gives to the socket of this link; -1 if it is none of the plan's."""
+    if link.kind == "UDP":
+        return link.local_port - UDP_PORTS
+    return link.port - CLIENT_PORTS if link.accepted else link.port - TCP_PORTS
 
 
 class CountingTriggers(Triggers):
@@ -84,6 +97,10 @@ class ChaosFaults(FaultInjector):
         self._random = Random(seed ^ 0x70C)
         self.payload_damaged = False
         """Whether a byte of payload was lost or turned over, either way: not every such loss can be seen."""
+        self.table: LinkTable | None = None
+        """The links of the module."""
+        self.holes: set[int] = set()
+        """The sockets of which a whole block was lost, or a datagram got text inside: nothing shows that."""
 
     def bind(self, random: Random) -> None:
         self.triggers = self._triggers = CountingTriggers(self._faults, random, self._window, self._trace)
@@ -93,6 +110,8 @@ class ChaosFaults(FaultInjector):
             if self._window.is_open and TOKENS[name].match(data) and self._random.random() < rate:
                 self._trace.fault(name, data[:40])
                 self._window.used()
+                if name == "lost-block":
+                    self._note_hole(data)
                 if name.startswith("lost"):
                     return
                 super().module_bytes(uart, data)
@@ -100,6 +119,20 @@ class ChaosFaults(FaultInjector):
         if self._slow_busy_s and self._window.is_open and data.startswith(BUSY):
             self._trace.fault("slow-busy")
             uart.pause_output(self._slow_busy_s)
+
+    def _change_ipd(self, data: bytes) -> bytes:
+        changed = super()._change_ipd(data)
+        if len(changed) > len(data) and PAYLOAD.match(data):
+            self._note_hole(data, kind="UDP")
+        return changed
+
+    def _note_hole(self, block: bytes, kind: str = "") -> None:
+        """Remember whose block this was, if it is a link of this kind."""
+        assert self.table is not None
+        found = LINK.match(block)
+        link = None if found is None else self.table.get(int(found[1]))
+        if link is not None and link.kind.startswith(kind):
+            self.holes.add(number_of(link))
 
     def _damage(self, data: bytes, way: str) -> bytes:
         damaged = super()._damage(data, way)

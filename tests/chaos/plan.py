@@ -239,7 +239,7 @@ def _tcp(random: Random, number: int, window_s: float, needs: set[Need], *, acce
         closing=random.choice(closings),
         up=_sizes(random, 2 if "sends" in needs else 0, 6),
         down=_sizes(random, 2 if needs & {"passive", "receives"} else 0, 6),
-        pause_s=random.choice((0.0, 0.0, 0.01, 0.3, 2.0)),
+        pause_s=random.choice((0.0, 0.0, 0.01, 0.3, 2.0) if "pauses" not in needs else (2.0,)),
         read_pause_s=random.choice((0.0, 0.0, 0.0, 1.0, 5.0)) if "half-closes" not in needs else 40.0,
         connect_timeout_s=random.choice((None, None, 2.0, 30.0)),
         gives_up_s=random.choice((None, None, None, None, 0.0, 0.05, 1.0)),

@@ -167,6 +167,7 @@ async def _run(plan: Plan, trace: Trace, ledger: Ledger, clock: trio.testing.Moc
         profile=plan.profile, seed=plan.seed, paced=plan.paced, latency_ms=1000 * plan.latency_s
     )
     async with open_module(settings, network, faults=faults) as opened:
+        faults.table = opened.module.firmware.table
         for line in plan.left_over:
             await opened.stream.send_all(line + b"\r\n")
             await trio.sleep(0.05)
@@ -184,6 +185,7 @@ async def _run(plan: Plan, trace: Trace, ledger: Ledger, clock: trio.testing.Moc
             trace.note("attached")
             async with trio.open_nursery() as users:
                 world = World(plan, trace, ledger, engine, opened, network, users, trio.current_time())
+                world.holes = faults.holes
                 await _work(world, faults, window, clock)
             await _end(world)
             nursery.cancel_scope.cancel()
@@ -232,10 +234,11 @@ async def _work(
         outer.cancel_scope.cancel()
     world.nursery.cancel_scope.cancel()
     damaged = faults.payload_damaged or "garbage" in plan.faults
-    for conversation in world.conversations.values():
-        conversation.judge(ledger, damaged=damaged, unseen=bool(plan.faults & UNSEEN_ENDS))
-    for record in world.datagrams.values():
-        record.judge(ledger, damaged=damaged)
+    for number, conversation in world.conversations.items():
+        unseen = bool(plan.faults & UNSEEN_ENDS)
+        conversation.judge(ledger, damaged=damaged or number in world.holes, unseen=unseen)
+    for number, record in world.datagrams.items():
+        record.judge(ledger, damaged=damaged or number in world.holes)
     for dose in plan.doses:
         if dose.kind.where == "setting":
             trace.counts[dose.kind.name] += 1
@@ -270,7 +273,9 @@ async def _happen(world: World, dose: Dose, clock: trio.testing.MockClock) -> No
     amount = float(dose.dose)
     match dose.kind.name:
         case "pause":
+            before = trio.current_time()
             pause_host(opened, clock, amount)
+            world.ledger.paused_s += trio.current_time() - before
         case "restart-at":
             opened.controls.restart()
         case "silent":

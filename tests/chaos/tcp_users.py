@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from tests.chaos.plan import TcpPlan
 from tests.chaos.world import CLIENT_PORTS, CLOSED_S, CONNECT_S, HOST, LISTEN_PORT, World, describe, pair
 
+HOLE_S = 30.0
+"""How long an application waits for what was lost on the line."""
+
 
 class StreamUser:
     """A stream's listener: what the engine told."""
@@ -125,6 +128,8 @@ async def talk(world: World, conversation: Conversation, user: StreamUser, ours:
         nursery.start_soon(write)
         if plan.closing != "leave":
             with trio.move_on_after(world.plan.patience_s) as patience:
+                if "lost-block" in world.plan.faults:
+                    nursery.start_soon(_give_up, world, plan.number, patience)
                 await read()
             if plan.closing == "user" and conversation.state == "open" and not patience.cancelled_caught:
                 await trio.lowlevel.checkpoint()  # the writer goes on to its end
@@ -133,6 +138,14 @@ async def talk(world: World, conversation: Conversation, user: StreamUser, ours:
     _close(world, conversation, end)
     with world.ledger.waiting(f"{conversation.name}: end of a closed socket", CLOSED_S):
         await user.over.wait()
+
+
+async def _give_up(world: World, number: int, reading: trio.CancelScope) -> None:
+    """What waits for bytes of which nobody can know that they were lost waits for ever."""
+    while number not in world.holes:  # noqa: ASYNC110  (it is a set of the simulated line)
+        await trio.sleep(1.0)
+    await trio.sleep(HOLE_S)
+    reading.cancel()
 
 
 def _close(world: World, conversation: Conversation, end: trio.socket.SocketType) -> None:

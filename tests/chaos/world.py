@@ -25,6 +25,7 @@ STRANGER = "10.0.2.77"
 NAMES = {"one.test": HOST, "two.test": "10.0.2.9"}
 LISTEN_PORT = 80
 PROBE_PORT = 6999
+TCP_PORTS = 7000
 CLIENT_PORTS = 20000
 UDP_PORTS = 30000
 PAIR_BYTES = 4096
@@ -61,6 +62,8 @@ class World:
     conversations: dict[int, Conversation] = field(default_factory=dict)
     datagrams: dict[int, Datagrams] = field(default_factory=dict)
     listener: Listener | None = None
+    holes: set[int] = field(default_factory=set)
+    """The sockets that lost something of which nothing on the line tells."""
     text_damaged: bool = False
     """Whether the answer to a question may be wrong because bytes were damaged."""
 
