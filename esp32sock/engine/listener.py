@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import trio
 
 from esp32sock._hangup import hung_up
-from esp32sock.at.commands import servers, tcpip
+from esp32sock.at.commands import servers
 from esp32sock.engine.hangup import HangupWatch
 from esp32sock.engine.link_closing import close_orphan
+from esp32sock.engine.repeating import list_links
 from esp32sock.engine.requests import Accepted, Listening, StreamOpened
 from esp32sock.engine.tcp_link import pump_to_the_end
 from esp32sock.engine.tcp_pump import StreamPump
@@ -183,10 +184,10 @@ class Server:
         _NotAcceptedError when the module lists it as one that it was told to open.
         """
         try:
-            listed = await self.channel.execute(tcpip.Links())
+            listed = await list_links(self.channel)
         except Error:
-            listed = []
-        shown = next((link for link in listed if link.link_id == event.link_id), None)
+            listed = None
+        shown = None if listed is None else listed.get(event.link_id)
         if shown is None or self.channel.session.links[event.link_id].generation != event.generation:
             return "0.0.0.0", 0
         if not shown.accepted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
+from esp32sock.at.commands import tcpip
 from esp32sock.errors import CommandError
 
 if TYPE_CHECKING:
@@ -27,3 +28,17 @@ async def execute_repeated(channel: CommandChannel, command: Command[R]) -> R:
             channel.session.count_repeat()
             log.debug("%s; trying again", error)
     return await channel.execute_exclusive(command)
+
+
+async def list_links(channel: CommandChannel) -> dict[int, tcpip.LinkStatus] | None:
+    """The links that the module has open, by id; None if it does not say.
+
+    2.0 answers ERROR while a link that stopped receiving has lost its peer (real-firmware, duplex-wake).
+    """
+    async with channel.exclusive():
+        try:
+            return {link.link_id: link for link in await execute_repeated(channel, tcpip.Links())}
+        except CommandError as error:
+            if error.result != "ERROR":
+                raise
+            return None

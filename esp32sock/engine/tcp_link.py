@@ -15,6 +15,7 @@ from esp32sock.at.commands import ssl, tcpip
 from esp32sock.at.commands.validation import MAX_WITHIN_MS
 from esp32sock.at.state import LinkState
 from esp32sock.engine.link_closing import abandoned, close_link, drop_link
+from esp32sock.engine.repeating import list_links
 from esp32sock.engine.requests import StreamOpened
 from esp32sock.engine.tcp_pump import StreamPump, detached
 from esp32sock.errors import CommandError, Error
@@ -140,12 +141,12 @@ async def _connect(
             await channel.execute_exclusive(opening(link_id, host, port, keepalive_s, _within_ms(deadline)))
             context.link_options.opened(link_id, keepalive_s)
             await context.link_options.apply(channel, link_id, request.options)
-        listed = {link.link_id: link for link in await channel.execute(tcpip.Links())}
+        listed = await list_links(channel)
         if links.needs_confirmation(link_id):
-            links.confirm(link_id, listed=link_id in listed)
+            links.confirm(link_id, listed=listed is None or link_id in listed)
             if links[link_id].state is LinkState.FREE:
                 raise CommandError("AT+CIPSTART", "OK, but it does not list the link")
-        if link_id not in listed:
+        if listed is None or link_id not in listed:
             return 0
         context.pool.listed[link_id] = listed[link_id]
         return listed[link_id].local_port

@@ -28,6 +28,7 @@ from esp32sock.at.framing import MAX_DATAGRAM_BYTES, datagram_chunk
 from esp32sock.at.state import LinkState
 from esp32sock.engine.hangup import HangupWatch
 from esp32sock.engine.link_closing import abandoned, close_link, drop_link
+from esp32sock.engine.repeating import list_links
 from esp32sock.engine.requests import DatagramOpened
 from esp32sock.engine.stall_workaround import StallWatch
 from esp32sock.errors import CommandError, Error, LocalProtocolError
@@ -294,14 +295,15 @@ async def _open(context: Context, request: DatagramRequest) -> tuple[DatagramPum
             if request.remote is not None:
                 await context.verify_network(request.remote[0])
             raise
-        listed = {link.link_id: link for link in await channel.execute(tcpip.Links())}
+        listed = await list_links(channel)
         links = channel.session.links
         if links.needs_confirmation(link_id):
             # before 2.4 the list may leave out UDP links (known-bugs 16): OK is all there is
-            links.confirm(link_id, listed=link_id in listed or not channel.session.firmware.at_least(2, 4))
+            is_told = listed is not None and channel.session.firmware.at_least(2, 4)
+            links.confirm(link_id, listed=not is_told or link_id in (listed or ()))
             if links[link_id].state is LinkState.FREE:
                 raise CommandError("AT+CIPSTART", "OK, but it does not list the link")
-        if link_id in listed:
+        if listed is not None and link_id in listed:
             pool.listed[link_id] = listed[link_id]
             pump.local_port = listed[link_id].local_port
         return pump, (context.local_ip(request.remote[0] if request.remote else ""), pump.local_port)

@@ -22,6 +22,7 @@ Need = Literal[
     "connects",
     "receives",
     "pauses",
+    "paced",
 ]
 
 
@@ -111,7 +112,7 @@ KINDS = (
     # Answers that are late, in order.
     Kind("late", "late", ("0.1=0.3", "0.1=1.5", "0.05=3", "0.02=8")),
     # At a moment.
-    Kind("pause", "event", ("0.5", "1.5", "6", "40"), open="host pause"),
+    Kind("pause", "event", ("0.5", "1.5", "6", "40"), needs=("receives", "paced"), open="host pause"),
     Kind("restart-at", "event", ("0",)),
     Kind("silent", "event", ("2", "10", "40"), open="late answer"),
     Kind("garbage", "event", ("100", "5000"), open="damaged line"),

@@ -194,7 +194,7 @@ def make_plan(seed: int, kinds: Sequence[Kind] = KINDS) -> Plan:
         seed=seed,
         profile=profile,
         latency_s=max((float(d.dose) for d in doses if d.kind.name == "latency"), default=0.0),
-        paced=random.random() < 0.15,
+        paced=random.random() < 0.15 or "paced" in needs,
         receive="passive" if passive else None,
         left_over=_left_over(random, doses),
         doses=doses,

@@ -128,9 +128,11 @@ async def talk(world: World, conversation: Conversation, user: StreamUser, ours:
         nursery.start_soon(write)
         if plan.closing != "leave":
             with trio.move_on_after(world.plan.patience_s) as patience:
-                if "lost-block" in world.plan.faults:
-                    nursery.start_soon(_give_up, world, plan.number, patience)
-                await read()
+                async with trio.open_nursery() as reading:
+                    if "lost-block" in world.plan.faults:
+                        reading.start_soon(_give_up, world, plan.number, patience)
+                    await read()
+                    reading.cancel_scope.cancel()
             if plan.closing == "user" and conversation.state == "open" and not patience.cancelled_caught:
                 await trio.lowlevel.checkpoint()  # the writer goes on to its end
             else:

@@ -1,0 +1,101 @@
+"""Believed against shown: what the module lists, what it says late, and what it refuses to close."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from esp32sock.simulator import Settings
+from tests.engine.harness import echo, network, running, sink
+from tests.engine.line_proxy import LineProxy
+from tests.engine.test_listener import listen
+from tests.engine.test_silence import works
+
+if TYPE_CHECKING:
+    from trio.testing import MockClock
+
+    from tests.engine.harness import Harness
+
+ERROR = b"\r\nERROR\r\n"
+LIST = b"AT+CIPSTATE?\r\n"
+SETTLED_S = 7.0
+"""A comparison that was refused some times is made again after 5 s."""
+
+
+class Once(LineProxy):
+    """Answers each line in the place of the module once."""
+
+    async def send(self, data: bytes | memoryview) -> None:
+        await super().send(data)
+        self.replies.pop(bytes(data), None)
+
+
+def open_links(harness: Harness) -> list[int]:
+    """On the module."""
+    return sorted(link.link_id for link in harness.simulated.module.firmware.table.all())
+
+
+@pytest.mark.parametrize("profile", ["2.0", "4.1"])
+async def test_a_link_that_the_module_refuses_to_close_is_closed_later_and_not_given_out(
+    profile: str, autojump_clock: MockClock
+) -> None:
+    line = LineProxy()
+    async with running(Settings(profile=profile), network(p7000=echo), line.opener) as harness:
+        user = await harness.connect(7000)
+        taken = user.link_id
+        line.replies[b"AT+CIPCLOSE"] = ERROR
+        await user.end.aclose()
+        await user.over.wait()
+        other = await harness.connect(7000)
+        assert other.link_id != taken
+        line.replies.clear()
+        await trio.sleep(SETTLED_S)
+        assert open_links(harness) == [other.link_id]
+        await other.end.aclose()
+
+
+@pytest.mark.parametrize("profile", ["2.0", "4.1"])
+async def test_a_link_that_was_opened_unseen_is_found_by_the_next_list(
+    profile: str, autojump_clock: MockClock
+) -> None:
+    line = LineProxy()
+    async with running(Settings(profile=profile), network(p7000=echo, p7001=sink), line.opener) as harness:
+        await harness.simulated.stream.send_all(b'AT+CIPSTART=1,"TCP","10.0.2.2",7001\r\n')
+        await trio.sleep(1.0)
+        await works(harness)
+        await trio.sleep(SETTLED_S)
+        assert open_links(harness) == []
+
+
+async def test_a_late_link_of_our_own_is_no_client(autojump_clock: MockClock) -> None:
+    line = LineProxy()
+    async with running(Settings(profile="4.1"), network(p7000=echo), line.opener) as harness:
+        host = await listen(harness, 8080)
+        await harness.simulated.stream.send_all(b'AT+CIPSTART=4,"TCP","10.0.2.2",7000\r\n')
+        await trio.sleep(SETTLED_S)
+        assert host.waiting == []
+        assert open_links(harness) == []
+        await host.close()
+
+
+async def test_a_module_that_does_not_list_its_links_connects_all_the_same(autojump_clock: MockClock) -> None:
+    line = LineProxy()
+    async with running(Settings(profile="2.0"), network(p7000=echo), line.opener) as harness:
+        line.replies[b"AT+CIPSTATUS"] = ERROR
+        await works(harness)
+
+
+async def test_a_line_of_the_list_that_is_lost_costs_no_link(autojump_clock: MockClock) -> None:
+    line = Once()
+    async with running(
+        Settings(profile="4.1"), network(p7000=echo), line.opener, heartbeat_s=10.0
+    ) as harness:
+        user = await harness.connect(7000)
+        line.replies[LIST] = b"\r\nOK\r\n"
+        await trio.sleep(20.0)
+        assert not line.replies
+        await user.end.send_all(b"still here")
+        assert await user.end.receive_some(100) == b"still here"
+        await user.end.aclose()
