@@ -71,12 +71,20 @@ def _batch(seeds: range, names: tuple[str, ...]) -> dict[str, object]:
     kinds = [BY_NAME[name] for name in names]
     counts: Counter[str] = Counter()
     wrong: list[tuple[int, str, list[str]]] = []
+    digest = hashlib.sha256()
     for seed in seeds:
         outcome = run(make_plan(seed, kinds))
         counts += outcome.counts
+        digest.update(outcome.digest.encode())
         if outcome.violations:
             wrong.append((seed, str(outcome.plan), [str(violation) for violation in outcome.violations]))
-    return {"first": seeds.start, "seeds": len(seeds), "counts": dict(counts), "wrong": wrong}
+    return {
+        "first": seeds.start,
+        "seeds": len(seeds),
+        "counts": dict(counts),
+        "wrong": wrong,
+        "digest": digest.hexdigest()[:16],
+    }
 
 
 def _soak(first: int, last: int, kinds: Sequence[Kind], options: argparse.Namespace) -> int:
@@ -130,6 +138,8 @@ def _summary(results: Sequence[dict[str, object]], kinds: Sequence[Kind], second
     print("\nfaults done:")
     for kind in kinds:
         print(f"  {kind.name:16} {counts[kind.name]:7}{'  open: ' + kind.open if kind.open else ''}")
+    digest = hashlib.sha256("".join(str(result["digest"]) for result in results).encode()).hexdigest()[:16]
+    print(f"\ndigest of all that happened: {digest}")
     wrong = [entry for result in results for entry in result["wrong"]]
     seeds = sum(result["seeds"] for result in results)
     by_kind = Counter(violations[0].split(": ")[1] for _, _, violations in wrong)
