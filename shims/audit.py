@@ -32,6 +32,11 @@ _UNROUTED = ("esp32sock.simulator.", "esp32sock.net.resolver", "esp32sock.net.ad
 """Modules that call `_socket` for the host's own: the network of a simulated module; look-ups by our own
 resolver, which has asked the routes."""
 
+_ROUTING = ("esp32sock.net.",)
+"""Modules that ask the routes before they use a virtual socket; a C method that is called on one does not."""
+
+_FLAGS = _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC
+
 _LIBC_CALLS = frozenset({
     "connect", "sendto", "sendmsg", "sendmmsg", "getaddrinfo", "gethostbyname", "gethostbyname2",
     "gethostbyname_r", "gethostbyaddr", "getnameinfo", "res_query", "res_search",
@@ -59,8 +64,12 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def _created(sock: Any, family: int, kind: int, proto: int) -> None:
-    if family not in (-1, *_INTERNET) and not context.is_on_host():
+    if context.is_on_host():
+        return
+    if family not in (-1, *_INTERNET):
         refuse_family(family)
+    if family in _INTERNET and kind & ~_FLAGS == _socket.SOCK_RAW and not _caller_is(_UNROUTED):
+        refuse("a raw socket", "it would bypass the module, which has TCP and UDP only")
 
 
 def _connecting(sock: Any, address: Any) -> None:
@@ -82,7 +91,7 @@ def _check_peer(sock: Any, address: Any, doing: str, allowed: Callable[[Any], bo
         if not context.is_on_host():
             refuse_family(family)
         return
-    if fd_registry.state_by_id(id(sock)) is not None or _is_unrouted():
+    if _caller_is(_UNROUTED if fd_registry.state_by_id(id(sock)) is None else _ROUTING):
         return
     host = address[0] if isinstance(address, tuple) and address else address
     if not allowed(host):
@@ -90,7 +99,7 @@ def _check_peer(sock: Any, address: Any, doing: str, allowed: Callable[[Any], bo
 
 
 def _looking_up(host: Any, *_: Any) -> None:
-    if host is None or _is_unrouted() or context.is_on_host() or _is_numeric(host):
+    if host is None or _caller_is(_UNROUTED) or context.is_on_host() or _is_numeric(host):
         return
     if not is_hosts_own(host):
         refuse(f"look-up of {_shown(host)}", "this copy of the look-up function would bypass the module")
@@ -98,7 +107,7 @@ def _looking_up(host: Any, *_: Any) -> None:
 
 def _looking_up_address(address: Any, *_: Any) -> None:
     host = address[0] if isinstance(address, tuple) and address else address
-    if not (_is_unrouted() or is_hosts_own(host)):
+    if not (_caller_is(_UNROUTED) or is_hosts_own(host)):
         refuse(f"look-up of {_shown(host)}", "this copy of the look-up function would bypass the module")
 
 
@@ -127,12 +136,12 @@ _CHECKS: dict[str, Check] = {
 }
 
 
-def _is_unrouted() -> bool:
-    """Whether the call comes from one of the modules that use the host's network by design."""
+def _caller_is(modules: tuple[str, ...]) -> bool:
+    """Whether the call that raised the event comes from one of these modules."""
     frame = sys._getframe(1)
     while frame is not None and frame.f_globals is _OWN:
         frame = frame.f_back  # type: ignore[assignment]
-    return frame is not None and str(frame.f_globals.get("__name__", "")).startswith(_UNROUTED)
+    return frame is not None and str(frame.f_globals.get("__name__", "")).startswith(modules)
 
 
 _OWN = globals()

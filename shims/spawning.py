@@ -81,8 +81,10 @@ def _judge(words: list[str]) -> None:
     elif is_strict():
         program = os.path.basename(words[0])
         if program in _SHELLS:
-            names = map(os.path.basename, _programs_in(words))
-            program = next((name for name in names if name not in _WITHOUT_NETWORK), "true")
+            unknown = [name for name in _programs_in(words) if os.path.basename(name) not in _WITHOUT_NETWORK]
+            if not unknown:
+                return
+            program = next((os.path.basename(name) for name in unknown if shutil.which(name)), program)
         if program not in _WITHOUT_NETWORK:
             name_once(program, "is started: what it sends uses this machine's network, not the module")
 
