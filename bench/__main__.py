@@ -1,6 +1,7 @@
 """`python -m bench NAME [--json]`: runs one bench; the exit status says whether its criteria hold.
 
-A bench is a module of this folder with `run() -> Report`; its docstring says what it measures.
+A bench is a module of this folder with `run() -> Report`, or `run(*, quick=False)` where it has a short form;
+its docstring says what it measures.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -24,10 +26,12 @@ def names() -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures what esp32sock costs.")
     parser.add_argument("name", choices=names(), help="what to measure")
+    parser.add_argument("--quick", action="store_true", help="only a part, in seconds, where a bench has one")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
-    run = cast("Callable[[], Report]", import_module(f"bench.{arguments.name}").run)
-    report = run()
+    run = cast("Callable[..., Report]", import_module(f"bench.{arguments.name}").run)
+    has_quick = "quick" in signature(run).parameters
+    report = run(quick=True) if arguments.quick and has_quick else run()
     print(report.as_json() if arguments.json else report.as_text())
     return 0 if report.holds else 1
 

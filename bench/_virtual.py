@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import socket
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
 
 import trio
 import trio.testing
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from esp32sock.errors import Error
     from esp32sock.simulator import Connection
     from esp32sock.simulator.runtime.runner import Opened
+
+T = TypeVar("T")
 
 HOST, PORT = "10.0.2.2", 7000
 BLOCK = bytes(range(251)) * 4
@@ -119,9 +121,11 @@ class World:
 
     engine: Engine
     network: MemoryNetwork
+    streams: list[Stream] = field(default_factory=list)
 
     async def connect(self, port: int = PORT) -> Stream:
         stream = Stream()
+        self.streams.append(stream)
         opening = Opening(trio.CancelScope())
         self.engine.open_stream(StreamRequest(stream.engines, (HOST, port), stream, opening))
         await stream.until_open()
@@ -155,11 +159,17 @@ async def attached(line: Line) -> AsyncIterator[World]:
         engine = Engine(Options("memory", receive=line.receive), opener)
         async with trio.open_nursery() as nursery:
             await nursery.start(engine.run)
-            yield World(engine, network)
+            world = World(engine, network)
+            try:
+                yield world
+            finally:
+                for stream in world.streams:
+                    stream.end.close()
+            await engine.drain()
             nursery.cancel_scope.cancel()
 
 
-def in_virtual_time(measure: Callable[[], Awaitable[float]]) -> float:
+def in_virtual_time(measure: Callable[[], Awaitable[T]]) -> T:
     """What a measurement gives, run under a clock that jumps."""
     return trio.run(measure, clock=trio.testing.MockClock(autojump_threshold=0))
 

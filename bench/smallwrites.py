@@ -17,10 +17,10 @@ LEAST_SHARE = {16: 0.80, 64: 0.92, 1460: 0.97}
 """By the size of a write."""
 
 
-def run() -> Report:
+def run(*, quick: bool = False) -> Report:
     report = Report("smallwrites")
     ceiling_s = in_virtual_time(partial(bare_upload, LINE, chunk=5760))
-    for size, least in LEAST_SHARE.items():
+    for size, least in list(LEAST_SHARE.items())[1 if quick else 0 :]:
         took_s = in_virtual_time(partial(upload, LINE, write_bytes=size))
         share = ceiling_s / took_s
         report.rows.append(

@@ -28,6 +28,7 @@ from esp32sock.at.framing import LINKS, NEED_DATA
 from esp32sock.at.session import Session
 from esp32sock.at.state import ModuleState
 from esp32sock.engine.command_outcome import result_of
+from esp32sock.engine.turns import Turns
 from esp32sock.errors import CommandError, CommandTimeout, Error, ModuleReset, PortError
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class CommandChannel:
         self._compare: Callable[[CommandChannel, str], Awaitable[None]] | None = None
         self._comparing = False
         self._compare_at = float("-inf")
-        self._exclusive = trio.StrictFIFOLock()
+        self.turns = Turns()
         self.era = 0
         """How often the module restarted or fell silent."""
         self._holder_era: int | None = None
@@ -231,20 +232,15 @@ class CommandChannel:
 
     # -- commands -------------------------------------------------------------------------------------
 
-    @property
-    def others_wait(self) -> bool:
-        """Whether another task waits for the channel."""
-        return self._exclusive.statistics().tasks_waiting > 0
-
     @asynccontextmanager
-    async def exclusive(self) -> AsyncIterator[None]:
+    async def exclusive(self, *, in_background: bool = False) -> AsyncIterator[None]:
         """Hold the channel: no other command goes out meanwhile, and no doubt is left when it begins.
 
         On a supervised channel this waits, unbounded, until the module is set up; PortError when the port
-        is lost or the module silent.
+        is lost or the module silent. `in_background`: nothing is late if this has to wait.
         """
         while True:
-            async with self._exclusive:
+            async with self.turns.hold(in_background=in_background):
                 await self._until_idle()
                 await self._settle()
                 if self._compare is None or self.state is ModuleState.READY:
@@ -256,7 +252,7 @@ class CommandChannel:
     @asynccontextmanager
     async def setting_up(self) -> AsyncIterator[None]:
         """Hold the channel while the module is not set up yet: for the supervisor."""
-        async with self._exclusive:
+        async with self.turns.hold():
             self._holder_era = None
             yield
 
@@ -316,9 +312,11 @@ class CommandChannel:
                 raise failure.clone()
             await self._state_changed.wait()
 
-    async def execute(self, command: Command[R], *, timeout: float | None = None) -> R:
+    async def execute(
+        self, command: Command[R], *, timeout: float | None = None, in_background: bool = False
+    ) -> R:
         """Run one command in its turn; `timeout` counts from then, beyond the command's own."""
-        async with self.exclusive():
+        async with self.exclusive(in_background=in_background):
             return await self.execute_exclusive(command, timeout=timeout)
 
     async def execute_exclusive(self, command: Command[R], *, timeout: float | None = None) -> R:

@@ -1,9 +1,9 @@
 """A look at the module now and then: what died or changed without a word is noticed though nothing is sent.
 
 Theory of operation: an open socket whose peer says nothing hears nothing, and no more from a module that is
-gone, or whose `n,CLOSED` was lost. So every `heartbeat_s`, while a link or the server is open, the module is
-asked for CIPMUX and for its links: two exchanges, not more than 200 bytes. No answer takes the way of every
-command without one: barriers, then silence.
+gone, or whose `n,CLOSED` was lost. So every `heartbeat_s`, while the server is open or a link on which
+nothing moved since, the module is asked for CIPMUX and for its links: two exchanges, not more than 200 bytes.
+No answer takes the way of every command without one: barriers, then silence.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from esp32sock.errors import Error
 if TYPE_CHECKING:
     from esp32sock.engine.channel import CommandChannel
     from esp32sock.engine.context import Context
+    from esp32sock.engine.link_pool import Pump
     from esp32sock.engine.reconcile import Reconciler
 
 log = logging.getLogger("esp32sock")
@@ -29,9 +30,12 @@ async def keep_heartbeat(context: Context, channel: CommandChannel, reconciler: 
     heartbeat_s = context.options.heartbeat_s
     if heartbeat_s is None:
         return
+    moved: dict[Pump, int] = {}
     while True:
         await trio.sleep(heartbeat_s)
-        if channel.state is ModuleState.READY and (context.pumps() or context.server is not None):
+        before, moved = moved, {pump: pump.sent_bytes + pump.received_bytes for pump in context.pumps()}
+        is_due = context.server is not None or any(moved[pump] == before.get(pump, 0) for pump in moved)
+        if channel.state is ModuleState.READY and is_due:
             try:
                 await reconciler.look(channel)
             except Error as error:

@@ -117,7 +117,7 @@ class Server:
             engine_end,
             half_close_s=self._context.options.half_close_s,
             account=self._context.account,
-            passive=self._context.receive_mode.passive,
+            looks=self._context.receive_mode.looks,
         )
         self.pool.adopt(pump)
         stream = Accepted(event.link_id)

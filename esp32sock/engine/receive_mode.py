@@ -3,7 +3,7 @@
 Theory of operation: in passive receive the module keeps at most its TCP window (5760 bytes) for a link and
 announces it with a `+IPD` without payload; the engine asks for it (CIPRECVDATA), which gives back-pressure
 for free. A link asks only when its socket has taken everything that came before. The announcement can get
-lost (known-bugs 11), so the engine also looks after opening and now and then. UDP stays active: passive
+lost, so the engine also looks (unread_looks.py). UDP stays active: passive
 receive joins datagrams (known-bugs 10). Policy by firmware: architecture 4, "Bounded memory".
 """
 
@@ -14,17 +14,15 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from esp32sock.at.commands.passive import ReceiveData, SetReceiveMode, SetReceiveType, UnreadBytes
+from esp32sock.at.commands.passive import ReceiveData, SetReceiveMode, SetReceiveType
 from esp32sock.engine.repeating import execute_repeated
+from esp32sock.engine.unread_looks import UnreadLooks
 from esp32sock.errors import CommandError, Error
 
 if TYPE_CHECKING:
     from esp32sock.at.firmware import Firmware
     from esp32sock.engine.channel import CommandChannel
     from esp32sock.engine.options import Receive
-
-LOOK_S = 1.0
-"""Between two looks at what the module holds, while nothing is announced; by taste."""
 
 
 class ReceiveMode:
@@ -36,6 +34,8 @@ class ReceiveMode:
         self._per_link = firmware.receives_by_link
         self._is_global = firmware.has_passive_receive and not self._per_link
         self.passive = asked == "passive" or (asked is None and self._per_link)
+        self.looks = UnreadLooks() if self.passive else None
+        """What the passive links share; None in active receive."""
         self._link_is_passive: dict[int, bool] = {}
         """By link id; one that is missing may be either: the setting outlives programs (real-firmware)."""
 
@@ -71,13 +71,16 @@ class ReceiveMode:
 class PassiveReader:
     """Fetches what the module holds for one passive link."""
 
-    def __init__(self, channel: CommandChannel, link_id: int) -> None:
+    def __init__(self, channel: CommandChannel, link_id: int, looks: UnreadLooks) -> None:
         self._channel = channel
         self._link_id = link_id
+        self._looks = looks
         self._announced = trio.Event()
+        looks.came()
 
     def announce(self) -> None:
         """The module says that something is there."""
+        self._looks.came()
         self._announced.set()
 
     @property
@@ -87,20 +90,21 @@ class PassiveReader:
 
     async def wait(self) -> None:
         """Until something is there, announced or looked up."""
-        while not self._announced.is_set():
-            with trio.move_on_after(LOOK_S):
-                await self._announced.wait()
-                break
-            held = await self._channel.execute(UnreadBytes())
-            if held.get(self._link_id, 1) > 0:  # a number that is not there may have been cut off
-                break
+        while not await self._looks.wait(self._announced):
+            if await self._looks.holds(self._channel, self._link_id):
+                return
 
-    async def pull(self) -> None:
-        """One read; ERROR means that there was nothing after all (known-bugs 8)."""
+    async def pull(self, shared_bytes: int) -> None:
+        """One read, of so much while other tasks want the channel too.
+
+        ERROR means that there was nothing after all (known-bugs 8).
+        """
         self._announced = trio.Event()
         try:
-            most = self._channel.session.firmware.pull_max
+            contended = self._channel.turns.are_contended
+            most = shared_bytes if contended else self._channel.session.firmware.pull_max
             await self._channel.execute(ReceiveData(self._link_id, most))
+            self._looks.came()
         except CommandError as error:
             if error.result != "ERROR":
                 raise

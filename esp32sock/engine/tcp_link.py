@@ -86,7 +86,7 @@ async def _open(context: Context, request: StreamRequest) -> tuple[StreamPump, A
         request.end,
         half_close_s=context.options.half_close_s,
         account=context.account,
-        passive=context.receive_mode.passive,
+        looks=context.receive_mode.looks,
     )
     pool.pumps[link_id] = pump
     try:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from esp32sock.at.framing import Demux
     from esp32sock.engine.channel import CommandChannel
     from esp32sock.engine.link_pool import LinkPool
+    from esp32sock.engine.unread_looks import UnreadLooks
 
 CHUNK_BYTES = 5760
 """Four full segments, the module's TCP send buffer: with more, SEND OK waits for the peer
@@ -56,7 +57,7 @@ WINDOW_BYTES = 5760
 """What a link's other end takes before its reader reads: the module's TCP window (performance-facts 2.4)."""
 SHARED_BYTES = 1440
 SHARED_S = 0.05
-"""A chunk while other tasks wait for the channel: one segment, or what the line carries in SHARED_S."""
+"""A chunk while other tasks want the channel too: one segment, or what the line carries in SHARED_S."""
 HALF_CLOSE_LOOK_S = 0.25
 """Between two looks at whether a reader that is behind has caught up, on a link that is half closed."""
 
@@ -72,7 +73,7 @@ def unsent(count: int) -> Error:
 
 
 class StreamPump:
-    """The life of one open stream link."""
+    """The life of one open stream link; with `looks` it receives passively."""
 
     def __init__(
         self,
@@ -83,7 +84,7 @@ class StreamPump:
         *,
         half_close_s: float,
         account: Callable[[int], None],
-        passive: bool = False,
+        looks: UnreadLooks | None = None,
     ) -> None:
         self.link_id = link_id
         self.unread_bytes = 0
@@ -102,7 +103,7 @@ class StreamPump:
         self._running = False
         self._ended = False
         self._sending = False  # from the first byte on
-        self._reader = PassiveReader(channel, link_id) if passive else None
+        self._reader = None if looks is None else PassiveReader(channel, link_id, looks)
         self._stalls = StallWatch(channel, pool, link_id)
         self._emptied = trio.Event()
         self._finishing = trio.Event()
@@ -282,7 +283,7 @@ class StreamPump:
                     self._emptied = trio.Event()
                     await self._emptied.wait()
                 if not self._peer_closed:
-                    await reader.pull()
+                    await reader.pull(self._shared_bytes)
         except Error as error:
             if not self._peer_closed:
                 self.fail(error)
@@ -316,7 +317,8 @@ class StreamPump:
         raise AssertionError("unreachable")
 
     async def _send_chunks(self) -> bool:
-        limit = min(self._shared_bytes, self._chunk_bytes) if self._channel.others_wait else self._chunk_bytes
+        shared = self._channel.turns.are_contended
+        limit = min(self._shared_bytes, self._chunk_bytes) if shared else self._chunk_bytes
         data = memoryview(self._ahead.take(limit))
         self._sending = self._sending or bool(data)
         more = self._ahead.read() > 0
