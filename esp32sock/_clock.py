@@ -1,19 +1,10 @@
-"""The clock of waits, and of trio in a thread of its own: tests that freeze time do not stop it.
-
-freezegun and time-machine replace the functions of `time`, those that trio's own clock uses too. They leave
-CLOCK_MONOTONIC of `time.clock_gettime` as it is (freezegun 1.5, time-machine 3.6).
-"""
+"""The clock of trio in a thread of its own: tests that freeze time do not stop it."""
 
 from __future__ import annotations
 
-import time
-
 import trio
 
-
-def monotonic() -> float:
-    """Seconds since an unspecified moment, whatever `time.monotonic` returns."""
-    return time.clock_gettime(time.CLOCK_MONOTONIC)
+from esp32sock._monotonic import monotonic
 
 
 class UnfrozenClock(trio.abc.Clock):

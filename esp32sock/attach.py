@@ -21,15 +21,14 @@ if TYPE_CHECKING:
     from esp32sock.config import AttachOptions
     from esp32sock.engine.options import Options
     from esp32sock.net.interface_api import Interface
-    from esp32sock.net.local_interface import LocalInterface
     from esp32sock.net.routes import Direct
 
 _lock = threading.RLock()
-_default: LocalInterface | None = None
+_default: Interface | None = None
 _is_forked = False
 """Whether an interface was attached when this process was forked."""
-_open: set[LocalInterface] = set()
-"""What the end of the interpreter has to close."""
+_open: set[Interface] = set()
+"""What the end of the interpreter has to close: a broker delivers what was sent by itself."""
 
 
 def attach(
@@ -37,7 +36,9 @@ def attach(
 ) -> Interface:
     """Make a module the network interface of this process.
 
-    `url` is a serial device, any pyserial URL or `sim://`; without it, ESP32SOCK_PORT. `direct` says what
+    `url` is a serial device, any pyserial URL or `sim://`; `unix:PATH` for the module of a broker
+    (`esp32sock serve`), whose options are the broker's; "auto" for this user's broker if one runs, else the
+    port; without it, ESP32SOCK_PORT. `direct` says what
     the host's own stack serves (loopback by default; `()`: nothing; else ESP32SOCK_DIRECT). The keyword
     options are those of `Options`: `baudrate` (also `baud`), `rtscts`, `ssid`, `password` (or ESP32SOCK_SSID
     and ESP32SOCK_PASSWORD) and limits; an `Options` object in place of `url` has them all.
@@ -105,14 +106,17 @@ def default() -> Interface:
         return attach()
 
 
-def _attached() -> LocalInterface | None:
+def _attached() -> Interface | None:
     return None if _default is None or _default.is_closed else _default
 
 
-def _start(url: str | Options | None, direct: Direct | None, given: AttachOptions) -> LocalInterface:
+def _start(url: str | Options | None, direct: Direct | None, given: AttachOptions) -> Interface:
     options, routes = import_module("esp32sock.config").resolve(url, direct, given)
+    if isinstance(options, str):
+        broker: Interface = import_module("esp32sock.broker.client").connect(options, routes)
+        return broker
     local = import_module("esp32sock.net.local_interface")
-    interface: LocalInterface | None = None
+    interface: Interface | None = None
     try:
         interface = local.start_interface(options, routes)
         with _lock:
@@ -134,10 +138,12 @@ def _close_all() -> None:
 
 
 def _forget_in_child() -> None:
-    """The engine's thread stayed in the parent; the child has no interface of its own."""
+    """The engine's thread stayed in the parent; the child has an interface only if a broker serves it."""
     global _default, _is_forked, _lock
-    _is_forked = _is_forked or _attached() is not None
-    _default, _lock = None, threading.RLock()
+    _lock = threading.RLock()
+    attached = _attached()
+    if attached is not None and not attached.is_shared:
+        _is_forked, _default = True, None
     _open.clear()
 
 

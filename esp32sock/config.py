@@ -6,6 +6,7 @@ import os
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
+from esp32sock.broker import socket_file
 from esp32sock.engine.options import Options
 from esp32sock.net.context import PORT_VARIABLE
 from esp32sock.net.routes import Routes
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 SSID_VARIABLE = "ESP32SOCK_SSID"
 PASSWORD_VARIABLE = "ESP32SOCK_PASSWORD"
+
+
+BROKER_SCHEME = "unix:"
+AUTO = "auto"
+"""The port of those that do not care: this user's broker, else ESP32SOCK_PORT."""
 
 
 class AttachOptions(TypedDict, total=False):
@@ -42,22 +48,49 @@ class AttachOptions(TypedDict, total=False):
     pcap: str | PathLike[str] | None
 
 
-def resolve(url: str | Options | None, direct: Direct | None, given: AttachOptions) -> tuple[Options, Routes]:
+def resolve(
+    url: str | Options | None, direct: Direct | None, given: AttachOptions
+) -> tuple[Options | str, Routes]:
     """The options and routes that arguments and environment ask for; raises ValueError and TypeError.
 
-    Keywords count more than an `Options` object, and both more than the environment.
+    For a broker its URL takes the place of options, which are its own: ValueError if any are given. Keywords
+    count more than an `Options` object, and both more than the environment.
     """
     routes = Routes.from_environment() if direct is None else Routes(direct)
     keywords = _checked(given)
     if isinstance(url, Options):
+        if url.url.startswith(BROKER_SCHEME):
+            raise ValueError(f"{url.url} is a broker, which takes no Options: give its URL alone")
         return replace(url, **keywords), routes
     port = url if url is not None else os.environ.get(PORT_VARIABLE)
+    if port == AUTO:
+        port = _of_the_user()
+    if port and port.startswith(BROKER_SCHEME):
+        _refuse_for_broker(port, keywords)
+        return port, routes
     if not port:
         raise ValueError(f"attach() needs a port: give one, or set {PORT_VARIABLE}")
     if "ssid" not in keywords and os.environ.get(SSID_VARIABLE):
         keywords["ssid"] = os.environ[SSID_VARIABLE]
         keywords.setdefault("password", os.environ.get(PASSWORD_VARIABLE, ""))
     return Options(port, **keywords), routes
+
+
+def _refuse_for_broker(url: str, keywords: dict[str, Any]) -> None:
+    """ValueError for options that a broker has set already; those that ask for the usual are no harm."""
+    usual = {field.name: field.default for field in fields(Options)}
+    unusual = [name for name, value in keywords.items() if value != usual[name]]
+    if unusual:
+        raise ValueError(f"{', '.join(unusual)}: to be given to the broker behind {url}, not here")
+
+
+def _of_the_user() -> str | None:
+    """The URL of this user's broker if one runs, else the port that the environment names."""
+    path = socket_file.default_path()
+    if socket_file.answers(path):
+        return BROKER_SCHEME + path
+    port = os.environ.get(PORT_VARIABLE)
+    return None if port == AUTO else port
 
 
 def _checked(given: AttachOptions) -> dict[str, Any]:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from esp32sock.config import AttachOptions
     from esp32sock.engine.engine import Engine
     from esp32sock.engine.options import Options
-    from esp32sock.net.event_queue import EventChannel
+    from esp32sock.net.event_channel import EventChannel
     from esp32sock.net.interface_api import Interface, ModuleStatus, Stats
     from esp32sock.net.routes import Direct
 
@@ -177,6 +177,8 @@ async def open_interface(
     then end as if the port were lost. Does not become the default interface.
     """
     chosen, routes = config.resolve(url, direct, options)
+    if isinstance(chosen, str):
+        raise ValueError(f"{chosen} is a broker, with an engine of its own: use esp32sock.attach for it")
     engine, portal, scope = new_engine(chosen), EnginePortal(), trio.CancelScope()
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:

@@ -37,6 +37,7 @@ SUBCOMMANDS = {
     "update": Subcommand("install new firmware over the air", "update"),
     "passthrough": Subcommand("connect stdin and stdout with one host", "passthrough"),
     "restore": Subcommand("reset the module to factory settings", "restore"),
+    "serve": Subcommand("share a module with other programs (a broker)", "serve"),
     "run": Subcommand("run a Python program over the module", "run"),
     "simulate": Subcommand("run a simulated module", "simulate"),
     "demo": Subcommand("run example programs over a simulated module", "demo"),

@@ -46,7 +46,7 @@ _NEVER_RAW = tuple(
 
 def reject_unsupported(context: Context, command: Command[Any]) -> None:
     """Error(EINVAL) for what no interface can do, Error(EBUSY) for payload on a socket's link."""
-    why = _NEVER_TYPED.get(type(command), "")
+    why = next((why for kind, why in _NEVER_TYPED.items() if isinstance(command, kind)), "")
     if isinstance(command, Raw):
         why = _why_not_raw(command.text)
     if why:

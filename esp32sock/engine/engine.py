@@ -143,6 +143,12 @@ class Engine:
         """Give up what one of these began, open or not; nothing happens if it has ended."""
         opening.abandon()
 
+    def finish(self, holder: LinkHolder) -> None:
+        """Deliver what the socket of one link has sent, then end the link, as `drain` does with all."""
+        pump = None if holder.link_id is None else self.context.pool.pumps.get(holder.link_id)
+        if pump is not None:
+            pump.finish()
+
     def _begin(self, life: Callable[..., Awaitable[None]], request: Request) -> None:
         try:
             self.context.tasks.begin(life, self.context, request)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from esp32sock._latch import Latch
 from esp32sock.net.error_map import is_being_raised, os_error, raise_from, translated
+from esp32sock.net.socketpairs import key_of
 
 if TYPE_CHECKING:
     from esp32sock.engine.requests import Address
@@ -26,6 +27,7 @@ class AcceptQueue:
 
     def __init__(self, bound: Address) -> None:
         self.local = bound
+        self._interface: Interface | None = None
         self._queue: deque[Waiting] = deque()
         self._taking = threading.Lock()
         self._decided = Latch()
@@ -37,11 +39,16 @@ class AcceptQueue:
     def open(self, interface: Interface, handle: Handle, end: EngineEnd, backlog: int) -> None:
         """Start listening; OSError if the module refuses. Does not wait in the engine's own thread."""
         doing = f"listening on port {self.local[1]}"
+        self._interface = interface
         with translated(doing):
             interface.listen(handle, end, self.local[1], backlog, self)
         if interface.may_block():
             self._decided.wait()
             self._raise_error(doing)
+
+    def join(self, interface: Interface) -> None:
+        """Take connections of a listener that another process has opened, where the interface is shared."""
+        self._interface = interface
 
     def next(self, sock: _socket.socket) -> Waiting:
         """Wait as the socket's timeout says, and take the first connection.
@@ -53,12 +60,27 @@ class AcceptQueue:
             if not _socket.socket.recv(sock, 1, _socket.MSG_PEEK):
                 self._raise_error("accept")
                 raise os_error(errno.EINVAL, "accept: this socket no longer listens")
+            if self._interface is not None and self._interface.is_shared:
+                waiting = self._take_shared(sock, self._interface)
+                if waiting is not None:
+                    return waiting
+                continue
             with self._taking:
                 waiting = self._queue.popleft() if self._queue else None
                 with suppress(BlockingIOError):
                     _socket.socket.recv(sock, 1, _socket.MSG_DONTWAIT)
             if waiting is not None:
                 return waiting
+
+    def _take_shared(self, sock: _socket.socket, interface: Interface) -> Waiting | None:
+        """Take a byte, then the connection: several processes do so with one descriptor at a time."""
+        try:
+            _socket.socket.recv(sock, 1, _socket.MSG_DONTWAIT)
+        except BlockingIOError:  # another process was faster
+            if sock.gettimeout() == 0:
+                raise
+            return None
+        return interface.take_connection(key_of(sock.fileno()))
 
     def drop(self) -> None:
         """Refuse those that still wait, or come late: their ends are closed."""

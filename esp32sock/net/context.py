@@ -104,9 +104,12 @@ def forks() -> int:
     return _forks
 
 
-def refuse_after_fork(fork_count: int) -> None:
-    """OSError if what was made at this fork count belongs to the process that was forked."""
-    if fork_count != _forks:
+def refuse_after_fork(fork_count: int, using: Interface | None) -> None:
+    """OSError if what was made at this fork count belongs to the process that was forked.
+
+    `using` is the interface of a socket that has one already; a broker serves every process.
+    """
+    if fork_count != _forks and not (using or interface()).is_shared:
         raise OSError(
             errno.EOPNOTSUPP,
             "this socket was made before a fork and the module belongs to the parent process: reading and "

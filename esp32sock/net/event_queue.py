@@ -1,16 +1,13 @@
-"""What the module says unasked: a bounded queue that the engine fills and threads, or a trio task, read."""
+"""What the module says unasked: a bounded queue that the engine fills and threads read."""
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-import trio
-
-from esp32sock._clock import monotonic
 from esp32sock._latch import Latch
+from esp32sock._monotonic import monotonic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +21,7 @@ MAX_EVENTS = 1000
 """How many events are kept for a slow reader (chosen, not measured)."""
 
 
-class _EventQueue:
+class LatestEvents:
     """The part that does not wait: the latest events, at most `maxsize`, and whether more may come."""
 
     def __init__(self, subscribe: Subscribe, maxsize: int) -> None:
@@ -49,7 +46,7 @@ class _EventQueue:
             self.dropped += 1
 
 
-class EventQueue(_EventQueue):
+class EventQueue(LatestEvents):
     """The events of a module from now on, for threads: iterate over it, or `get` one; `with`, or `close` it.
 
     Each is one of the frozen classes of `esp32sock.events`: `WifiChanged` (joined, got its address, left),
@@ -94,53 +91,6 @@ class EventQueue(_EventQueue):
         self._unsubscribe()
         self._ended = True
         self._wake()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class EventChannel(_EventQueue):
-    """The same for the trio program that runs the module: `async for`, or `await receive()`.
-
-    Cancelling loses no event. It ends with the interface, or when it is closed.
-    """
-
-    def __init__(self, subscribe: Subscribe, maxsize: int = MAX_EVENTS) -> None:
-        self._waiting = trio.lowlevel.ParkingLot()
-        super().__init__(subscribe, maxsize)
-
-    def _put(self, event: ModuleEvent) -> None:
-        super()._put(event)
-        self._waiting.unpark()
-
-    async def receive(self) -> ModuleEvent:
-        """The next event; `trio.EndOfChannel` when the stream has ended."""
-        await trio.lowlevel.checkpoint()
-        while not self._events:
-            if self._ended:
-                raise trio.EndOfChannel
-            await self._waiting.park()
-        return self._events.popleft()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> ModuleEvent:
-        try:
-            return await self.receive()
-        except trio.EndOfChannel:
-            raise StopAsyncIteration from None
-
-    def close(self) -> None:
-        """No more events; a reader gets those that have come, then the end. Idempotent."""
-        self._unsubscribe()
-        self._ended = True
-        self._waiting.unpark(count=math.inf)
 
     def __enter__(self) -> Self:
         return self

@@ -10,6 +10,7 @@ Errors in futures and events are `esp32sock.errors.Error`; their `errno` says wh
 
 from __future__ import annotations
 
+import errno
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -28,6 +29,7 @@ from esp32sock.engine.requests import (
     StreamOptions,
 )
 from esp32sock.engine.stats import Stats
+from esp32sock.net.error_map import os_error
 
 if TYPE_CHECKING:
     import _socket
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from esp32sock.at.commands import Command
     from esp32sock.at.commands.wifi import JoinedTo
     from esp32sock.net.event_queue import EventQueue
+    from esp32sock.net.routes import Routes
 
 __all__ = (
     "DEFAULT_OPTIONS",
@@ -57,6 +60,11 @@ __all__ = (
 )
 
 R = TypeVar("R")
+Key = tuple[int, int]
+"""The device and inode of the user's end of a socket: the same in every process that has it."""
+
+MARGIN_S = 0.2
+"""So long before a socket's time-out the wait for a free link ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,27 @@ class ModuleStatus:
     links: Mapping[int, str] = field(default_factory=dict)
 
 
+if TYPE_CHECKING:
+    Connection = tuple[_socket.socket, StreamOpened, AcceptedStream]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSocket:
+    """A socket that another process began: SOCK_STREAM, SOCK_DGRAM or 0 for a listener, and its addresses."""
+
+    kind: int
+    local: Address | None
+    remote: Address | None
+
+
+def bounded_wait(wait_for_link_s: float | None, timeout: float | None) -> float | None:
+    """How long to wait for a free link: less than a socket's time-out, so that its error gives the reason."""
+    if timeout is None:
+        return wait_for_link_s
+    latest = max(0.0, timeout - MARGIN_S)
+    return latest if wait_for_link_s is None else min(wait_for_link_s, latest)
+
+
 class Interface(ABC):
     """One module as a network interface.
 
@@ -79,6 +108,18 @@ class Interface(ABC):
 
     `wait_for_link_s` is what a socket that does not say otherwise passes to `open_stream`: its own timeout
     if that is shorter.
+    """
+
+    routes: Routes
+    """What goes to the host and what to the module."""
+
+    is_closed = False
+    """Whether `close` was called."""
+
+    is_shared = False
+    """Whether it lives outside this process: it works on after a fork, and knows sockets of other processes.
+
+    The connections of a listener then wait outside too, for whichever process accepts: see `take_connection`.
     """
 
     wait_for_link_s: float | None = 5.0  # picked arbitrarily: long enough for a link that is just closing
@@ -154,6 +195,17 @@ class Interface(ABC):
         As with a stream, `end` is the engine's until `failed`. One more than `backlog` may wait until their
         `attach`; a connection beyond them is closed at once, and not reported.
         """
+
+    def take_connection(self, key: Key) -> Connection | None:
+        """The first connection that waits at the listener of this key, where `is_shared`; None if none does.
+
+        Takes as long as a call to another process. Interrupted, it puts the byte back.
+        """
+        raise os_error(errno.EOPNOTSUPP, "the listeners of this interface are not shared")
+
+    def find_socket(self, key: Key) -> FoundSocket | None:
+        """What the socket of this key is, if another process began it, where `is_shared`; else None."""
+        return None
 
     @abstractmethod
     def resolve(self, host: str) -> list[str]:

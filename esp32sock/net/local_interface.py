@@ -17,7 +17,8 @@ from esp32sock.engine.transports import Port, open_port
 from esp32sock.errors import Error
 from esp32sock.net import context, socketpairs
 from esp32sock.net.error_map import os_error, translated
-from esp32sock.net.event_queue import MAX_EVENTS, EventChannel, EventQueue
+from esp32sock.net.event_channel import EventChannel
+from esp32sock.net.event_queue import MAX_EVENTS, EventQueue
 from esp32sock.net.interface_api import (
     DEFAULT_OPTIONS,
     DatagramEvents,
@@ -28,6 +29,7 @@ from esp32sock.net.interface_api import (
     Stats,
     StreamEvents,
     StreamOptions,
+    bounded_wait,
 )
 
 if TYPE_CHECKING:
@@ -44,9 +46,6 @@ if TYPE_CHECKING:
 
 Q = TypeVar("Q", StreamRequest, DatagramRequest, ListenRequest)
 R = TypeVar("R")
-
-MARGIN_S = 0.2
-"""So long before a socket's time-out the wait for a free link ends, so that its error gives the reason."""
 
 
 class _Handle:
@@ -103,18 +102,13 @@ class LocalInterface(Interface):
         self._engine = engine
         self._stop = stop
         self._event_queues: WeakSet[EventQueue | EventChannel] = WeakSet()
-        self._is_closed = False
+        self.is_closed = False
 
     def __repr__(self) -> str:
-        if self._is_closed:
+        if self.is_closed:
             return f"<esp32sock.Interface {self._options.url!r}, closed>"
         address = self._engine.station_ip or "no address"
         return f"<esp32sock.Interface {self._options.url!r}, {self._engine.firmware.release}, {address}>"
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._is_closed
 
     def may_block(self) -> bool:
         return not self._portal.is_current
@@ -138,9 +132,6 @@ class LocalInterface(Interface):
         wait_for_link_s: float | None = 0.0,
         replacing: Handle | None = None,
     ) -> None:
-        if timeout is not None:
-            latest = max(0.0, timeout - MARGIN_S)
-            wait_for_link_s = latest if wait_for_link_s is None else min(wait_for_link_s, latest)
         request = StreamRequest(
             end,
             remote,
@@ -149,7 +140,7 @@ class LocalInterface(Interface):
             options,
             filler_bytes,
             timeout,
-            wait_for_link_s,
+            bounded_wait(wait_for_link_s, timeout),
             None if replacing is None else _opening(replacing),
         )
         self._begin(self._engine.open_stream, request)
@@ -249,7 +240,7 @@ class LocalInterface(Interface):
 
     def close(self) -> None:
         self._stop()
-        self._is_closed = True
+        self.is_closed = True
         for queue in list(self._event_queues):
             queue.close()
 

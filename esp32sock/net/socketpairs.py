@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import _socket
 import os
+import select
 import weakref
 from contextlib import closing, contextmanager, suppress
 from functools import partial
@@ -51,7 +52,10 @@ class EngineEnd(_socket.socket):
     A forked child closes its copies: they would hide from the user that the engine has closed the link.
     """
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ("__weakref__", "user_key")
+
+    user_key: Key
+    """The key of the user's end of the same pair; only on an engine's end."""
 
     # Not a function of Python: a signal handler that raised in it would leave the descriptor open.
     __del__ = _socket.socket.close
@@ -74,8 +78,14 @@ def key_of(fd: int) -> Key:
     return status.st_dev, status.st_ino
 
 
-def _engine_end(end: EngineEnd) -> EngineEnd:
+def keep_after_fork(end: EngineEnd) -> None:
+    """Leave the copies of an end open in forked children: something there watches over them."""
+    _living.discard(end)
+
+
+def _engine_end(end: EngineEnd, user_fd: int) -> EngineEnd:
     os.set_blocking(end.fileno(), False)
+    end.user_key = key_of(user_fd)
     _living.add(end)
     return end
 
@@ -97,7 +107,7 @@ def join(fd: int) -> EngineEnd:
         user.connect(listener.getsockname())
         name = user.getsockname()
     while True:
-        end, caller = _accepted(listener)
+        end, caller = _accepted(listener, fd)
         if caller == name:  # and not another program that guessed the abstract name
             limit_sending(fd)
             limit_sending(end.fileno())
@@ -145,6 +155,13 @@ def fill(fd: int) -> int:
                 return filled
 
 
+def is_writable(fd: int) -> bool:
+    """Whether a descriptor takes bytes now, or shows an error."""
+    poller = select.poll()
+    poller.register(fd, select.POLLOUT)
+    return bool(poller.poll(0))
+
+
 def drain(end: _socket.socket) -> None:
     """Read away all that waits in an end of ours; one that another thread closes meanwhile is empty too."""
     with suppress(OSError):
@@ -184,15 +201,15 @@ def datagram_address(header: bytes) -> Address:
 def _pair(kind: int) -> tuple[EngineEnd, EngineEnd]:
     engine, user = _socketpair(_socket.AF_UNIX, kind)
     with closing(engine), closing(user):
-        return _engine_end(_owner(kind, iter(engine.detach, -1))), _engine_end(
-            _owner(kind, iter(user.detach, -1))
-        )
+        engine_end = _owner(kind, iter(engine.detach, -1))
+        user_end = _owner(kind, iter(user.detach, -1))
+        return _engine_end(engine_end, user_end.fileno()), _engine_end(user_end, user_end.fileno())
 
 
-def _accepted(listener: _socket.socket) -> tuple[EngineEnd, object]:
+def _accepted(listener: _socket.socket, user_fd: int) -> tuple[EngineEnd, object]:
     accepted = iter(listener._accept, None)  # type: ignore[attr-defined]
     end = _owner(_socket.SOCK_STREAM, map(itemgetter(0), accepted))
-    return _engine_end(end), end.getpeername()
+    return _engine_end(end, user_fd), end.getpeername()
 
 
 @contextmanager

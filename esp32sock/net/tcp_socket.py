@@ -22,13 +22,13 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from esp32sock._latch import Latch
 from esp32sock.net import fd_registry, socketpairs
 from esp32sock.net.accept_queue import AcceptQueue
 from esp32sock.net.addresses import ANY, parse
 from esp32sock.net.arguments import shorter
 from esp32sock.net.error_map import os_error, translated
 from esp32sock.net.resolver import destination
+from esp32sock.net.tcp_attempt import Attempt
 from esp32sock.net.tcp_io import StreamData
 from esp32sock.net.tcp_phase import Phase
 
@@ -40,37 +40,8 @@ if TYPE_CHECKING:
 
 C = _socket.socket
 
-
-class Attempt:
-    """One attempt to connect: the events object of its link, for as long as the link lives."""
-
-    def __init__(
-        self,
-        stream: VirtualStream,
-        handle: Handle,
-        end: socketpairs.EngineEnd | None = None,
-        asked: Address = ("", 0),
-        remote: Address = ("", 0),
-    ) -> None:
-        self._stream = stream
-        self._end = end  # to give back if it fails; None for an accepted stream, which cannot
-        self.handle = handle
-        self.asked = asked
-        """Host and port as the program gave them; `remote` is what they mean."""
-        self.remote = remote
-        self.decided = Latch()
-
-    def opened(self, opened: StreamOpened) -> None:
-        self._stream.note_opened(self, opened)
-        self.decided.set()
-
-    def failed(self, error: Error) -> None:
-        assert self._end is not None
-        self._stream.note_failed(self, error, self._end)
-        self.decided.set()
-
-    def ended(self, error: Error | None) -> None:
-        self._stream.note_ended(self, error)
+REPORT_S = 5.0
+"""How long an outcome that the descriptor shows may take to be reported; a matter of microseconds."""
 
 
 class VirtualStream(StreamData):
@@ -160,6 +131,7 @@ class VirtualStream(StreamData):
 
     def _resume_connect(self, sock: C, asked: Address) -> bool:
         """What a further connect call says of the first one: True if it succeeded just now."""
+        self._hear_outcome(sock)
         self._refuse_another(asked)
         if self.phase is Phase.CONNECTING:
             if sock.gettimeout() is not None:
@@ -292,8 +264,17 @@ class VirtualStream(StreamData):
         self._is_filled = False
 
     def restore_sndbuf_once_open(self, sock: C) -> None:
+        self._hear_outcome(sock)
         if self._is_filled and self.phase is Phase.OPEN:
             self._restore_sndbuf(sock)
+
+    def _hear_outcome(self, sock: C) -> None:
+        """An outcome that comes from another process may show in the descriptor before it is reported."""
+        attempt = self._attempt
+        if self.phase is Phase.CONNECTING and self._is_filled and attempt is not None:
+            interface = self.require_interface()
+            if interface.is_shared and interface.may_block() and socketpairs.is_writable(sock.fileno()):
+                attempt.decided.wait(REPORT_S)
 
     def carries_data(self) -> bool:
         return self.phase in (Phase.OPEN, Phase.CONNECTING)

@@ -81,7 +81,7 @@ class VirtualSocket(ABC):
 
     def check_usable(self, sock: _socket.socket) -> None:
         """OSError if this process may not ask the module, or the descriptor was closed behind our back."""
-        context.refuse_after_fork(self.fork_count)
+        context.refuse_after_fork(self.fork_count, self.interface)
         if socketpairs.key_of(sock.fileno()) != self.key:
             raise os_error(errno.EBADF, f"descriptor {sock.fileno()} was closed and belongs to another file")
 

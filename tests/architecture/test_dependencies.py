@@ -29,6 +29,7 @@ ROOM_OF_FILE = {
     "esp32sock._build": "common",
     "esp32sock._constants": "common",
     "esp32sock._clock": "common",
+    "esp32sock._monotonic": "common",
     "esp32sock._escaped": "common",
     "esp32sock._files": "common",
     "esp32sock._hangup": "common",

@@ -1,0 +1,104 @@
+"""What makes a cut stream an error: the engine's end is kept open here too, and closed so that it shows.
+
+Theory of operation. When a broker dies, the kernel closes its ends of all pairs, and a reader would see an
+end of stream as if the peer had closed. So the client keeps the engine's end of each of its streams as well,
+and decides itself what the user's end shows. A byte that is written into the user's end and is still unread
+when the last engine's end closes makes the kernel report ECONNRESET there, behind what was received.
+
+The user's end is found among the descriptors of this process by its key, whatever owns it: a Python object, a
+library in C, or nothing yet. In a forked child the connection to the broker is not there; it watches the
+signal of each stream instead, in a thread that is started only if there are streams.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import select
+import threading
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from esp32sock.broker.protocol import CLEAN
+from esp32sock.net.socketpairs import EngineEnd, key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from esp32sock.broker.protocol import Key
+
+_GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """One stream of a forked process: the copies of its engine's end and of its signal."""
+
+    key: Key
+    end: EngineEnd
+    signal: EngineEnd
+    on_broken: Callable[[], object]
+    """Called before the descriptor shows it."""
+
+
+def break_stream(key: Key, end: _socket.socket) -> None:
+    """Close an engine's end so that the user's end of this key fails with ECONNRESET."""
+    for fd in _open_descriptors():
+        with suppress(OSError):
+            if key_of(fd) == key:
+                _leave_unread(fd, key)
+                break
+    end.close()
+
+
+def _open_descriptors() -> list[int]:
+    return [int(name) for name in os.listdir("/proc/self/fd")]
+
+
+def _leave_unread(fd: int, key: Key) -> None:
+    """Write a byte into the user's end; where it takes none, there are unread ones already."""
+    copy = EngineEnd(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK, 0, os.dup(fd))
+    with closing(copy), suppress(BlockingIOError, BrokenPipeError):
+        if key_of(copy.fileno()) == key:  # and not a file that another thread has put there meanwhile
+            copy.send(b"\0", _socket.MSG_DONTWAIT | _socket.MSG_NOSIGNAL)
+
+
+def watch_in_child(guards: Iterable[Guard]) -> None:
+    """Watch over the streams that this process inherited, in a thread, until each has ended."""
+    watched = list(guards)
+    if watched:
+        threading.Thread(target=_watch, args=(watched,), name="esp32sock guard", daemon=True).start()
+
+
+def _watch(guards: list[Guard]) -> None:
+    poller = select.poll()
+    by_fd: dict[int, Guard] = {}
+    for guard in guards:
+        poller.register(guard.signal.fileno(), select.POLLIN)
+        poller.register(guard.end.fileno(), 0)
+        by_fd[guard.signal.fileno()] = by_fd[guard.end.fileno()] = guard
+    while by_fd:
+        for fd, events in poller.poll():
+            if fd not in by_fd:
+                continue
+            guard = by_fd[fd]
+            for each in (guard.signal.fileno(), guard.end.fileno()):
+                poller.unregister(each)
+                del by_fd[each]
+            if fd == guard.end.fileno():  # no process has the user's end any more
+                guard.end.close()
+            else:
+                _finish(guard, events)
+            guard.signal.close()
+
+
+def _finish(guard: Guard, events: int) -> None:
+    how = b""
+    with suppress(OSError):  # the byte stays there for the other processes that watch
+        how = guard.signal.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
+    if how == CLEAN:
+        guard.end.close()
+    else:
+        guard.on_broken()
+        break_stream(guard.key, guard.end)

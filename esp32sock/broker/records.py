@@ -1,0 +1,86 @@
+"""One message with its descriptors over a Unix socket, for both sides; sent whole or not at all."""
+
+from __future__ import annotations
+
+import _socket
+import errno
+from array import array
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from esp32sock.broker import values
+from esp32sock.broker.protocol import MAX_BYTES, MAX_DESCRIPTORS, Message
+from esp32sock.broker.values import InvalidMessage
+from esp32sock.errors import Error
+from esp32sock.net.socketpairs import EngineEnd
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+KIND = _socket.SOCK_SEQPACKET
+
+_INT_BYTES = array("i").itemsize
+_ROOM = _socket.CMSG_SPACE(MAX_DESCRIPTORS * _INT_BYTES)
+
+
+def encoded(message: Message) -> bytes:
+    """The record of a message; Error(EMSGSIZE) if it is too long for one."""
+    record = values.dumps(message)
+    if len(record) > MAX_BYTES:
+        raise Error(
+            f"{len(record)} bytes are too long for one message to or from a broker, which has at most "
+            f"{MAX_BYTES}",
+            errno=errno.EMSGSIZE,
+        )
+    return record
+
+
+def send(sock: _socket.socket, record: bytes, ends: Sequence[_socket.socket] = ()) -> None:
+    """Send a record and duplicates of these ends; OSError if the other side is gone."""
+    descriptors = array("i", [end.fileno() for end in ends])
+    rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, descriptors)] if ends else []
+    sock.sendmsg([record], rights, _socket.MSG_NOSIGNAL)
+
+
+def receive(sock: _socket.socket) -> tuple[Any, list[EngineEnd]] | None:
+    """The next message and the descriptors that came with it; None at the end of the connection.
+
+    InvalidMessage for what is no message, Error(EMFILE) if this process has no room for its descriptors;
+    the ends that came are closed then. BlockingIOError on a socket that does not block.
+    """
+    record, control, flags, _ = sock.recvmsg(MAX_BYTES + 1, _ROOM, _socket.MSG_CMSG_CLOEXEC)
+    with ExitStack() as received:
+        ends: list[EngineEnd] = [received.enter_context(_closing(fd)) for fd in _descriptors(control)]
+        if not record:
+            return None
+        if flags & _socket.MSG_CTRUNC:
+            raise Error("no room for the descriptors of a message", errno=errno.EMFILE)
+        if flags & _socket.MSG_TRUNC or len(record) > MAX_BYTES:
+            raise InvalidMessage(f"a record of over {MAX_BYTES} bytes")
+        message = values.loads(record)
+        received.pop_all()
+        return message, ends
+
+
+def _descriptors(control: list[tuple[int, int, bytes]]) -> array[int]:
+    descriptors = array("i")
+    for level, kind, data in control:
+        if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS):
+            descriptors.frombytes(data[: len(data) - len(data) % _INT_BYTES])
+    return descriptors
+
+
+class _Closing(EngineEnd):
+    """An end that is closed with the block, unless the block hands it on."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> _Closing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _closing(fd: int) -> _Closing:
+    return _Closing(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK, 0, fd)

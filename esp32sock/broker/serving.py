@@ -1,0 +1,113 @@
+"""A broker as a program of its own: ports opened, clients served, an orderly end."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import trio
+
+from esp32sock.broker import socket_file
+from esp32sock.broker.access import Access
+from esp32sock.broker.server import Broker, ServedModule
+from esp32sock.errors import unwrap_group
+from esp32sock.net.local_interface import new_engine
+
+if TYPE_CHECKING:
+    import _socket
+    from collections.abc import Callable, Iterator, Sequence
+
+    from esp32sock.engine.engine import Engine
+    from esp32sock.engine.options import Options
+
+PRIVATE_MODE, SHARED_MODE = 0o600, 0o666
+"""Of the socket file; where other users have rights, the table of rights decides and not the file."""
+
+
+async def serve(
+    modules: Sequence[Options],
+    path: str,
+    access: Access | None = None,
+    *,
+    on_ready: Callable[[], object] = lambda: None,
+    unused_s: float | None = None,
+) -> None:
+    """Serve modules at a Unix socket until SIGTERM or SIGINT, or until unused for so long; then deliver.
+
+    Error says why a port or the path cannot be had; nothing is left open then.
+    """
+    access = access or Access()
+    mode = PRIVATE_MODE if access.is_private else SHARED_MODE
+    failure: BaseException | None = None
+    with socket_file.listening(path, mode=mode) as listener, _ending() as ended:
+        try:
+            await _serve(modules, listener, access, ended, on_ready, unused_s)
+        except Exception as error:
+            failure = unwrap_group(error)
+    if failure is not None:
+        raise failure
+
+
+async def _serve(
+    modules: Sequence[Options],
+    listener: _socket.socket,
+    access: Access,
+    ended: trio.Event,
+    on_ready: Callable[[], object],
+    unused_s: float | None,
+) -> None:
+    async with trio.open_nursery() as nursery:
+        engines: list[Engine] = []
+        with trio.CancelScope() as starting:
+            nursery.start_soon(_cancel_when, ended, starting)
+            for options in modules:
+                engine = new_engine(options)
+                await nursery.start(engine.run)
+                engines.append(engine)
+        if not starting.cancelled_caught:
+            served = [ServedModule(engine.options.url, engine) for engine in engines]
+            broker = Broker(served, access)
+            await nursery.start(broker.serve, listener)
+            on_ready()
+            if unused_s is not None:
+                nursery.start_soon(_end_unused, broker, unused_s, ended)
+            await ended.wait()
+            await _drain(engines)
+        nursery.cancel_scope.cancel()
+
+
+async def _drain(engines: Sequence[Engine]) -> None:
+    async with trio.open_nursery() as nursery:
+        for engine in engines:
+            nursery.start_soon(engine.drain)
+
+
+async def _cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()
+
+
+async def _end_unused(broker: Broker, unused_s: float, ended: trio.Event) -> None:
+    await broker.until_unused(unused_s)
+    ended.set()
+
+
+@contextmanager
+def _ending() -> Iterator[trio.Event]:
+    """Set by the first SIGTERM or SIGINT; a second one ends the process as usual."""
+    event = trio.Event()
+    token = trio.lowlevel.current_trio_token()
+    before: dict[int, object] = {}
+
+    def end(number: int, _: object) -> None:
+        signal.signal(number, before[number])  # type: ignore[arg-type]
+        token.run_sync_soon(event.set)
+
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        before[ending] = signal.signal(ending, end)
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]

@@ -1,0 +1,245 @@
+"""Values as JSON and back: the plain types, and data classes, enums and errors of a fixed list. No pickle.
+
+A value that JSON lacks is an object with one tag: `{"bytes": "..."}`, `{"tuple": [...]}`, `{"data": name,
+"fields": {...}}`. The name of a class is its file and its own (`wifi.Join`); only the classes registered here
+can be named, so a peer chooses among them and never what is imported. Fields are checked against their types.
+"""
+
+from __future__ import annotations
+
+import enum
+import errno
+import json
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime, timedelta
+from importlib import import_module
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any, Union
+
+from esp32sock import errors
+from esp32sock.at import events, firmware, tls, urcs
+from esp32sock.at.commands import base
+from esp32sock.at.commands.catalogue import CATALOGUE
+from esp32sock.engine import requests
+from esp32sock.errors import Error
+
+MAX_DEPTH = 12
+"""How deep values may nest; chosen, messages of ours need 6."""
+
+_REQUEST_TYPES = (
+    requests.StreamOptions,
+    requests.StreamOpened,
+    requests.DatagramOpened,
+    requests.Listening,
+)
+_ERROR_TYPES = {
+    kind.__name__: kind
+    for kind in (*vars(errors).values(), tls.TlsRefused)
+    if isinstance(kind, type) and issubclass(kind, Error)
+}
+_FOR_CHECKERS_ONLY = {"TlsOptions": tls.TlsOptions, "Wifi": urcs.Wifi, "Error": Error}
+"""Types that annotations name and their files import for type checkers only."""
+_PLAIN_ERRORS: dict[str, type[Exception]] = {"ValueError": ValueError, "TypeError": TypeError}
+
+
+class InvalidMessage(Error):
+    """What a peer sent is no message of this protocol."""
+
+    errno = errno.EPROTO
+
+
+def _name_of(kind: type) -> str:
+    return f"{kind.__module__.rpartition('.')[2]}.{kind.__name__}"
+
+
+def _types_in(module: types.ModuleType) -> list[type]:
+    """The data classes and enums that a module defines."""
+    return [
+        kind
+        for kind in vars(module).values()
+        if isinstance(kind, type) and kind.__module__ == module.__name__
+        if is_dataclass(kind) or issubclass(kind, enum.Enum)
+    ]
+
+
+def _of_the_catalogue() -> list[type]:
+    modules = {entry.command.__module__ for entry in CATALOGUE} | {base.__name__}
+    return [kind for name in sorted(modules) for kind in _types_in(import_module(name))]
+
+
+_known: dict[str, type] = {}
+_hints: dict[type, dict[str, Any]] = {}
+
+
+def register(*kinds: type) -> None:
+    """Allow these data classes and enums as values; in the importing of the file that defines them."""
+    _known.update({_name_of(kind): kind for kind in kinds})
+
+
+register(*_of_the_catalogue(), *_types_in(events), *_types_in(urcs), *_REQUEST_TYPES)
+register(tls.TlsOptions, firmware.Firmware)
+
+
+def dumps(value: object) -> bytes:
+    """A value as JSON text; TypeError for one that is of no known type."""
+    return json.dumps(_encode(value), separators=(",", ":"), ensure_ascii=True).encode()
+
+
+def loads(text: bytes) -> Any:
+    """The value of JSON text that a peer sent; InvalidMessage if it has none."""
+    try:
+        return _decode(json.loads(text, parse_constant=_no_number), 0)
+    except InvalidMessage:
+        raise
+    except (ValueError, TypeError, LookupError, RecursionError, OverflowError) as error:
+        raise InvalidMessage(f"not a message: {error}") from error
+
+
+def _no_number(name: str) -> None:
+    raise InvalidMessage(f"not a message: {name} is no number")
+
+
+def _encode(value: Any) -> Any:
+    match value:
+        case enum.Enum():
+            _require_known(type(value))
+            return {"enum": _name_of(type(value)), "value": _encode(value.value)}
+        case None | bool() | int() | float() | str():
+            return value
+        case bytes() | bytearray() | memoryview():
+            return {"bytes": bytes(value).decode("latin-1")}
+        case timedelta():
+            return {"microseconds": value // timedelta(microseconds=1)}
+        case datetime():
+            return {"datetime": value.isoformat()}
+        case IPv4Address():
+            return {"ipv4": str(value)}
+        case IPv6Address():
+            return {"ipv6": str(value)}
+        case list():
+            return [_encode(one) for one in value]
+        case tuple():
+            return {"tuple": [_encode(one) for one in value]}
+        case Mapping():
+            return {"mapping": [[_encode(key), _encode(one)] for key, one in value.items()]}
+        case Error():
+            return {"error": type(value).__name__, "fields": _encode(_error_fields(value))}
+        case ValueError() | TypeError():
+            name = "ValueError" if isinstance(value, ValueError) else "TypeError"
+            return {"error": name, "fields": _encode({"args": (str(value),)})}
+    _require_known(type(value))
+    named = {field.name: _encode(getattr(value, field.name)) for field in fields(value) if field.init}
+    return {"data": _name_of(type(value)), "fields": named}
+
+
+def _require_known(kind: type) -> None:
+    if _known.get(_name_of(kind)) is not kind:
+        raise TypeError(f"a {kind.__name__} cannot be sent to another process")
+
+
+def _error_fields(error: Error) -> dict[str, Any]:
+    notes = getattr(error, "__notes__", ())
+    kept = {name: value for name, value in vars(error).items() if not name.startswith("_")}
+    return {**kept, "args": tuple(map(str, error.args)), "errno": error.errno, "__notes__": list(notes)}
+
+
+def _decode(value: Any, depth: int) -> Any:
+    if depth > MAX_DEPTH:
+        raise InvalidMessage("not a message: nested too deep")
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case list():
+            return [_decode(one, depth + 1) for one in value]
+        case {"bytes": str(text)}:
+            return text.encode("latin-1")
+        case {"microseconds": int(count)}:
+            return timedelta(microseconds=count)
+        case {"datetime": str(text)}:
+            return datetime.fromisoformat(text)
+        case {"ipv4": str(text)}:
+            return IPv4Address(text)
+        case {"ipv6": str(text)}:
+            return IPv6Address(text)
+        case {"tuple": list(items)}:
+            return tuple(_decode(one, depth + 1) for one in items)
+        case {"mapping": list(pairs)}:
+            return {_decode(key, depth + 1): _decode(one, depth + 1) for key, one in pairs}
+        case {"enum": str(name), "value": inner}:
+            return _class_named(name, enum.Enum)(_decode(inner, depth + 1))
+        case {"error": str(name), "fields": inner}:
+            return _error(name, _decode(inner, depth + 1))
+        case {"data": str(name), "fields": dict(inner)}:
+            return _data(name, {key: _decode(one, depth + 1) for key, one in inner.items()})
+    raise InvalidMessage("not a message: a value of no known form")
+
+
+def _class_named(name: str, base_class: type = object) -> Any:
+    kind = _known.get(name)
+    if kind is None or not issubclass(kind, base_class):
+        raise InvalidMessage(f"not a message: no type is called {name[:80]!r}")
+    return kind
+
+
+def _data(name: str, values: dict[str, Any]) -> Any:
+    kind = _class_named(name)
+    value = kind(**values)
+    for field, hint in _hints_of(kind).items():
+        if field in values and not _is_of(values[field], hint):
+            raise InvalidMessage(f"{name}: {field} cannot be a {type(values[field]).__name__}")
+    return value
+
+
+def _error(name: str, values: dict[str, Any]) -> Exception:
+    args = values.pop("args", ())
+    if name in _PLAIN_ERRORS:
+        return _PLAIN_ERRORS[name](*args)
+    kind = _ERROR_TYPES.get(name)
+    if kind is None:
+        raise InvalidMessage(f"not a message: no error is called {name[:80]!r}")
+    error = kind.__new__(kind, *args)
+    error.args = tuple(args)
+    notes = values.pop("__notes__", [])
+    vars(error).update(values)
+    for note in notes:
+        error.add_note(str(note))
+    return error
+
+
+def _hints_of(kind: type) -> dict[str, Any]:
+    """The types of its fields; none where they cannot be had: such a class is never sent."""
+    if kind not in _hints:
+        try:
+            _hints[kind] = typing.get_type_hints(kind, localns=_FOR_CHECKERS_ONLY)
+        except NameError:
+            _hints[kind] = {}
+    return _hints[kind]
+
+
+def _is_of(value: object, hint: Any) -> bool:
+    """Whether a value is of an annotated type, as far as messages use them."""
+    if hint is Any:
+        return True
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (Union, types.UnionType):
+        return any(_is_of(value, one) for one in inner)
+    if hint is None or hint is type(None):
+        return value is None
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if origin is typing.Literal:
+        return value in inner
+    if origin is tuple and isinstance(value, tuple):
+        if len(inner) == 2 and inner[1] is ...:
+            return all(_is_of(one, inner[0]) for one in value)
+        return len(inner) == len(value) and all(map(_is_of, value, inner))
+    if origin is list and isinstance(value, list):
+        return all(_is_of(one, inner[0]) for one in value)
+    if isinstance(origin or hint, type):
+        return isinstance(value, origin or hint)
+    return True
