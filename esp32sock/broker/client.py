@@ -25,6 +25,7 @@ from esp32sock.net.interface_api import (
     Interface,
     ListenEvents,
     ModuleStatus,
+    Stats,
     StreamEvents,
     StreamOptions,
     bounded_wait,
@@ -189,8 +190,8 @@ class BrokerInterface(Interface):
         found = cast("protocol.Status", self._result("status", protocol.GetStatus()))
         return ModuleStatus(found.port, found.firmware, found.build, found.station_ip, dict(found.links))
 
-    def stats(self) -> dict[str, int]:
-        return cast("dict[str, int]", self._result("stats", protocol.GetStats()))
+    def stats(self) -> Stats:
+        return cast("Stats", self._result("stats", protocol.GetStats()))
 
     def routes_to_host(self, host: str) -> bool:
         return self.routes.to_host(host)

@@ -49,7 +49,6 @@ MAX_LINKS = 64
 """Links of one client that are open or opening at a time, more than a module has; chosen."""
 HELLO_S = 10.0
 """How long a new connection may take for its first message."""
-
 log = logging.getLogger("esp32sock")
 
 _AT_ONCE = (
@@ -93,7 +92,6 @@ class Session:
         self._scopes: dict[int, trio.CancelScope] = {}
         self._is_dropped = False
         self._unwatch: Callable[[], object] | None = None
-        self._served: ServedModule | None = None
         self._changed = trio.Event()
 
     async def run(self, modules: Callable[[str], ServedModule]) -> None:
@@ -107,6 +105,7 @@ class Session:
             self._end()
 
     async def _run(self, modules: Callable[[str], ServedModule]) -> None:
+        served: ServedModule | None = None
         with trio.move_on_after(HELLO_S):
             served = await self._greet(modules)
         if served is None:
@@ -142,7 +141,7 @@ class Session:
             )
         if not self._rights:
             raise Error(f"this broker does not serve {self.peer}", errno=errno.EACCES)
-        served = self._served = modules(hello.module)
+        served = modules(hello.module)
         rights = tuple(sorted(right.value for right in self._rights))
         engine = served.engine
         close_s = engine.options.close_s
