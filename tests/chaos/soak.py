@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.chaos.kinds import BY_NAME, HOLDING, KINDS
+from tests.chaos.kinds import BY_NAME, KINDS
 from tests.chaos.plan import make_plan
 from tests.chaos.running import run
 
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     kinds = _kinds(options)
     if options.seeds:
-        selection = " --holding" if options.holding else f" --kinds {options.kinds}" if options.kinds else ""
+        selection = f" --kinds {options.kinds}" if options.kinds else ""
         return _show(options.seeds, kinds, selection, lines=options.lines, check=options.twice)
     first, last = options.range
     return _soak(first, last, kinds, options)
@@ -42,7 +42,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--state", type=Path, help="a file that keeps what is done, to go on from it")
     parser.add_argument("--kinds", help="only these kinds of faults, by name, with commas")
-    parser.add_argument("--holding", action="store_true", help="only the kinds that hold today")
     parser.add_argument("--lines", type=int, default=60, help="of trace for a failing seed")
     parser.add_argument("--twice", action="store_true", help="run each seed twice and compare the bytes")
     return parser
@@ -51,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 def _kinds(options: argparse.Namespace) -> Sequence[Kind]:
     if options.kinds is not None:
         return [BY_NAME[name] for name in options.kinds.split(",")]
-    return HOLDING if options.holding else KINDS
+    return KINDS
 
 
 def _show(seeds: Iterable[int], kinds: Sequence[Kind], selection: str, *, lines: int, check: bool) -> int:
@@ -137,7 +136,7 @@ def _summary(results: Sequence[dict[str, object]], kinds: Sequence[Kind], second
         counts.update(result["counts"])
     print("\nfaults done:")
     for kind in kinds:
-        print(f"  {kind.name:16} {counts[kind.name]:7}{'  open: ' + kind.open if kind.open else ''}")
+        print(f"  {kind.name:16} {counts[kind.name]:7}")
     digest = hashlib.sha256("".join(str(result["digest"]) for result in results).encode()).hexdigest()[:16]
     print(f"\ndigest of all that happened: {digest}")
     wrong = [entry for result in results for entry in result["wrong"]]
