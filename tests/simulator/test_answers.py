@@ -23,8 +23,8 @@ ECHO_2 = 'AT+CIPSTART=2,"TCP","10.0.2.2",7000'
 
 BASIC = [
     (ALL, [], "AT", OK, "V1.0 3.2.1"),
-    (ALL, [], "at", OK, "sweep of AT"),
-    (ALL, [], "aT", OK, "sweep of AT"),
+    (FIRMWARE, [], "at", OK, "sweep of AT"),
+    (FIRMWARE, [], "aT", OK, "sweep of AT"),
     (ALL, [], "AT ", ERROR, "sweep of AT"),
     (ALL, [], "AT?", ERROR, "sweep of AT"),
     (ALL, [], "AT=1", ERROR, "sweep of AT"),
@@ -56,7 +56,7 @@ BASIC = [
     (("2.0",), [], "ATE0,1", OK, "sweep of ATE"),
     (ALL, [], "AT+ATE0", ERROR, "sweep of ATE"),
     (ALL, [], "AT+AT", ERROR, "the same reader"),
-    (ALL, [], "ate0", OK, "sweep of ATE"),
+    (FIRMWARE, [], "ate0", OK, "sweep of ATE"),
     (FIRMWARE, [], "AT+UART?", b"+UART:115201,8,1,0,1\r\n" + OK, "v2.0-basic, v4.1dev-basic"),
     (FIRMWARE, [], "AT+UART_CUR?", b"+UART_CUR:115201,8,1,0,1\r\n" + OK, "v2.0-basic, v4.1dev-basic"),
     (FIRMWARE, [], "AT+UART_DEF?", b"+UART_DEF:115200,8,1,0,1\r\n" + OK, "v2.0-basic, v4.1dev-basic"),

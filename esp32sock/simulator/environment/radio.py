@@ -34,7 +34,9 @@ class Subnet:
 
 @dataclass(frozen=True, slots=True)
 class AccessPoint:
-    """One access point. `encryption` as in AT+CWLAP: 0 open, 1 WEP, 2 WPA, 3 WPA2, 4 both (V1.0 4.2.4)."""
+    """One access point. `encryption` as in AT+CWLAP: 0 open, 1 WEP, 2 WPA, 3 WPA2, 4 both, 5 WPA2
+    Enterprise (V1.0 4.2.4).
+    """
 
     ssid: str
     password: str = ""
@@ -50,6 +52,9 @@ class AccessPoint:
     failures: tuple[JoinFailure, ...] = ()
     """How the first attempts to join it end, whatever the password."""
 
+
+ENTERPRISE = 5
+"""WPA2 Enterprise (V1.0 4.2.4)."""
 
 DEFAULT_ACCESS_POINTS = (
     AccessPoint("Espressif"),
@@ -120,6 +125,8 @@ class Radio:
             return JoinFailure(access_point.failure)
         if failures := self._failures.get((access_point.ssid, access_point.bssid)):
             return failures.pop(0)
+        if access_point.encryption == ENTERPRISE:
+            return JoinFailure.FAILED  # AT cannot join it (V1.0 4.2.4); the code is a guess
         if access_point.encryption == 0:
             # An open network and a password: 4 (observed 2.0, sweep of CWJAP).
             return JoinFailure.FAILED if password and not password_on_open else access_point

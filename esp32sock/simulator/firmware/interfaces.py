@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING
 
-from esp32sock.simulator.firmware.subnets import SOFTAP_SUBNET
+from esp32sock.simulator.firmware.subnets import DHCP_SOFTAP, SOFTAP_SUBNET
 from esp32sock.simulator.network.api import ITSELF
 
 if TYPE_CHECKING:
@@ -34,8 +34,13 @@ class Interfaces:
 
     @property
     def softap_subnet(self) -> Subnet:
-        """The subnet of the SoftAP, switched on or not: AT+CIPAP."""
-        return self._board.memory.get("softap_subnet", SOFTAP_SUBNET)
+        """The subnet of the SoftAP, switched on or not: AT+CIPAP. To the letter of the document DHCP ends a
+        fixed one (V1.0 4.2.14).
+        """
+        memory = self._board.memory
+        if self._board.profile.literal_addresses and memory.get("dhcp", DHCP_SOFTAP) & DHCP_SOFTAP:
+            return SOFTAP_SUBNET
+        return memory.get("softap_subnet", SOFTAP_SUBNET)
 
     def own_addresses(self) -> set[str]:
         """What leads to the module itself."""

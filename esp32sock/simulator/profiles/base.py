@@ -37,6 +37,8 @@ class Profile:
     """No line end is found behind a NUL byte (observed 1.0)."""
     takes_blanks: bool = False
     """Blanks after commas do not count: only in the document's examples (V1.0 7)."""
+    capitals_only: bool = False
+    """Command names in other letters are unknown: only to the letter of the document (V1.0 2)."""
     comma_ends_echo: bool = True
     """`ATE0,1` is ATE0 and `AT+GMR,` AT+GMR (sweep of ATE; real-firmware 9: 2.0, not 1.0)."""
     sees_stale_line_end: bool = False
@@ -143,6 +145,8 @@ class Profile:
     """An open network accepts a password (observed 1.0; 2.0: +CWJAP:4)."""
     scan_takes_words: bool = False
     """CWLAP takes any field for its SSID and a quoted channel, and six fields (real-firmware 9)."""
+    lowest_scan_mask: int = 0
+    """-1 slips through on 1.0 and 2.0 (real-firmware 4)."""
     scan_filters: bool = True
     """CWLAPOPT has a weakest signal and a mask of encryptions (at-dialects 6)."""
     smartconfig_fields: int = 3

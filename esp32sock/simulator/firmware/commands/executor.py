@@ -33,11 +33,12 @@ _LINE = re.compile(
 )
 
 
-def parse(line: bytes) -> tuple[str, Form, bytes]:
+def parse(line: bytes, *, capitals: bool = False) -> tuple[str, Form, bytes]:
     """A line without its CR LF as command name, form and argument text.
 
     The name is upper case without `AT+`; `AT`, `ATE0` and `ATE1` stand for themselves. Whatever stands behind
-    a complete command is refused before its name is looked at (1.0: 02 for `AT++`, 09 for `AT+`).
+    a complete command is refused before its name is looked at (1.0: 02 for `AT++`, 09 for `AT+`). `capitals`:
+    a name in other letters is none.
     """
     line = line.lstrip(b"\0")  # NUL in front is skipped (observed 2.0)
     if line[:2].upper() != b"AT":
@@ -46,6 +47,8 @@ def parse(line: bytes) -> tuple[str, Form, bytes]:
     if match is None:
         raise text_behind_command()
     word = match["name"].decode().upper()
+    if capitals and not line.startswith(b"AT" + match["name"].upper()):
+        raise unknown_command()
     name = word[1:] if word.startswith("+") else "AT" + word
     if word.startswith("+") == (name in BARE_COMMANDS):
         raise unknown_command()  # neither AT+ATE0 nor ATI (sweep of ATE)
@@ -85,7 +88,7 @@ class Executor:
         try:
             if board.profile.comma_ends_echo:
                 line = _COMMA_BEHIND.sub(rb"\1", line)
-            name, form, text = parse(line)
+            name, form, text = parse(line, capitals=board.profile.capitals_only)
             handler = self._find(name, form)
             arguments = Arguments(text, blanks=board.profile.takes_blanks)
             call = Call(self._firmware, name, form, arguments)

@@ -29,7 +29,7 @@ def scan_options(call: Call) -> None:
     arguments.expect(2, 4 if profile.scan_filters else 2)
     bare = arguments.without_codes()
     ordered = bool(bare.integer(0, 1))
-    mask = bare.integer(-1 if profile.cwlap_fields == 5 else 0, (1 << profile.cwlap_fields) - 1)
+    mask = bare.integer(profile.lowest_scan_mask, (1 << profile.cwlap_fields) - 1)
     weakest = bare.integer(-100, 40, default=-100)
     authentication = bare.integer(0, 0xFFFF, default=0xFFFF)
     state.scan_ordered, state.scan_mask = ordered, mask
