@@ -228,6 +228,11 @@ class Session:
         """How often a command went out again."""
         return self._context.repeats
 
+    @property
+    def command_label(self) -> str | None:
+        """The command in flight, without secrets."""
+        return None if self._transaction is None else self._transaction.command.label
+
     def count_repeat(self) -> None:
         """The next command is a former one whose answer was lost."""
         self._context.repeats += 1

@@ -7,6 +7,7 @@ import sys
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
+from esp32sock import diagnostics
 from esp32sock.cli.exit_status import INTERRUPTED, USAGE
 from esp32sock.cli.help import short_help
 from esp32sock.cli.output import print_failure
@@ -15,6 +16,9 @@ from esp32sock.cli.shared_options import log_to_stderr, ordered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+DUMP_VARIABLE = "ESP32SOCK_DUMP"
+"""The file that takes a diagnostic dump in place of standard error."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         chosen = next((word for word in words if not word.startswith("-")), None)
         arguments = parser_for(chosen).parse_args(words)
         log_to_stderr(arguments.verbose)
+        diagnostics.install(os.environ.get(DUMP_VARIABLE))
         if chosen != "run":  # the streams belong to the program that it runs
             _open_missing_streams()
             _replace_unprintable()

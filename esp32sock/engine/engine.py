@@ -10,6 +10,7 @@ import trio
 from esp32sock.at.commands import tcpip, wifi
 from esp32sock.engine.command_runner import CommandRunner
 from esp32sock.engine.context import Context
+from esp32sock.engine.description import describe_context, include
 from esp32sock.engine.listener import run_server
 from esp32sock.engine.requests import DatagramRequest, ListenRequest, StreamRequest
 from esp32sock.engine.router import Router
@@ -50,6 +51,7 @@ class Engine:
         self._supervisor = Supervisor(self.context, self._station, opener)
         self._router = Router(self.context, self._station, self._supervisor)
         self._commands = CommandRunner(self.context, self._station, self._supervisor)
+        include(self)
 
     # -- running --------------------------------------------------------------------------------------
 
@@ -187,6 +189,10 @@ class Engine:
         """The counters, with what open links have carried so far."""
         context = self.context
         return context.counters.snapshot(context.pumps(), context.unread_bytes, context.channel_repeats)
+
+    def describe(self) -> list[str]:
+        """The state of everything, for a diagnostic dump."""
+        return describe_context(self.context)
 
     def watch(self, watcher: Callable[[ModuleEvent], object]) -> Callable[[], object]:
         """Tell `watcher` every event from now on, passwords taken out; gives back what stops that."""

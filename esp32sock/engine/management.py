@@ -20,6 +20,7 @@ from esp32sock.at.events import LinkOpened, ModuleEvent, UnknownText
 from esp32sock.at.framing import DISCARD, LINKS
 from esp32sock.engine import baud, startup
 from esp32sock.engine.channel import CommandChannel
+from esp32sock.engine.description import describe_channel, include
 from esp32sock.engine.probe import probe
 from esp32sock.engine.trace import recording, traced
 from esp32sock.engine.transports import open_port
@@ -92,6 +93,11 @@ class ManagementSession:
         self.events = buffer.receive
         """What it says unasked; ends when the port is lost."""
         self._buffer = buffer
+        include(self)
+
+    def describe(self) -> list[str]:
+        """The state of the port, for a diagnostic dump."""
+        return [f"management session: {self.firmware.release}", *describe_channel(self.channel)]
 
     @property
     def firmware(self) -> Firmware:

@@ -23,7 +23,7 @@ ROOM_OF_FILE = {
     "esp32sock.__main__": "cli",
     **{
         f"esp32sock.{name}": "front"
-        for name in ("attach", "commands", "config", "events", "socket", "trio", "trio_socket")
+        for name in ("attach", "commands", "config", "diagnostics", "events", "socket", "trio", "trio_socket")
     },
     "esp32sock.errors": "common",
     "esp32sock._build": "common",
