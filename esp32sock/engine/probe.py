@@ -50,6 +50,10 @@ ASK_AGAIN_S = 1.0
 SHOWN_BYTES = 80
 """How much of what was heard stands in an error."""
 
+LINE_END = b" " * 128 + b"\r\n"
+"""Behind what was said at another rate. A NUL in the line buffer makes 1.0 deaf to line ends (real-firmware)
+until it holds 128 bytes (observed).
+"""
 QUESTION = b"AT+CIPMUX?\r\n"
 ANSWER = re.compile(rb"\+CIPMUX:[01]\r\n(?:(?!\+CIPMUX).*\r\n)*?OK\r\n")
 REFUSED = re.compile(rb"busy p\.\.\.\r\n")
@@ -112,7 +116,7 @@ async def probe(
     patience_s: tuple[float, ...] = PATIENCE_S[1:]
     if line.is_silent and find_rate:
         await _reject_other_rate(channel, GLANCE_S)
-        channel.write_raw(b"\r\n")
+        channel.write_raw(LINE_END)
         patience_s = PATIENCE_S
     if line.is_silent and reset is not None and await restart_by_line(channel, reset):
         return

@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING
 import trio
 
 from esp32sock._constants import ESCAPE_SEQUENCE
-from esp32sock.engine.probe import OTHER_RATES_BAUD, SILENCE_S, Questions, restart_by_line, until_quiet
+from esp32sock.engine.probe import (
+    LINE_END,
+    OTHER_RATES_BAUD,
+    SILENCE_S,
+    Questions,
+    restart_by_line,
+    until_quiet,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,8 +83,8 @@ async def _restart(channel: CommandChannel, reset: ResetLine | None) -> bool:
 
 
 async def _end_line(channel: CommandChannel) -> None:
-    """An empty line, alone: what comes in one write with another is dropped (real-firmware)."""
-    channel.write_raw(b"\r\n")
+    """A line without words, alone: what comes in one write with another is dropped (real-firmware)."""
+    channel.write_raw(LINE_END)
     await trio.sleep(SILENCE_S)
 
 

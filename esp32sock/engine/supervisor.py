@@ -17,6 +17,7 @@ import trio
 
 from esp32sock.at.state import ModuleState
 from esp32sock.engine import baud, startup
+from esp32sock.engine.adapter import AdapterPort
 from esp32sock.engine.channel import CommandChannel
 from esp32sock.engine.heartbeat import keep_heartbeat
 from esp32sock.engine.link_options import LinkOptions
@@ -62,7 +63,7 @@ class Supervisor:
     ) -> None:
         self._context = context
         self._station = station
-        self._opener = opener
+        self._port = AdapterPort(opener)
         self._bauds = [context.options.baudrate]
         """The rates at which the module may be: the one that worked last first."""
         self._outage = OutageLog(f"the module on {context.options.url}", trio.current_time)
@@ -159,7 +160,7 @@ class Supervisor:
         self, listener: ChannelListener, begun: Callable[[], None], *, first: bool
     ) -> None:
         """From opening the port to losing it; always ends in an Error."""
-        port = traced(await self._opener(self._context.options.url, self._bauds[0]), self._trace)
+        port = traced(await self._port.open(self._context.options.url, self._bauds[0]), self._trace)
         channel = CommandChannel(port, listener)
         channel.supervise(self._reconciler.compare)
         channel.silence = None if first else self._context.failure

@@ -129,10 +129,14 @@ async def measure(row: Row, profile: str, clock: trio.testing.MockClock) -> Figu
         udp_works = await harness.datagram_comes_back()
         if any(harness.sockets[name].ended_s is None for name in row.lost):
             await trio.sleep_until(max(began + row.lost_within_s, answers_at) + WATCHED_S)
+        wrong = next((s.wrong for s in harness.sockets.values() if s.wrong), "")
+        baud = harness.engine.context.channel.port.baudrate
+        if row.raised_baud is not None and baud != row.raised_baud:
+            wrong = wrong or f"the rate is {baud} baud"
         return Figures(
             {n: s.ended_s - began for n, s in harness.sockets.items() if s.ended_s is not None},
             {n: s.error for n, s in harness.sockets.items()},
-            next((s.wrong for s in harness.sockets.values() if s.wrong), ""),
+            wrong,
             udp_works,
             work_s,
             listener_s,
@@ -220,6 +224,14 @@ async def _traffic(harness: Rig) -> float:
     return trio.current_time()
 
 
+def _wifi_line_lost(seconds: float) -> Callable[[Rig], Awaitable[float]]:
+    async def happen(harness: Rig) -> float:
+        harness.window.is_open = True
+        return await _wifi_off(seconds)(harness)
+
+    return happen
+
+
 async def _until_used(harness: Rig) -> None:
     with trio.fail_after(40.0):
         while harness.window.is_open:  # noqa: ASYNC110
@@ -296,6 +308,7 @@ ROWS = (
     Row("ready-missed", _restart, lost=ALL, lost_within_s=0.5 + EVIDENCE_S, faults=("lost-ready",)),
     Row("restart", _restart, lost=ALL, lost_within_s=0.5 + EVIDENCE_S),
     Row("silent-5", _silent(5), kept=OTHERS),
+    Row("silent-45", _silent(44.99), lost=ALL, lost_within_s=SILENT_S),
     Row("silent-60", _silent(60), lost=ALL, lost_within_s=SILENT_S),
     Row("silent-600", _silent(600), lost=ALL, lost_within_s=SILENT_S),
     Row("stuck-data-phase", _traffic, lost=("active",), kept=OTHERS, faults=("lost-payload",)),
@@ -321,8 +334,16 @@ ROWS = (
     Row("lost-our-line-end", _traffic, kept=OTHERS, faults=("lost-line-end",)),
     Row("overrun", _overrun, lost=("accepted",), kept=("active", "udp")),
     Row("port-gone-8", _unplugged(8), lost=ALL),
+    Row("port-gone-600", _unplugged(600), lost=ALL),
     Row("rate-after-restart", _restart, lost=ALL, lost_within_s=0.5 + EVIDENCE_S, raised_baud=921600),
     Row("wifi-off-20", _wifi_off(20), lost=("active", "accepted")),
+    Row(
+        "lost-wifi-line",
+        _wifi_line_lost(20),
+        lost=("active", "accepted"),
+        lost_within_s=SILENT_S,
+        faults=("lost-wifi",),
+    ),
     Row("wifi-off-300", _wifi_off(300), lost=("active", "accepted")),
     Row("both-stopped-6", _suspended(6, module_too=True), kept=ALL),
     Row("both-stopped-60", _suspended(60, module_too=True)),
@@ -332,4 +353,4 @@ ROWS = (
     Row("host-suspended-in-block-60", _suspended_in_a_block(60), kept=ALL, orders=6, paced=True),
     Row("both-stopped-in-block-6", _suspended_in_a_block(6, module_too=True), kept=ALL, orders=6, paced=True),
 )
-"""A figure of every row is in docs/robustness.md."""
+"""docs/robustness.md has the bounds of every row, from `recovery_page.py`."""

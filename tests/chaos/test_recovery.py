@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.chaos.recovery import ROWS, run_row
+from tests.chaos.recovery_page import PAGE, page, table
 
 if TYPE_CHECKING:
     from tests.chaos.recovery import Row
 
 CASES = [pytest.param(row, profile, id=f"{row.name}-{profile}") for row in ROWS for profile in row.profiles]
+
+
+def test_the_page_is_current() -> None:
+    current = PAGE.read_text("utf-8")
+    assert current == page(), "run: python -m tests.chaos.recovery_page"
+    assert table() in current
 
 
 @pytest.mark.parametrize(("row", "profile"), CASES)
