@@ -3,6 +3,7 @@
 #
 #   make demo      unmodified programs over a simulated module
 #   make test      the whole test suite
+#   make test-build  the part of it that depends on how the framing was built, compiled or pure
 #   make soak      100,000 commands of random walks through the simulator, half a minute; then 20,000 seeds of
 #                  chaos, two to three hours of one core, which go on where they were stopped
 #   make compat    CPython's own network tests over a simulated module, some minutes; a part is in `make test`
@@ -59,7 +60,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input install --progress-ba
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: ready demo test soak compat docs bench lint format types clean distclean which-build FORCE
+.PHONY: ready demo test test-build soak compat docs bench lint format types clean distclean which-build FORCE
 
 demo: $(call needs,demo) which-build
 	@$(PY) -m esp32sock demo $(ARGS)
@@ -68,6 +69,12 @@ ready: $(call needs,test) which-build
 
 test: $(call needs,test) which-build
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+# The two builds differ in what reads the module's bytes, and tests/at holds them equal token by token. The simulator
+# has no part in them; command line, cases, pages and architecture use them through what is tested here.
+BUILD_TESTS := $(addprefix tests/,at chaos compat e2e engine net shims) $(wildcard tests/packaging/test_[ils]*.py)
+test-build: $(call needs,test) which-build
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(BUILD_TESTS) $(ARGS)
 
 soak: $(call needs,test) which-build
 	@mkdir -p build

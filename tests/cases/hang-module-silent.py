@@ -54,7 +54,9 @@ for n in range(8):
     time.sleep(3)
 time.sleep(90 - (time.monotonic() - begun))
 os.kill(module.pid, signal.SIGCONT)
-time.sleep(60)
+latest = time.monotonic() + 60
+while len(ended) < len(names) and time.monotonic() < latest:
+    time.sleep(0.1)
 print("never ended:", [name for name in names if name not in ended])
 print(ended)
 module.kill()

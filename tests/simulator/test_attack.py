@@ -235,7 +235,7 @@ def test_every_command_with_absurd_arguments(profile: str) -> None:
         target.answers_after_reset()
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", ["1.0", "2.4", "4.2"])  # what is kept is the same code for those between
 def test_the_same_again_and_again_takes_no_memory(profile: str) -> None:
     """What a module holds after many sessions of input is what it held after a few."""
     target = Target(profile)
