@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from esp32sock._files import open_private
 from esp32sock.at.commands import Raw, SecretRaw
 from esp32sock.at.commands.catalogue import CATALOGUE
 from esp32sock.at.commands.prompting import asks_for_payload, begins_stream
@@ -282,8 +283,15 @@ def history() -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            readline.write_history_file(path)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _save_history(path)
+
+
+def _save_history(path: Path) -> None:
+    """Write the history so that only its user can read it; OSError for another user's link or file."""
+    lines = [readline.get_history_item(number + 1) for number in range(readline.get_current_history_length())]
+    with open_private(path) as file:
+        file.write("".join(f"{line}\n" for line in lines[-HISTORY_LINES:]).encode("utf-8", "surrogateescape"))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import readline
 import stat
 import threading
 from typing import TYPE_CHECKING
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from esp32sock._files import open_private, replaced
+from esp32sock.cli.at import HISTORY_LINES, history
 from esp32sock.simulator.nvs import NvsFile
 from esp32sock.simulator.serial.endpoints import PtyPort
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -145,3 +148,48 @@ def test_a_terminal_is_not_linked_over_another_link(tmp_path: Path) -> None:
     port = PtyPort(link=str(link))
     port.close_descriptors()
     assert not link.is_symlink()
+
+
+@pytest.fixture
+def history_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Where the console keeps its history, after a session with these lines."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    path = tmp_path / "esp32sock" / "history"
+
+    def run(*lines: str) -> Path:
+        readline.clear_history()
+        with history():
+            for line in lines:
+                readline.add_history(line)
+        readline.clear_history()
+        return path
+
+    return run
+
+
+def test_the_history_of_the_console_is_private(history_of: Callable[..., Path]) -> None:
+    path = history_of("AT+GMR", 'AT+CWLAP="caf\N{LATIN SMALL LETTER E WITH ACUTE}"')
+    path.chmod(0o644)
+    assert mode(path.parent) == 0o700
+    assert history_of("AT+CIFSR") == path
+    assert mode(path) == 0o600
+    assert path.read_text("utf-8").splitlines() == ["AT+GMR", 'AT+CWLAP="caf\xe9"', "AT+CIFSR"]
+
+
+def test_the_history_is_not_written_through_a_link_in_a_shared_folder(
+    tmp_path: Path, history_of: Callable[..., Path]
+) -> None:
+    target = tmp_path / "precious"
+    target.write_text("precious")
+    path = history_of("AT")
+    path.unlink()
+    path.parent.chmod(0o1777)
+    path.symlink_to(target)
+    history_of("AT+GMR")
+    assert target.read_text() == "precious"
+
+
+def test_the_history_is_bounded(history_of: Callable[..., Path]) -> None:
+    path = history_of(*(f"AT+{number}" for number in range(HISTORY_LINES + 5)))
+    lines = path.read_text().splitlines()
+    assert (len(lines), lines[-1]) == (HISTORY_LINES, f"AT+{HISTORY_LINES + 4}")
