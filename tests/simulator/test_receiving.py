@@ -46,10 +46,10 @@ def test_header(quiet, profile, mux, dinfo, header):
 
 
 def test_first_read_is_one_segment_and_closed_comes_last(quiet):
-    """v2.0-tcp-single: server sends 5000 bytes then closes."""
+    """Walk 2012, 2.0: the server sends 5000 bytes and closes."""
     bench = quiet("2.0")
     found, text = pieces(bench.say(SEND_5000.encode() + b"\r\n"))
-    assert [len(data) for _, data in found] == [1440, 2880, 680]
+    assert [len(data) for _, data in found] == [1440, 2920, 640]
     assert text == b"CONNECT\r\n\r\nOK\r\nCLOSED\r\n"
     assert bench.module.journal.links[0].bytes_received == 5000
 

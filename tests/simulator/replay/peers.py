@@ -52,25 +52,42 @@ async def http(connection: Connection) -> None:
 
 
 async def obey(connection: Connection) -> None:
-    """Does what the lines it receives say (port 7003)."""
-    pending = b""
+    """Does what the lines it receives say (port 7003).
+
+    What it answers to several lines of one write goes out as one: between it and the emulated module was a
+    relay that read all that there was (walk 2014 of 4.1).
+    """
+    pending = answers = b""
     while True:
         while b"\n" not in pending:
+            if answers:
+                connection.send(answers)
+                answers = b""
             data = await connection.receive()
             if not data:
                 connection.close()
                 return
             pending += data
         line, _, pending = pending.partition(b"\n")
+        words = line.split()
+        if not words:
+            continue
+        if words[0] not in ORDERS:
+            answers += b"? " + line + b"\n"
+            continue
+        if answers:
+            connection.send(answers)
+            answers = b""
         if not await _obey_line(connection, line + b"\n"):
             return
+
+
+ORDERS = {b"send", b"bin", b"two", b"stream", b"close", b"half", b"later", b"rst"}
 
 
 async def _obey_line(connection: Connection, line: bytes) -> bool:
     words = line.decode("latin-1").split()
     match words:
-        case []:
-            pass
         case ["send", count, *_]:
             connection.send(bytes(i * 7 & 255 for i in range(int(count))))
         case ["bin", *_]:
@@ -96,8 +113,6 @@ async def _obey_line(connection: Connection, line: bytes) -> bool:
         case ["rst", *_]:
             connection.reset()
             return False
-        case _:
-            connection.send(b"? " + line)
     return True
 
 
