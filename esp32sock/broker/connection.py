@@ -267,7 +267,7 @@ class BrokerConnection:
     def _read(self, sock: _socket.socket) -> None:
         why = Error(f"the broker at {self.path} ended, or was killed", errno=errno.ECONNRESET)
         try:
-            while (received := records.receive(sock)) is not None:
+            while (received := self._receive(sock)) is not None:
                 message, ends = received
                 if isinstance(message, protocol.Refused):
                     why = message.error
@@ -279,6 +279,13 @@ class BrokerConnection:
         finally:
             self._lose(sock, why)
         self._call_again()
+
+    def _receive(self, sock: _socket.socket) -> tuple[Any, list[EngineEnd]] | None:
+        while True:
+            try:
+                return records.receive(sock)
+            except records.NoRoom as error:
+                _settle(self._calls.pop(getattr(error.message, "number", 0), None), error)
 
     def _take(self, message: Any, ends: list[EngineEnd]) -> None:
         match message:

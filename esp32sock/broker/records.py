@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _socket
 import errno
+import os
 from array import array
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,16 @@ KIND = _socket.SOCK_SEQPACKET
 
 _INT_BYTES = array("i").itemsize
 _ROOM = _socket.CMSG_SPACE(MAX_DESCRIPTORS * _INT_BYTES)
+
+
+class NoRoom(Error):
+    """This process has no room for the descriptors of a message; they are lost, and what it says is not."""
+
+    errno = errno.EMFILE
+
+    def __init__(self, message: Any) -> None:
+        super().__init__("the descriptors of a message could not be received: too many are open")
+        self.message = message
 
 
 def encoded(message: Message) -> bytes:
@@ -45,19 +56,21 @@ def send(sock: _socket.socket, record: bytes, ends: Sequence[_socket.socket] = (
 def receive(sock: _socket.socket) -> tuple[Any, list[EngineEnd]] | None:
     """The next message and the descriptors that came with it; None at the end of the connection.
 
-    InvalidMessage for what is no message, Error(EMFILE) if this process has no room for its descriptors;
-    the ends that came are closed then. BlockingIOError on a socket that does not block.
+    InvalidMessage for what is no message, NoRoom if this process has no room for its descriptors; the ends
+    that came are closed then. BlockingIOError on a socket that does not block.
     """
     record, control, flags, _ = sock.recvmsg(MAX_BYTES + 1, _ROOM, _socket.MSG_CMSG_CLOEXEC)
     with ExitStack() as received:
-        ends: list[EngineEnd] = [received.enter_context(_closing(fd)) for fd in _descriptors(control)]
+        ends = _owned(_descriptors(control))
+        for end in ends:
+            received.callback(end.close)
         if not record:
             return None
-        if flags & _socket.MSG_CTRUNC:
-            raise Error("no room for the descriptors of a message", errno=errno.EMFILE)
         if flags & _socket.MSG_TRUNC or len(record) > MAX_BYTES:
             raise InvalidMessage(f"a record of over {MAX_BYTES} bytes")
         message = values.loads(record)
+        if flags & _socket.MSG_CTRUNC:
+            raise NoRoom(message)
         received.pop_all()
         return message, ends
 
@@ -70,17 +83,14 @@ def _descriptors(control: list[tuple[int, int, bytes]]) -> array[int]:
     return descriptors
 
 
-class _Closing(EngineEnd):
-    """An end that is closed with the block, unless the block hands it on."""
-
-    __slots__ = ()
-
-    def __enter__(self) -> _Closing:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _closing(fd: int) -> _Closing:
-    return _Closing(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK, 0, fd)
+def _owned(descriptors: array[int]) -> list[EngineEnd]:
+    """Owners of descriptors that came; InvalidMessage, and none is left open, if one is no socket."""
+    ends: list[EngineEnd] = []
+    try:
+        for fd in descriptors:
+            ends.append(EngineEnd(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK, 0, fd))
+    except OSError as error:
+        for fd in descriptors[len(ends) :]:
+            os.close(fd)
+        raise InvalidMessage("a descriptor that is no socket") from error
+    return ends

@@ -156,6 +156,10 @@ class Session:
                 return records.receive(self._sock)
             except BlockingIOError:
                 continue
+            except records.NoRoom as error:
+                if not isinstance(error.message, protocol.Call):
+                    raise
+                self._fail(error.message, error)
 
     # -- out ------------------------------------------------------------------------------------------
 

@@ -40,6 +40,7 @@ _ERROR_TYPES = {
     for kind in (*vars(errors).values(), tls.TlsRefused)
     if isinstance(kind, type) and issubclass(kind, Error)
 }
+_ERROR_FIELDS = ("command", "result", "error_code", "reason", "lines")
 _FOR_CHECKERS_ONLY = {"TlsOptions": tls.TlsOptions, "Wifi": urcs.Wifi, "Error": Error}
 """Types that annotations name and their files import for type checkers only."""
 _PLAIN_ERRORS: dict[str, type[Exception]] = {"ValueError": ValueError, "TypeError": TypeError}
@@ -126,7 +127,8 @@ def _encode(value: Any) -> Any:
         case Mapping():
             return {"mapping": [[_encode(key), _encode(one)] for key, one in value.items()]}
         case Error():
-            return {"error": type(value).__name__, "fields": _encode(_error_fields(value))}
+            name = next(kind.__name__ for kind in type(value).__mro__ if kind.__name__ in _ERROR_TYPES)
+            return {"error": name, "fields": _encode(_error_fields(value))}
         case ValueError() | TypeError():
             name = "ValueError" if isinstance(value, ValueError) else "TypeError"
             return {"error": name, "fields": _encode({"args": (str(value),)})}
@@ -142,7 +144,7 @@ def _require_known(kind: type) -> None:
 
 def _error_fields(error: Error) -> dict[str, Any]:
     notes = getattr(error, "__notes__", ())
-    kept = {name: value for name, value in vars(error).items() if not name.startswith("_")}
+    kept = {name: value for name, value in vars(error).items() if name in _ERROR_FIELDS}
     return {**kept, "args": tuple(map(str, error.args)), "errno": error.errno, "__notes__": list(notes)}
 
 
