@@ -88,7 +88,8 @@ def _owned(descriptors: array[int]) -> list[EngineEnd]:
     ends: list[EngineEnd] = []
     try:
         for fd in descriptors:
-            ends.append(EngineEnd(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK, 0, fd))
+            end = EngineEnd(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK, 0, fd)
+            ends.append(end)
     except OSError as error:
         for fd in descriptors[len(ends) :]:
             os.close(fd)
