@@ -84,6 +84,13 @@ def _refuse_for_broker(url: str, keywords: dict[str, Any]) -> None:
         raise ValueError(f"{', '.join(unusual)}: to be given to the broker behind {url}, not here")
 
 
+def broker_url(port: str) -> str | None:
+    """The broker that a port means: `unix:PATH`, or "auto" where one runs; None if it means none."""
+    if port == AUTO:
+        port = _of_the_user() or ""
+    return port if port.startswith(BROKER_SCHEME) else None
+
+
 def _of_the_user() -> str | None:
     """The URL of this user's broker if one runs, else the port that the environment names."""
     path = socket_file.default_path()

@@ -34,9 +34,12 @@ from esp32sock.net.socketpairs import EngineEnd, key_of
 
 if TYPE_CHECKING:
     import _socket
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from esp32sock.at.commands.wifi import JoinedTo
+    from esp32sock.at.events import ModuleEvent
+    from esp32sock.at.firmware import Firmware
     from esp32sock.engine.requests import Address
     from esp32sock.net.interface_api import Connection, Key
     from esp32sock.net.routes import Routes
@@ -67,6 +70,20 @@ class BrokerInterface(Interface):
     def connect(self) -> None:
         """Call the broker now; PortError if it cannot be reached, or refuses."""
         self._connection.connect()
+
+    @property
+    def firmware(self) -> Firmware:
+        """What the module speaks, as the broker said at the last connection."""
+        return self._connection.connect().firmware
+
+    def watch(self, watcher: Callable[[ModuleEvent], object]) -> Callable[[], object]:
+        """Tell `watcher` every event from now on, in the thread that reads; gives back what stops that."""
+        return self._connection.watch(watcher)
+
+    def disconnect(self) -> None:
+        """Leave at once; what is open breaks. For clients that have no sockets."""
+        self.is_closed = True
+        self._connection.close()
 
     def may_block(self) -> bool:
         return not self._connection.is_reader

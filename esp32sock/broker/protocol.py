@@ -17,6 +17,7 @@ the broker died.
 """
 
 import _socket
+import errno
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
@@ -216,6 +217,18 @@ Verb = (
     OpenStream | OpenDatagram | Listen | Accept | Announce | Find | Abandon | Cancel | SetOptions | Resolve
     | Execute | Join | GetStatus | GetStats | Watch | Finish
 )  # fmt: skip
+
+
+def check_hello(hello: Any) -> None:
+    """Error(EPROTO) for what is no Hello of this version."""
+    if not isinstance(hello, Hello):
+        raise values.InvalidMessage("the first message is not a Hello")
+    if hello.version != VERSION:
+        raise Error(
+            f"this broker speaks version {VERSION} of the protocol and the client version {hello.version}: "
+            "use the same release of esp32sock on both sides",
+            errno=errno.EPROTO,
+        )
 
 
 def check(verb: Verb) -> None:

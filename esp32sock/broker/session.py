@@ -131,14 +131,7 @@ class Session:
         hello, ends = received
         for end in ends:
             end.close()
-        if not isinstance(hello, protocol.Hello):
-            raise InvalidMessage("the first message is not a Hello")
-        if hello.version != protocol.VERSION:
-            raise Error(
-                f"this broker speaks version {protocol.VERSION} of the protocol and the client version "
-                f"{hello.version}: use the same release of esp32sock on both sides",
-                errno=errno.EPROTO,
-            )
+        protocol.check_hello(hello)
         if not self._rights:
             raise Error(f"this broker does not serve {self.peer}", errno=errno.EACCES)
         served = modules(hello.module)

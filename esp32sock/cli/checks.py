@@ -253,3 +253,6 @@ CHECKS: tuple[Callable[[ManagementSession, argparse.Namespace], Awaitable[Findin
     gateway,
     names,
 )
+
+OF_THE_LINE = (adapter, line, throughput, flow_control)
+"""Checks that need the serial line itself; beside a broker they are left out."""

@@ -12,9 +12,11 @@ import trio
 
 from esp32sock.at.commands import basic
 from esp32sock.at.commands.catalogue import CATALOGUE
+from esp32sock.cli.brokered import open_brokered_session
 from esp32sock.cli.exit_status import FAILED, INTERRUPTED, NO_MODULE, USAGE
 from esp32sock.cli.output import print_failure, printable
 from esp32sock.cli.shared_options import add_json, add_port
+from esp32sock.config import AUTO, broker_url, resolve
 from esp32sock.engine.management import ManagementSession, open_management_session
 from esp32sock.errors import CommandError, Error, PortError, flatten_group
 from esp32sock.net.context import PORT_VARIABLE
@@ -70,6 +72,10 @@ def set_job(parser: argparse.ArgumentParser, job: Job) -> None:
 def port_from(arguments: argparse.Namespace) -> str:
     """The port from --port or the environment; UsageError if neither names one."""
     port = arguments.port or os.environ.get(PORT_VARIABLE)
+    if port == AUTO and broker_url(port) is None:
+        port = os.environ.get(PORT_VARIABLE)
+        if not port or port == AUTO:
+            raise UsageError(f"auto: no broker of this user runs, and {PORT_VARIABLE} names no port")
     if not port:
         raise UsageError(f"give a port with --port or set {PORT_VARIABLE}; `esp32sock ports` lists the ports")
     return str(port)
@@ -103,6 +109,12 @@ async def open_module(arguments: argparse.Namespace) -> AsyncIterator[Management
 
     Raises what `open_management_session` raises, and UsageError without a port.
     """
+    url = broker_url(port_from(arguments))
+    if url is not None:
+        resolve(url, None, attach_options(arguments))  # ValueError for options that are the broker's
+        async with open_brokered_session(url) as brokered:
+            yield brokered
+        return
     async with open_management_session(
         port_from(arguments), arguments.baud, trace=arguments.trace, pcap=arguments.pcap
     ) as session:

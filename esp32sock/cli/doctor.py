@@ -10,7 +10,7 @@ import errno
 import re
 from typing import TYPE_CHECKING
 
-from esp32sock.cli.checks import CHECKS, garbled
+from esp32sock.cli.checks import CHECKS, OF_THE_LINE, garbled
 from esp32sock.cli.common import add_options, handle_errors, open_module, port_from, run_trio
 from esp32sock.cli.exit_status import FAILED, NO_MODULE
 from esp32sock.cli.findings import PROBLEMS, Finding, Verdict, ok, problem
@@ -75,8 +75,11 @@ def examine(arguments: argparse.Namespace, add: Callable[[Finding], None]) -> bo
 
     async def run_checks() -> None:
         async with open_module(arguments) as session:
-            add(ok("port", f"{url} opens, and a module answers at {arguments.baud} baud"))
+            at = f"at {arguments.baud} baud" if session.has_line else "through a broker"
+            add(ok("port", f"{url} opens, and a module answers {at}"))
             for check in CHECKS:
+                if check in OF_THE_LINE and not session.has_line:
+                    continue
                 finding = await check(session, arguments)
                 add(finding)
                 if finding.verdict is Verdict.PROBLEM:

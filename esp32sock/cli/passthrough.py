@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 async def job(session: ManagementSession, arguments: argparse.Namespace) -> None:
     if arguments.wait < 0:
         raise UsageError("--wait must not be negative")
+    session.require_line()
     async with open_passthrough(
         session, arguments.host, arguments.host_port, arguments.kind or "TCP"
     ) as stream:

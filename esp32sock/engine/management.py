@@ -88,8 +88,11 @@ class _EventBuffer:
 class ManagementSession:
     """One module that is talked to."""
 
+    has_line = True
+    """Whether the serial line is this process's own: `channel` and `port` are there."""
+
     def __init__(self, channel: CommandChannel, buffer: _EventBuffer) -> None:
-        self.channel = channel
+        self._channel = channel
         self.events = buffer.receive
         """What it says unasked; ends when the port is lost."""
         self._buffer = buffer
@@ -98,6 +101,14 @@ class ManagementSession:
     def describe(self) -> list[str]:
         """The state of the port, for a diagnostic dump."""
         return [f"management session: {self.firmware.release}", *describe_channel(self.channel)]
+
+    @property
+    def channel(self) -> CommandChannel:
+        """The commands on the serial line; Error where that is another process's."""
+        return self._channel
+
+    def require_line(self) -> None:
+        """Error if the serial line is another process's, before anything is changed."""
 
     @property
     def firmware(self) -> Firmware:

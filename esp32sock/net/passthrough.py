@@ -68,6 +68,8 @@ async def open_passthrough(
     chosen = url if url is not None else os.environ.get(PORT_VARIABLE)
     if not chosen:
         raise ValueError(f"passthrough needs a port: url=, or set {PORT_VARIABLE}")
+    if chosen == "auto" or chosen.startswith("unix:"):
+        raise ValueError("passthrough takes the module alone: end the broker, and give the port itself")
     with translated(f"passthrough to {host}:{port}"):
         async with open_management_session(chosen, baudrate, opener=open_on_host) as management:
             if rtscts:
