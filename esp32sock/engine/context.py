@@ -149,6 +149,10 @@ class Context:
         pool = self._pool
         return {} if pool is None else {n: "SSL" if n in pool.secure else "TCP" for n in list(pool.pumps)}
 
+    def has_free_link(self) -> bool:
+        """Whether one could be taken at once; True while the port is lost, when that is not the reason."""
+        return self._pool is None or self._pool.has_free_link
+
     @property
     def is_ready(self) -> bool:
         """Whether the module is set up."""

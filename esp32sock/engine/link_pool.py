@@ -103,6 +103,11 @@ class LinkPool:
             errno=errno.EMFILE,
         )
 
+    @property
+    def has_free_link(self) -> bool:
+        """Whether `take` would not wait. May be asked from any thread."""
+        return self._next_free() is not None
+
     async def server_has_room(self, wait_s: float) -> None:
         """Until the module's server may accept one more, at most so long: it refuses without a word."""
         with trio.move_on_after(wait_s):
@@ -168,7 +173,7 @@ class LinkPool:
         self._changed = trio.Event()
 
     def _next_free(self) -> int | None:
-        free = [link_id for link_id in self._order if link_id not in self._taken and self._is_free(link_id)]
+        free = [n for n in tuple(self._order) if n not in self._taken and self._is_free(n)]
         if self._server_links is None:
             return max(free) if len(free) >= MIN_FREE_BESIDE_A_SERVER else None
         servers = sorted(free)[: max(0, self._server_links - len(self._accepted))]

@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from esp32sock._constants import LINKS
 from esp32sock.engine.requests import (
     DEFAULT_OPTIONS,
     AcceptedStream,
@@ -127,6 +128,10 @@ class Interface(ABC):
     def may_block(self) -> bool:
         """Whether this thread may wait for an answer; False in the thread that runs the engine."""
         return True
+
+    def has_free_link(self) -> bool:
+        """Whether a socket that connects now finds a link of the module. Does not block."""
+        return len(self.status().links) < LINKS
 
     @abstractmethod
     def use(self) -> AbstractContextManager[Interface]:

@@ -113,6 +113,9 @@ class LocalInterface(Interface):
     def may_block(self) -> bool:
         return not self._portal.is_current
 
+    def has_free_link(self) -> bool:
+        return self._engine.context.has_free_link()
+
     def use(self) -> AbstractContextManager[Interface]:
         return context.using(self)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from esp32sock.net import context, fd_registry, socketpairs
 from esp32sock.net.arguments import refuse_family
 from esp32sock.net.error_map import os_error
+from esp32sock.net.garbage import with_descriptors
 from esp32sock.net.tcp_socket import VirtualStream
 from esp32sock.net.udp_socket import VirtualDatagram
 
@@ -56,10 +57,10 @@ def _init_virtual(self: Any, flagged: int, proto: int) -> None:
             errno.EPROTONOSUPPORT, f"type {kind} with protocol {proto}: the module has TCP and UDP only"
         )
     if kind == _socket.SOCK_STREAM:
-        user_end = socketpairs.fresh_stream()
+        user_end = with_descriptors(socketpairs.fresh_stream)
         state: SocketState = VirtualStream(proto, socketpairs.key_of(user_end.fileno()))
     else:
-        end, user_end = socketpairs.datagram_pair()
+        end, user_end = with_descriptors(socketpairs.datagram_pair)
         state = VirtualDatagram(proto, socketpairs.key_of(user_end.fileno()), end)
     os.set_blocking(user_end.fileno(), not flagged & _socket.SOCK_NONBLOCK)
     _init_owning(self, flagged, proto, user_end)

@@ -27,6 +27,7 @@ from esp32sock.net.accept_queue import AcceptQueue
 from esp32sock.net.addresses import ANY, parse
 from esp32sock.net.arguments import shorter
 from esp32sock.net.error_map import os_error, translated
+from esp32sock.net.garbage import collect_without_links, with_descriptors
 from esp32sock.net.resolver import destination
 from esp32sock.net.tcp_attempt import Attempt
 from esp32sock.net.tcp_io import StreamData
@@ -185,6 +186,7 @@ class VirtualStream(StreamData):
                 errno.EDEADLK,
                 "connect: this thread runs the engine and must not block; call setblocking(False)",
             )
+        collect_without_links(interface)
         end = self._join(sock)
         attempt = Attempt(self, interface.new_handle(), end, asked, remote)
         try:
@@ -254,7 +256,7 @@ class VirtualStream(StreamData):
             if self._was_joined:
                 self.replace_descriptor(sock)
             self._was_joined = True
-            end = socketpairs.join(sock.fileno())
+            end = with_descriptors(lambda: socketpairs.join(sock.fileno()))
         self._restore_sndbuf(sock)
         return end
 

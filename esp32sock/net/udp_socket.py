@@ -22,12 +22,10 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from esp32sock._constants import DATAGRAM_HEADER
 from esp32sock._latch import Latch
 from esp32sock.net import fd_registry, local_ports, socketpairs
 from esp32sock.net.addresses import ANY, LOOPBACK, parse
 from esp32sock.net.arguments import (
-    buffer_room,
     bytes_like,
     refuse_ancillary,
     refuse_datagram,
@@ -35,9 +33,10 @@ from esp32sock.net.arguments import (
     sendto_arguments,
 )
 from esp32sock.net.error_map import os_error, translated
+from esp32sock.net.garbage import collect_without_links
 from esp32sock.net.host_udp import HostUdpSocket
 from esp32sock.net.resolver import destination
-from esp32sock.net.virtual_socket import VirtualSocket
+from esp32sock.net.udp_receiving import HEADER_BYTES, WAKE, DatagramReceiver, link_gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,11 +46,6 @@ if TYPE_CHECKING:
     from esp32sock.net.interface_api import DatagramOpened
 
 C = _socket.socket
-
-HEADER_BYTES = DATAGRAM_HEADER.size
-
-# Shorter than a header: no datagram, but the sign that the next call raises an error.
-WAKE = b"\0"
 
 
 class _Link:
@@ -78,19 +72,16 @@ class _Link:
         self._datagram.note_ended(self, error)
 
 
-class VirtualDatagram(VirtualSocket):
+class VirtualDatagram(DatagramReceiver):
     """State of one UDP socket."""
-
-    kind = _socket.SOCK_DGRAM
 
     def __init__(self, proto: int, key: socketpairs.Key, end: socketpairs.EngineEnd) -> None:
         super().__init__(proto, key)
         self.end = end
         self._link: _Link | None = None
         self._only_peer: Address | None = None  # the one peer that the open link hears
-        self._link_ended = False
         self._end_lock = threading.RLock()  # a signal handler may use the socket that it interrupts
-        self._shut_read = self._shut_write = False
+        self.shut_read = self._shut_write = False
 
     # What the engine reports, in its own thread.
 
@@ -117,7 +108,7 @@ class VirtualDatagram(VirtualSocket):
     def note_ended(self, link: _Link, error: Error | None) -> None:
         if link is self._link:
             self.error = error
-            self._link_ended = True
+            self.link_ended = True
 
     # Opening.
 
@@ -157,6 +148,7 @@ class VirtualDatagram(VirtualSocket):
         interface = self.require_interface()
         if remote is None and self.bound is None:  # as Linux does; the module needs a port, too
             self.bound = ANY, local_ports.claim(interface, self, 0)
+        collect_without_links(interface)
         with self._end_lock:
             if self.end is None or self.end.fileno() < 0:
                 self.replace_descriptor(sock)
@@ -237,7 +229,7 @@ class VirtualDatagram(VirtualSocket):
         if how != _socket.SHUT_RD:
             self._shut_write = True
         if how != _socket.SHUT_WR:
-            self._shut_read = True
+            self.shut_read = True
             C.shutdown(sock, _socket.SHUT_RD)  # wakes a thread that waits to receive
 
     # Sending.
@@ -290,111 +282,4 @@ class VirtualDatagram(VirtualSocket):
             return C.sendmsg(sock, [socketpairs.datagram_header(remote), *views], (), flags) - HEADER_BYTES
         except (BrokenPipeError, ConnectionResetError) as error:
             self.raise_error("send")
-            raise _link_gone() from error
-
-    # Receiving.
-
-    def recv(self, sock: C, bufsize: int, flags: int = 0, /) -> bytes:
-        if bufsize == 0:
-            return b""  # the C module does not even ask the kernel
-        return self._receive(sock, bufsize, flags)[0]
-
-    def recvfrom(self, sock: C, bufsize: int, flags: int = 0, /) -> tuple[bytes, Address | None]:
-        data, _, peer = self._receive(sock, bufsize, flags)
-        return data, peer
-
-    def recvmsg(
-        self, sock: C, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
-    ) -> tuple[bytes, list[Any], int, Address | None]:
-        data, msg_flags, peer = self._receive(sock, bufsize, flags, ancbufsize)
-        return data, [], msg_flags, peer
-
-    def recv_into(self, sock: C, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        view = buffer_room(buffer, nbytes, "recv_into", "buffer too small for requested bytes")
-        return self._receive_into(sock, [view], flags)[0] if view else 0
-
-    def recvfrom_into(
-        self, sock: C, buffer: Any, nbytes: int = 0, flags: int = 0
-    ) -> tuple[int, Address | None]:
-        view = buffer_room(buffer, nbytes, "recvfrom_into", "nbytes is greater than the length of the buffer")
-        count, _, peer = self._receive_into(sock, [view], flags)
-        return count, peer
-
-    def recvmsg_into(
-        self, sock: C, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0, /
-    ) -> tuple[int, list[Any], int, Address | None]:
-        count, msg_flags, peer = self._receive_into(sock, buffers, flags, ancbufsize)
-        return count, [], msg_flags, peer
-
-    def _receive(
-        self, sock: C, bufsize: int, flags: int, ancbufsize: int = 0
-    ) -> tuple[bytes, int, Address | None]:
-        if bufsize < 0:
-            raise ValueError("negative buffersize in recv")
-        while True:
-            self._before_receiving(flags)
-            try:
-                message, _, msg_flags, _ = C.recvmsg(sock, bufsize + HEADER_BYTES, ancbufsize, flags)
-            except ConnectionResetError as error:
-                raise self._link_lost() from error
-            if message == WAKE:
-                self._drop_peeked(sock, flags)
-                continue
-            if len(message) < HEADER_BYTES:
-                self._end_of_link()
-                return b"", msg_flags, None
-            peer = socketpairs.datagram_address(message[:HEADER_BYTES])
-            if self._hears(sock, peer, flags):
-                return message[HEADER_BYTES:], msg_flags, peer
-
-    def _receive_into(
-        self, sock: C, buffers: Iterable[Any], flags: int, ancbufsize: int = 0
-    ) -> tuple[int, int, Address | None]:
-        header = bytearray(HEADER_BYTES)
-        into = [header, *buffers]
-        while True:
-            self._before_receiving(flags)
-            try:
-                count, _, msg_flags, _ = C.recvmsg_into(sock, into, ancbufsize, flags)
-            except ConnectionResetError as error:
-                raise self._link_lost() from error
-            if count == len(WAKE):
-                self._drop_peeked(sock, flags)
-                continue
-            if count < HEADER_BYTES:
-                self._end_of_link()
-                return 0, msg_flags, None
-            peer = socketpairs.datagram_address(bytes(header))
-            if self._hears(sock, peer, flags):
-                return count - HEADER_BYTES, msg_flags, peer
-
-    def _before_receiving(self, flags: int) -> None:
-        refuse_out_of_band(flags)
-        if not self._link_ended:
-            self.raise_error("receive")
-
-    def _hears(self, sock: C, peer: Address, flags: int) -> bool:
-        """Whether a datagram from `peer` is for us; one that was only looked at and is not is dropped."""
-        if self.remote is None or peer == self.remote:
-            return True
-        self._drop_peeked(sock, flags)
-        return False
-
-    @staticmethod
-    def _drop_peeked(sock: C, flags: int) -> None:
-        if flags & _socket.MSG_PEEK:
-            C.recv(sock, HEADER_BYTES, _socket.MSG_DONTWAIT)
-
-    def _end_of_link(self) -> None:
-        """The kernel has no more for us: fine after shutdown, an error otherwise."""
-        self.raise_error("receive")
-        if not self._shut_read:
-            raise _link_gone()
-
-    def _link_lost(self) -> OSError:
-        self.raise_error("receive")
-        return _link_gone()
-
-
-def _link_gone() -> OSError:
-    return os_error(errno.ENETDOWN, "the module closed the UDP link; close this socket and open another")
+            raise link_gone() from error
