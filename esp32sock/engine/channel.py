@@ -74,8 +74,7 @@ class CommandChannel:
         self.doubt: str | None = None
         """Why the module must be compared with what the engine believes, before anything else is sent."""
         self._compare: Callable[[CommandChannel, str], Awaitable[None]] | None = None
-        self._comparing = False
-        self._compare_at = float("-inf")
+        self._comparing, self._compare_at = False, float("-inf")
         self.turns = Turns()
         self.era = 0
         """How often the module restarted or fell silent."""
@@ -83,9 +82,8 @@ class CommandChannel:
         """That when the channel was taken; None for the supervisor, which sets the module up."""
         self._state_changed = trio.Event()
         self._state_seen = self.session.module.state
-        self._answered = trio.Event()
         self._outcome: CommandDone | CommandFailed | None = None
-        self._became_idle, self._can_write = trio.Event(), trio.Event()
+        self._answered, self._became_idle, self._can_write = trio.Event(), trio.Event(), trio.Event()
         self._outgoing: list[bytes | memoryview] = []
         self._alarm, self._scope = trio.CancelScope(), trio.CancelScope()
 
@@ -276,6 +274,8 @@ class CommandChannel:
             self._comparing = True
             try:
                 await self._compare(self, reason)
+            except ModuleReset:
+                return  # it is set up anew
             except CommandError as error:
                 log.warning("comparing with the module: %s", error)
                 tries += 1

@@ -187,16 +187,24 @@ class DatagramPump:
 
     async def _send_one(self) -> bool:
         """Send one datagram when the channel is free; False at the end."""
-        async with self._channel.exclusive():
-            try:
-                message = self._end.recv(DATAGRAM_HEADER.size + MAX_DATAGRAM_BYTES)
-            except BlockingIOError:
-                return not hung_up(self._end.fileno())
-            except OSError:
-                return False
-            if len(message) < DATAGRAM_HEADER.size:
-                return False
-            await self._send(message)
+        try:
+            async with self._channel.exclusive():
+                return await self._send_first()
+        except Error as error:  # the module is lost
+            self.fail(error)
+            return False
+
+    async def _send_first(self) -> bool:
+        """Send what the application sent first, if there is anything."""
+        try:
+            message = self._end.recv(DATAGRAM_HEADER.size + MAX_DATAGRAM_BYTES)
+        except BlockingIOError:
+            return not hung_up(self._end.fileno())
+        except OSError:
+            return False
+        if len(message) < DATAGRAM_HEADER.size:
+            return False
+        await self._send(message)
         return True
 
     async def _send(self, message: bytes) -> None:
@@ -211,9 +219,6 @@ class DatagramPump:
         except (CommandError, LocalProtocolError) as error:
             self._doubt(f"a datagram was not sent: {error}")
             self._fail_if_deaf(error)
-            return
-        except Error as error:  # the module is lost
-            self.fail(error)
             return
         session = self._channel.session
         follows = self._remote is None and not session.firmware.at_least(2, 0)

@@ -47,6 +47,7 @@ PAYLOAD = re.compile(rb"\r\n\+IPD,[^:]*:|\+CIPRECVDATA[:,]\d+[^,:]*[,:]")
 """What stands before payload in a token of the module."""
 
 
+SENDS_NOTHING = re.compile(rb"AT\+CIPSEND=\d,0+[,\r]")
 LINK = re.compile(rb"\r\n\+IPD,(\d),")
 
 
@@ -97,6 +98,8 @@ class ChaosFaults(FaultInjector):
         self._random = Random(seed ^ 0x70C)
         self.payload_damaged = False
         """Whether a byte of payload was lost or turned over, either way: not every such loss can be seen."""
+        self.is_locked = False
+        """Whether a send of no bytes locked the module: no byte ends that (2.0, real-firmware)."""
         self.table: LinkTable | None = None
         """The links of the module."""
         self.holes: set[int] = set()
@@ -137,6 +140,7 @@ class ChaosFaults(FaultInjector):
     def _damage(self, data: bytes, way: str) -> bytes:
         damaged = super()._damage(data, way)
         if damaged != data:
+            self.is_locked = self.is_locked or SENDS_NOTHING.match(damaged) is not None
             self._trace.note(f"damaged {way}: {data[:60]!r} ({len(data)}) became {damaged[:60]!r}")
             if PAYLOAD.match(data) if way == "down" else not data.startswith(b"AT"):
                 self.payload_damaged = True

@@ -231,6 +231,9 @@ async def _work(
             window.is_open = False
             world.opened.controls.clear_faults()
             trace.note("the faults end")
+            if faults.is_locked:
+                trace.note("its button is pressed")
+                world.opened.controls.restart()
             await _probe(world)
             await _until_quiet(world)
         outer.cancel_scope.cancel()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
+from esp32sock.at.commands import basic
 from esp32sock.simulator import Settings
 from tests.engine.harness import echo, network, running, sink
 from tests.engine.line_proxy import LineProxy
@@ -99,3 +100,15 @@ async def test_a_line_of_the_list_that_is_lost_costs_no_link(autojump_clock: Moc
         await user.end.send_all(b"still here")
         assert await user.end.receive_some(100) == b"still here"
         await user.end.aclose()
+
+
+async def test_a_restart_while_links_are_compared_fails_no_command_that_waits(
+    autojump_clock: MockClock,
+) -> None:
+    line = Once()
+    async with running(Settings(profile="4.1"), network(p7000=echo), line.opener) as harness:
+        line.replies[b"AT+CIPDINFO?\r\n"] = b"\r\nready\r\n"
+        harness.engine.context.channel.doubt = "a test"  # what comes next compares
+        firmware = await harness.engine.execute(basic.Version())
+        assert firmware.version[:2] == (4, 1)
+        assert not line.replies
