@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from itertools import pairwise
 
 LIKE_AT = (
     b"",
@@ -58,9 +57,10 @@ def named(data: bytes) -> tuple[int, int] | None:
 
 
 def has_foreign(data: bytes, origin: int) -> bool:
-    """Whether two records in a row are of another origin; one alone may be a bit turned over."""
+    """Whether three records in a row are of another origin; one or two may be bits turned over."""
     found = [(int(match[1]), int(match[2])) for match in _NAMED.finditer(data)]
-    return any(a == b and a != origin and at < behind for (a, at), (b, behind) in pairwise(found))
+    rows = zip(found, found[1:], found[2:], strict=False)
+    return any(a[0] == b[0] == c[0] != origin and a[1] < b[1] < c[1] for a, b, c in rows)
 
 
 def first_difference(got: bytes, expected: bytes) -> int | None:

@@ -51,7 +51,7 @@ def test_bytes_of_another_stream_are_told_from_a_bit_turned_over() -> None:
     data = content(3, 0, 300)
     assert not has_foreign(data, 3)
     assert not has_foreign(data.replace(b"<003:000012>", b"<083:000012>"), 3)
-    assert has_foreign(data + content(9, 0, 40), 3)
+    assert has_foreign(data + content(9, 0, 60), 3)
 
 
 @pytest.mark.parametrize(
