@@ -134,14 +134,15 @@ class Conversation:
             f"up {self.up.arrived}/{self.up.sent}, down {self.down.arrived}/{self.down.sent}"
         )
 
-    def judge(self, ledger: Ledger, *, damaged: bool, unseen: bool) -> None:
+    def judge(self, ledger: Ledger, *, damaged: bool, mixed: bool, unseen: bool) -> None:
         """At the end of the run. With payload damaged on the line, content cannot always be right, but it is
-        of this stream; `unseen`: a link may have ended in a way that the module shows as an orderly close.
+        of this stream, unless the line that names the link was damaged (`mixed`); `unseen`: a link may have
+        ended in a way that the module shows as an orderly close.
         """
         if self.error or self.state in ("error", "failed"):
             return
         for way in (self.up, self.down):
-            if way.wrong and (not damaged or has_foreign(bytes(way.rest), way.origin)):
+            if way.wrong and (not damaged or (not mixed and has_foreign(bytes(way.rest), way.origin))):
                 ledger.violate("content", f"{self.name}: {'up' if way is self.up else 'down'} {way.wrong}")
         if damaged or unseen or self.peer == "reset":
             return

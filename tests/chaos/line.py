@@ -47,6 +47,7 @@ PAYLOAD = re.compile(rb"\r\n\+IPD,[^:]*:|\+CIPRECVDATA[:,]\d+[^,:]*[,:]")
 """What stands before payload in a token of the module."""
 
 
+SENDS = re.compile(rb"AT\+CIPSEND=(\d),\d")
 SENDS_NOTHING = re.compile(rb"AT\+CIPSEND=\d,0+[,\r]")
 LINK = re.compile(rb"\r\n\+IPD,(\d),")
 
@@ -105,6 +106,9 @@ class ChaosFaults(FaultInjector):
         self.holes: set[int] = set()
         """The sockets of which a whole block was lost, or a datagram got text inside: nothing shows that."""
 
+        self.mixed: set[int] = set()
+        """Those that got what was meant for another, by a digit of CIPSEND."""
+
     def bind(self, random: Random) -> None:
         self.triggers = self._triggers = CountingTriggers(self._faults, random, self._window, self._trace)
 
@@ -129,6 +133,17 @@ class ChaosFaults(FaultInjector):
             self._note_hole(data, kind="UDP")
         return changed
 
+    def _note_other_link(self, line: bytes, damaged: bytes) -> None:
+        """Remember a send whose link became another one: its payload goes there, and SEND OK comes."""
+        meant, became = SENDS.match(line), SENDS.match(damaged)
+        if meant is None or became is None or meant[1] == became[1]:
+            return
+        assert self.table is not None
+        for link in (self.table.get(int(meant[1])), self.table.get(int(became[1]))):
+            if link is not None:
+                self.holes.add(number_of(link))
+                self.mixed.add(number_of(link))
+
     def _note_hole(self, block: bytes, kind: str = "") -> None:
         """Remember whose block this was, if it is a link of this kind."""
         assert self.table is not None
@@ -140,6 +155,7 @@ class ChaosFaults(FaultInjector):
     def _damage(self, data: bytes, way: str) -> bytes:
         damaged = super()._damage(data, way)
         if damaged != data:
+            self._note_other_link(data, damaged)
             self.is_locked = self.is_locked or SENDS_NOTHING.match(damaged) is not None
             self._trace.note(f"damaged {way}: {data[:60]!r} ({len(data)}) became {damaged[:60]!r}")
             if PAYLOAD.match(data) if way == "down" else not data.startswith(b"AT"):

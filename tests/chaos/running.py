@@ -241,7 +241,12 @@ async def _work(
     damaged = faults.payload_damaged or "garbage" in plan.faults
     for number, conversation in world.conversations.items():
         unseen = bool(plan.faults & UNSEEN_ENDS)
-        conversation.judge(ledger, damaged=damaged or number in world.holes, unseen=unseen)
+        conversation.judge(
+            ledger,
+            damaged=damaged or number in world.holes,
+            mixed=number in faults.mixed,
+            unseen=unseen,
+        )
     for number, record in world.datagrams.items():
         record.judge(ledger, damaged=damaged or number in world.holes)
     for dose in plan.doses:
