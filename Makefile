@@ -7,6 +7,7 @@
 #   make soak      100,000 commands of random walks through the simulator, half a minute; then 20,000 seeds of
 #                  chaos, two to three hours of one core, which go on where they were stopped
 #   make compat    CPython's own network tests over a simulated module, some minutes; a part is in `make test`
+#   make fuzz      every fuzz target for SECONDS, one minute; then the compiled framing under ASAN and UBSAN
 #   make docs      the manual, as web pages in build/docs
 #   make bench     every bench of bench/
 #   make lint      style; `make format` repairs what can be repaired
@@ -15,7 +16,7 @@
 #   make clean     removes what was built, keeps the downloads; `make distclean` removes $(VENV) too
 #
 # Variables: PYTHON (3.11 or newer), VENV, ARGS (more words for pytest, the compatibility run, the demo or the
-# benches), WORKERS (test processes; a file's tests stay in one of them).
+# benches), SECONDS (of each fuzz target), WORKERS (test processes; a file's tests stay in one of them).
 # On another interpreter: make PYTHON=/path/to/python3.13 VENV=.venv-3.13 compat
 # The compiled part lies in the tree, one for each Python version: two venvs of one version share it.
 
@@ -35,6 +36,8 @@ echo good
 endef
 VENV_GOOD := $(shell $(VENV_CHECK))
 
+FUZZ_TARGETS := $(filter-out __init__,$(basename $(notdir $(wildcard fuzz/targets/*.py))))
+SECONDS ?= 60
 BENCHES := $(filter-out _% conftest,$(basename $(notdir $(wildcard bench/*.py))))
 
 # What was installed is told by pyproject.toml; what was built, also by the sources, by the switches and by the
@@ -60,7 +63,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input install --progress-ba
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: ready demo test test-build soak compat docs bench lint format types clean distclean which-build FORCE
+.PHONY: ready demo test test-build soak compat fuzz docs bench lint format types clean distclean which-build FORCE
 
 demo: $(call needs,demo) which-build
 	@$(PY) -m esp32sock demo $(ARGS)
@@ -83,6 +86,10 @@ soak: $(call needs,test) which-build
 
 compat: which-build
 	@$(PY) -m tests.compat --jobs $(WORKERS) $(ARGS)
+
+fuzz: $(call needs,fuzz) which-build
+	@for target in $(FUZZ_TARGETS); do $(PY) -m fuzz $$target --seconds $(SECONDS) $(ARGS) || exit 1; done
+	@$(PY) -m fuzz.sanitize --seconds $(SECONDS)
 
 docs: $(call needs,docs) which-build
 	@$(PY) -m sphinx -W --keep-going -n -q -d build/doctrees docs build/docs $(ARGS)

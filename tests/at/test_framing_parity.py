@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import runpy
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,8 +12,6 @@ from esp32sock.errors import LocalProtocolError, RemoteProtocolError
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-FUZZER = Path(__file__).parents[2] / "fuzz" / "fuzz_framing.py"
 
 numbers = st.one_of(st.integers(0, 12), st.sampled_from([255, 65535, 65536, 2**31, 2**64])).map(b"%d".__mod__)
 addresses = st.sampled_from([b"", b'"10.0.2.2",', b"10.0.2.2,", b'"fe80::1",', b'"', b"1.2.3,", b'"x",'])
@@ -140,14 +135,3 @@ def test_cuts_make_no_difference(
 
     edges = [0, *sorted(cut for cut in cuts if cut < len(data)), len(data)]
     assert played([data[a:b] for a, b in pairwise(edges)]) == played([data])
-
-
-@pytest.mark.parametrize("first_seed", range(0, 400, 50))
-def test_the_fuzzer_finds_nothing_at_once(both_framings: object, fuzzer: Any, first_seed: int) -> None:
-    for seed in range(first_seed, first_seed + 50):
-        fuzzer["one_round"](seed)
-
-
-@pytest.fixture(scope="module")
-def fuzzer() -> Any:
-    return runpy.run_path(str(FUZZER))

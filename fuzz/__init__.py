@@ -1,0 +1,1 @@
+"""Fuzzing: targets, engines, planted faults, sanitizer builds; CONTRIBUTING says how."""
