@@ -21,7 +21,11 @@ _WHOLE = re.compile(
 )
 """Keys in other places, headers of HTTP that may be one, and lines without quotes: nothing of
 them is left. Source: at-dialects 6 and 7.11; documents of 4.1, MQTT, HTTP, WebSocket and BLE AT Commands."""
-_SOFTAP = re.compile(rb'(\+CWSAP(?:_CUR|_DEF)?:".*",)".*"(,\d{1,2},\d{1,2}(?:,\d{1,2})?(?:,\d)?)', re.DOTALL)
+_SOFTAP = re.compile(
+    rb'(\+CWSAP(?:_CUR|_DEF)?:".*?",)(?:(?:".*"|[*]{3})(,\d{1,2},\d{1,2}(?:,\d{1,2})?(?:,\d)?)\Z|.*)',
+    re.DOTALL,
+)
+"""What a query of the SoftAP shows, unescaped: what may be a part of the password is hidden with it."""
 _SMARTCONFIG = re.compile(rb"(password:).*", re.DOTALL)
 
 
@@ -33,6 +37,6 @@ def redacted(line: bytes) -> bytes:
     for pattern in (_COMMAND, _WHOLE, _SOFTAP, _SMARTCONFIG):
         match = pattern.match(line)
         if match is not None:
-            rest = match[2] if match.re is _SOFTAP else b""
-            return match[1] + HIDDEN + rest
+            rest = match[2] if match.re is _SOFTAP else None
+            return match[1] + HIDDEN + (rest or b"")
     return line

@@ -309,6 +309,8 @@ def test_advice(command: Command[Any], lines: list[bytes], words: str) -> None:
         (b'AT+HTTPCPOST="http://h/",5,1,"Authorization: correct horse"', b"AT+HTTPCPOST=***"),
         (b'AT+WSOPEN=0,"ws://h/",,60,"correct horse"', b"AT+WSOPEN=***"),
         (b"AT+BLEKEYREPLY=0,649784", b"AT+BLEKEYREPLY=***"),
+        (b'+CWSAP:"attic","correct","horse",6,3,4,0', b'+CWSAP:"attic",***,6,3,4,0'),
+        (b'+CWSAP:"attic","correct ho', b'+CWSAP:"attic",***'),
         (b"AT+WPS=1", b"AT+WPS=1"),
         (b"AT+GMR", b"AT+GMR"),
     ],
