@@ -67,8 +67,8 @@ class NetworkRequests:
 
     async def resolve(self, name: str, *, within_s: float = 0.0) -> str | None:
         """The IPv4 address of a name; None if there is none, or none in time."""
-        if is_address(name.strip()):
-            return name.strip()  # blanks around an address are taken (sweep of CIPSTART, 2.0)
+        if is_address(name.strip()) and (address := read_address(name.strip())) is not None:
+            return address  # blanks around an address are taken (sweep of CIPSTART, 2.0)
         if self._board.profile.tcpip.short_addresses and (address := read_address(name)) is not None:
             return address
         token = self.new_handle()

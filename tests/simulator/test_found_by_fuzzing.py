@@ -1,0 +1,29 @@
+"""What `python -m fuzz simulator` found: lines that made the simulator raise or fall silent, by profile."""
+
+from __future__ import annotations
+
+import pytest
+
+from fuzz.targets import simulator
+
+
+def input_for(profile: str, *lines: bytes) -> bytes:
+    """An input of the target, with a module that has an address."""
+    return bytes([simulator.PROFILE_NAMES.index(profile), 0, 0]) + b"\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(
+            input_for("2.0", b"AT+CWMODE=2", b'AT+CIPSTART="TCP","00.0.2.2",7000'),
+            id="an address with leading zeros",
+        ),
+        pytest.param(
+            input_for("2.0", b"AT+CWMODE=2", b'AT+CIPSTART="TCP","08.0.2.2",7000'),
+            id="a part that is not octal",
+        ),
+    ],
+)
+def test_answers_and_comes_to_rest(data: bytes) -> None:
+    assert simulator.run(data) > 0
