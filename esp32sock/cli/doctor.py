@@ -14,7 +14,9 @@ from esp32sock.cli.checks import CHECKS, OF_THE_LINE, garbled
 from esp32sock.cli.common import add_options, handle_errors, open_module, port_from, run_trio
 from esp32sock.cli.exit_status import FAILED, NO_MODULE
 from esp32sock.cli.findings import PROBLEMS, Finding, Verdict, ok, problem
+from esp32sock.cli.fingerprints import identify
 from esp32sock.cli.output import print_result
+from esp32sock.engine.probe import ForeignDeviceError
 from esp32sock.errors import CommandError, Error, ModuleReset, PortError, unwrap_group
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ _OF_ERRNO = {
     errno.EAGAIN: "port-busy",
     errno.EPROTO: "not-at",
 }
+SHOWN_BYTES = 60
+"""How much of what a foreign device sent is shown; by taste."""
 MARKS = {Verdict.OK: "ok", Verdict.WARNING: "warn", Verdict.PROBLEM: "FAIL"}
 
 
@@ -105,6 +109,9 @@ def examine(arguments: argparse.Namespace, add: Callable[[Finding], None]) -> bo
 
 def _unreachable(error: PortError) -> Finding:
     """Why the port does not open or no module answers, from the error."""
+    if isinstance(error, ForeignDeviceError) and error.heard:
+        device = identify(error.heard)
+        return problem("port", f"{device.found}: {shown(error.heard)}", device.name, device.advice)
     text = str(error)
     rate = re.search(r"answers at (\d+) baud", text)
     if rate is not None:
@@ -113,6 +120,11 @@ def _unreachable(error: PortError) -> Finding:
         return problem("port", found, "wrong-baud", advice)
     name = _OF_ERRNO.get(error.errno, "silent")
     return problem("port", PROBLEMS[name], name, text)
+
+
+def shown(heard: bytes) -> str:
+    """The last of what was heard, on one line."""
+    return repr(heard[-SHOWN_BYTES:])[1:]
 
 
 def _restarts(error: Error) -> Finding:

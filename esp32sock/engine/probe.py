@@ -85,6 +85,20 @@ FLOOD_S = 10.0
 log = logging.getLogger("esp32sock")
 
 
+class ForeignDeviceError(PortError):
+    """Something answers that is no ESP-AT module."""
+
+    errno = errno.EPROTO
+
+    def __init__(self, port: str, heard: bytes) -> None:
+        super().__init__(
+            f"what answers on {port} is not an ESP-AT module: it sent {heard[-SHOWN_BYTES:]!r} and no "
+            "answer; `esp32sock doctor` says what it may be"
+        )
+        self.heard = heard
+        """What it sent, the last few kilobytes."""
+
+
 async def probe(
     channel: CommandChannel,
     *,
@@ -109,6 +123,7 @@ async def probe(
     await trio.sleep(ESCAPE_S)
     channel.write_raw(b"\r\n")
     await until_quiet(channel)
+    greeting = channel.sample
     line = _Line(channel)
     questions, asked_s = Questions(channel), trio.current_time()
     if await questions.ask(PATIENCE_S[0]):
@@ -125,14 +140,14 @@ async def probe(
     if line.is_silent and fill:
         await _fill_data_phase(channel)
         if line.is_silent:
-            raise _no_module(channel, channel.sample)
+            raise _no_module(channel, greeting + channel.sample)
         questions, patience_s = Questions(channel), PATIENCE_S
     if await _synchronise(channel, questions, patience_s, restart=restart):
         return
     sample = channel.sample
     if find_rate and not line.is_silent and not _is_at(sample) and not questions.were_echoed:
         await _reject_other_rate(channel, RATE_S)
-    raise _no_module(channel, sample)
+    raise _no_module(channel, greeting + sample)
 
 
 class _Line:
@@ -161,11 +176,7 @@ def _no_module(channel: CommandChannel, sample: bytes) -> PortError:
             "powered, are TX and RX crossed, is this its AT port (GPIO16 and 17 on a WROOM-32)?",
             errno=errno.ENODEV,
         )
-    return PortError(
-        f"what answers on {port.name} is not an ESP-AT module: it sent {sample[-SHOWN_BYTES:]!r} and "
-        "no answer",
-        errno=errno.EPROTO,
-    )
+    return ForeignDeviceError(port.name, sample)
 
 
 def _is_at(heard: bytes) -> bool:

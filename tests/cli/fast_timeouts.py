@@ -16,7 +16,7 @@ SHORT_WAITS = {
         "ESCAPE_S": 0.03,
         "SILENCE_S": 0.01,
         "PATIENCE_S": (0.5, 0.5),
-        "RATE_S": (0.1, 0.1),
+        "RATE_S": 0.1,
     },
     "esp32sock.engine.passthrough": {"LEAVE_S": 0.05},
     "esp32sock.simulator.firmware.commands.update": {"STEP_S": 0.2, "DOWNLOAD_S": 0.6},

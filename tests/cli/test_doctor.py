@@ -20,6 +20,7 @@ import trustme
 
 from esp32sock.cli import checks
 from esp32sock.cli.findings import PROBLEMS
+from esp32sock.cli.fingerprints import FINGERPRINTS
 from esp32sock.engine import probe
 from esp32sock.simulator import BackgroundModule, Settings
 from esp32sock.simulator.environment.settings import Timing
@@ -183,6 +184,55 @@ def test_somebody_else_answers(in_a_pipe: Run) -> None:
     assert status == 69
 
 
+BOOT = b"ets Jul 29 2019 12:21:46\r\n\r\nrst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n"
+FOREIGN: list[tuple[str, Callable[[bytes], bytes], str]] = [
+    ("echo", lambda data: data, "adapter's TX"),
+    (
+        "download-mode",
+        lambda data: (
+            b"rst:0x1 (POWERON_RESET),boot:0x3 (DOWNLOAD_BOOT(UART0/UART1/SDIO_REI_REO_V2))\r\n"
+            b"waiting for download\r\n"
+        ),
+        "BOOT button",
+    ),
+    ("empty-flash", lambda data: BOOT + b"invalid header: 0xffffffff\r\n" * 3, "write_flash"),
+    (
+        "micropython",
+        lambda data: (
+            data.replace(b"\n", b"") + b"\nTraceback (most recent call last):\r\n"
+            b'  File "<stdin>", line 1\r\nSyntaxError: invalid syntax\r\n>>> '
+        ),
+        "write_flash",
+    ),
+    (
+        "crash-loop",
+        lambda data: BOOT + b"Guru Meditation Error: Core  0 panic'ed (LoadProhibited).\r\n",
+        "500 mA",
+    ),
+    ("boot-log", lambda data: BOOT + b"I (0) cpu_start: Starting scheduler on PRO CPU.\r\n", "GPIO16"),
+    ("lossy-line", lambda data: b"A+CIMU\r+CIPMU:1\r\rO\n" if b"CIPMUX" in data else b"", "cable"),
+    ("not-at", lambda data: b"Temperature: 21.5 C\r\nHumidity: 40 %\r\n", "write_flash"),
+    ("lossy-line", lambda data: bytes(range(128, 192)), "ground"),
+]
+
+
+@pytest.mark.parametrize(("problem", "answer", "advice"), FOREIGN, ids=lambda value: str(value)[:13])
+def test_what_is_no_module_is_named(
+    in_a_pipe: Run, problem: str, answer: Callable[[bytes], bytes], advice: str
+) -> None:
+    with a_terminal(answer) as port:
+        findings, status = examined(in_a_pipe, port)
+    assert named(findings) == [problem]
+    assert advice in findings[0]["advice"]
+    assert status == 69
+
+
+def test_every_fingerprint_is_played() -> None:
+    assert [one.name for one in FINGERPRINTS] == [one[0] for one in FOREIGN]
+    assert {one.name for one in FINGERPRINTS} <= set(PROBLEMS)
+    assert all(one.advice and one.source for one in FINGERPRINTS)
+
+
 def test_another_program_has_the_port(in_a_pipe: Run) -> None:
     with a_terminal(lambda data: b"") as port:
         holder = os.open(port, os.O_RDWR | os.O_NOCTTY)
@@ -210,7 +260,11 @@ def test_a_port_that_this_user_may_not_open(in_a_pipe: Run, monkeypatch: pytest.
 
 def test_every_problem_is_injected_somewhere_here() -> None:
     text = Path(__file__).read_text("utf-8")
-    proved = {case[0] for case in INJECTED} | set(re.findall(r'named\(findings\) == \["([\w-]+)"\]', text))
+    proved = (
+        {case[0] for case in INJECTED}
+        | {one[0] for one in FOREIGN}
+        | set(re.findall(r'named\(findings\) == \["([\w-]+)"\]', text))
+    )
     assert proved | {"weak-signal", "no-gateway"} == set(PROBLEMS)
     assert len(proved) >= 12
 
