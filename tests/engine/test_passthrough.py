@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from esp32sock.simulator.runtime.runner import Opened as Simulated
 
 # Not 2.0: with CIPMODE=1 it prints nothing of what it receives (walks 2016 and 2024 of tests/data/walks).
-PROFILES = ["doc-v1", "0.10", "1.0", "1.2", "2.1", "2.2", "2.4", "3.4", "4.1", "4.2"]
+PROFILES = ["doc-v1", "0.10", "1.0", "1.2", "2.1", "2.2", "2.4", "3.2", "3.4", "4.1", "4.2", "5.0"]
 
 
 @asynccontextmanager

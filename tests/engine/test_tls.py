@@ -46,7 +46,7 @@ LOADED = TlsOptions("host.test", True, True, 1, CA.encode())
 OWN = TlsOptions(own_slot=0)
 OWN_LOADED = TlsOptions(own_slot=1, certificate=CLIENT_CERTIFICATE.encode(), key=CLIENT_KEY.encode())
 
-ALL = ("doc-v1", "0.10", "1.0", "1.2", "2.0", "2.1", "2.2", "2.4", "3.4", "4.1", "4.2")
+ALL = ("doc-v1", "0.10", "1.0", "1.2", "2.0", "2.1", "2.2", "2.4", "3.2", "3.4", "4.1", "4.2", "5.0")
 ANOTHER_CA = CA.replace("MIIB", "MIIC")
 
 

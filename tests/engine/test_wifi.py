@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ATTIC = AccessPoint("attic", "correct horse", encryption=3)
 HOME = AccessPoint("Espressif")
-PROFILES = ["0.10", "1.0", "1.2", "2.0", "2.1", "2.2", "2.4", "3.4", "4.1", "4.2"]
+PROFILES = ["0.10", "1.0", "1.2", "2.0", "2.1", "2.2", "2.4", "3.2", "3.4", "4.1", "4.2", "5.0"]
 
 
 class Air:

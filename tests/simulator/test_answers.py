@@ -13,7 +13,7 @@ ALL = tuple(PROFILES)
 FIRMWARE = tuple(name for name in ALL if name != "doc-v1")
 OLD = ("0.10", "1.0", "1.2")
 SINCE_2_0 = tuple(name for name in FIRMWARE if name not in OLD)
-MODERN = ("2.4", "3.4", "4.1", "4.2")
+MODERN = ("2.4", "3.2", "3.4", "4.1", "4.2", "5.0")
 ERROR_CODE = re.compile(rb"ERR CODE:0x[0-9a-f]{8}\r\n")
 OK = b"\r\nOK\r\n"
 ERROR = b"\r\nERROR\r\n"
@@ -236,7 +236,7 @@ TCPIP = [
     (FIRMWARE, ["AT+CWQAP"], "AT+CIPSTATUS", b"STATUS:5\r\n" + OK, "v2.0-wifi"),
     (ALL, ["AT+CIPMUX=1", "AT+CIPCLOSE=5"], "AT+CIPSTATUS", b"STATUS:4\r\n" + OK, "real-firmware"),
     (
-        tuple(name for name in SINCE_2_0 if name not in ("4.1", "4.2")),
+        tuple(name for name in SINCE_2_0 if name not in ("4.1", "4.2", "5.0")),
         ['AT+CIPSTART="UDP","10.0.2.2",7005,1112,2'],
         "AT+CIPSTATUS",
         b'STATUS:4\r\n+CIPSTATUS:0,"UDP","10.0.2.2",7005,1112,0\r\n' + OK,

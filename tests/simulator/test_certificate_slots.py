@@ -64,7 +64,7 @@ async def write_behind_prompt(host, line, data):
     assert await host.until(b"OK\r\n") == b"\r\nOK\r\n"
 
 
-@pytest.mark.parametrize("profile", ["3.4", "4.1", "4.2"])
+@pytest.mark.parametrize("profile", ["3.2", "3.4", "4.1", "4.2", "5.0"])
 async def test_sysmfg_fills_a_slot(authority, profile):
     data = authority.cert_pem.bytes()
     async with tls_server(authority) as start, module_on_this_machine(profile) as host:

@@ -10,7 +10,7 @@ PROMPT = b"\r\nOK\r\n\r\n>"
 SINK = 'AT+CIPSTART="TCP","10.0.2.2",7004'
 ECHO = 'AT+CIPSTART="TCP","10.0.2.2",7000'
 OBEY = 'AT+CIPSTART="TCP","10.0.2.2",7003'
-WITH = ("2.4", "3.4", "4.1", "4.2")
+WITH = ("2.4", "3.2", "3.4", "4.1", "4.2", "5.0")
 
 
 @pytest.fixture(params=WITH)

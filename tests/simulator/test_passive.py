@@ -8,8 +8,8 @@ from tests.simulator.conftest import GATEWAY, echo, obey, sink
 OK = b"\r\nOK\r\n"
 ERROR = b"\r\nERROR\r\n"
 OBEY = 'AT+CIPSTART="TCP","10.0.2.2",7003'
-GLOBAL = ("2.0", "2.1", "2.2", "2.4", "3.4", "4.1", "4.2")
-PER_LINK = ("3.4", "4.1", "4.2")
+GLOBAL = ("2.0", "2.1", "2.2", "2.4", "3.2", "3.4", "4.1", "4.2", "5.0")
+PER_LINK = ("3.4", "4.1", "4.2", "5.0")
 
 
 def data(count):

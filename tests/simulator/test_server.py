@@ -8,7 +8,7 @@ from tests.simulator.conftest import echo, sink
 OK = b"\r\nOK\r\n"
 ERROR = b"\r\nERROR\r\n"
 FIRMWARE = tuple(name for name in PROFILES if name != "doc-v1")
-MODERN = ("2.1", "2.2", "2.4", "3.4", "4.1", "4.2")
+MODERN = ("2.1", "2.2", "2.4", "3.2", "3.4", "4.1", "4.2", "5.0")
 
 
 async def quiet_client(connection):

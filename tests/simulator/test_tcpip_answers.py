@@ -11,7 +11,7 @@ from tests.simulator.conftest import GATEWAY, echo
 OK = b"\r\nOK\r\n"
 ERROR = b"\r\nERROR\r\n"
 FIRMWARE = tuple(name for name in PROFILES if name != "doc-v1")
-MODERN = ("2.2", "2.4", "3.4", "4.1", "4.2")
+MODERN = ("2.2", "2.4", "3.2", "3.4", "4.1", "4.2", "5.0")
 NUL = [f"+CIPSSLCCONF:{n},0,0,0" for n in range(5)]
 
 

@@ -85,7 +85,7 @@ async def test_verification_needs_clock_and_name(authority, settings, expected):
         await opens(host, start, expected)
 
 
-@pytest.mark.parametrize("profile", ["1.2", "2.0", "2.1", "2.2", "2.4", "3.4", "4.1", "4.2"])
+@pytest.mark.parametrize("profile", ["1.2", "2.0", "2.1", "2.2", "2.4", "3.2", "3.4", "4.1", "4.2", "5.0"])
 async def test_an_unknown_authority_is_refused_on_every_generation(authority, stranger, profile):
     async with (
         tls_server(stranger) as start,

@@ -72,6 +72,8 @@ class Links:
         self._requests = requests
         self._inbound = inbound
         self._hooks = hooks
+        self.failure = ""
+        """Why the last link could not be opened, in the network's words."""
 
     # Looking
 
@@ -113,6 +115,7 @@ class Links:
             timer.cancel()
         table.opening.pop(handle, None)
         if not isinstance(event, Opened):
+            self.failure = event.reason if isinstance(event, Failed) else ""
             return None
         if table.get(link_id) is not None:
             board.request(Close(handle))
@@ -272,7 +275,7 @@ class Links:
         they hold unread in passive receive has been read; from 4.1 on those at the SoftAP stay.
         """
         traits = self._board.profile.tcpip
-        if not traits.loss_closes:
+        if not traits.loss_closes or self._board.state.links_persist:
             return
         for link in self.all():
             at_softap = traits.loss_spares_softap and self._interfaces.is_at_softap(link.address)

@@ -233,7 +233,7 @@ class Passthrough:
             if kind == "UDP":
                 like = OpenDatagram(0, address, port, extra)
             else:
-                tls = self._tls.of_client(0) if kind == "SSL" else None
+                tls = self._tls.of_client(0, host) if kind == "SSL" else None
                 like = OpenStream(0, address, port, self._links.window_bytes(0), extra, tls)
             link = await self._open(kind, like)
             if link is not None:

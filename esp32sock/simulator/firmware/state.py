@@ -26,6 +26,8 @@ class State(TcpIpState):
 
     # Wi-Fi
     cwmode: int = 1
+    wifi_driver: bool = True
+    """AT+CWINIT."""
     auto_connect: bool = True
     host_name: str = ""
     """As set by CWHOSTNAME, which is not stored (at-dialects 6); empty: as shipped."""

@@ -61,6 +61,8 @@ class TcpIpState:
     long_send_report: int = 1024
     long_send_packet: int = 2920
     """AT+CIPSENDLCFG (at-dialects 7.5)."""
+    links_persist: bool = False
+    """AT+CIPCONNPERSIST."""
     reconnect_interval: int = 1
     """AT+CIPRECONNINTV, in tenths of a second."""
     packet_interval_ms: int = 20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from esp32sock.simulator.firmware.address_text import is_address
 from esp32sock.simulator.firmware.certificate_slots import slot
 from esp32sock.simulator.firmware.link_table import SSL_LINK_BYTES
 from esp32sock.simulator.network.api import Tls
@@ -44,14 +45,15 @@ class TlsConfiguration:
         word = next(empty, None)
         return None if word is None else f"NO {word} FOUND"
 
-    def of_client(self, link_id: int) -> Tls:
+    def of_client(self, link_id: int, host: str) -> Tls:
+        """For a link to `host`, a name or an address."""
         board = self._board
         options = board.state.ssl_options[link_id]
         own = ""
         if options.auth & OWN_CERTIFICATE:
             own = slot(board, "client_cert", options.pki) + slot(board, "client_key", options.pki)
         return Tls(
-            server_name=options.server_name or None,
+            server_name=options.server_name or self._name_of(host) or None,
             common_name=options.common_name or None,
             verify=bool(options.auth & VERIFY_PEER),
             authorities=slot(board, "client_ca", options.ca) if options.auth & VERIFY_PEER else "",
@@ -61,6 +63,9 @@ class TlsConfiguration:
             psk=options.psk,
             now_s=board.clock(),
         )
+
+    def _name_of(self, host: str) -> str:
+        return host if self._board.profile.tcpip.names_host and not is_address(host) else ""
 
     def of_server(self, ca: int) -> Tls:
         """`ca` not 0: clients must have a certificate that this authority signed."""

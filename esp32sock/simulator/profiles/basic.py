@@ -42,9 +42,9 @@ V2_1 = changed(V2_0, "SYSSTORE:qs CWCOUNTRY:qs CWQIF:se")  # at-dialects 5; the 
 V2_2 = changed(V2_1, "CMD:q CWJAP:qse CWSTATE:q CWRECONNCFG:qs USERRAM:q")  # at-dialects 1.2, 5, 6
 # No test form of CWMODE and CWQAP (cmd-list of 4.1; when they went is a guess).
 V2_4 = changed(V2_2, "CWMODE:qs CWQAP:e")
-V3_4 = changed(V2_4, "SYSMFG:qs SYSMSGFILTER:qs SYSMSGFILTERCFG:q")  # at-dialects 1.2
+V3_2 = changed(V2_4, "SYSMFG:qs SYSMSGFILTER:qs SYSMSGFILTERCFG:q CWINIT:qs")  # at-dialects 1.2
 V4_1 = changed(
-    V3_4, "CWSTAPROTO:qs CWAPPROTO:qs SYSREG: HTTPCHEAD:q MQTTCONN:q", removed="BLEINIT BLEADDR"
+    V3_2, "CWSTAPROTO:qs CWAPPROTO:qs SYSREG: HTTPCHEAD:q MQTTCONN:q", removed="BLEINIT BLEADDR"
 )  # observed 4.1
 V4_2 = changed(V4_1, "BLEINIT:q BLEADDR:", removed="HTTPCHEAD MQTTCONN")  # observed 4.2
 

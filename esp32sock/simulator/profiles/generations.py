@@ -185,8 +185,22 @@ _V2_2 = replace(
     free_ram="184940,167172",  # two numbers from 2.2 on (at-dialects 5)
 )
 
-_V3_4 = replace(
+_V3_2 = replace(
     _V2_4,
+    name="3.2",
+    version=(
+        "AT version:3.2.0.0(s-9300c3d - ESP32 - Jul 11 2023 05:58:29)",
+        "SDK version:v5.0.2-376-g24b9d38a24-dirty",
+        "compile time(3dce3b4b):Jul 19 2023 15:12:53",
+        "Bin version:v3.2.0.0(WROOM-32)",
+    ),  # the form is at-dialects 5.2, the build numbers are a guess
+    highest_sleep=3,
+    commands=basic.V3_2 | TCPIP_COMMANDS["3.2"],
+    certificates_in_nvs=True,
+)
+
+_V3_4 = replace(
+    _V3_2,
     name="3.4",
     version=(
         "AT version:3.4.0.0(s-ad3d8d5 - ESP32 - Jun  7 2024 03:48:25)",
@@ -194,9 +208,7 @@ _V3_4 = replace(
         "compile time(aea8a5ef):Jun  7 2024 13:07:26",
         "Bin version:v3.4.0.0(WROOM-32)",
     ),  # the form is at-dialects 5.2, the build numbers are a guess
-    highest_sleep=3,
-    commands=basic.V3_4 | TCPIP_COMMANDS["3.4"],
-    certificates_in_nvs=True,
+    commands=basic.V3_2 | TCPIP_COMMANDS["3.4"],
 )
 
 _V4_1 = replace(
@@ -231,6 +243,20 @@ _V4_2 = replace(
     rf_power=(72, 0, 0, 0),
     free_ram="130984,126728",
     offered_version_hangs=True,
+)
+
+_V5_0 = replace(
+    _V4_2,
+    name="5.0",
+    version=(
+        "AT version:5.0.0.0(s-1c0a2b3 - ESP32 - Nov 21 2025 08:31:07)",
+        "SDK version:v5.5.1",
+        "compile time(5a0e6f21):Nov 28 2025 09:42:50",
+        "Bin version:v5.0.0.0(WROOM-32)",
+    ),  # the form is that of 4.2, the build numbers are a guess
+    commands=basic.V4_2 | TCPIP_COMMANDS["5.0"],
+    listing={**basic.V4_1_LISTING, "CIPCONNPERSIST": "qs"},
+    offered_version_hangs=False,  # a guess: seen on 4.2, without a server
 )
 
 _DOC_V1 = replace(
@@ -286,7 +312,7 @@ PROFILES: dict[str, Profile] = {
     for profile in (
         *(_DOC_V1, _V0_10, _V1_0, _V1_2),
         *(_V2_0, _V2_1, _V2_2, _V2_4),
-        *(_V3_4, _V4_1, _V4_2),
+        *(_V3_2, _V3_4, _V4_1, _V4_2, _V5_0),
     )
 }
 

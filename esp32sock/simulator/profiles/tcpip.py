@@ -25,6 +25,10 @@ class TcpIp:
     """CIPSTART has error codes for the number of fields and for names (sweep of CIPSTART, 1.0)."""
     ipv6_kinds: Literal["none", "as IPv4", "refused for IPv4"] = "none"
     """"TCPv6" and its like (at-dialects 7.4); 4.1 opens none to an IPv4 address (real-firmware 7)."""
+    names_host: bool = False
+    """An SSL link tells the server the host of CIPSTART, without CIPSSLCSNI: 5.0 (at-dialects 1.2)."""
+    prints_errno: bool = False
+    """With SYSLOG=1 a link that cannot be opened has its error number: 5.0 (at-dialects 3.3)."""
     ssl_links: int | None = 1
     """So many SSL links at most (at-dialects 9); None: as many as the memory holds."""
     ssl_link_hangs: bool = False
@@ -255,12 +259,15 @@ _V2_4 = replace(
     accepted_times_out="both",
     tcp_options=4,
 )
-_V3_4 = replace(
+_V3_2 = replace(
     _V2_4,
+    prints_time_updated=True,
+    sntp_zone_shown=True,  # a guess: seen on 4.1
+)
+_V3_4 = replace(
+    _V3_2,
     drops_unread_ssl=False,
     udp_receive_limit=1460,  # at-dialects 7.5; a guess, as 4.1 takes more
-    prints_time_updated=True,
-    sntp_zone_shown=True,
 )
 _V4_1 = replace(
     _V3_4,
@@ -278,6 +285,7 @@ _V4_1 = replace(
     restart_says_closed=False,
 )
 _V4_2 = replace(_V4_1, dhcp_name_server="never")
+_V5_0 = replace(_V4_2, prints_errno=True, names_host=True)
 
 _DOCUMENT = replace(
     _V2_0,
@@ -317,9 +325,11 @@ TCPIP: dict[str, TcpIp] = {
     "2.1": _V2_1,
     "2.2": _V2_2,
     "2.4": _V2_4,
+    "3.2": _V3_2,
     "3.4": _V3_4,
     "4.1": _V4_1,
     "4.2": _V4_2,
+    "5.0": _V5_0,
 }
 
 # Which commands exist and in which forms, in the order of AT+CMD? (cmd-list of 4.1): see generations.py.
@@ -348,8 +358,10 @@ _COMMANDS_2_2 = changed(_COMMANDS_2_1, "CIPV6:qs CIPSSLCPSK:qs")
 _COMMANDS_2_4 = changed(
     _COMMANDS_2_2, "CIPSTATE:q CIPSEND:se CIPSENDEX:s CIPSENDL:s CIPSENDLCFG:qs CIPSNTPINTV:qs"
 )
-_COMMANDS_3_4 = changed(_COMMANDS_2_4, "TRANSINTVL:qs CIPRECVTYPE:qs CIPSSLCPSKHEX:qs")
+_COMMANDS_3_2 = changed(_COMMANDS_2_4, "TRANSINTVL:qs CIPSSLCPSKHEX:qs")
+_COMMANDS_3_4 = changed(_COMMANDS_3_2, "CIPRECVTYPE:qs")
 _COMMANDS_4_1 = changed(_COMMANDS_3_4, "CIPSSLCCIPHER:qs CIPFWVER:q")
+_COMMANDS_5_0 = changed(_COMMANDS_4_1, "CIPCONNPERSIST:qs")
 
 COMMANDS = {
     "doc-v1": _DOCUMENT_COMMANDS,
@@ -360,7 +372,9 @@ COMMANDS = {
     "2.1": _COMMANDS_2_1,
     "2.2": _COMMANDS_2_2,
     "2.4": _COMMANDS_2_4,
+    "3.2": _COMMANDS_3_2,
     "3.4": _COMMANDS_3_4,
     "4.1": _COMMANDS_4_1,
     "4.2": _COMMANDS_4_1,
+    "5.0": _COMMANDS_5_0,
 }

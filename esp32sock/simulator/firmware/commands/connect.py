@@ -175,7 +175,7 @@ async def _start_stream(
             if call.profile.tcpip.names_empty_slots:
                 call.respond(missing)
             raise CommandRefused
-        tls = firmware.tls.of_client(link_id)
+        tls = firmware.tls.of_client(link_id, host)
     until = call.board.now + within_s
     address = await requests.resolve(host, within_s=within_s)
     refuse_if(address is None or port == 0)
@@ -226,8 +226,20 @@ async def _start_datagram(
     _opened(call, link)
 
 
+CONNECTION_RESET, CONNECTION_ABORTED = 104, 103
+"""What lwIP says of a refused and of an unanswered connection (its err.c)."""
+
+
+def _print_errno(call: Call) -> None:
+    """Which number stands there is a guess, its form is at-dialects 3.3."""
+    if call.profile.tcpip.prints_errno and call.state.syslog:
+        refused = "refused" in call.firmware.links.failure.lower()
+        call.respond(f"+ERRNO:0x{CONNECTION_RESET if refused else CONNECTION_ABORTED:x}")
+
+
 def _opened(call: Call, link: Link | None) -> None:
     if link is None:
+        _print_errno(call)
         raise CommandRefused
     links = call.firmware.links
     links.announce(link)

@@ -47,6 +47,18 @@ def dinfo(call: Call) -> None:
     call.state.dinfo = read_switch(call)
 
 
+@command("CIPCONNPERSIST", "q")
+def persistence_query(call: Call) -> None:
+    """Off as shipped (at-dialects 7.11)."""
+    call.respond(f"+CIPCONNPERSIST:{int(call.state.links_persist)}")
+
+
+@command("CIPCONNPERSIST", "s")
+def persistence(call: Call) -> None:
+    """Links outlive the loss of their network (at-dialects 7.11); that it is not stored is a guess."""
+    call.state.links_persist = read_switch(call)
+
+
 def status(call: Call) -> int:
     """The number of AT+CIPSTATUS.
 

@@ -62,6 +62,34 @@ def mode(call: Call) -> None:
         call.after(firmware.station.join_stored)
 
 
+@command("CWINIT", "q")
+def driver_query(call: Call) -> None:
+    """1 as shipped (docs of 3.2)."""
+    call.respond(f"+CWINIT:{int(call.state.wifi_driver)}")
+
+
+@command("CWINIT", "s")
+def driver(call: Call) -> None:
+    """0 ends the Wi-Fi driver until a restart or 1, which begins as a boot does (docs of 3.2); what commands
+    say meanwhile is a guess: as with CWMODE=0.
+    """
+    call.arguments.expect(1, 1)
+    wanted = bool(call.arguments.integer(0, 1))
+    state, firmware = call.state, call.firmware
+    if wanted == state.wifi_driver:
+        return
+    state.wifi_driver = wanted
+    if wanted:
+        state.cwmode = call.memory.get("cwmode", call.profile.default_cwmode)
+        call.after(firmware.station.join_stored)
+        return
+    had_station = state.station
+    state.cwmode = 0
+    firmware.softap.reset()
+    if had_station:
+        leave_network(call)
+
+
 @command("CWJAP", "q")
 def access_point_query(call: Call) -> None:
     """Nothing but OK when not joined (observed 1.0, 2.0, 4.1; 0.10 says so)."""
