@@ -76,6 +76,8 @@ class PassiveReader:
         self._link_id = link_id
         self._looks = looks
         self._announced = trio.Event()
+        self.is_pulling = False
+        """Whether a read is under way, or failed: bytes may be on their way, or lost with its answer."""
         looks.came()
 
     def announce(self) -> None:
@@ -100,6 +102,7 @@ class PassiveReader:
         ERROR means that there was nothing after all (known-bugs 8).
         """
         self._announced = trio.Event()
+        self.is_pulling = True
         try:
             contended = self._channel.turns.are_contended
             most = shared_bytes if contended else self._channel.session.firmware.pull_max
@@ -108,3 +111,4 @@ class PassiveReader:
         except CommandError as error:
             if error.result != "ERROR":
                 raise
+        self.is_pulling = False

@@ -269,7 +269,7 @@ class StreamPump:
                     self._unread[0] = self._unread[0][written:]
                     await trio.lowlevel.wait_writable(self._end)
             self._emptied.set()
-            if self._peer_closed:
+            if self._peer_closed and not (self._reader is not None and self._reader.is_pulling):
                 both.cancel()
                 return
             self._more = trio.Event()
@@ -285,8 +285,9 @@ class StreamPump:
                     await self._emptied.wait()
                 if not self._peer_closed:
                     await reader.pull(self._shared_bytes)
+                    self._more.set()
         except Error as error:
-            if not self._peer_closed:
+            if reader.is_pulling or not self._peer_closed:
                 self.fail(error)
 
     # -- up -------------------------------------------------------------------------------------------

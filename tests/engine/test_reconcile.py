@@ -17,6 +17,7 @@ from tests.engine.test_silence import works
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
+    from esp32sock.simulator.network.memory import Connection
     from tests.engine.harness import Harness
 
 ERROR = b"\r\nERROR\r\n"
@@ -112,3 +113,17 @@ async def test_a_restart_while_links_are_compared_fails_no_command_that_waits(
         firmware = await harness.engine.execute(basic.Version())
         assert firmware.version[:2] == (4, 1)
         assert not line.replies
+
+
+async def test_a_close_behind_a_read_whose_answer_was_lost_is_no_clean_end(autojump_clock: MockClock) -> None:
+    async def peer(connection: Connection) -> None:
+        await connection.receive()
+        connection.send(b"lost on the way")
+
+    line = Once()
+    async with running(Settings(profile="4.1"), network(p7000=peer), line.opener) as harness:
+        user = await harness.connect(7000)
+        line.replies[b"AT+CIPRECVDATA=%d" % user.link_id] = b"\r\nOK\r\n%d,CLOSED\r\n" % user.link_id
+        await user.end.send_all(b"say it")
+        await user.over.wait()
+        assert user.error is not None
