@@ -66,7 +66,10 @@ def attach(
 
 
 def detach() -> None:
-    """Deliver what was sent, close every link and the port. Without an interface: nothing."""
+    """Deliver what was sent, close every link and the port. Without an interface: nothing.
+
+    Blocks for the delivery at most `close_s` (10 s), and 5 s for the end of the engine.
+    """
     with _lock:
         interface = _attached()
     if interface is not None:

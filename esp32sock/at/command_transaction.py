@@ -58,6 +58,8 @@ BUSY_S = 30.0
 """A module that answers busy is alive: a command is tried so much longer than its own time; by taste."""
 OWED_S = 30.0
 """A command whose time is over may go on so long or as long again, if the module says that it is busy."""
+AGAIN_S = 15.0
+"""So long a send whose prompt does not come begins anew, and BUSY_S longer on a busy module; by taste."""
 RESENDS = 5
 """How often a send whose prompt did not come begins anew; by taste."""
 
@@ -87,7 +89,7 @@ class CommandTransaction:
         self._echo = echo
         self._has_caller = True
         self._is_given_up = False
-        self._give_up_at = now + PROMPT_S + command.timeout + context.queued_s  # for a send that begins anew
+        self._give_up_at = now + PROMPT_S + AGAIN_S + context.queued_s  # for a send that begins anew
         self._resends_left = RESENDS
         self._generation = context.links.generation_of(command)
         self._begin(now)
@@ -154,7 +156,8 @@ class CommandTransaction:
 
     @property
     def _owed_s(self) -> float:
-        return max(OWED_S, self.command.timeout)
+        is_sent = self._payload_written or not self._awaits_prompt
+        return max(OWED_S, self.command.timeout) if is_sent else OWED_S
 
     def abandon(self) -> None:
         """The caller waits no more; the module still owes the result."""

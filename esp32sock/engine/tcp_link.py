@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import nullcontext
 from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING
@@ -15,15 +15,13 @@ from esp32sock.at.commands import ssl, tcpip
 from esp32sock.at.commands.validation import MAX_WITHIN_MS
 from esp32sock.at.state import LinkState
 from esp32sock.engine.link_closing import abandoned, close_link, drop_link
+from esp32sock.engine.link_preparing import prepared
 from esp32sock.engine.repeating import list_links
 from esp32sock.engine.requests import StreamOpened
 from esp32sock.engine.tcp_pump import StreamPump, detached
 from esp32sock.errors import CommandError, Error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from esp32sock.engine.channel import CommandChannel
     from esp32sock.engine.context import Context
     from esp32sock.engine.requests import Address, EndEvents, LinkHolder, StreamRequest
     from esp32sock.engine.tls_setup import TlsConfigurator
@@ -134,7 +132,7 @@ async def _connect(
     links = channel.session.links
     try:
         opening = tcpip.OpenTcp if tls is None else ssl.OpenSsl
-        async with _prepared(context, channel, link_id, host):
+        async with prepared(context, channel, link_id, host, stream=True):
             if tls is not None:
                 configurator.check()
             keepalive_s = request.options.keepalive_s
@@ -158,21 +156,6 @@ async def _connect(
             await context.verify_network(host)
         error.add_note(f"while connecting link {link_id} to {_text(request.remote)}")
         raise
-
-
-@asynccontextmanager
-async def _prepared(
-    context: Context, channel: CommandChannel, link_id: int, host: str
-) -> AsyncIterator[None]:
-    """Hold the channel with the link's receive mode set and a network, also after a restart meanwhile."""
-    while True:
-        await context.wait_for_network(host)
-        era = channel.era
-        await context.receive_mode.prepare(channel, link_id, stream=True)
-        async with channel.exclusive():
-            if channel.era == era and context.may_reach(host):
-                yield
-                return
 
 
 def _within_ms(deadline: float) -> int | None:

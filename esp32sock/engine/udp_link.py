@@ -28,6 +28,7 @@ from esp32sock.at.framing import MAX_DATAGRAM_BYTES, datagram_chunk
 from esp32sock.at.state import LinkState
 from esp32sock.engine.hangup import HangupWatch
 from esp32sock.engine.link_closing import abandoned, close_link, drop_link
+from esp32sock.engine.link_preparing import prepared
 from esp32sock.engine.repeating import list_links
 from esp32sock.engine.requests import DatagramOpened
 from esp32sock.engine.stall_workaround import StallWatch
@@ -285,20 +286,20 @@ async def run_datagram(context: Context, request: DatagramRequest) -> None:
 
 async def _open(context: Context, request: DatagramRequest) -> tuple[DatagramPump, Address]:
     channel = await context.ready()
-    await context.wait_for_network(request.remote[0] if request.remote else None)
+    host = request.remote[0] if request.remote else None
+    await context.wait_for_network(host)
     pool = context.pool
     await _wait_for_port(context, request.local_port)
     link_id = await pool.take(WAIT_FOR_LINK_S)
     pump = DatagramPump(channel, pool, link_id, request, context.counters)
     pool.pumps[link_id] = pump
     try:
-        await context.receive_mode.prepare(channel, link_id, stream=False)
-        await context.enable_peer_info()
         try:
-            await _start_link(channel, _open_command(link_id, request))
+            async with prepared(context, channel, link_id, host, stream=False):
+                await _start_link(channel, _open_command(link_id, request))
         except CommandError:
-            if request.remote is not None:
-                await context.verify_network(request.remote[0])
+            if host is not None:
+                await context.verify_network(host)
             raise
         listed = await list_links(channel)
         links = channel.session.links
@@ -311,7 +312,7 @@ async def _open(context: Context, request: DatagramRequest) -> tuple[DatagramPum
         if listed is not None and link_id in listed:
             pool.listed[link_id] = listed[link_id]
             pump.local_port = listed[link_id].local_port
-        return pump, (context.local_ip(request.remote[0] if request.remote else ""), pump.local_port)
+        return pump, (context.local_ip(host or ""), pump.local_port)
     except BaseException:
         pump.discard()
         drop_link(context, pump)
@@ -320,9 +321,8 @@ async def _open(context: Context, request: DatagramRequest) -> tuple[DatagramPum
 
 async def _start_link(channel: CommandChannel, command: OpenUdp) -> None:
     """To its end, also when it is given up: a link that opened late would hold its port unseen."""
-    async with channel.exclusive():
-        with trio.CancelScope(shield=True):
-            await channel.execute_exclusive(command)
+    with trio.CancelScope(shield=True):
+        await channel.execute_exclusive(command)
 
 
 async def _wait_for_port(context: Context, port: int) -> None:

@@ -216,14 +216,16 @@ class Interface(ABC):
     def resolve(self, host: str) -> list[str]:
         """The IPv4 addresses of a name, asked of the module (CIPDOMAIN); `socket.gaierror` if it has none.
 
-        Blocks as long as the module takes, up to 35 s.
+        Blocks for 8 s at most where the firmware can be told (4.1 on), else up to 35 s, and 25 s on a module
+        that has fallen silent, after its turn on the line.
         """
 
     @abstractmethod
     def execute(self, command: Command[R], *, timeout: float | None = None, force: bool = False) -> R:
         """Run one command and block for its typed result.
 
-        It takes at most `timeout` seconds from its turn on the line; None: as long as the command may take.
+        It takes at most `timeout` seconds from its turn on the line; None: as long as the command may take,
+        20 s on a module that has fallen silent.
         A command that would end open links (`ends_links`: a restart, deep sleep, CIPMUX and their like) is
         refused with EBUSY while there are any; with `force` they end with ECONNRESET first. ValueError for
         arguments that no command line can hold, TypeError for what is no command.

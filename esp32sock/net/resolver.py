@@ -44,7 +44,10 @@ def getaddrinfo(
     proto: int = 0,
     flags: int = 0,
 ) -> list[AddressInfo]:
-    """What `_socket.getaddrinfo` answers, for IPv4 only; blocks while the module looks a name up."""
+    """What `_socket.getaddrinfo` answers, for IPv4 only.
+
+    Blocks while the module looks a name up: as `Interface.resolve` says.
+    """
     if context.is_on_host():
         return _host_getaddrinfo(host, port, family, type, proto, flags)
     if family == _socket.AF_UNSPEC:

@@ -40,6 +40,10 @@ class StreamData(VirtualSocket):
         return int(self._send(sock, flags, C.send, data, flags))
 
     def sendall(self, sock: C, data: Any, flags: int = 0, /) -> None:
+        """Blocks until the pair has taken it all: as long as the peer is slow, or as the time-out says.
+
+        On a module that has fallen silent it ends with an error after 20 s.
+        """
         self._send(sock, flags, C.sendall, data, flags)
 
     def sendto(self, sock: C, /, *arguments: Any) -> int:

@@ -106,6 +106,10 @@ class VirtualStream(StreamData):
         return self.phase is Phase.FRESH
 
     def connect(self, sock: C, address: Any, /) -> None:
+        """Blocks until the module has opened the link, or as long as the socket's time-out says.
+
+        Without one, 130 s at most from its turn on the line, and 20 s on a module that has fallen silent.
+        """
         host, port = parse("connect", address)
         sys.audit("socket.connect", sock, address)
         self.check_usable(sock)
@@ -284,6 +288,10 @@ class VirtualStream(StreamData):
     # Listening.
 
     def listen(self, sock: C, backlog: int = 128, /) -> None:
+        """Blocks until the module listens; 20 s at most on a module that has fallen silent.
+
+        Once it listens, it listens again after every outage.
+        """
         waiting = min(max(operator.index(backlog), 0), _socket.SOMAXCONN)
         if not -(2**31) <= backlog < 2**31:
             raise OverflowError("signed integer is greater than maximum")
@@ -319,7 +327,10 @@ class VirtualStream(StreamData):
             self._start_over()
 
     def accept_descriptor(self, sock: C, /) -> tuple[int, Address]:
-        """What `_accept` returns to `accept`: a new descriptor and the address of the peer."""
+        """What `_accept` returns to `accept`: a new descriptor and the address of the peer.
+
+        Blocks as long as the socket's time-out says, else until a client comes: no outage ends it.
+        """
         self.check_usable(sock)
         if self._accept_queue is None:
             raise os_error(errno.EINVAL, "accept: this socket does not listen")
