@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from esp32sock.at.commands import Command, Raw, basic, sleep
-from esp32sock.engine import baud, command_policy
+from esp32sock.engine import baud, command_policy, startup
 from esp32sock.engine.shielded import run_shielded
 
 if TYPE_CHECKING:
@@ -57,7 +57,10 @@ class CommandRunner:
                 context.link_options.on_command_succeeded(command)
                 if isinstance(command, Raw) and b"CIPDNS" in command.text.upper():
                     context.names.forget_all()
-                return await channel.execute_exclusive(command, timeout=timeout)
+                result = await channel.execute_exclusive(command, timeout=timeout)
+                if isinstance(command, sleep.SetSleep):
+                    startup.note_sleep(channel, command.mode)
+                return result
 
     async def _change_line(self, channel: CommandChannel, command: SetsUart) -> None:
         """Never half-way: the two ends would not understand each other."""

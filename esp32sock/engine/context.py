@@ -166,7 +166,16 @@ class Context:
         raise self._unavailable(f"the module on {self.options.url} is not ready")
 
     def _unavailable(self, otherwise: str) -> Error:
-        return PortError(otherwise) if self.failure is None else self.failure.clone()
+        return self.unavailable() or PortError(otherwise)
+
+    def unavailable(self) -> Error | None:
+        """Why the module cannot be used now; ENETDOWN, as of an interface that is down, without a port."""
+        if self.failure is None:
+            return None
+        error = self.failure.clone()
+        if isinstance(error, PortError) and error.errno != errno.ETIMEDOUT:  # that one: it is silent
+            error.errno = errno.ENETDOWN
+        return error
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait until this holds; looked at again after every `notify`. Unbounded."""

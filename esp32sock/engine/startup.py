@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from esp32sock.at.commands import basic, passthrough, servers, tcpip
+from esp32sock.at.commands import basic, passthrough, servers, sleep, tcpip
 from esp32sock.engine.probe import probe
 from esp32sock.engine.repeating import TRIES, execute_repeated
 from esp32sock.errors import CommandError
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from esp32sock.at.firmware import Firmware
     from esp32sock.engine.channel import CommandChannel
 
+LIGHT_SLEEP = (2, 1)
+"""The first release that has it (at-dialects 5)."""
 STORED_S = 10.0
 """How long a module with a stored passthrough may need after `ready` to join and connect; by taste."""
 log = logging.getLogger("esp32sock")
@@ -83,6 +85,28 @@ def _warn_of_passthrough(channel: CommandChannel) -> None:
         "every restart begins it again, until passthrough.ForgetPassthrough() is executed",
         channel.port.name,
     )
+
+
+async def warn_of_light_sleep(channel: CommandChannel) -> None:
+    """Say that the UART of a module in light sleep hears nothing, where the firmware has that mode."""
+    if not channel.session.firmware.at_least(*LIGHT_SLEEP):
+        return
+    try:
+        mode = await channel.execute_exclusive(sleep.Sleep())
+    except CommandError as error:
+        log.debug("%s", error)
+        return
+    note_sleep(channel, mode)
+
+
+def note_sleep(channel: CommandChannel, mode: sleep.SleepMode) -> None:
+    """The module sleeps like that from now on."""
+    if mode is sleep.SleepMode.LIGHT:
+        log.warning(
+            "the module on %s is in light sleep, in which its UART goes deaf: commands and payload may be "
+            "lost until it wakes; sleep.SetSleep(sleep.SleepMode.OFF) ends that",
+            channel.port.name,
+        )
 
 
 async def leave_stored_passthrough(channel: CommandChannel) -> None:

@@ -206,6 +206,8 @@ class Supervisor:
                 await probe(channel, reset=options.reset, fill=options.fill_data_phase)
             try:
                 await self._set_up(channel, must_join=first)
+                if first:
+                    await startup.warn_of_light_sleep(channel)
                 return
             except ModuleReset:
                 url = self._context.options.url

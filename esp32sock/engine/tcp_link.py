@@ -44,7 +44,7 @@ async def run_stream(context: Context, request: StreamRequest) -> None:
     except ValueError as caught:
         error = Error(str(caught), errno=errno.EINVAL)
     except trio.TooSlowError:
-        error = Error(
+        error = (not context.is_ready and context.unavailable()) or Error(
             f"connecting to {_text(request.remote)} took longer than {request.timeout} s",
             errno=errno.ETIMEDOUT,
         )

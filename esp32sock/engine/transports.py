@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, cast
 import serial
 import trio
 
+from esp32sock.engine.port_holder import port_holder
 from esp32sock.errors import PortError
 
 if TYPE_CHECKING:
@@ -304,4 +305,6 @@ def _cannot_open(url: str, error: Exception) -> PortError:
     if "exclusively lock" in str(error):
         code = errno.EBUSY
     advice = _ADVICE.get(code, str(error))
+    if code in (errno.EBUSY, errno.EAGAIN):
+        advice = f"{port_holder(url) or 'another program'} uses it"
     return PortError(f"cannot open the port {url!r}: {advice}", errno=code or errno.ENODEV)

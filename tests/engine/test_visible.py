@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, get_type_hints
 import pytest
 import trio
 
+from esp32sock.at.commands import sleep
 from esp32sock.engine.stats import Counters, Stats, reset_reason
+from esp32sock.engine.transports import StreamPort
 from esp32sock.errors import CommandError, Error, ModuleReset, PortError, RemoteProtocolError
 from esp32sock.simulator import Settings, parse_faults
 from tests.engine.harness import echo, network, running
@@ -18,8 +20,12 @@ from tests.engine.test_faults import Line
 from tests.engine.test_wifi import HOME, Air
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from trio.testing import MockClock
 
+    from esp32sock.engine.transports import Port
+    from esp32sock.simulator.runtime.runner import Opened as Simulated
     from tests.engine.harness import Harness
 
 
@@ -145,3 +151,32 @@ async def test_a_wifi_outage_is_said_rarely_and_its_end(
     assert level == "WARNING"
     assert text.startswith("the Wi-Fi of the module on memory is back after ")
     assert len(levels(caplog)) == during + 1
+
+
+@pytest.mark.parametrize("profile", ["2.0", "2.1", "2.4", "4.1"])
+@pytest.mark.parametrize("mode", [0, 1, 2])
+async def test_light_sleep_is_warned_of(
+    profile: str, mode: int, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    def opener_of(simulated: Simulated) -> Callable[[str, int], Awaitable[Port]]:
+        async def opener(url: str, baud: int) -> Port:
+            simulated.module.firmware.board.state.sleep_mode = mode
+            return StreamPort(simulated.stream, url)
+
+        return opener
+
+    async with running(Settings(profile=profile), network(), opener_of):
+        pass
+    warned = [text for level, text in levels(caplog) if level == "WARNING"]
+    assert len(warned) == (mode == 2 and profile != "2.0")
+    assert all("UART goes deaf" in text for text in warned)
+
+
+async def test_light_sleep_is_warned_of_when_a_program_asks_for_it(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(Settings(), network()) as harness:
+        await harness.engine.execute(sleep.SetSleep(sleep.SleepMode.MODEM))
+        assert not levels(caplog)
+        await harness.engine.execute(sleep.SetSleep(sleep.SleepMode.LIGHT))
+    assert [level for level, text in levels(caplog) if "light sleep" in text] == ["WARNING"]
