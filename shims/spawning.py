@@ -21,6 +21,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from esp32sock.shims import child_environment
 from esp32sock.shims.bypass import is_strict, name_once, refuse
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ _WITHOUT_NETWORK = frozenset({
 })  # fmt: skip
 """Programs that the standard library starts by itself, and such as everybody knows."""
 
+_ENVIRONMENT = 3
+"""Where the environment stands among the arguments of `fork_exec` behind the first two."""
 _RESOURCE_TRACKER = "from multiprocessing.resource_tracker import"
 
 
@@ -48,6 +51,12 @@ def install(set_attribute: Set) -> None:
     @functools.wraps(native)
     def fork_exec(args: Sequence[Any], executables: Sequence[Any], /, *rest: Any) -> int:
         starting(executables[0] if executables else None, args)
+        if child_environment.are_served() and len(rest) > _ENVIRONMENT:
+            rest = (
+                *rest[:_ENVIRONMENT],
+                child_environment.carried_into(rest[_ENVIRONMENT]),
+                *rest[_ENVIRONMENT + 1 :],
+            )
         return native(args, executables, *rest)
 
     set_attribute(_posixsubprocess, "fork_exec", fork_exec)
@@ -74,6 +83,9 @@ def starting_shell(command: Any) -> None:
 
 def _judge(words: list[str]) -> None:
     if _runs_python(words):
+        if child_environment.are_served():
+            _judge_served(words)
+            return
         why = "it would use this machine's network, not the module"
         if is_strict():
             refuse(f"starting {_shown(words)}", f"{why}; run its code in this process")
@@ -87,6 +99,15 @@ def _judge(words: list[str]) -> None:
             program = next((os.path.basename(name) for name in unknown if shutil.which(name)), program)
         if program not in _WITHOUT_NETWORK:
             name_once(program, "is started: what it sends uses this machine's network, not the module")
+
+
+def _judge_served(words: list[str]) -> None:
+    """Python children are served by the broker, but for those that ignore their environment."""
+    why = child_environment.unreachable(words)
+    if why and is_strict():
+        refuse(f"starting {_shown(words)}", f"{why}, so it would use this machine's network, not the module")
+    if why:
+        name_once("a Python child", f"({_shown(words)}) uses this machine's network: {why}")
 
 
 def _runs_python(words: list[str]) -> bool:

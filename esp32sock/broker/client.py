@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakSet
 
 from esp32sock.at.commands import Command
-from esp32sock.broker import protocol
+from esp32sock.broker import guards, protocol
 from esp32sock.broker.client_handles import AcceptedHandle, ClientHandle
 from esp32sock.broker.client_links import AcceptedLink, DatagramLink, ListenerLink, StreamLink
 from esp32sock.broker.connection import BrokerConnection
+from esp32sock.broker.guards import Guard
 from esp32sock.broker.server_links import signal_pair
 from esp32sock.errors import CommandError, Error
 from esp32sock.net import context
@@ -163,7 +164,10 @@ class BrokerInterface(Interface):
         answer = self._result("socket", protocol.Find(key))
         if answer is None:
             return None
-        found = answer[0] if isinstance(answer, tuple) else answer
+        found = answer
+        if isinstance(answer, tuple):
+            found, (end, signal) = answer
+            guards.watch([Guard(key, end, signal, lambda: None)])
         return FoundSocket(found.kind, found.local, found.remote)
 
     def resolve(self, host: str) -> list[str]:

@@ -345,7 +345,7 @@ class BrokerConnection:
         if sock is not None:
             sock.close()
         found = [link.guard() for link in links.values()]
-        guards.watch_in_child(guard for guard in found if guard is not None)
+        guards.watch(guard for guard in found if guard is not None)
 
 
 def _limit_waiting(sock: _socket.socket, option: int, seconds: int) -> None:

@@ -7,7 +7,8 @@ when the last engine's end closes makes the kernel report ECONNRESET there, behi
 
 The user's end is found among the descriptors of this process by its key, whatever owns it: a Python object, a
 library in C, or nothing yet. In a forked child the connection to the broker is not there; it watches the
-signal of each stream instead, in a thread that is started only if there are streams.
+signal of each stream instead, in a thread that is started only if there are streams; so does a process that
+was handed a stream of another one.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ def _leave_unread(fd: int, key: Key) -> None:
             copy.send(b"\0", _socket.MSG_DONTWAIT | _socket.MSG_NOSIGNAL)
 
 
-def watch_in_child(guards: Iterable[Guard]) -> None:
-    """Watch over the streams that this process inherited, in a thread, until each has ended."""
+def watch(guards: Iterable[Guard]) -> None:
+    """Watch over streams that other processes have begun, in a thread, until each has ended."""
     watched = list(guards)
     if watched:
         threading.Thread(target=_watch, args=(watched,), name="esp32sock guard", daemon=True).start()

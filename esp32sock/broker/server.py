@@ -67,14 +67,22 @@ class Broker:
                 if sock is not None:
                     nursery.start_soon(self._serve_client, sock)
 
+    @property
+    def has_clients(self) -> bool:
+        """Whether any process is connected."""
+        return self._clients > 0
+
     async def until_unused(self, grace_s: float) -> None:
-        """Wait until there has been no client for so long; from the beginning too."""
+        """Wait until there has been no client for so long."""
         while True:
-            with trio.move_on_after(grace_s) as scope:
-                while True:
-                    await self._changed.wait()
-            if scope.cancelled_caught and not self._clients:
-                return
+            changed = self._changed
+            if self.has_clients:
+                await changed.wait()
+                continue
+            with trio.move_on_after(grace_s):
+                await changed.wait()
+                continue
+            return
 
     async def _serve_client(self, sock: _socket.socket) -> None:
         peer = peer_of(sock)

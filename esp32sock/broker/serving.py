@@ -16,7 +16,7 @@ from esp32sock.net.local_interface import new_engine
 
 if TYPE_CHECKING:
     import _socket
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from esp32sock.engine.engine import Engine
     from esp32sock.engine.options import Options
@@ -31,9 +31,9 @@ async def serve(
     access: Access | None = None,
     *,
     on_ready: Callable[[], object] = lambda: None,
-    unused_s: float | None = None,
+    until: Callable[[Broker], Awaitable[None]] | None = None,
 ) -> None:
-    """Serve modules at a Unix socket until SIGTERM or SIGINT, or until unused for so long; then deliver.
+    """Serve modules at a Unix socket until SIGTERM or SIGINT, or `until` returns; then deliver.
 
     Error says why a port or the path cannot be had; nothing is left open then.
     """
@@ -42,7 +42,7 @@ async def serve(
     failure: BaseException | None = None
     with socket_file.listening(path, mode=mode) as listener, _ending() as ended:
         try:
-            await _serve(modules, listener, access, ended, on_ready, unused_s)
+            await _serve(modules, listener, access, ended, on_ready, until)
         except Exception as error:
             failure = unwrap_group(error)
     if failure is not None:
@@ -55,7 +55,7 @@ async def _serve(
     access: Access,
     ended: trio.Event,
     on_ready: Callable[[], object],
-    unused_s: float | None,
+    until: Callable[[Broker], Awaitable[None]] | None,
 ) -> None:
     async with trio.open_nursery() as nursery:
         engines: list[Engine] = []
@@ -70,8 +70,8 @@ async def _serve(
             broker = Broker(served, access)
             await nursery.start(broker.serve, listener)
             on_ready()
-            if unused_s is not None:
-                nursery.start_soon(_end_unused, broker, unused_s, ended)
+            if until is not None:
+                nursery.start_soon(_end_after, until, broker, ended)
             await ended.wait()
             await _drain(engines)
         nursery.cancel_scope.cancel()
@@ -88,8 +88,8 @@ async def _cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:
     scope.cancel()
 
 
-async def _end_unused(broker: Broker, unused_s: float, ended: trio.Event) -> None:
-    await broker.until_unused(unused_s)
+async def _end_after(until: Callable[[Broker], Awaitable[None]], broker: Broker, ended: trio.Event) -> None:
+    await until(broker)
     ended.set()
 
 

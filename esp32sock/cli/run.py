@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
 import pkgutil
 import runpy
@@ -12,15 +13,19 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from esp32sock.attach import attach
+from esp32sock.broker import companion
 from esp32sock.cli.common import attach_options
 from esp32sock.cli.exit_status import NO_MODULE, USAGE
 from esp32sock.cli.shared_options import add_port
-from esp32sock.config import PASSWORD_VARIABLE, SSID_VARIABLE
+from esp32sock.config import PASSWORD_VARIABLE, SSID_VARIABLE, broker_url, resolve
 from esp32sock.net.context import PORT_VARIABLE
+from esp32sock.net.error_map import translated
+from esp32sock.shims.child_environment import serve_children
 from esp32sock.shims.monkey import patch
 
 if TYPE_CHECKING:
     from esp32sock.config import AttachOptions
+    from esp32sock.net.interface_api import Interface
 
 STDIN = "-"
 
@@ -38,6 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ssid",
         help=f"access point to join, with the password in ${PASSWORD_VARIABLE} (default: ${SSID_VARIABLE})",
+    )
+    parser.add_argument(
+        "--children",
+        action="store_true",
+        help="let Python children of the program use the module too, also after os.exec",
     )
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument(
@@ -65,13 +75,37 @@ def run(arguments: argparse.Namespace) -> int:
     # Threads and exit functions of the program still need the module after its last line, so the interpreter
     # detaches it at exit. The patch stays: a thread that is still running must not find the host's network.
     try:
-        attach(port, direct=arguments.direct, **_options(arguments))
+        _attach(port, arguments)
     except (OSError, ValueError) as error:
         print(f"esp32sock run: {error}", file=sys.stderr)
         return NO_MODULE
     patch()
     _run(arguments)
     return 0
+
+
+def _attach(port: str, arguments: argparse.Namespace) -> None:
+    """Attach the module, or the broker that shares it with the program's children."""
+    url = broker_url(port)
+    if url is None and arguments.children:
+        options, _ = resolve(port, arguments.direct, _options(arguments))
+        assert not isinstance(options, str)
+        with translated(f"attaching {options.url}"):
+            broker = companion.start(options)
+        interface = attach(broker.url, direct=arguments.direct)
+        atexit.register(_leave, interface, broker, os.getpid())
+        serve_children(broker.url, os.environ, arguments.direct)
+        return
+    attach(url or port, direct=arguments.direct, **_options(arguments))
+    if url is not None:
+        serve_children(url, os.environ, arguments.direct)
+
+
+def _leave(interface: Interface, broker: companion.Companion, program: int) -> None:
+    """At the end of the program, but not of its forked children: what is open is left to its descriptors."""
+    if os.getpid() == program:
+        interface.close()
+        broker.leave()
 
 
 def _is_there(arguments: argparse.Namespace) -> bool:

@@ -13,7 +13,7 @@ import os
 import socket as stdlib
 from typing import TYPE_CHECKING, Any
 
-from esp32sock.net import context, fd_registry, socketpairs
+from esp32sock.net import context, fd_registry, foreign_sockets, socketpairs
 from esp32sock.net.arguments import refuse_family
 from esp32sock.net.error_map import os_error
 from esp32sock.net.garbage import with_descriptors
@@ -79,7 +79,7 @@ def _init_owning(self: Any, type: int, proto: int, user_end: _socket.socket) -> 
 
 
 def _init_over(self: Any, family: int, type: int, proto: int, fileno: Any) -> None:  # noqa: A002
-    state = fd_registry.find(fileno) if isinstance(fileno, int) and fileno >= 0 else None
+    state = foreign_sockets.find(fileno) if isinstance(fileno, int) and fileno >= 0 else None
     if state is None:
         _stdlib_init(self, family, type, proto, fileno)
         return

@@ -1,0 +1,51 @@
+"""Sockets whose descriptor came from another process: what they are is asked of the broker that has them."""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import os
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from esp32sock.net import context, fd_registry, socketpairs
+from esp32sock.net.error_map import os_error
+from esp32sock.net.tcp_socket import VirtualStream
+
+if TYPE_CHECKING:
+    from esp32sock.net.socket_state import SocketState
+
+_finds = False
+
+
+def find_from_now_on() -> None:
+    """Ask the interface about Unix sockets that nothing here has made; for children of a shared one."""
+    global _finds
+    _finds = True
+
+
+def find(fd: int) -> SocketState | None:
+    """The state of a descriptor: of this process's own, or of another's; None for a socket of the host."""
+    state = fd_registry.find(fd)
+    if state is not None or not _finds or not _is_unix(fd):
+        return state
+    try:
+        interface = context.interface()
+        key = socketpairs.key_of(fd)
+        found = interface.find_socket(key)
+    except OSError:  # no module, no broker any more: it cannot be one of theirs
+        return None
+    if found is None:
+        return None
+    if found.kind == _socket.SOCK_DGRAM:
+        raise os_error(errno.EOPNOTSUPP, "a UDP socket of another process: only TCP sockets can be passed on")
+    return VirtualStream.of_another_process(key, interface, found)
+
+
+def _is_unix(fd: int) -> bool:
+    try:
+        copy = socketpairs.EngineEnd(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, os.dup(fd))
+    except OSError:
+        return False
+    with closing(copy):
+        return copy.getsockopt(_socket.SOL_SOCKET, _socket.SO_DOMAIN) == _socket.AF_UNIX
