@@ -9,13 +9,33 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from esp32sock.net import context, fd_registry, socketpairs
+from esp32sock.net.accept_queue import AcceptQueue
+from esp32sock.net.addresses import ANY
 from esp32sock.net.error_map import os_error
+from esp32sock.net.tcp_phase import Phase
 from esp32sock.net.tcp_socket import VirtualStream
 
 if TYPE_CHECKING:
+    from esp32sock.net.interface_api import FoundSocket, Interface
     from esp32sock.net.socket_state import SocketState
 
 _finds = False
+
+
+class ForeignStream(VirtualStream):
+    """A listener or a stream that another process of a shared interface has begun."""
+
+    def __init__(self, key: socketpairs.Key, interface: Interface, found: FoundSocket) -> None:
+        super().__init__(0, key)
+        self.interface = interface
+        self.local, self.remote = found.local, found.remote
+        self._was_joined = self._connect_reported = True
+        if found.kind == _socket.SOCK_STREAM:
+            self.phase = Phase.OPEN
+        else:
+            self.phase, self.bound = Phase.LISTENING, found.local
+            self._accept_queue = AcceptQueue(found.local or (ANY, 0))
+            self._accept_queue.join(interface)
 
 
 def find_from_now_on() -> None:
@@ -39,7 +59,7 @@ def find(fd: int) -> SocketState | None:
         return None
     if found.kind == _socket.SOCK_DGRAM:
         raise os_error(errno.EOPNOTSUPP, "a UDP socket of another process: only TCP sockets can be passed on")
-    return VirtualStream.of_another_process(key, interface, found)
+    return ForeignStream(key, interface, found)
 
 
 def _is_unix(fd: int) -> bool:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from esp32sock.at.tls import TlsOptions
     from esp32sock.engine.requests import Address
     from esp32sock.errors import Error
-    from esp32sock.net.interface_api import AcceptedStream, FoundSocket, Handle, Interface, StreamOpened
+    from esp32sock.net.interface_api import AcceptedStream, Handle, StreamOpened
 
 C = _socket.socket
 
@@ -76,23 +76,6 @@ class VirtualStream(StreamData):
         stream.handle = handle
         stream._attempt = Attempt(stream, handle)
         handle.attach(stream._attempt)
-        return stream
-
-    @classmethod
-    def of_another_process(
-        cls, key: socketpairs.Key, interface: Interface, found: FoundSocket
-    ) -> VirtualStream:
-        """The state of a listener or a stream that another process of a shared interface has begun."""
-        stream = cls(0, key)
-        stream.interface = interface
-        stream.local, stream.remote = found.local, found.remote
-        stream._was_joined = stream._connect_reported = True
-        if found.kind == _socket.SOCK_STREAM:
-            stream.phase = Phase.OPEN
-        else:
-            stream.phase, stream.bound = Phase.LISTENING, found.local
-            stream._accept_queue = AcceptQueue(found.local or (ANY, 0))
-            stream._accept_queue.join(interface)
         return stream
 
     # What the engine reports, in its own thread.
