@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import trio
 
 from esp32sock.at.commands import tcpip, wifi
+from esp32sock.engine import startup
 from esp32sock.engine.command_runner import CommandRunner
 from esp32sock.engine.context import Context
 from esp32sock.engine.description import describe_context, include
@@ -67,7 +68,10 @@ class Engine:
                 await self._supervisor.run(self._router, task_status.started, trace)
 
     async def drain(self) -> None:
-        """Wait until every link has ended and what was sent is delivered; at most `close_s`."""
+        """Wait until every link has ended and what was sent is delivered; at most `close_s`.
+
+        The module echoes again then, for at most a second more: the next program finds it at once.
+        """
         context = self.context
         with trio.move_on_after(self.options.close_s):
             if context.server is not None:
@@ -76,6 +80,8 @@ class Engine:
                 pump.finish()
             await context.tasks.all_ended()
         context.tasks.close_lingering()
+        if context.is_ready:
+            await startup.restore_echo(context.channel)
 
     # -- commands -------------------------------------------------------------------------------------
 

@@ -36,6 +36,10 @@ DRAIN_S = 1.0
 """A module that talks on and on is not waited for longer than this."""
 ESCAPE_S = 1.1
 """After `+++`; the firmware wants 1 s (at-dialects 7.10)."""
+ESCAPE_GUARD_S = 0.05
+"""Around `+++`; the firmware wants 20 ms (at-dialects 7.10)."""
+ECHO_S = 0.3
+"""How long an echo of it is waited for; most lines need a few ms, and all others find the long way."""
 PATIENCE_S = (1.2, 2.4)
 """How long an answer may take before the question is asked again, and before it is given up: together more
 than 3 s, so late may the answer to the first one come."""
@@ -119,10 +123,7 @@ async def probe(
     if reset is not None:
         port.set_line(reset, on=False)  # an adapter that has no such line says so before anything else
     await until_quiet(channel)
-    channel.write_raw(ESCAPE_SEQUENCE)
-    await trio.sleep(ESCAPE_S)
-    channel.write_raw(b"\r\n")
-    await until_quiet(channel)
+    await _escape(channel)
     greeting = channel.sample
     line = _Line(channel)
     questions, asked_s = Questions(channel), trio.current_time()
@@ -148,6 +149,31 @@ async def probe(
     if find_rate and not line.is_silent and not _is_at(sample) and not questions.were_echoed:
         await _reject_other_rate(channel, RATE_S)
     raise _no_module(channel, greeting + sample)
+
+
+async def _escape(channel: CommandChannel) -> None:
+    """End passthrough, or a data phase that `+++` ends; what was said before is no command's beginning then.
+
+    A module that echoes `+++` and refuses it as a line is in command mode. An echo alone may be an adapter's,
+    and the module in passthrough: so nothing follows before the guard time has passed, and then the long way.
+    """
+    quiet_bytes = len(channel.sample)
+    channel.write_raw(ESCAPE_SEQUENCE)
+    started_s, is_echoed = trio.current_time(), False
+    with trio.move_on_after(ECHO_S):
+        await channel.until_heard(lambda heard: heard[quiet_bytes:] == ESCAPE_SEQUENCE)
+        is_echoed = True
+        await trio.sleep(ESCAPE_GUARD_S)
+        channel.write_raw(b"\r\n")
+        await channel.until_heard(lambda heard: heard.endswith(b"ERROR\r\n"))
+        return
+    if is_echoed:
+        await until_quiet(channel)
+        channel.write_raw(ESCAPE_SEQUENCE)
+        started_s = trio.current_time()
+    await trio.sleep_until(started_s + ESCAPE_S)
+    channel.write_raw(b"\r\n")
+    await until_quiet(channel)
 
 
 class _Line:

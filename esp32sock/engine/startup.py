@@ -7,6 +7,7 @@ Theory of operation: an earlier program may have left anything set, so nothing i
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ import trio
 from esp32sock.at.commands import basic, passthrough, servers, sleep, tcpip
 from esp32sock.engine.probe import probe
 from esp32sock.engine.repeating import TRIES, execute_repeated
-from esp32sock.errors import CommandError
+from esp32sock.errors import CommandError, Error
 
 if TYPE_CHECKING:
     from esp32sock.at.commands import SimpleCommand
@@ -26,6 +27,7 @@ LIGHT_SLEEP = (2, 1)
 """The first release that has it (at-dialects 5)."""
 STORED_S = 10.0
 """How long a module with a stored passthrough may need after `ready` to join and connect; by taste."""
+RESTORE_S = 1.0
 log = logging.getLogger("esp32sock")
 
 
@@ -50,6 +52,12 @@ async def set_up(channel: CommandChannel) -> bool:
         was_in_passthrough = True
     await execute_repeated(channel, tcpip.ShowPeer(on=False))
     return was_in_passthrough
+
+
+async def restore_echo(channel: CommandChannel) -> None:
+    """Echo on, as after a boot: the next probe sees that the module is in command mode."""
+    with trio.move_on_after(RESTORE_S), suppress(Error):
+        await channel.execute(basic.Echo(on=True))
 
 
 async def identify(channel: CommandChannel) -> None:

@@ -12,7 +12,7 @@ import trio
 from esp32sock.at.commands import tcpip
 from esp32sock.engine import hangup
 from esp32sock.engine.tcp_pump import StreamPump
-from esp32sock.errors import CommandError, Error
+from esp32sock.errors import CommandError, CommandTimeout, Error
 from tests.engine.harness import HOST, echo, network, running, sink
 from tests.engine.test_faults import deaf_to, works
 from tests.engine.test_udp_link import open_udp
@@ -31,15 +31,15 @@ class Listing:
     def __init__(self, harness: Harness, wait_s: float = 0.0) -> None:
         self.disturbed = True
         channel = harness.engine.context.channel
-        execute = channel.execute
+        execute = channel.execute_exclusive
 
         async def disturbed(command: Command[Any], **options: Any) -> Any:
             if self.disturbed and isinstance(command, tcpip.Links):
                 await trio.sleep(wait_s)
-                raise CommandError("AT+CIPSTATE?", "ERROR")
+                raise CommandTimeout("AT+CIPSTATE?", "no answer")
             return await execute(command, **options)
 
-        channel.execute = disturbed  # type: ignore[method-assign]
+        channel.execute_exclusive = disturbed  # type: ignore[method-assign]
 
 
 def open_on_the_module(harness: Harness) -> int:
