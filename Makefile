@@ -82,6 +82,7 @@ test-build: $(call needs,test) which-build
 soak: $(call needs,test) which-build
 	@mkdir -p build
 	@$(PY) -m tests.simulator.walks 100000
+	@$(PY) tests/simulator/chaos.py 0 2000 > build/simulator-chaos.txt
 	@$(PY) -m tests.chaos --range 0 20000 --jobs $(WORKERS) --state build/soak.jsonl $(ARGS)
 
 compat: which-build

@@ -151,7 +151,10 @@ def test_joined_without_an_address(in_a_pipe: Run) -> None:
     """A network whose DHCP keeps its clients waiting."""
     slow = Timing(associate_s=0.0, dhcp_s=1000.0)
     module = BackgroundModule(Settings(cold=True, timing=slow))
+    station = module.module.firmware.station
     try:
+        while station.access_point is None:  # it starts in its own time; the limit is that of the test
+            threading.Event().wait(0.01)
         findings, status = examined(in_a_pipe, module.path)
     finally:
         module.stop()

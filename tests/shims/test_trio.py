@@ -519,6 +519,7 @@ async def test_a_half_closed_link_is_a_stream_as_far_as_it_can_be(own: TrioInter
             nursery.cancel_scope.cancel()
 
 
+@pytest.mark.timeout(240)  # some twenty links, each filled until it takes nothing for a second
 async def test_a_clogged_link_is_a_stream(own: TrioInterface) -> None:
     async with pairs(own) as pair:
 
