@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -24,6 +23,7 @@ from rich.progress import (
 from esp32sock._files import replaced
 from esp32sock.attach import attach, detach
 from esp32sock.cli.common import UsageError, add_options, attach_options, handle_errors, port_from
+from esp32sock.cli.http_options import add_http, check_http, opened
 from esp32sock.cli.output import print_result
 from esp32sock.shims.monkey import patched
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 4096
 """Bytes read at a time: a third of a second at 115200 baud, so that the bar moves; by taste."""
-TIMEOUT_S = 60.0
 SCHEMES = ("http://", "https://")
 
 
@@ -57,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_options(parser)
     parser.add_argument("url", help="http:// or https://")
     parser.add_argument("-o", "--output", metavar="FILE", help="write to this file (required with --json)")
+    add_http(parser)
     parser.set_defaults(run=run)
 
 
@@ -67,8 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
 def fetch(arguments: argparse.Namespace) -> None:
     if arguments.json and arguments.output is None:
         raise UsageError("--json prints the result on stdout; give a file for the data with -o")
-    request = urllib.request.Request(checked_url(arguments.url))
-    with over_the_module(arguments), urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+    url = checked_url(arguments)
+    with over_the_module(arguments), opened(arguments, url) as answer:
         began = time.monotonic()
         total = int(answer.headers["Content-Length"]) if "Content-Length" in answer.headers else None
         with bar(arguments, total) as advance, writer(arguments.output) as output:
@@ -78,9 +78,12 @@ def fetch(arguments: argparse.Namespace) -> None:
     report(arguments, done)
 
 
-def checked_url(url: str) -> str:
+def checked_url(arguments: argparse.Namespace) -> str:
+    """The URL; UsageError for another kind, and for wrong options of the request."""
+    url: str = arguments.url
     if not url.startswith(SCHEMES):
         raise UsageError(f"{url!r} is not an http:// or https:// URL")
+    check_http(arguments)
     return url
 
 

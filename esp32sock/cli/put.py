@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import time
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from esp32sock.cli.common import UsageError, add_options, handle_errors
-from esp32sock.cli.get import PIECE_BYTES, TIMEOUT_S, Transfer, bar, checked_url, over_the_module, report
+from esp32sock.cli.get import PIECE_BYTES, Transfer, bar, checked_url, over_the_module, report
+from esp32sock.cli.http_options import add_http, opened
 
 if TYPE_CHECKING:
     import argparse
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method", choices=("PUT", "POST"), default="PUT", help="HTTP method (default: %(default)s)"
     )
+    add_http(parser)
     parser.set_defaults(run=run)
 
 
@@ -50,12 +51,11 @@ def send(arguments: argparse.Namespace) -> None:
         raise UsageError(f"no such file: {arguments.file!r}")
     data = path.read_bytes()
     headers = {"Content-Type": "application/octet-stream", "Content-Length": str(len(data))}
-    url = checked_url(arguments.url)
+    url = checked_url(arguments)
     with over_the_module(arguments), bar(arguments, len(data)) as advance:
         began = time.monotonic()
         body = _ReportingBody(data, advance)
-        request = urllib.request.Request(url, body, headers, method=arguments.method)
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+        with opened(arguments, url, data=body, headers=headers, method=arguments.method) as answer:
             answer.read()
         seconds = time.monotonic() - began
     report(arguments, Transfer(url, answer.status, len(data), seconds, arguments.file))
