@@ -23,6 +23,15 @@ def input_for(profile: str, *lines: bytes) -> bytes:
             input_for("2.0", b"AT+CWMODE=2", b'AT+CIPSTART="TCP","08.0.2.2",7000'),
             id="a part that is not octal",
         ),
+        pytest.param(
+            input_for(
+                "2.0",
+                b"AT+CWMODE=2",
+                b'AT+CIPAP="192.168.7.1","192.168.7.1","255.0.255.0"',
+                b'AT+CIPSTART="TCP","192.168.7.2",7000',
+            ),
+            id="a netmask with holes",
+        ),
     ],
 )
 def test_answers_and_comes_to_rest(data: bytes) -> None:

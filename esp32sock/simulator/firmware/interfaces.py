@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 from esp32sock.simulator.firmware.subnets import DHCP_SOFTAP, SOFTAP_SUBNET
@@ -56,5 +56,5 @@ class Interfaces:
         if not self._board.state.softap:
             return False
         subnet = self.softap_subnet
-        network = IPv4Network(f"{subnet.address}/{subnet.netmask}", strict=False)
-        return IPv4Address(address) in network
+        mask = int(IPv4Address(subnet.netmask))  # AT+CIPAP takes any, with holes too
+        return int(IPv4Address(address)) & mask == int(IPv4Address(subnet.address)) & mask
