@@ -169,8 +169,10 @@ class Bench:
         said = self.wait(RESULT_OR_PROMPT, PATIENCE_S)
         if self.pause_s and not self.lines % PAUSE_EVERY:
             said += self.wait(None, self.pause_s)
-        firmware = self.device.firmware
-        if not firmware.receiver.diverted and not RESULT.search(said):
+        receiver = self.device.firmware.receiver
+        if not receiver.diverted and not RESULT.search(said):
+            said += self.wait(RESULT, PATIENCE_S)  # the prompt was an echo
+        if not receiver.diverted and not RESULT.search(said):
             self.get_through(line, said)
         self.check_blocks(said)
 
