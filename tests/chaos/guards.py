@@ -93,7 +93,7 @@ GUARDS = (
     Guard(
         "deadline after read",
         ("pause",),
-        35,
+        3,
         ((CommandChannel, "_read_what_is_there", _nothing), (channel, "PAUSE_S", float("inf"))),
     ),
     Guard("link generation", ("slow-busy", "accept-in-gap"), 56, ((LinkRecord, "generation", _constant(1)),)),
