@@ -4,8 +4,9 @@
 #   make demo      unmodified programs over a simulated module
 #   make test      the whole test suite
 #   make test-build  the part of it that depends on how the framing was built, compiled or pure
-#   make soak      100,000 commands of random walks through the simulator, half a minute; then 20,000 seeds of
-#                  chaos, two to three hours of one core, which go on where they were stopped
+#   make soak      100,000 commands of random walks through the simulator, half a minute; a process stopped for a
+#                  minute; then 20,000 seeds of chaos, two to three hours of one core, which go on where they
+#                  were stopped
 #   make compat    CPython's own network tests over a simulated module, some minutes; a part is in `make test`
 #   make fuzz      every fuzz target for SECONDS, one minute; then the compiled framing under ASAN and UBSAN
 #   make docs      the manual, as web pages in build/docs
@@ -83,6 +84,7 @@ soak: $(call needs,test) which-build
 	@mkdir -p build
 	@$(PY) -m tests.simulator.walks 100000
 	@$(PY) tests/simulator/chaos.py 0 2000 > build/simulator-chaos.txt
+	@ESP32SOCK_STOPPED_S=60 $(PY) -m pytest -q tests/chaos/test_recovery_pty.py -k stopped
 	@$(PY) -m tests.chaos --range 0 20000 --jobs $(WORKERS) --state build/soak.jsonl $(ARGS)
 
 compat: which-build
