@@ -18,7 +18,7 @@ from esp32sock.simulator.environment.certificates import slot_of
 from esp32sock.simulator.environment.scenario import Scenario
 from esp32sock.simulator.environment.settings import OBSERVED_TIMING, Settings, Timing
 from esp32sock.simulator.faults.spec import parse_faults
-from esp32sock.simulator.profiles.generations import DEFAULT_PROFILE, PROFILES, profile_named
+from esp32sock.simulator.profiles.generations import DEFAULT_PROFILE, ESP8266, PROFILES, profile_named
 
 Read: TypeAlias = Callable[[object], object]
 """A value out of text or a Python object. Raises ValueError, OSError for a file."""
@@ -142,7 +142,9 @@ def _add_certificates(settings: Settings, value: object) -> Settings:
 
 
 OPTIONS = (
-    Option("profile", _profile, "the firmware generation", "NAME", DEFAULT_PROFILE, choices=tuple(PROFILES)),
+    Option(
+        "profile", _profile, "the firmware generation", "NAME", DEFAULT_PROFILE, choices=(*PROFILES, *ESP8266)
+    ),
     Option("scenario", _scenario, "access points, names and more, in a TOML file", "FILE", apply=_around),
     Option("paced", _flag, "the line is as slow as its baud rate", default=False),
     Option("baud", partial(_number, lowest=1), "the baud rate at power-on", "N", 115200),

@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
+from esp32sock.simulator.firmware.commands.call import base_name
 from esp32sock.simulator.firmware.commands.registry import HANDLERS
-from esp32sock.simulator.profiles.generations import DEFAULT_PROFILE, PROFILES, profile_named
+from esp32sock.simulator.profiles.generations import DEFAULT_PROFILE, ESP8266, PROFILES, profile_named
 
 
 def test_imports_nothing_of_the_client():
@@ -22,18 +23,18 @@ def test_imports_nothing_of_the_client():
     assert output.strip() == "[]"
 
 
-@pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
+@pytest.mark.parametrize("profile", [*PROFILES.values(), *ESP8266.values()], ids=lambda profile: profile.name)
 def test_every_command_of_a_profile_has_a_handler(profile):
     for name, forms in profile.commands.items():
         assert set(forms) <= set("tqse")
         for form in forms:
-            assert (name, form) in HANDLERS, (name, form)
+            assert (base_name(name), form) in HANDLERS, (name, form)
 
 
 def test_every_handler_is_used_by_a_profile():
     used = {
-        (name, form)
-        for profile in PROFILES.values()
+        (base_name(name), form)
+        for profile in (*PROFILES.values(), *ESP8266.values())
         for name, forms in profile.commands.items()
         for form in forms
     }

@@ -226,7 +226,7 @@ FAILS_LATE = (("< +CWJAP:4", wait(15.0)),)
 HTTP_EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n"
 CURL = b"GET / HTTP/1.1\r\nHost: 192.168.4.1\r\nUser-Agent: curl/7.54.0\r\nAccept: */*\r\n\r\n"
 
-NONOS = "firmware of the NonOS SDK of the ESP8266: another code base, of which no profile exists"
+NONOS = "CONNECT in the middle of an echo of NonOS: the echo of the simulated module is cut by data only"
 
 PLAYS: dict[str, Play | Skipped] = {
     "01": Play("doc-v1", datagrams=(("192.168.101.110", 8080),)),
@@ -486,7 +486,14 @@ PLAYS: dict[str, Play | Skipped] = {
         names={"host.example": "10.0.2.2"},
     ),
     "31": Play("4.1", streams=(("192.168.3.102", 8080),), cues=(("> AT+CIPMODE=0", leaves_passthrough()),)),
-    "32": Skipped(NONOS),
+    "32": Play(
+        "nonos-1.7",
+        before=("ATE0", MUX, 'AT+CIPSTART=0,"TCP","10.0.2.2",80'),
+        streams=(("10.0.2.2", 80),),
+        cues=(("# host writes 10", writes(b"x" * 10)),),
+        faults="send-fail@1",
+        edited={"\n>\n": ("\n> \n", "the page drops the blank at the end of a line")},
+    ),
     "33": Play(
         "2.2",
         before=("ATE0", MUX, "AT+SYSMSG=2", "AT+CIPSERVER=1,80"),

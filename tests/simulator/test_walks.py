@@ -3,7 +3,7 @@
 import pytest
 
 from esp32sock.simulator.firmware.commands import registry
-from esp32sock.simulator.profiles.generations import PROFILES
+from esp32sock.simulator.profiles.generations import ESP8266, PROFILES
 from tests.simulator.walks import COMMANDS_PER_WALK, Violation, Walk, walk
 
 WALKS = 34
@@ -15,7 +15,7 @@ def test_a_walk_ends(seed):
     assert walk(seed).commands >= COMMANDS_PER_WALK
 
 
-@pytest.mark.parametrize("profile", list(PROFILES))
+@pytest.mark.parametrize("profile", [*PROFILES, *ESP8266])
 def test_a_seed_gives_the_same_bytes(profile):
     first, second, other = Walk(1, profile), Walk(1, profile), Walk(2, profile)
     for each in (first, second, other):

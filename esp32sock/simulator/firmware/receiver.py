@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from esp32sock.simulator.firmware.results import BUSY, FORCED_RESTART, Result, no_leading_at
+from esp32sock.simulator.firmware.results import FORCED_RESTART, Result, no_leading_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +114,7 @@ class Receiver:
 
     def refuse(self) -> None:
         """Bytes behind a payload: `busy p...`, never with a code (observed 1.0, tcp-single)."""
-        self._board.write(BUSY)
+        self._board.write(self._board.profile.busy_sending)
 
     def receive(self, data: bytes) -> None:
         """One read of the UART."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from esp32sock.simulator.profiles.esp8266_tcpip import ESP8266_TCPIP
 from esp32sock.simulator.profiles.tcpip import TCPIP, TcpIp
 
 if TYPE_CHECKING:
@@ -69,6 +70,9 @@ class Profile:
     """CIPFWVER? never answers without an update server (observed 4.2)."""
     certificates_in_nvs: bool = True
     """SYSFLASH? shows the partitions of 4.1, not those of 2.0 (observed)."""
+
+    busy_sending: bytes = b"\r\nbusy p...\r\n"
+    """To bytes behind a payload; `busy s...` on NonOS (at-dialects 3.1)."""
 
     # Data phase
     prompt: tuple[bytes, ...] = (b"\r\nOK\r\n\r\n>",)
@@ -173,7 +177,7 @@ class Profile:
     @property
     def tcpip(self) -> TcpIp:
         """Chapter 5."""
-        return TCPIP[self.name]
+        return TCPIP[self.name] if self.name in TCPIP else ESP8266_TCPIP[self.name]
 
     @property
     def listed(self) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from esp32sock.simulator.profiles import basic
+from esp32sock.simulator.profiles import basic, esp8266
 from esp32sock.simulator.profiles.base import Profile as Profile
 from esp32sock.simulator.profiles.tcpip import COMMANDS as TCPIP_COMMANDS
 
@@ -316,12 +316,16 @@ PROFILES: dict[str, Profile] = {
     )
 }
 
+ESP8266: dict[str, Profile] = {profile.name: profile for profile in esp8266.profiles(PROFILES)}
+"""Those of another chip; the tables of the ESP32's generations do not hold for them."""
+
 DEFAULT_PROFILE = "2.4"
 
 
 def profile_named(name: str) -> Profile:
     """The profile of that name. Raises ValueError naming those that exist."""
+    known = PROFILES | ESP8266
     try:
-        return PROFILES[name]
+        return known[name]
     except KeyError:
-        raise ValueError(f"no profile {name!r}; there are {', '.join(PROFILES)}") from None
+        raise ValueError(f"no profile {name!r}; there are {', '.join(known)}") from None

@@ -4,15 +4,21 @@ and how to read both.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
 
 from esp32sock.simulator.profiles.basic import changed, forms
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, kw_only=True)
 class TcpIp:
     """The TCP/IP part of one firmware generation. The defaults are those of 2.0."""
+
+    words: Mapping[str, str] = field(default_factory=dict)
+    """Lines that say why a command is refused, by occasion: NonOS (profiles/esp8266.py)."""
 
     # Opening links
     omitted_numbers: bool = True
@@ -41,6 +47,8 @@ class TcpIp:
     """PING of a name that is none is ERROR alone, and so is one of the module itself that is not the first
     since the boot (real-firmware 7: 2.0; walk 2002 has a first one that is answered).
     """
+    ping_answer: str = "+PING:{milliseconds}"
+    """`+<ms>` on NonOS (at-dialects 7.2)."""
     ssl_shown_as: str = "TCP"
     """In CIPSTATUS (observed 2.0, ssl)."""
     per_link: bool = False
@@ -93,7 +101,12 @@ class TcpIp:
     mode (walks 2016 and 2024).
     """
 
+    late_send_ok: bool = False
+    """SEND OK comes behind SEND FAIL all the same: NonOS (at-dialects 7.5, transcript 32)."""
+
     # Receiving
+    received_separator: str = ","
+    """Between the count of CIPRECVDATA and its data; a colon on ESP8266 1.7 (at-dialects 7.7)."""
     stalls: bool = True
     """A link whose +IPD is printed at its own prompt receives no more (real-firmware 5: 2.0)."""
     passive_udp: bool = False
@@ -131,6 +144,8 @@ class TcpIp:
     """CIPSERVER takes any number as mode and then serves on a port of its own choice (sweep, 2.0)."""
     server_kinds: bool = False
     """CIPSERVER refuses an unknown type; on 2.0 it is TCP (sweep)."""
+    server_ssl: bool = True
+    """CIPSERVER takes SSL: no ESP8266 does (docs of 2.2)."""
     server_closes: bool = False
     """CIPSERVER=0,1 closes the links (at-dialects 7.9)."""
     server_interface: bool = False

@@ -19,6 +19,18 @@ Form: TypeAlias = Literal["t", "q", "s", "e"]
 """Test, query, set, execute: the four digits of AT+CMD?."""
 
 
+STORED, NOT_STORED = "_DEF", "_CUR"
+"""How the two forms of a command end that NonOS has of each setting (at-dialects 1.1)."""
+
+OWN_NAMES = ("UART_CUR", "UART_DEF")
+"""Those that every firmware has, and whose handlers know both."""
+
+
+def base_name(name: str) -> str:
+    """The command that has the handler."""
+    return name if name in OWN_NAMES else name.removesuffix(STORED).removesuffix(NOT_STORED)
+
+
 @dataclass(slots=True)
 class Call:
     """One command under way, from its line to behind its result."""
@@ -47,15 +59,25 @@ class Call:
 
     def respond(self, text: str) -> None:
         """Print a response line."""
-        self.board.line(text)
+        self.board.line(self._named(text))
+
+    def _named(self, text: str) -> str:
+        """An answer begins with the name under which the command was called."""
+        base = f"+{base_name(self.name)}:"
+        return f"+{self.name}:{text[len(base) :]}" if text.startswith(base) else text
+
+    def say_why(self, occasion: str) -> None:
+        """Print the line that this firmware has for a refusal, if it has one."""
+        if line := self.profile.tcpip.words.get(occasion):
+            self.board.line(line)
 
     def respond_open(self, text: str) -> None:
         """Print a response line without its end: the result's own CR LF ends it (at-dialects 3.1, rule 1)."""
-        self.board.write(text.encode())
+        self.board.write(self._named(text).encode())
 
     def remember(self, key: str, value: object) -> None:
-        """A setting, kept in flash too unless AT+SYSSTORE=0."""
-        self.memory.set(key, value, store=self.state.store)
+        """A setting, kept in flash too unless AT+SYSSTORE=0 or the command is the one that does not store."""
+        self.memory.set(key, value, store=self.state.store and not self.name.endswith(NOT_STORED))
 
     def after(self, action: Callable[[], None]) -> None:
         """Do something once the result has been printed."""

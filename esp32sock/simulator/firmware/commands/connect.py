@@ -68,6 +68,8 @@ async def start(call: Call) -> None:
     """V1.0 5.2.3; at-dialects 7.4."""
     call.arguments.without_codes()
     _check_count(call)
+    if call.arguments.is_number(0) != call.state.mux:
+        call.say_why("kind")
     await _start(call, _read_link_id(call) if call.state.mux else 0)
 
 
@@ -178,6 +180,8 @@ async def _start_stream(
         tls = firmware.tls.of_client(link_id, host)
     until = call.board.now + within_s
     address = await requests.resolve(host, within_s=within_s)
+    if address is None:
+        call.say_why("name")
     refuse_if(address is None or port == 0)
     assert address is not None
     refuse_if(not firmware.interfaces.reaches(address))
@@ -252,6 +256,7 @@ async def close_single(call: Call) -> None:
     await stay_wedged(call)
     link = call.firmware.links.get(0)
     if call.state.mux or link is None:
+        call.say_why("not closed")
         raise CommandRefused
     call.firmware.links.close(link)
 
@@ -275,6 +280,7 @@ async def close(call: Call) -> None:
         return
     one = links.get(link_id)
     if one is None:
+        call.say_why("not closed")
         raise CommandRefused
     links.close(one)
     call.state.one_closed(links.all())

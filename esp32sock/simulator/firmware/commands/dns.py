@@ -64,7 +64,7 @@ async def ping(call: Call) -> None:
     if milliseconds is None:
         call.respond("+PING:TIMEOUT")
         raise CommandRefused
-    call.respond(f"+PING:{milliseconds}")
+    call.respond(call.profile.tcpip.ping_answer.format(milliseconds=milliseconds))
 
 
 @command("MDNS", "s")

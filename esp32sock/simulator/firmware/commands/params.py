@@ -114,6 +114,10 @@ class Arguments:
     def count(self) -> int:
         return len(self._fields)
 
+    def is_number(self, index: int) -> bool:
+        """Whether there is a field without quotes at that place."""
+        return index < len(self._fields) and isinstance(self._fields[index], bytes)
+
     @property
     def index(self) -> int:
         """Which field comes next, counted from 0."""

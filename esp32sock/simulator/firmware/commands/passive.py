@@ -95,8 +95,10 @@ def read(call: Call) -> None:
         data = _take_datagrams(link, length)
     link.record.bytes_received += len(data)
     link.notified = False
-    where = f'"{address}",{port},' if state.dinfo else ""
-    call.board.write(f"+CIPRECVDATA:{len(data)},{where}".encode() + data)
+    separator = call.profile.tcpip.received_separator
+    where = f'"{address}",{port},' if state.dinfo and separator == "," else ""
+    head = f"+CIPRECVDATA:{len(data)}" if separator == "," else f"+CIPRECVDATA,{len(data)}"
+    call.board.write(f"{head}{separator}{where}".encode() + data)
     call.after(lambda: _go_on(call, link))
 
 

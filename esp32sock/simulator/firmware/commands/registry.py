@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from esp32sock.simulator.firmware.commands.call import Call, Form
+from esp32sock.simulator.firmware.commands.call import Call, Form, base_name
 
 if TYPE_CHECKING:
     from esp32sock.simulator.firmware.results import Result
@@ -38,4 +38,4 @@ def handler_for(profile: Profile, name: str, form: Form) -> Handler | None:
     """The handler, or None if this firmware does not have the command in this form."""
     if form not in profile.commands.get(name, ""):
         return None
-    return HANDLERS.get((name, form))
+    return HANDLERS.get((base_name(name), form))

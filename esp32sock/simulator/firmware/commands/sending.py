@@ -47,6 +47,7 @@ async def _send(call: Call, *, escaped: bool) -> Result:
         return await _send_to_nobody(call, length)
     link = firmware.links.get(link_id)
     if link is None or state.passthrough_mode:
+        call.say_why("not open")
         raise CommandRefused
     destination = await read_destination(call, link)
     payload = await take_payload(call, link, length, escaped=escaped)
@@ -146,7 +147,11 @@ async def deliver(call: Call, link: Link, payload: bytes, destination: tuple[str
     link.in_send = False
     finish(call, link)
     # RST at the prompt goes unnoticed until the send, which still says SEND OK before CLOSED (observed 2.0).
-    return Result.SEND_OK if (taken or broke_before) and wanted == len(payload) else Result.SEND_FAIL
+    if (taken or broke_before) and wanted == len(payload):
+        return Result.SEND_OK
+    if call.profile.tcpip.late_send_ok:
+        call.after(lambda: call.board.write(Result.SEND_OK.value))
+    return Result.SEND_FAIL
 
 
 def finish(call: Call, link: Link) -> None:

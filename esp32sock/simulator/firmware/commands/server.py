@@ -45,6 +45,8 @@ async def server(call: Call) -> None:
     if mode != 1:
         port = 0  # served on a port of its own choice (sweep, 2.0)
     kind, ca, interface = _read_kind(call)
+    if call.firmware.server.running:
+        call.say_why("served")
     if not call.firmware.server.running:  # a second start changes nothing and is OK (observed 2.0, 4.1)
         await call.firmware.server.start(port, kind, ca, interface)
 
@@ -65,6 +67,7 @@ def _read_kind(call: Call) -> tuple[str, int, int]:
     if kind.removesuffix("v6") not in ("TCP", "SSL"):
         refuse_if(traits.server_kinds)
         kind = "TCP"
+    refuse_if(kind.startswith("SSL") and not traits.server_ssl)
     ca = interface = 0
     if arguments.left and (kind == "SSL" or traits.server_interface):
         ca = arguments.integer(0, 1, default=0)

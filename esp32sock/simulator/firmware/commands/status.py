@@ -29,7 +29,9 @@ def mux(call: Call) -> None:
     """V1.0 5.2.8: not with a link open, not to 1 with CIPMODE=1, not to 0 with a server."""
     state = call.state
     wanted = read_switch(call)
-    refuse_if(call.firmware.links.all())
+    if call.firmware.links.all():
+        call.say_why("mux")
+        raise CommandRefused
     refuse_if(wanted and state.passthrough_mode)
     refuse_if(not wanted and call.firmware.server.running)
     state.mux = wanted

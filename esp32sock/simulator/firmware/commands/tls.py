@@ -77,6 +77,18 @@ def configuration(call: Call) -> None:
             call.board.nvs.set(f"ssl_{link_id}", (auth, pki, ca))
 
 
+SSL_BUFFER_BYTES = (2048, 4096)
+"""Docs of NonOS 1.7."""
+
+
+@command("CIPSSLSIZE", "s")
+def buffer_size(call: Call) -> None:
+    """How large the buffer of an SSL link is: NonOS only; nothing on the line depends on it."""
+    arguments = call.arguments.without_codes()
+    arguments.expect(1, 1)
+    arguments.integer(*SSL_BUFFER_BYTES)
+
+
 @command("CIPSSLCCN", "q")
 def common_name_query(call: Call) -> None:
     for link_id in _shown(call):
