@@ -110,6 +110,7 @@ def free_memory(talk: Talk) -> basic.Memory:
     return {
         "doc-v1": basic.Memory(148408),
         "4.2": basic.Memory(130984, 126728),
+        "5.0": basic.Memory(130984, 126728),
     }.get(talk.profile) or (
         basic.Memory(184940, 167172) if talk.session.firmware.at_least(2, 2) else basic.Memory(175960)
     )
@@ -349,7 +350,7 @@ CASES = [
         tcpoptions.GetTcpOptions(),
         {0: tcpoptions.TcpOptions(0, 7, True, 900)},
         before=(Raw(b"AT+CIPTCPOPT=7,1,900"),),
-        not_on=("2.4", "3.4", "4.1", "4.2"),
+        not_on=("2.4", "3.2", "3.4", "4.1", "4.2", "5.0"),
     ),
     Case("AT+CIPSEND=?", basic.TestForm("+CIPSEND"), []),
     Case("AT+CWMODE=?", basic.TestForm("+CWMODE"), ["(1-3)"]),
