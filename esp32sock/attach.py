@@ -57,7 +57,7 @@ def attach(
             raise RuntimeError("an interface is attached already; detach() it first")
         try:
             _default = _start(url, direct, options)
-            context.keep_routes(_default.routes)
+            context.note_attached(_default, _default.routes)
             return _default
         except BaseException:
             if _default is not None:  # it was attached when a signal handler raised

@@ -20,7 +20,7 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from esp32sock.net import resolver
+from esp32sock.net import context, resolver
 from esp32sock.net.socket_methods import METHODS
 from esp32sock.shims import audit, greenlets, native_libraries, spawning, uvloop
 
@@ -122,6 +122,7 @@ def _patch_all() -> None:
     _before_leaving.append(uvloop.install(_set))
     _before_leaving.append(greenlets.install(_set))
     spawning.install(_set)
+    context.keep_routes(True)
     native_libraries.name_imported()
     _before_leaving.append(audit.install(_MORE_EVENTS))
 
@@ -141,6 +142,7 @@ def _unpatch_all() -> None:
         _before_leaving.pop()
     for module, attribute, name in _holders(_LOOK_UPS):
         setattr(module, attribute, getattr(_socket, name))  # imported while the patch was in force
+    context.keep_routes(False)
     _patched = False
 
 

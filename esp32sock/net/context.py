@@ -7,7 +7,7 @@ import os
 import weakref
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from esp32sock.net.routes import Routes
 
@@ -21,8 +21,22 @@ if TYPE_CHECKING:
 PORT_VARIABLE = "ESP32SOCK_PORT"
 """The serial port of programs that name none."""
 
+
+class _Kept(NamedTuple):
+    """The routes of the interface that was attached last."""
+
+    routes: Routes
+    interface: weakref.ref[Interface]
+    fork_count: int
+
+    def is_attached(self) -> bool:
+        interface = self.interface()
+        return interface is not None and not interface.is_closed
+
+
 _forks = 0
-_kept_routes: Routes | None = None
+_kept: _Kept | None = None
+_keeps_routes = False
 _on_host: ContextVar[bool] = ContextVar("esp32sock_on_host", default=False)
 _override: ContextVar[Interface | None] = ContextVar("esp32sock_interface", default=None)
 _host_addresses: weakref.WeakKeyDictionary[Interface, set[str]] = weakref.WeakKeyDictionary()
@@ -51,22 +65,37 @@ def to_host(host: str, using: Interface | None = None) -> bool:
     """Whether the host's own stack serves this numeric address or name; OSError without an interface.
 
     `using` is the interface of a socket that has one already, also after a fork. Before an interface is
-    attached the default routes hold, so that programs can talk to themselves; after one was detached, and in
-    a forked child, its routes go on to hold.
+    attached the default routes hold, so that programs can talk to themselves. In a forked child, and in a
+    patched program after one was detached, its routes go on to hold.
     """
     try:
         using = using or interface()
     except OSError:
-        if (_kept_routes or Routes.from_environment()).to_host(host):
+        if _routes_alone().to_host(host):
             return True
         raise
     return using.routes_to_host(host) or host in _host_addresses.get(using, ())
 
 
-def keep_routes(routes: Routes) -> None:
-    """The routes that hold while there is no interface: those of the one attached last."""
-    global _kept_routes
-    _kept_routes = routes
+def note_attached(interface: Interface, routes: Routes) -> None:
+    """The interface that is attached now; its routes may have to outlive it."""
+    global _kept
+    _kept = _Kept(routes, weakref.ref(interface), _forks)
+
+
+def keep_routes(keep: bool) -> None:
+    """Whether the routes of the attached interface, if there is one, hold after it is detached."""
+    global _kept, _keeps_routes
+    _keeps_routes = keep
+    if _kept is not None and not _kept.is_attached():
+        _kept = None
+
+
+def _routes_alone() -> Routes:
+    """The routes while there is no interface."""
+    if _kept is not None and (_keeps_routes or _kept.fork_count != _forks):
+        return _kept.routes
+    return Routes.from_environment()
 
 
 @contextmanager

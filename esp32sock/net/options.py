@@ -53,6 +53,15 @@ HONOURED = frozenset({KEEPALIVE, KEEPIDLE, NODELAY, LINGER, SNDTIMEO})
 # These live in the kernel, on the descriptor itself.
 NATIVE = frozenset({SNDBUF, RCVBUF, RCVTIMEO, SNDTIMEO})
 
+_MEMBERSHIPS = frozenset(
+    (_socket.IPPROTO_IP, getattr(_socket, name))
+    for name in (
+        "IP_ADD_MEMBERSHIP", "IP_DROP_MEMBERSHIP", "IP_ADD_SOURCE_MEMBERSHIP", "IP_DROP_SOURCE_MEMBERSHIP",
+        "IP_BLOCK_SOURCE", "IP_UNBLOCK_SOURCE",
+    )
+    if hasattr(_socket, name)
+)  # fmt: skip
+
 # What can be set and read back. The numbers are what Linux answers on a new socket.
 STORED: Mapping[Option, bytes] = MappingProxyType(
     {
@@ -227,7 +236,13 @@ def name_of(option: Option) -> str:
 
 def refusal(option: Option) -> OSError:
     """What to raise for an option that we do not have."""
-    return os_error(errno.ENOPROTOOPT, f"an ESP32 with AT firmware does not support {name_of(option)}")
+    why = f"an ESP32 with AT firmware does not support {name_of(option)}"
+    if option in _MEMBERSHIPS:
+        why += (
+            ": it joins no multicast group and hears nothing that is sent to one, so Zeroconf, SSDP and the "
+            "like cannot find services through it; use addresses and unicast"
+        )
+    return os_error(errno.ENOPROTOOPT, why)
 
 
 def int_bytes(number: int) -> bytes:

@@ -26,7 +26,10 @@ class StreamData(VirtualSocket):
     kind = _socket.SOCK_STREAM
 
     link_ended = False
-    """The link has ended. What was received may still be read; nothing can be sent any more."""
+    """The link has ended. What was received may still be read."""
+    was_reset = False
+    """It ended with an error."""
+    _sent_after_end = False
 
     @abstractmethod
     def carries_data(self) -> bool:
@@ -102,8 +105,9 @@ class StreamData(VirtualSocket):
         if self.link_ended and _is_empty(arguments[0]):
             self._check_open(sock)
             return 0
-        if self.link_ended or not self.carries_data():
+        if not self.carries_data() or (self.link_ended and (self.was_reset or self._sent_after_end)):
             return _not_connected(errno.EPIPE, "send", native, *arguments)
+        self._sent_after_end = self.link_ended  # as on Linux, where the peer's RST comes after the first send
         try:
             return native(sock, *arguments)
         except (BrokenPipeError, ConnectionResetError):

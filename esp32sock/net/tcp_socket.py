@@ -57,7 +57,7 @@ class VirtualStream(StreamData):
         self._is_filled = False  # the send buffer is as small as the filling made it
         self._was_accepted = False
         self._connect_reported = False  # a connect call has already said that the connection is there
-        self._reset = False
+        self.was_reset = False
         self._end_lock = threading.RLock()  # a signal handler may use the socket that it interrupts
         self._handed_out: dict[int, tuple[int, VirtualStream]] = {}  # by thread: what `accept` returned last
         self.tls: TlsOptions | None = None  # the module does TLS on it
@@ -98,7 +98,7 @@ class VirtualStream(StreamData):
             self.link_ended = True
             if error is not None:
                 self.error = error
-                self._reset = True
+                self.was_reset = True
 
     # Connecting.
 
@@ -172,7 +172,7 @@ class VirtualStream(StreamData):
         if self.phase is Phase.FRESH:
             self.tls = tls
             return
-        if self.phase is not Phase.OPEN or self._reset or self.remote is None:
+        if self.phase is not Phase.OPEN or self.was_reset or self.remote is None:
             raise os_error(errno.EINVAL, "TLS: this socket is neither new nor connected")
         if self._was_accepted:
             raise os_error(errno.EINVAL, "TLS: the module cannot be the TLS server of an accepted connection")
@@ -366,7 +366,7 @@ class VirtualStream(StreamData):
     def getpeername(self, sock: C, /) -> Address:
         self._check_open(sock)
         self.restore_sndbuf_once_open(sock)
-        if self.phase is not Phase.OPEN or self._reset or self.remote is None:
+        if self.phase is not Phase.OPEN or self.was_reset or self.remote is None:
             raise os_error(errno.ENOTCONN, "this socket has no peer")
         return self.remote
 
@@ -377,7 +377,7 @@ class VirtualStream(StreamData):
     def shutdown(self, sock: C, how: int, /) -> None:
         operator.index(how)
         self._check_open(sock)
-        if self.phase not in (Phase.OPEN, Phase.LISTENING) or self._reset:
+        if self.phase not in (Phase.OPEN, Phase.LISTENING) or self.was_reset:
             raise os_error(errno.ENOTCONN, "shutdown: this socket is not connected")
         C.shutdown(sock, how)
 

@@ -36,7 +36,7 @@ from esp32sock.net.error_map import os_error, translated
 from esp32sock.net.garbage import collect_without_links
 from esp32sock.net.host_udp import HostUdpSocket
 from esp32sock.net.resolver import destination
-from esp32sock.net.udp_receiving import HEADER_BYTES, WAKE, DatagramReceiver, link_gone
+from esp32sock.net.udp_receiving import WAKE, DatagramReceiver, link_gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,6 +82,7 @@ class VirtualDatagram(DatagramReceiver):
         self._only_peer: Address | None = None  # the one peer that the open link hears
         self._end_lock = threading.RLock()  # a signal handler may use the socket that it interrupts
         self.shut_read = self._shut_write = False
+        self._gathered: tuple[Address, list[memoryview]] | None = None  # what MSG_MORE keeps back
 
     # What the engine reports, in its own thread.
 
@@ -139,6 +140,8 @@ class VirtualDatagram(DatagramReceiver):
         remote = dotted, port
         if self._only_peer is not None and self._only_peer != remote:
             self._close_link(sock)
+            self.release_port()  # the module may still have it in use for the link that ends
+            self.bound = None
         if self.unused():
             self._open(sock, remote, sock.gettimeout())
         self.remote = remote
@@ -146,7 +149,7 @@ class VirtualDatagram(DatagramReceiver):
     def _open(self, sock: C, remote: Address | None, timeout: float | None) -> None:
         """Hand our end to the engine; waits for the link at most so long, where this thread may."""
         interface = self.require_interface()
-        if remote is None and self.bound is None:  # as Linux does; the module needs a port, too
+        if self.bound is None:  # as Linux does, so that the local port is known before the link is there
             self.bound = ANY, local_ports.claim(interface, self, 0)
         collect_without_links(interface)
         with self._end_lock:
@@ -261,7 +264,7 @@ class VirtualDatagram(DatagramReceiver):
         self.raise_error("send")
         if self._shut_write:
             raise os_error(errno.EPIPE, "send: this socket was shut down")
-        remote = self.remote
+        remote, size_bytes = self.remote, sum(map(len, views))
         if where is not None:
             dotted, direct = destination(where[0], self.interface)
             remote = dotted, where[1]
@@ -272,14 +275,21 @@ class VirtualDatagram(DatagramReceiver):
                 raise os_error(
                     errno.ENETUNREACH, f"this socket uses the module, but {dotted} is reached by the host"
                 )
+        if self._gathered is not None:  # the first of its parts has said where it goes
+            remote, views = self._gathered[0], [*self._gathered[1], *views]
+            self._gathered = None
         if remote is None:
             raise os_error(errno.EDESTADDRREQ, "send: no address, and this UDP socket is not connected")
+        if flags & _socket.MSG_MORE:
+            self._gathered = remote, [memoryview(bytes(view)) for view in views]
+            return size_bytes
         refuse_datagram(remote, views, may_broadcast=self.options.broadcast())
         if self.unused():
             self.check_usable(sock)
             self._open(sock, None, 0 if flags & _socket.MSG_DONTWAIT else sock.gettimeout())
         try:
-            return C.sendmsg(sock, [socketpairs.datagram_header(remote), *views], (), flags) - HEADER_BYTES
+            C.sendmsg(sock, [socketpairs.datagram_header(remote), *views], (), flags)
+            return size_bytes
         except (BrokenPipeError, ConnectionResetError) as error:
             self.raise_error("send")
             raise link_gone() from error

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from esp32sock._hangup import hung_up
 from esp32sock.errors import Error
 from esp32sock.net import context, fd_registry, local_ports, options, socketpairs
-from esp32sock.net.addresses import ANY, parse
+from esp32sock.net.addresses import ANY, LOOPBACK, parse
 from esp32sock.net.error_map import is_being_raised, os_error, raise_from
 from esp32sock.net.options import SocketOptions
 from esp32sock.net.resolver import address_of
@@ -262,7 +262,7 @@ _DEFAULT_PROTO = {_socket.SOCK_STREAM: _socket.IPPROTO_TCP, _socket.SOCK_DGRAM: 
 
 def _refuse_foreign(interface: Interface, dotted: str) -> None:
     station = interface.status().station_ip
-    if dotted in (ANY, station) or dotted.startswith("127."):
+    if dotted in (ANY, LOOPBACK, station):
         return
     has = "no address yet" if station is None else f"the address {station}"
     raise os_error(errno.EADDRNOTAVAIL, f"bind to {dotted}: the module has {has}; bind to '' for any")

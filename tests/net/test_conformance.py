@@ -94,6 +94,13 @@ def test_sending_nothing_needs_no_peer(pair: Any) -> None:
     assert errno_of(server.send, b"") == errno.EBADF
 
 
+def test_after_the_peer_closed_one_send_succeeds(pair: Any) -> None:
+    client, server = pair
+    client.close()
+    assert server.recv(100) == b""
+    assert server.send(b"x") == 1
+
+
 def test_half_close(pair: Any, net: Any) -> None:
     client, server = pair
     client.sendall(b"question")
@@ -455,6 +462,29 @@ def test_datagrams_before_anything(net: Any) -> None:
         sock.setblocking(False)
         assert errno_of(sock.recv, 1) == errno.EAGAIN
         sock.sendto(b"x", ("127.0.0.1", unused_port()))
+        assert sock.getsockname()[1] != 0
+
+
+def test_a_datagram_in_parts(datagrams: Any, net: Any) -> None:
+    one, other = datagrams
+    assert one.sendto(b"one ", net.MSG_MORE, other.getsockname()) == 4
+    assert one.sendto(b"data", net.MSG_MORE, other.getsockname()) == 4
+    assert one.sendto(b"gram", other.getsockname()) == 4
+    assert other.recvfrom(100) == (b"one datagram", one.getsockname())
+    one.connect(other.getsockname())
+    assert one.send(b"an", net.MSG_MORE) == 2
+    one.sendall(b"other")
+    assert other.recv(100) == b"another"
+
+
+def test_the_local_port_is_known_before_a_connection_is_there(net: Any) -> None:
+    with net.socket(type=net.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        sock.connect(("127.0.0.1", unused_port()))
+        name = sock.getsockname()
+        assert name[0] == "127.0.0.1"
+        assert name[1] != 0
+        sock.connect(("127.0.0.1", unused_port()))
         assert sock.getsockname()[1] != 0
 
 

@@ -373,3 +373,20 @@ def test_sockets_without_a_port_get_different_ones(fake: FakeInterface, host: An
         assert all(port in local_ports.EPHEMERAL for port in taken)
         with pytest.raises(OSError, match="is bound"), socket.socket(type=socket.SOCK_DGRAM) as third:
             third.bind(("", one.getsockname()[1]))
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+@pytest.mark.parametrize("address", ["127.0.0.2", "192.0.2.1"])
+def test_an_address_that_the_module_does_not_have(fake: FakeInterface, kind: int, address: str) -> None:
+    with socket.socket(type=kind) as sock, pytest.raises(OSError, match=f"bind to {address}") as caught:
+        sock.bind((address, 0))
+    assert caught.value.errno == errno.EADDRNOTAVAIL
+
+
+def test_parts_that_are_too_long_together(fake: FakeInterface, sock: Socket, host: Any) -> None:
+    assert sock.sendto(bytes(1000), socket.MSG_MORE, host.getsockname()) == 1000
+    with pytest.raises(OSError, match="1461 bytes") as caught:
+        sock.sendto(bytes(461), host.getsockname())
+    assert caught.value.errno == errno.EMSGSIZE
+    assert sock.sendto(b"alone", host.getsockname()) == 5
+    assert host.recv(100) == b"alone"
