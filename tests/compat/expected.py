@@ -16,7 +16,6 @@ class Category(Enum):
     ONE_LISTENER = "impossible on the module: one listener"
     NO_HALF_CLOSE = "impossible on the module: no half-close"
     NO_LOCAL_PORT = "impossible on the module: no choice of a TCP client's local port"
-    ERROR_AFTER_CLOSED = "our choice: a send after CLOSED fails"
     SMALL_DATAGRAMS = "impossible on the module: datagrams of at most 1460 bytes"
 
 
@@ -48,11 +47,6 @@ _LARGE = (
     "it sends a datagram of 4096 bytes; stock firmware drops what is over 1460 when receiving, and issue 4, "
     "point 2, wants EMSGSIZE (at-dialects 7.5, 7.6 and 9)"
 )
-_AFTER_FIN = (
-    "the peer has closed and the test still sends, once; TCP takes that and drops it without an error, and "
-    "so could we: the link is closed in both directions by then (CLOSED), and a send that cannot arrive is "
-    "an error here (compat 3.2, half-close)"
-)
 _RACING = (
     "it shuts its writing half and waits until the peer sees that; an ESP32 cannot send a FIN alone, so the "
     "peer would see it after half_close_s (architecture 1, half-close)"
@@ -67,9 +61,6 @@ EXPECTED: dict[str, Expected] = {
     ),
     "test.test_smtplib.DebuggingServerTests.testSourceAddress": Expected(
         Category.NO_LOCAL_PORT, _FROM_PORT, "[Errno 99] "
-    ),
-    f"{_SOCKET}.NetworkConnectionBehaviourTest.testOutsideTimeout": Expected(
-        Category.ERROR_AFTER_CLOSED, _AFTER_FIN, "[Errno 32] "
     ),
     "test.test_urllib2_localnet.TestUrlopen.test_https_with_cafile": Expected(
         Category.ONE_LISTENER, "it starts a second server while the first one listens", "[Errno 24] "
