@@ -22,7 +22,7 @@ PORT_VARIABLE = "ESP32SOCK_PORT"
 """The serial port of programs that name none."""
 
 
-class _Kept(NamedTuple):
+class _Attached(NamedTuple):
     """The routes of the interface that was attached last."""
 
     routes: Routes
@@ -35,7 +35,7 @@ class _Kept(NamedTuple):
 
 
 _forks = 0
-_kept: _Kept | None = None
+_last_attached: _Attached | None = None
 _keeps_routes = False
 _on_host: ContextVar[bool] = ContextVar("esp32sock_on_host", default=False)
 _override: ContextVar[Interface | None] = ContextVar("esp32sock_interface", default=None)
@@ -79,22 +79,22 @@ def to_host(host: str, using: Interface | None = None) -> bool:
 
 def note_attached(interface: Interface, routes: Routes) -> None:
     """The interface that is attached now; its routes may have to outlive it."""
-    global _kept
-    _kept = _Kept(routes, weakref.ref(interface), _forks)
+    global _last_attached
+    _last_attached = _Attached(routes, weakref.ref(interface), _forks)
 
 
 def keep_routes(keep: bool) -> None:
     """Whether the routes of the attached interface, if there is one, hold after it is detached."""
-    global _kept, _keeps_routes
+    global _last_attached, _keeps_routes
     _keeps_routes = keep
-    if _kept is not None and not _kept.is_attached():
-        _kept = None
+    if _last_attached is not None and not _last_attached.is_attached():
+        _last_attached = None
 
 
 def _routes_alone() -> Routes:
     """The routes while there is no interface."""
-    if _kept is not None and (_keeps_routes or _kept.fork_count != _forks):
-        return _kept.routes
+    if _last_attached is not None and (_keeps_routes or _last_attached.fork_count != _forks):
+        return _last_attached.routes
     return Routes.from_environment()
 
 
