@@ -4,6 +4,7 @@
 #   make demo      unmodified programs over a simulated module
 #   make test      the whole test suite
 #   make test-build  the part of it that depends on how the framing was built, compiled or pure
+#   make test-programs  servers of others, with workers and reloaders, unmodified; some minutes
 #   make soak      100,000 commands of random walks through the simulator, half a minute; a process stopped for a
 #                  minute; then 20,000 seeds of chaos, two to three hours of one core, which go on where they
 #                  were stopped
@@ -64,7 +65,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input install --progress-ba
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: ready demo test test-build soak compat fuzz docs bench lint format types clean distclean which-build FORCE
+.PHONY: ready demo test test-build test-programs soak compat fuzz docs bench lint format types clean distclean which-build FORCE
 
 demo: $(call needs,demo) which-build
 	@$(PY) -m esp32sock demo $(ARGS)
@@ -72,7 +73,10 @@ demo: $(call needs,demo) which-build
 ready: $(call needs,test) which-build
 
 test: $(call needs,test) which-build
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --ignore=tests/programs $(ARGS)
+
+test-programs: $(call needs,test) $(call needs,programs) which-build
+	@$(PY) -m pytest tests/programs $(ARGS)
 
 # The two builds differ in what reads the module's bytes, and tests/at holds them equal token by token. The simulator
 # has no part in them; command line, cases, pages and architecture use them through what is tested here.

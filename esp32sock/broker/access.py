@@ -39,6 +39,7 @@ NEEDS: dict[type, Right] = {
     protocol.SetOptions: Right.CONNECT,
     protocol.Resolve: Right.CONNECT,
     protocol.Listen: Right.LISTEN,
+    protocol.NoteBound: Right.LISTEN,
     protocol.Accept: Right.LISTEN,
     protocol.Announce: Right.LISTEN,
     protocol.Execute: Right.COMMAND,

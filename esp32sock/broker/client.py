@@ -160,6 +160,10 @@ class BrokerInterface(Interface):
         self._connection.expect(number, link)
         return user_end, accepted.opened, AcceptedHandle(self._connection, number, link)
 
+    def note_bound(self, key: Key, local: Address) -> None:
+        with suppress(Error, OSError):  # who may not listen is told by `listen`
+            self._connection.post(protocol.NoteBound(key, local))
+
     def find_socket(self, key: Key) -> FoundSocket | None:
         answer = self._result("socket", protocol.Find(key))
         if answer is None:

@@ -45,7 +45,7 @@ CLEAN, BROKEN = b"c", b"b"
 Key = tuple[int, int]
 Address = tuple[str, int]
 
-STREAM, DATAGRAM, LISTENER = int(_socket.SOCK_STREAM), int(_socket.SOCK_DGRAM), 0
+STREAM, DATAGRAM, LISTENER, BOUND = int(_socket.SOCK_STREAM), int(_socket.SOCK_DGRAM), 0, -1
 """The kinds of a socket, as `Found` says them."""
 
 
@@ -115,6 +115,14 @@ class Listen:
     key: Key
     port: int
     backlog: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoteBound:
+    """The socket `key` is bound there, and is neither connected nor listening."""
+
+    key: Key
+    local: Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +222,16 @@ class Finish:
 
 
 Verb = (
-    OpenStream | OpenDatagram | Listen | Accept | Announce | Find | Abandon | Cancel | SetOptions | Resolve
-    | Execute | Join | GetStatus | GetStats | Watch | Finish
+    OpenStream | OpenDatagram | Listen | NoteBound | Accept | Announce | Find | Abandon | Cancel | SetOptions
+    | Resolve | Execute | Join | GetStatus | GetStats | Watch | Finish
 )  # fmt: skip
+
+
+AT_ONCE = (
+    OpenStream, OpenDatagram, Listen, NoteBound, Accept, Announce, Find, Abandon, Cancel, Watch, GetStatus,
+    GetStats,
+)  # fmt: skip
+"""Verbs that begin something, or are answered without the module; in the order in which they come."""
 
 
 def check_hello(hello: Any) -> None:
@@ -368,6 +383,6 @@ Message = Hello | Welcome | Refused | Call | Reply | Failure | LinkEvent | Modul
 
 values.register(
     Hello, Welcome, Refused, Call, Reply, Failure, LinkEvent, ModuleEvent, OpenStream, OpenDatagram,
-    Listen, Accept, Announce, Find, Abandon, Cancel, SetOptions, Resolve, Execute, Join, GetStatus,
+    Listen, NoteBound, Accept, Announce, Find, Abandon, Cancel, SetOptions, Resolve, Execute, Join, GetStatus,
     GetStats, Watch, Finish, Lines, Status, Found, Accepted, Opened, Failed, Doubtful, Ended,
 )  # fmt: skip

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from esp32sock.broker.protocol import (
+    BOUND,
     BROKEN,
     CLEAN,
     DATAGRAM,
@@ -47,11 +48,16 @@ if TYPE_CHECKING:
     Send = Callable[[LinkEvent], None]
 
 
+MAX_BOUND = 1000
+"""Bound sockets that are remembered; chosen."""
+
+
 class SocketTable:
     """The sockets of all clients of one broker by their key, which is the same in every process."""
 
     def __init__(self) -> None:
         self._links: dict[Key, ServerLink] = {}
+        self._bound: dict[Key, tuple[int, Address]] = {}
 
     def add(self, link: ServerLink) -> None:
         self._links[link.key] = link
@@ -59,6 +65,17 @@ class SocketTable:
     def remove(self, link: ServerLink) -> None:
         if self._links.get(link.key) is link:
             del self._links[link.key]
+
+    def note_bound(self, key: Key, uid: int, local: Address) -> None:
+        """A socket that is bound only; the latest MAX_BOUND are kept, since nothing says when they close."""
+        self._bound[key] = uid, local
+        while len(self._bound) > MAX_BOUND:
+            del self._bound[next(iter(self._bound))]
+
+    def find_bound(self, key: Key, uid: int) -> Found | None:
+        """Where the socket of this key is bound, if it is no more than bound."""
+        owner, local = self._bound.get(key, (-1, ("", 0)))
+        return Found(BOUND, local, None) if uid in (0, owner) and key in self._bound else None
 
     def find(self, key: Key, uid: int) -> ServerLink | None:
         """The open socket of this key, if this user, or root, may have it."""

@@ -51,20 +51,6 @@ HELLO_S = 10.0
 """How long a new connection may take for its first message."""
 log = logging.getLogger("esp32sock")
 
-_AT_ONCE = (
-    protocol.OpenStream,
-    protocol.OpenDatagram,
-    protocol.Listen,
-    protocol.Accept,
-    protocol.Announce,
-    protocol.Find,
-    protocol.Abandon,
-    protocol.Cancel,
-    protocol.Watch,
-    protocol.GetStatus,
-    protocol.GetStats,
-)
-
 
 class ServedModule(Protocol):
     """What a session knows of the module that its client uses."""
@@ -208,7 +194,7 @@ class Session:
         except Error as error:
             self._fail(call, error)
             return
-        if isinstance(verb, _AT_ONCE):
+        if isinstance(verb, protocol.AT_ONCE):
             try:
                 self._begin(served, call, ends)
             except InvalidMessage:
@@ -289,6 +275,8 @@ class Session:
                 self._open_datagram(served, verb, *taken_ends(ends, _socket.SOCK_SEQPACKET))
             case protocol.Listen():
                 self._listen(served, verb, *taken_ends(ends, _socket.SOCK_STREAM))
+            case protocol.NoteBound():
+                served.sockets.note_bound(verb.key, self.peer.uid, verb.local)
             case protocol.Accept():
                 self._accept(served, call, verb)
             case protocol.Announce():
@@ -394,4 +382,5 @@ class Session:
             signal, theirs = signal_pair()
             link.add_signal(signal)
             ends = [duplicate(link.end), theirs]
-        self.send(protocol.Reply(call.number, None if link is None else link.found()), ends)
+        bound = served.sockets.find_bound(verb.key, self.peer.uid)
+        self.send(protocol.Reply(call.number, bound if link is None else link.found()), ends)

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from esp32sock.attach import attach
+from esp32sock.attach import attach, default
 from esp32sock.broker import companion
 from esp32sock.cli.common import attach_options
 from esp32sock.cli.exit_status import NO_MODULE, USAGE
@@ -20,7 +20,7 @@ from esp32sock.cli.shared_options import add_port
 from esp32sock.config import PASSWORD_VARIABLE, SSID_VARIABLE, broker_url, resolve
 from esp32sock.net.context import PORT_VARIABLE
 from esp32sock.net.error_map import translated
-from esp32sock.shims.child_environment import serve_children
+from esp32sock.shims.child_environment import are_served, serve_children
 from esp32sock.shims.monkey import patch
 
 if TYPE_CHECKING:
@@ -87,6 +87,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _attach(port: str, arguments: argparse.Namespace) -> None:
     """Attach the module, or the broker that shares it with the program's children."""
     url = broker_url(port)
+    if url is not None and url == os.environ.get(PORT_VARIABLE) and are_served():
+        default()  # a child of a program that runs like this: its start-up has done the rest
+        return
     if url is None and arguments.children:
         options, _ = resolve(port, arguments.direct, _options(arguments))
         assert not isinstance(options, str)
@@ -124,6 +127,7 @@ def _options(arguments: argparse.Namespace) -> AttachOptions:
 
 def _run(arguments: argparse.Namespace) -> None:
     """Run the program as the interpreter does; raises what the program raises, SystemExit too."""
+    sys.orig_argv = _as_without_us(arguments)
     sys.argv = ["-c" if arguments.code else arguments.program, *arguments.rest]
     if arguments.module:
         sys.path.insert(0, os.getcwd())
@@ -135,6 +139,12 @@ def _run(arguments: argparse.Namespace) -> None:
     else:
         sys.path.insert(0, str(Path(arguments.program).resolve().parent))
         _run_file(os.path.abspath(arguments.program))
+
+
+def _as_without_us(arguments: argparse.Namespace) -> list[str]:
+    """The command line as if Python ran the program itself: reloaders start it again by it."""
+    kind = ["-m"] if arguments.module else ["-c"] if arguments.code else []
+    return [sys.executable, *kind, arguments.program, *arguments.rest]
 
 
 def _run_file(path: str) -> None:

@@ -10,16 +10,37 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from esp32sock._latch import Latch
+from esp32sock._monotonic import monotonic
 from esp32sock.net.error_map import is_being_raised, os_error, raise_from, translated
 from esp32sock.net.socketpairs import key_of
 
 if TYPE_CHECKING:
     from esp32sock.engine.requests import Address
     from esp32sock.errors import Error
-    from esp32sock.net.interface_api import AcceptedStream, Handle, Interface, Listening, StreamOpened
+    from esp32sock.net.interface_api import AcceptedStream, Handle, Interface, Key, Listening, StreamOpened
     from esp32sock.net.socketpairs import EngineEnd
 
     Waiting = tuple[_socket.socket, StreamOpened, AcceptedStream]
+
+
+LISTENER = 0
+"""The kind of a listener in `FoundSocket`."""
+LISTENS_S = 5.0
+"""How long the listening of another process with the same socket may take."""
+
+
+def shared_listener(interface: Interface, key: Key, wait_s: float = 0.0) -> Address | None:
+    """Where another process listens with the socket of this key, at once or soon; None if none does."""
+    if not (interface.is_shared and interface.may_block()):
+        return None
+    give_up = monotonic() + wait_s
+    while True:
+        found = interface.find_socket(key)
+        if found is not None and found.kind == LISTENER:
+            return found.local
+        if monotonic() >= give_up:
+            return None
+        Latch().wait(0.02)
 
 
 class AcceptQueue:

@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from esp32sock.net import context, fd_registry, socketpairs
-from esp32sock.net.accept_queue import AcceptQueue
+from esp32sock.net.accept_queue import LISTENER
 from esp32sock.net.addresses import ANY
 from esp32sock.net.error_map import os_error
 from esp32sock.net.tcp_phase import Phase
@@ -29,13 +29,14 @@ class ForeignStream(VirtualStream):
         super().__init__(0, key)
         self.interface = interface
         self.local, self.remote = found.local, found.remote
-        self._was_joined = self._connect_reported = True
         if found.kind == _socket.SOCK_STREAM:
             self.phase = Phase.OPEN
+            self._was_joined = self._connect_reported = True
         else:
-            self.phase, self.bound = Phase.LISTENING, found.local
-            self._accept_queue = AcceptQueue(found.local or (ANY, 0))
-            self._accept_queue.join(interface)
+            self.bound = found.local or (ANY, 0)
+            self.any_port = False
+            if found.kind == LISTENER:
+                self._joins_listener(interface)
 
 
 def find_from_now_on() -> None:

@@ -85,7 +85,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FoundSocket:
-    """A socket that another process began: SOCK_STREAM, SOCK_DGRAM or 0 for a listener, and its addresses."""
+    """A socket that another process began, and its addresses.
+
+    The kind is SOCK_STREAM, SOCK_DGRAM, 0 for a listener, or -1 for one that is only bound.
+    """
 
     kind: int
     local: Address | None
@@ -207,6 +210,9 @@ class Interface(ABC):
         Takes as long as a call to another process. Interrupted, it puts the byte back.
         """
         raise os_error(errno.EOPNOTSUPP, "the listeners of this interface are not shared")
+
+    def note_bound(self, key: Key, local: Address) -> None:  # noqa: B027  (nothing to tell, in one process)
+        """The socket of this key is bound; where `is_shared`, other processes may find it and listen."""
 
     def find_socket(self, key: Key) -> FoundSocket | None:
         """What the socket of this key is, if another process began it, where `is_shared`; else None."""

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from esp32sock._latch import Latch
+from esp32sock.net.socketpairs import is_writable
 
 if TYPE_CHECKING:
     from esp32sock.engine.requests import Address
     from esp32sock.errors import Error
-    from esp32sock.net.interface_api import Handle, StreamOpened
+    from esp32sock.net.interface_api import Handle, Interface, StreamOpened
     from esp32sock.net.socketpairs import EngineEnd
+
+
+REPORT_S = 5.0
+"""How long an outcome that the descriptor shows may take to be reported; a matter of microseconds."""
 
 
 class AttemptOwner(Protocol):
@@ -39,6 +44,11 @@ class Attempt:
         """Host and port as the program gave them; `remote` is what they mean."""
         self.remote = remote
         self.decided = Latch()
+
+    def hear(self, interface: Interface, fd: int) -> None:
+        """An outcome that comes from another process may show in the descriptor before it is reported."""
+        if interface.is_shared and interface.may_block() and is_writable(fd):
+            self.decided.wait(REPORT_S)
 
     def opened(self, opened: StreamOpened) -> None:
         self._stream.note_opened(self, opened)

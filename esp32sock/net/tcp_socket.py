@@ -23,7 +23,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.net import fd_registry, socketpairs
-from esp32sock.net.accept_queue import AcceptQueue
+from esp32sock.net.accept_queue import LISTENS_S, AcceptQueue, shared_listener
 from esp32sock.net.addresses import ANY, parse
 from esp32sock.net.arguments import shorter
 from esp32sock.net.error_map import os_error, translated
@@ -37,12 +37,9 @@ if TYPE_CHECKING:
     from esp32sock.at.tls import TlsOptions
     from esp32sock.engine.requests import Address
     from esp32sock.errors import Error
-    from esp32sock.net.interface_api import AcceptedStream, Handle, StreamOpened
+    from esp32sock.net.interface_api import AcceptedStream, Handle, Interface, StreamOpened
 
 C = _socket.socket
-
-REPORT_S = 5.0
-"""How long an outcome that the descriptor shows may take to be reported; a matter of microseconds."""
 
 
 class VirtualStream(StreamData):
@@ -68,12 +65,10 @@ class VirtualStream(StreamData):
     ) -> VirtualStream:
         """The state of a stream that `listener` accepted; it inherits the options, as on Linux."""
         stream = cls(listener.proto, key)
-        stream.interface = listener.interface
-        stream.options = listener.options.inherited()
-        stream.phase = Phase.OPEN
+        stream.interface, stream.options = listener.interface, listener.options.inherited()
         stream._connect_reported = stream._was_accepted = True
         stream.local, stream.remote = opened.local, opened.remote
-        stream.handle = handle
+        stream.phase, stream.handle = Phase.OPEN, handle
         stream._attempt = Attempt(stream, handle)
         handle.attach(stream._attempt)
         return stream
@@ -275,12 +270,8 @@ class VirtualStream(StreamData):
             self._restore_sndbuf(sock)
 
     def _hear_outcome(self, sock: C) -> None:
-        """An outcome that comes from another process may show in the descriptor before it is reported."""
-        attempt = self._attempt
-        if self.phase is Phase.CONNECTING and self._is_filled and attempt is not None:
-            interface = self.require_interface()
-            if interface.is_shared and interface.may_block() and socketpairs.is_writable(sock.fileno()):
-                attempt.decided.wait(REPORT_S)
+        if self.phase is Phase.CONNECTING and self._is_filled and self._attempt is not None:
+            self._attempt.hear(self.require_interface(), sock.fileno())
 
     def carries_data(self) -> bool:
         return self.phase in (Phase.OPEN, Phase.CONNECTING)
@@ -304,9 +295,16 @@ class VirtualStream(StreamData):
             self.bind(sock, (ANY, 0))
         assert self.bound is not None
         interface = self.require_interface()
+        if self._joins_listener(interface):
+            return
         queue = AcceptQueue(self.bound)
         handle = interface.new_handle()
-        end = self._join(sock)
+        try:
+            end = self._join(sock)
+        except OSError:  # another process was faster
+            if self._joins_listener(interface, LISTENS_S):
+                return
+            raise
         try:
             socketpairs.limit_sending(end.fileno(), socketpairs.BACKLOG_BYTES)
             self.phase, self.handle = Phase.LISTENING, handle
@@ -316,6 +314,15 @@ class VirtualStream(StreamData):
         except BaseException:
             self._stop_listening(handle, queue, end)
             raise
+
+    def _joins_listener(self, interface: Interface, wait_s: float = 0.0) -> bool:
+        """Whether another process listens with this very socket; then so does this one."""
+        local = shared_listener(interface, self.key, wait_s)
+        if local is not None:
+            self.phase, self.bound, self._was_joined = Phase.LISTENING, local, True
+            self._accept_queue = AcceptQueue(local)
+            self._accept_queue.join(interface)
+        return local is not None
 
     def _stop_listening(self, handle: Handle, queue: AcceptQueue, end: socketpairs.EngineEnd) -> None:
         handle.abandon()

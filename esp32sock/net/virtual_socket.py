@@ -134,6 +134,7 @@ class VirtualSocket(ABC):
         _refuse_foreign(interface, dotted)
         self.bound = dotted, local_ports.claim(interface, self, port)
         self.any_port = not port
+        interface.note_bound(self.key, self.bound)
 
     def getsockname(self, sock: _socket.socket, /) -> Address:
         self._check_open(sock)
