@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from esp32sock.simulator.profiles.generations import PROFILES, Profile
+from esp32sock.simulator.profiles.generations import ESP8266, PROFILES, Profile
 
 _INTRODUCTION = """\
 # What the simulated firmware generations have
@@ -50,7 +50,7 @@ def _value(profile: Profile, name: str) -> str:
 
 def markdown() -> str:
     """The whole page."""
-    profiles = list(PROFILES.values())
+    profiles = list((PROFILES | ESP8266).values())
     head = _row(["", *(profile.name for profile in profiles)]) + _row(["---"] * (len(profiles) + 1))
     names = dict.fromkeys(name for profile in reversed(profiles) for name in profile.commands)
     commands = "".join(
