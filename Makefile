@@ -88,7 +88,7 @@ soak: $(call needs,test) which-build
 	@mkdir -p build
 	@$(PY) -m tests.simulator.walks 100000
 	@$(PY) tests/simulator/chaos.py 0 2000 > build/simulator-chaos.txt
-	@ESP32SOCK_STOPPED_S=60 $(PY) -m pytest -q tests/chaos/test_recovery_pty.py -k stopped
+	@ESP32SOCK_STOPPED_S=60 $(PY) -m pytest -q --timeout 300 tests/chaos/test_recovery_pty.py -k stopped
 	@$(PY) -m tests.chaos --range 0 20000 --jobs $(WORKERS) --state build/soak.jsonl $(ARGS)
 
 compat: which-build
