@@ -88,12 +88,14 @@ class StallWatch:
                     return
 
     async def _cause_event(self) -> None:
+        """Both halves of it, also when the link ends meanwhile: else the other link stays open."""
         log.debug("link %d may have stopped receiving; recovering it", self._link_id)
-        for command in _event(self._pool):
-            try:
-                await self._channel.execute_exclusive(command)
-            except CommandError as error:
-                log.debug("recovering link %d: %s", self._link_id, error)
+        with trio.CancelScope(shield=True):
+            for command in _event(self._pool):
+                try:
+                    await self._channel.execute_exclusive(command)
+                except CommandError as error:
+                    log.debug("recovering link %d: %s", self._link_id, error)
         self._seen, self._silent_since = self._links.events_seen, trio.current_time()
 
 

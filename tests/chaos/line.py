@@ -130,7 +130,9 @@ class ChaosFaults(FaultInjector):
     def _change_ipd(self, data: bytes) -> bytes:
         changed = super()._change_ipd(data)
         if len(changed) > len(data) and PAYLOAD.match(data):
-            self._note_hole(data, kind="UDP")
+            pushed_out = changed[len(data) :], changed[len(data.removesuffix(b"\r\n")) :]
+            looks_right = any(text.startswith((b"\r", b"\n")) for text in pushed_out)
+            self._note_hole(data, kind="" if looks_right else "UDP")
         return changed
 
     def _note_other_link(self, line: bytes, damaged: bytes) -> None:
