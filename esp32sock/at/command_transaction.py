@@ -109,6 +109,7 @@ class CommandTransaction:
         self._desynchronised = False  # bytes were written that belong to no command
         self._refilled = False  # and some of them may be payload now
         self._doubt = Doubt()
+        self._may_have_run = False
         link_id = self.command.receives
         self._changes_before = context.links.changes
         self._blocks_before = 0 if link_id is None else context.demux.blocks(link_id)
@@ -316,6 +317,7 @@ class CommandTransaction:
         if result is Result.ERROR:
             return True
         if result is Result.OK and not self._has_its_shape:
+            self._may_have_run = True  # it may be this OK whose line, or payload, was lost
             return False
         if self.command.payload is not None and not self._payload_written and not self._desynchronised:
             return False
@@ -438,7 +440,7 @@ class CommandTransaction:
             return False  # its link was closed meanwhile, and may be another connection's
         if self._awaits_prompt:
             return not (self._payload_written or self._refilled) and self._resends_left > 0
-        return not self._response.has_begun and self._doubt.was_refused
+        return not (self._response.has_begun or self._may_have_run) and self._doubt.was_refused
 
     def _too_late(self, now: float) -> None:
         match self._machine.state:

@@ -722,3 +722,15 @@ def test_a_send_that_begins_anew_is_not_written_once_the_next_client_is_there() 
     assert harness.written.count(b"AT+CIPSEND=0,5\r\n") == 1
     assert any(isinstance(event, CommandFailed) for event in harness.events)
     assert harness.idle
+
+
+def test_a_read_whose_payload_was_lost_is_not_repeated_for_a_busy_to_its_barrier() -> None:
+    harness = SessionHarness.ready(links=[0])
+    read = passive.ReceiveData(0)
+    harness.send(read)
+    harness.feed(OK)
+    while harness.written[-1] != b"AT+CIPMUX?\r\n":
+        harness.wait(harness.session.next_deadline() - harness.now)
+    harness.feed(b"\r\nbusy p...\r\n+CIPMUX:1\r\n" + OK)
+    assert sum(line.startswith(b"AT+CIPRECVDATA") for line in harness.written) == 1
+    assert any(isinstance(event, CommandFailed) for event in harness.events)
