@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,11 @@ def opened(
     merged |= {name.capitalize(): value for name, value in headers_from(arguments).items()}
     request = urllib.request.Request(url, data, merged, method=method)
     handlers = () if arguments.location else (_NoRedirect(),)
-    return urllib.request.build_opener(*handlers).open(request, timeout=arguments.timeout)
+    try:
+        return urllib.request.build_opener(*handlers).open(request, timeout=arguments.timeout)
+    except urllib.error.HTTPError as error:  # it is an answer, too, with its connection
+        error.close()
+        raise
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -112,7 +112,7 @@ class Station:
         if found.station_ip is not None:
             self._outage.ended()
         if had_address and found.station_ip is None:
-            self._outage.failed(Error("the module has no address any more"))
+            log.info("the module has no address any more")
             self._address_lost()
 
     async def verify(self) -> None:
