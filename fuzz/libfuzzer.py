@@ -63,6 +63,7 @@ def watch(words: list[str], state: State) -> int:
         status = worker.wait()
     state.reload()
     state.counts.covered, state.counts.grew_at = grown.covered, grown.grew_at
+    state.counts.executions = max(state.counts.executions, grown.grew_at)  # it saves only now and then
     state.save()
     return status
 
