@@ -223,7 +223,16 @@ def _owner(kind: int, descriptors: Iterator[int]) -> EngineEnd:
     """An end over the next descriptor that an iterator of C functions makes.
 
     All of it is one step of C. Between two of Python a signal handler may raise, and a descriptor that is
-    only a number then stays open for ever.
+    only a number then stays open for ever. An audit hook is the one piece of Python within: what is raised in
+    it leaves the number without an owner.
     """
+    numbers: dict[str, int] = {}
+    owners: dict[str, EngineEnd] = {}
     own = partial(EngineEnd, _socket.AF_UNIX, kind | _socket.SOCK_NONBLOCK, 0)
-    return next(map(own, descriptors))
+    made = map(own, map(partial(numbers.setdefault, "made"), descriptors))
+    try:
+        return next(map(partial(owners.setdefault, "made"), made))
+    except BaseException:
+        if numbers and not owners:
+            os.close(numbers["made"])
+        raise
