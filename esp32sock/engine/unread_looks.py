@@ -1,7 +1,8 @@
 """Looks at what the module holds for its passive links: one answer serves all of them.
 
 An announcement can get lost, and does while something else goes on (known-bugs 11). So a look follows one
-second after the last sign of life of any passive link, and the next ones ever later if they find nothing.
+second after the last sign of life of any passive link, five seconds after the first, and the next ones ever
+later if they find nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 FIRST_S, LAST_S = 1.0, 8.0
 """Between two looks: at first, and at most, twice as long each time; by taste."""
+MOVING_S = 5.0
+"""A link that never rests delays the look by no more than this: the loss may be another one's; by taste."""
 
 
 class UnreadLooks:
@@ -25,13 +28,17 @@ class UnreadLooks:
     def __init__(self) -> None:
         self._pause_s = FIRST_S
         self._next_at = 0.0
+        self._moves_since = float("inf")
+        """When something first moved since the last look."""
         self._held: dict[int, int] = {}
         self._under_way: trio.Event | None = None
 
     def came(self) -> None:
         """Something moved on a passive link: what is lost would be lost now."""
+        now = trio.current_time()
+        self._moves_since = min(self._moves_since, now)
         self._pause_s = FIRST_S
-        self._next_at = trio.current_time() + FIRST_S
+        self._next_at = min(now + FIRST_S, self._moves_since + MOVING_S)
 
     async def wait(self, announced: trio.Event) -> bool:
         """Wait for the announcement until the next look is due; whether it came."""
@@ -50,6 +57,7 @@ class UnreadLooks:
 
     async def _look(self, channel: CommandChannel) -> None:
         self._under_way = trio.Event()
+        self._moves_since = float("inf")
         self._held = {}  # so that a look that fails leaves every link to look for itself
         try:
             self._held = await channel.execute(UnreadBytes(), in_background=True)
