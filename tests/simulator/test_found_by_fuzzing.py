@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fuzz.targets import simulator
+from fuzz.targets import settings, simulator
 
 
 def input_for(profile: str, *lines: bytes) -> bytes:
@@ -36,3 +36,8 @@ def input_for(profile: str, *lines: bytes) -> bytes:
 )
 def test_answers_and_comes_to_rest(data: bytes) -> None:
     assert simulator.run(data) > 0
+
+
+def test_an_overrun_loses_no_more_than_there_is() -> None:
+    """The rest of a huge number was a range that filled the memory."""
+    assert settings.run(b"\1overrun-up@1=100000000000") > 0

@@ -158,7 +158,7 @@ class FaultInjector(Faults):
             changed[at] ^= 1 << triggers.random.randrange(8)
         lost = {at for at, _ in dropped}
         for at, fault in overrun:
-            lost.update(range(at, at + int(fault.value)))
+            lost.update(range(at, min(count, at + int(fault.value))))
         return bytes(value for at, value in enumerate(changed) if at not in lost)
 
     # Output of the module
