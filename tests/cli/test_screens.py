@@ -147,6 +147,15 @@ def test_simulate() -> None:
     assert_screen("simulate", seen, LINK=str(link))
 
 
+def test_serve() -> None:
+    with TemporaryDirectory() as folder:
+        socket = Path(folder, "broker.sock")
+        words = ("serve", "--port", "sim://2.4", "--socket", str(socket))
+        seen = on_terminal(*words, keys=[(socket.name, CTRL_C)])
+        assert not socket.exists()
+    assert_screen("serve", seen, SOCKET=str(socket))
+
+
 def test_demo() -> None:
     """But for what was said on the line: in which pieces is chance."""
     seen = on_terminal("demo", "--baud", "3000000")

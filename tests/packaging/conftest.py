@@ -19,7 +19,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_COPIED = shutil.ignore_patterns(
-    ".*", "build", "dist", "*.egg-info", "__pycache__", "*.so", "*.c", "*.html", "PKG-INFO", "setup.cfg"
+    ".*",
+    "build",
+    "dist",
+    "*.egg-info",
+    "__pycache__",
+    "*.so",
+    "_framing_c.c",
+    "*.html",
+    "PKG-INFO",
+    "setup.cfg",
 )
 
 

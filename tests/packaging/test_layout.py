@@ -8,6 +8,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTER = {"esp32sock._speedups": "_speedups", "esp32sock.shims": "shims"}
+DATA = {ROOT / "shims" / "children_site"}
+"""Folders of Python files that are put on the path of children, and are no package."""
 
 
 def pyproject() -> dict[str, Any]:
@@ -18,6 +20,8 @@ def packages_on_disk() -> set[str]:
     found = set()
     for package, folder in {"esp32sock": "esp32sock", **OUTER}.items():
         for path in (ROOT / folder).rglob("*.py"):
+            if path.parent in DATA:
+                continue
             found.add(".".join((package, *path.parent.relative_to(ROOT / folder).parts)))
     return found
 

@@ -299,6 +299,16 @@ def protocol() -> Any:
     return imported("asyncio").DatagramProtocol()
 
 
+async def datagram_endpoint(loop: Any) -> None:
+    """Its connect does not wait for the link of the module, which opens behind it."""
+    asyncio, before = imported("asyncio"), links_opened()
+    transport, _ = await loop.create_datagram_endpoint(protocol, remote_addr=OUTSIDE)
+    async with asyncio.timeout(TIMEOUT_S):
+        while links_opened() == before:
+            await asyncio.sleep(0.01)
+    transport.close()
+
+
 def secured() -> None:
     context = imported("ssl").create_default_context()
     with context.wrap_socket(socket.socket(), server_hostname="localhost") as tls:
@@ -344,9 +354,7 @@ STANDARD: dict[str, Callable[[], Any]] = {
     "asyncio: open_connection": lambda: in_asyncio(
         lambda loop: loop.create_connection(imported("asyncio").Protocol, *OUTSIDE)
     ),
-    "asyncio: datagram endpoint": lambda: in_asyncio(
-        lambda loop: loop.create_datagram_endpoint(protocol, remote_addr=OUTSIDE)
-    ),
+    "asyncio: datagram endpoint": lambda: in_asyncio(datagram_endpoint),
     "asyncio: getaddrinfo": lambda: bool(in_asyncio(lambda loop: loop.getaddrinfo(NAME, 1))),
     "create_server": lambda: serves(socket.create_server(("", 0))),
 }
