@@ -66,10 +66,20 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
 def _created(sock: Any, family: int, kind: int, proto: int) -> None:
     if context.is_on_host():
         return
-    if family not in (-1, *_INTERNET):
+    if family not in (-1, *_INTERNET) and not _is_over_descriptor():
         refuse_family(family)
     if family in _INTERNET and kind & ~_FLAGS == _socket.SOCK_RAW and not _caller_is(_UNROUTED):
         refuse("a raw socket", "it would bypass the module, which has TCP and UDP only")
+
+
+def _is_over_descriptor() -> bool:
+    """Whether the standard library makes the socket over a descriptor that is open: then it is no new one."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_globals is _OWN:
+        frame = frame.f_back  # type: ignore[assignment]
+    if frame is None or frame.f_globals.get("__name__") != "socket" or frame.f_code.co_name != "__init__":
+        return False
+    return frame.f_locals.get("fileno") is not None
 
 
 def _connecting(sock: Any, address: Any) -> None:

@@ -83,14 +83,13 @@ def _init_over(self: Any, family: int, type: int, proto: int, fileno: Any) -> No
     if state is None:
         _stdlib_init(self, family, type, proto, fileno)
         return
-    with context.on_host():  # no new socket: whatever family it is said to have, it is the module's
-        _stdlib_init(
-            self,
-            _socket.AF_INET if family == -1 else family,
-            state.kind if type == -1 else type,
-            state.proto if proto == -1 else proto,
-            fileno,
-        )
+    _stdlib_init(
+        self,
+        _socket.AF_INET if family == -1 else family,
+        state.kind if type == -1 else type,
+        state.proto if proto == -1 else proto,
+        fileno,
+    )
     fd_registry.adopt(self, state)
 
 
