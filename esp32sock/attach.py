@@ -95,6 +95,9 @@ def default() -> Interface:
     chosen = context.override()
     if chosen is not None:
         return chosen
+    attached = _attached()  # without the lock: an attach that a signal handler interrupted may still hold it
+    if attached is not None:
+        return attached
     with _lock:
         attached = _attached()
         if attached is not None:
