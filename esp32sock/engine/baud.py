@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from esp32sock.at.commands import basic
+from esp32sock.engine.options import DEFAULT_BAUD
 from esp32sock.errors import CommandError, Error, PortError
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ SETTLE_S = 0.05
 (at-dialects 5.1).
 """
 VERIFY_TRIES = 3
-
-SHIPPED_BAUD = 115_200
-"""V1.0 2."""
 
 log = logging.getLogger("esp32sock")
 
@@ -46,7 +44,7 @@ async def present(channel: CommandChannel) -> basic.UartSettings:
     except CommandError as error:
         if type(error) is not CommandError:  # a time-out or busy says nothing about the firmware
             raise
-    return basic.UartSettings(channel.port.baudrate or SHIPPED_BAUD)
+    return basic.UartSettings(channel.port.baudrate or DEFAULT_BAUD)
 
 
 async def change(channel: CommandChannel, wanted: basic.UartSettings, *, store: bool = False) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import logging
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
@@ -17,10 +18,7 @@ import trio
 from esp32sock.at.events import (
     CommandDone,
     CommandFailed,
-    Contradiction,
     DataReceived,
-    DoubtSettled,
-    ModuleEvent,
     ModuleRestarted,
     ModuleSilent,
 )
@@ -28,8 +26,9 @@ from esp32sock.at.framing import LINKS, NEED_DATA
 from esp32sock.at.session import Session
 from esp32sock.at.state import ModuleState
 from esp32sock.engine.command_outcome import result_of
+from esp32sock.engine.comparison import Comparison
 from esp32sock.engine.turns import Turns
-from esp32sock.errors import CommandError, CommandTimeout, Error, ModuleReset, PortError
+from esp32sock.errors import CommandTimeout, Error, ModuleReset, PortError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -46,11 +45,6 @@ BITS_A_BYTE = 10
 """8N1 on the wire."""
 PAUSE_S = 0.5
 """A deadline that is found so late is nobody's fault but the host's, which paused: it counts anew."""
-COMPARE_AGAIN_S = 0.5
-"""Between two tries to compare with a module that answers with errors; by taste."""
-COMPARE_TRIES = 3
-COMPARE_LATER_S = 5.0
-"""After so many tries the comparison waits for so long, and commands go out with the doubt; by taste."""
 END_LINE_S = 0.1
 """Between an empty line and AT+RST: what comes in one write with another line is dropped (real-firmware)."""
 SAMPLE_BYTES = 4096
@@ -66,15 +60,13 @@ class CommandChannel:
         self._count_bits()
         self.session.port_opened()
         self.error: PortError | None = None
-        self.heard_bytes, self.sample = 0, b""
+        self.heard_bytes = 0
+        self.sample = b""
         self._heard = trio.Event()
         self._listener = listener
         self.silence: Error | None = None
         """Why nothing waits for the module to be set up: it is silent, or was when the port was opened."""
-        self.doubt: str | None = None
-        """Why the module must be compared with what the engine believes, before anything else is sent."""
-        self._compare: Callable[[CommandChannel, str], Awaitable[None]] | None = None
-        self._comparing, self._compare_at = False, float("-inf")
+        self.comparison = Comparison(lambda: self.state is ModuleState.READY)
         self.turns = Turns()
         self.era = 0
         """How often the module restarted or fell silent."""
@@ -83,9 +75,12 @@ class CommandChannel:
         self._state_changed = trio.Event()
         self._state_seen = self.session.module.state
         self._outcome: CommandDone | CommandFailed | None = None
-        self._answered, self._became_idle, self._can_write = trio.Event(), trio.Event(), trio.Event()
+        self._answered = trio.Event()
+        self._became_idle = trio.Event()
         self._outgoing: list[bytes | memoryview] = []
-        self._alarm, self._scope = trio.CancelScope(), trio.CancelScope()
+        self._can_write = trio.Event()
+        self._alarm = trio.CancelScope()
+        self._scope = trio.CancelScope()
 
     def _count_bits(self) -> None:
         self.session.s_per_byte = BITS_A_BYTE / self.port.baudrate if self.port.baudrate else 0.0
@@ -187,7 +182,7 @@ class CommandChannel:
                     self._outgoing.clear()  # what the port has not taken yet was for the module as it was
                 if isinstance(event, ModuleSilent):
                     self._fell_silent(event.label)
-                self._note_doubt(event)  # type: ignore[arg-type]
+                self.comparison.note(event)  # type: ignore[arg-type]
                 self._listener.event(event)  # type: ignore[arg-type]
         if self.session.idle:
             self._became_idle.set()
@@ -198,18 +193,8 @@ class CommandChannel:
         """Every wait in this channel ends, the links too; it is open still, for the module to be found."""
         reason = f"the module on {self.port.name} answers nothing any more, since {label}"
         self.silence = PortError(reason, errno=errno.ETIMEDOUT)
-        self.doubt = None
         self.session.fell_silent(self.silence)
         self._notify_state()
-
-    def _note_doubt(self, event: ModuleEvent) -> None:
-        if isinstance(event, DoubtSettled):
-            self.doubt = f"{event.label} was not answered"
-        elif isinstance(event, Contradiction):
-            if not self._comparing:  # what comes then is of before
-                self.doubt = event.reason
-        elif isinstance(event, ModuleRestarted):
-            self.doubt = None
 
     def _flush(self) -> None:
         """Write what the session wants written, at once if the port takes it."""
@@ -240,8 +225,8 @@ class CommandChannel:
         while True:
             async with self.turns.hold(in_background=in_background):
                 await self._until_idle()
-                await self._settle()
-                if self._compare is None or self.state is ModuleState.READY:
+                await self.comparison.settle()
+                if not self.comparison.is_supervised or self.state is ModuleState.READY:
                     self._holder_era = self.era
                     yield
                     return
@@ -256,39 +241,13 @@ class CommandChannel:
 
     def supervise(self, compare: Callable[[CommandChannel, str], Awaitable[None]]) -> None:
         """From now on doubts are settled by `compare`, and commands wait until the module is set up."""
-        self._compare = compare
+        self.comparison.supervise(partial(compare, self))
 
     async def settle(self) -> None:
         """Compare with the module until there is no doubt; ends with the channel."""
-        while self.doubt is not None and self._compare is not None:
-            await trio.sleep_until(self._compare_at)
+        while await self.comparison.until_due():
             async with self.exclusive():
                 pass
-
-    async def _settle(self) -> None:
-        tries = 0
-        if trio.current_time() < self._compare_at:
-            return
-        while self.doubt is not None and self._compare is not None and self.state is ModuleState.READY:
-            reason, self.doubt = self.doubt, None
-            self._comparing = True
-            try:
-                await self._compare(self, reason)
-            except ModuleReset:
-                return  # it is set up anew
-            except CommandError as error:
-                log.warning("comparing with the module: %s", error)
-                tries += 1
-                self.doubt = self.doubt or reason
-                if tries == COMPARE_TRIES:  # more would keep every socket waiting
-                    self._compare_at = trio.current_time() + COMPARE_LATER_S
-                    return
-                await trio.sleep(COMPARE_AGAIN_S)
-            except BaseException:
-                self.doubt = self.doubt or reason
-                raise
-            finally:
-                self._comparing = False
 
     async def until_booted(self, timeout: float) -> bool:
         """While a restart is under way: until `ready`, or so long, False: then it may not have begun."""

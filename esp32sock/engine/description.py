@@ -64,5 +64,5 @@ def describe_channel(channel: CommandChannel) -> list[str]:
     return [
         f"  port {channel.port.name} at {channel.port.baudrate} baud, {channel.heard_bytes} bytes heard",
         f"  module {channel.state.name}, command {command}",
-        f"  doubt: {channel.doubt}, silence: {channel.silence!r}, error: {channel.error!r}",
+        f"  doubt: {channel.comparison.doubt}, silence: {channel.silence!r}, error: {channel.error!r}",
     ]

@@ -70,7 +70,7 @@ class Engine:
     async def drain(self) -> None:
         """Wait until every link has ended and what was sent is delivered; at most `close_s`.
 
-        The module echoes again then, for at most a second more: the next program finds it at once.
+        If that leaves time, the module echoes again then: the next program finds it at once.
         """
         context = self.context
         with trio.move_on_after(self.options.close_s):
@@ -79,9 +79,9 @@ class Engine:
             for pump in context.pumps():
                 pump.finish()
             await context.tasks.all_ended()
+            if context.is_ready:
+                await startup.restore_echo(context.channel)
         context.tasks.close_lingering()
-        if context.is_ready:
-            await startup.restore_echo(context.channel)
 
     # -- commands -------------------------------------------------------------------------------------
 

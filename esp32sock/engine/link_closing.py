@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from typing import TYPE_CHECKING
 
 import trio
@@ -18,11 +17,6 @@ if TYPE_CHECKING:
 PEER_CLOSES_S = 0.05
 """How long an accepted link is left to its peer, which mostly closes when the application does: a CIPCLOSE
 still on the wire when the module gives the id to the next client (at-dialects 7.9) would end that one's."""
-
-
-def abandoned() -> Error:
-    """Why a link ends that its application gave up."""
-    return Error("the link was given up", errno=errno.ECONNABORTED)
 
 
 def drop_link(context: Context, pump: Pump) -> None:

@@ -38,6 +38,10 @@ class ReadAhead:
         del self._bytes[:limit]
         return data
 
+    def put_back(self, data: bytes | memoryview) -> None:
+        """What was taken and cannot be sent stands at the head again."""
+        self._bytes[:0] = data
+
     def read(self, until_bytes: int | None = None) -> int:
         """Read what the pair has, until so many bytes are here; how many that were."""
         room = (self.room_bytes if until_bytes is None else until_bytes) - len(self._bytes)

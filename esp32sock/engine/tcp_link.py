@@ -14,11 +14,12 @@ import trio
 from esp32sock.at.commands import ssl, tcpip
 from esp32sock.at.commands.validation import MAX_WITHIN_MS
 from esp32sock.at.state import LinkState
-from esp32sock.engine.link_closing import abandoned, close_link, drop_link
+from esp32sock.engine.link_closing import close_link, drop_link
+from esp32sock.engine.link_ends import abandoned, detached
 from esp32sock.engine.link_preparing import prepared
 from esp32sock.engine.repeating import list_links
 from esp32sock.engine.requests import StreamOpened
-from esp32sock.engine.tcp_pump import StreamPump, detached
+from esp32sock.engine.tcp_pump import StreamPump
 from esp32sock.errors import CommandError, Error
 
 if TYPE_CHECKING:

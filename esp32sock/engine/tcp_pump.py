@@ -24,7 +24,6 @@ How it ends:
 
 from __future__ import annotations
 
-import errno
 from collections import deque
 from contextlib import suppress
 from socket import SHUT_WR
@@ -36,6 +35,7 @@ from esp32sock._hangup import hung_up, unread_in_pair
 from esp32sock.at.commands import tcpip
 from esp32sock.at.framing import stream_chunk
 from esp32sock.engine.hangup import HangupWatch
+from esp32sock.engine.link_ends import detached, unsent
 from esp32sock.engine.read_ahead import ReadAhead
 from esp32sock.engine.receive_mode import PassiveReader
 from esp32sock.engine.stall_workaround import StallWatch
@@ -60,16 +60,6 @@ SHARED_S = 0.05
 """A chunk while other tasks want the channel too: one segment, or what the line carries in SHARED_S."""
 HALF_CLOSE_LOOK_S = 0.25
 """Between two looks at whether a reader that is behind has caught up, on a link that is half closed."""
-
-
-def detached() -> Error:
-    """For an application whose interface closes before the application and its peer are done."""
-    return Error("the interface was detached", errno=errno.ENETDOWN)
-
-
-def unsent(count: int) -> Error:
-    """For an application whose peer closed before all of its bytes were sent."""
-    return Error(f"the peer closed before the last {count} bytes were sent", errno=errno.ECONNRESET)
 
 
 class StreamPump:
@@ -330,6 +320,7 @@ class StreamPump:
             while data:
                 await trio.lowlevel.checkpoint_if_cancelled()  # the id may be another connection's by now
                 if self._peer_closed:
+                    self._ahead.put_back(data)
                     return True
                 chunk = stream_chunk(self.link_id, data, limit)
                 send = tcpip.Send(self.link_id, chunk)

@@ -27,7 +27,8 @@ from esp32sock.at.commands.udp import ANY_PEER, OpenUdp, PeerMode
 from esp32sock.at.framing import MAX_DATAGRAM_BYTES, datagram_chunk
 from esp32sock.at.state import LinkState
 from esp32sock.engine.hangup import HangupWatch
-from esp32sock.engine.link_closing import abandoned, close_link, drop_link
+from esp32sock.engine.link_closing import close_link, drop_link
+from esp32sock.engine.link_ends import abandoned
 from esp32sock.engine.link_preparing import prepared
 from esp32sock.engine.repeating import list_links
 from esp32sock.engine.requests import DatagramOpened

@@ -154,7 +154,7 @@ class Station:
     def _suspect_restart(channel: CommandChannel) -> None:
         """It joins again without having left: a firmware that stores its network does so when it boots."""
         if channel.state is ModuleState.READY:
-            channel.doubt = "it joined its network again, and had not left it"
+            channel.comparison.doubt = "it joined its network again, and had not left it"
             channel.session.suspect(trio.current_time())
             channel.dispatch()
 

@@ -102,6 +102,15 @@ def test_the_end_of_the_stream_stands_behind_its_bytes(pair: tuple[socket.socket
     assert ahead.take(ROOM_BYTES) == b""
 
 
+def test_what_cannot_be_sent_stands_at_the_head_again(pair: tuple[socket.socket, socket.socket]) -> None:
+    engine, application = pair
+    ahead = ReadAhead(engine, ROOM_BYTES)
+    application.send(b"first, second")
+    first = ahead.take(5)
+    ahead.put_back(first)
+    assert ahead.take(ROOM_BYTES) == b"first, second"
+
+
 async def test_small_writes_become_full_chunks(autojump_clock: MockClock) -> None:
     settings = Settings(profile="4.1", paced=True, baud=921600)
     async with running(settings, network(p7000=sink)) as harness:

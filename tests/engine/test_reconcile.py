@@ -109,7 +109,7 @@ async def test_a_restart_while_links_are_compared_fails_no_command_that_waits(
     line = Once()
     async with running(Settings(profile="4.1"), network(p7000=echo), line.opener) as harness:
         line.replies[b"AT+CIPDINFO?\r\n"] = b"\r\nready\r\n"
-        harness.engine.context.channel.doubt = "a test"  # what comes next compares
+        harness.engine.context.channel.comparison.doubt = "a test"  # what comes next compares
         firmware = await harness.engine.execute(basic.Version())
         assert firmware.version[:2] == (4, 1)
         assert not line.replies

@@ -243,14 +243,18 @@ def test_five_tls_connections_at_once() -> None:
 @pytest.mark.parametrize("tls", [False, True])
 def test_asyncio_streams(tls: bool) -> None:
     server_context, client_context = contexts() if tls else (None, None)
+    served: asyncio.Event
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(await reader.readexactly(300_000))
         await writer.drain()
         writer.close()
         await writer.wait_closed()
+        served.set()
 
     async def main() -> None:
+        nonlocal served
+        served = asyncio.Event()
         server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=server_context)
         async with server:
             address = server.sockets[0].getsockname()
@@ -260,6 +264,7 @@ def test_asyncio_streams(tls: bool) -> None:
             assert await reader.readexactly(300_000) == b"x" * 300_000
             writer.close()
             await writer.wait_closed()
+            await served.wait()  # a handler that is cancelled leaves its connection to the collector
 
     asyncio.run(asyncio.wait_for(main(), 20))
 
