@@ -51,11 +51,22 @@ class Transfer:
         return f"{self.status}: {self.bytes} bytes in {self.seconds:.1f} s, {rate:.1f} kB/s"
 
 
+def _file(text: str) -> str | None:
+    """A file's path, or None for stdout, which other programs call `-` too."""
+    return None if text == "-" else text
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Download a URL through the module, to stdout or a file."
     add_options(parser)
     parser.add_argument("url", help="http:// or https://")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write to this file (required with --json)")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=_file,
+        help="write to this file (required with --json); -: stdout",
+    )
     add_http(parser)
     parser.set_defaults(run=run)
 

@@ -87,6 +87,7 @@ def test_downloads_beside_a_service(broker: Served, in_a_pipe: Callable[..., Don
     with peer(page) as (host, port):
         done = in_a_pipe("get", f"http://{host}:{port}/", "-o", "-", "--port", broker.url)
     assert done.returncode == 0, done.stderr
+    assert done.stdout == "hello"
     assert "5 bytes" in done.stderr
 
 
