@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import signal
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import trio
 
+from esp32sock._ending import ending
 from esp32sock.broker import socket_file
 from esp32sock.broker.access import Access
 from esp32sock.broker.server import Broker, ServedModule
@@ -16,7 +15,7 @@ from esp32sock.net.local_interface import new_engine
 
 if TYPE_CHECKING:
     import _socket
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from esp32sock.engine.engine import Engine
     from esp32sock.engine.options import Options
@@ -40,7 +39,7 @@ async def serve(
     access = access or Access()
     mode = PRIVATE_MODE if access.is_private else SHARED_MODE
     failure: BaseException | None = None
-    with socket_file.listening(path, mode=mode) as listener, _ending() as ended:
+    with socket_file.listening(path, mode=mode) as listener, ending() as ended:
         try:
             await _serve(modules, listener, access, ended, on_ready, until)
         except Exception as error:
@@ -91,23 +90,3 @@ async def _cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:
 async def _end_after(until: Callable[[Broker], Awaitable[None]], broker: Broker, ended: trio.Event) -> None:
     await until(broker)
     ended.set()
-
-
-@contextmanager
-def _ending() -> Iterator[trio.Event]:
-    """Set by the first SIGTERM or SIGINT; a second one ends the process as usual."""
-    event = trio.Event()
-    token = trio.lowlevel.current_trio_token()
-    before: dict[int, object] = {}
-
-    def end(number: int, _: object) -> None:
-        signal.signal(number, before[number])  # type: ignore[arg-type]
-        token.run_sync_soon(event.set)
-
-    for ending in (signal.SIGTERM, signal.SIGINT):
-        before[ending] = signal.signal(ending, end)
-    try:
-        yield event
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]

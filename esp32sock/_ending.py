@@ -1,0 +1,32 @@
+"""Signals that end a program as an event of trio, so that it can end in order."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def ending() -> Iterator[trio.Event]:
+    """Set by the first SIGTERM or SIGINT; a second one ends the process as usual."""
+    event = trio.Event()
+    token = trio.lowlevel.current_trio_token()
+    before: dict[int, object] = {}
+
+    def end(number: int, _: object) -> None:
+        signal.signal(number, before[number])  # type: ignore[arg-type]
+        token.run_sync_soon(event.set)
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        before[each] = signal.signal(each, end)
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
