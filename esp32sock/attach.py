@@ -9,13 +9,15 @@ from __future__ import annotations
 import atexit
 import errno
 import os
-import threading
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from esp32sock._claim import Claim
 from esp32sock.net import context
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Unpack
 
     from esp32sock.config import AttachOptions
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from esp32sock.net.interface_api import Interface
     from esp32sock.net.routes import Direct
 
-_lock = threading.RLock()
+_attaching = Claim()
 _default: Interface | None = None
 _is_forked = False
 """Whether an interface was attached when this process was forked."""
@@ -51,18 +53,8 @@ def attach(
     exit, with `detach()`, or, as a context manager, at the end of the block, once what
     was sent is delivered.
     """
-    global _default
-    with _lock:
-        if _attached() is not None:
-            raise RuntimeError("an interface is attached already; detach() it first")
-        try:
-            _default = _start(url, direct, options)
-            context.note_attached(_default, _default.routes)
-            return _default
-        except BaseException:
-            if _default is not None:  # it was attached when a signal handler raised
-                _default.close()
-            raise
+    attach_now = partial(_attach, url, direct, options)
+    return _keep(lambda opened: _attaching.run(partial(attach_now, opened)))
 
 
 def detach() -> None:
@@ -70,8 +62,7 @@ def detach() -> None:
 
     Blocks for the delivery at most `close_s` (10 s), and 5 s for the end of the engine.
     """
-    with _lock:
-        interface = _attached()
+    interface = _attached()
     if interface is not None:
         interface.close()
 
@@ -84,7 +75,7 @@ def open_interface(
     Any number of them, each on a port of its own. As a context manager it closes at the end of the block.
     Arguments, blocking and exceptions as with `attach`.
     """
-    return _start(url, direct, options)
+    return _keep(partial(_start, url, direct, options))
 
 
 def default() -> Interface:
@@ -95,47 +86,64 @@ def default() -> Interface:
     chosen = context.override()
     if chosen is not None:
         return chosen
-    attached = _attached()  # without the lock: an attach that a signal handler interrupted may still hold it
-    if attached is not None:
-        return attached
-    with _lock:
-        attached = _attached()
-        if attached is not None:
-            return attached
-        if _is_forked:
-            raise OSError(
-                errno.EOPNOTSUPP,
-                "the module belongs to the process that this one was forked from: use the network there",
-            )
-        if not os.environ.get(context.PORT_VARIABLE):
-            return context.no_default()
-        return attach()
+    return _attached() or _attaching.run(_attach_from_environment)
 
 
 def _attached() -> Interface | None:
     return None if _default is None or _default.is_closed else _default
 
 
-def _start(url: str | Options | None, direct: Direct | None, given: AttachOptions) -> Interface:
-    options, routes = import_module("esp32sock.config").resolve(url, direct, given)
-    if isinstance(options, str):
-        broker: Interface = import_module("esp32sock.broker.client").connect(options, routes)
-        return broker
-    local = import_module("esp32sock.net.local_interface")
-    interface: Interface | None = None
+def _keep(open_it: Callable[[list[Interface]], Interface]) -> Interface:
+    """What `open_it` opens and puts into its list; if it raises, a signal handler's too, that is closed."""
+    opened: list[Interface] = []
     try:
-        interface = local.start_interface(options, routes)
-        with _lock:
-            _open.difference_update([one for one in _open if one.is_closed])
-            _open.add(interface)
-        # Behind whatever opening the port has registered (a simulator has), so as to be called before it.
-        atexit.unregister(_close_all)
-        atexit.register(_close_all)
-        return interface
+        return open_it(opened)
     except BaseException:
-        if interface is not None:
+        for interface in opened:
             interface.close()
         raise
+
+
+def _attach(
+    url: str | Options | None, direct: Direct | None, options: AttachOptions, opened: list[Interface]
+) -> Interface:
+    global _default
+    if _attached() is not None:
+        raise RuntimeError("an interface is attached already; detach() it first")
+    interface = _default = _start(url, direct, options, opened)
+    context.note_attached(interface, interface.routes)
+    return interface
+
+
+def _attach_from_environment() -> Interface:
+    attached = _attached()
+    if attached is not None:  # by another thread meanwhile
+        return attached
+    if _is_forked:
+        raise OSError(
+            errno.EOPNOTSUPP,
+            "the module belongs to the process that this one was forked from: use the network there",
+        )
+    if not os.environ.get(context.PORT_VARIABLE):
+        return context.no_default()
+    return attach()
+
+
+def _start(
+    url: str | Options | None, direct: Direct | None, given: AttachOptions, opened: list[Interface]
+) -> Interface:
+    options, routes = import_module("esp32sock.config").resolve(url, direct, given)
+    if isinstance(options, str):
+        broker: Interface = import_module("esp32sock.broker.client").connect(options, routes, opened.append)
+        return broker
+    local = import_module("esp32sock.net.local_interface")
+    interface: Interface = local.start_interface(options, routes, opened.append)
+    _open.difference_update([one for one in list(_open) if one.is_closed])
+    _open.add(interface)
+    # Behind whatever opening the port has registered (a simulator has), so as to be called before it.
+    atexit.unregister(_close_all)
+    atexit.register(_close_all)
+    return interface
 
 
 def _close_all() -> None:
@@ -145,8 +153,8 @@ def _close_all() -> None:
 
 def _forget_in_child() -> None:
     """The engine's thread stayed in the parent; the child has an interface only if a broker serves it."""
-    global _default, _is_forked, _lock
-    _lock = threading.RLock()
+    global _attaching, _default, _is_forked
+    _attaching = Claim()
     attached = _attached()
     if attached is not None and not attached.is_shared:
         _is_forked, _default = True, None

@@ -246,10 +246,16 @@ class BrokerInterface(Interface):
         return self._connection.result(verb)
 
 
-def connect(url: str, routes: Routes) -> BrokerInterface:
-    """The interface of `unix:PATH` or `unix:PATH#MODULE`; OSError that says why it cannot be had."""
+def connect(
+    url: str, routes: Routes, opened: Callable[[BrokerInterface], object] = lambda _: None
+) -> BrokerInterface:
+    """The interface of `unix:PATH` or `unix:PATH#MODULE`; OSError that says why it cannot be had.
+
+    `opened` gets it too, before an exception out of a signal handler could lose it.
+    """
     path, _, module = url.removeprefix(SCHEME).partition("#")
     interface = BrokerInterface(path, routes, module)
+    opened(interface)
     with translated(f"attaching {url}"):
         interface.connect()
     return interface

@@ -248,12 +248,19 @@ class LocalInterface(Interface):
             queue.close()
 
 
-def start_interface(options: Options, routes: Routes) -> LocalInterface:
-    """A module, set up, with its engine in a thread of its own; OSError that says what is wrong."""
+def start_interface(
+    options: Options, routes: Routes, opened: Callable[[LocalInterface], object]
+) -> LocalInterface:
+    """A module, set up, with its engine in a thread of its own; OSError that says what is wrong.
+
+    `opened` gets it too, before an exception out of a signal handler could lose it.
+    """
     thread = EngineThread(lambda: new_engine(options))
     try:
         with translated(f"attaching {options.url}"):
-            return LocalInterface(options, routes, thread.portal, thread.start(), thread.stop)
+            interface = LocalInterface(options, routes, thread.portal, thread.start(), thread.stop)
+            opened(interface)
+            return interface
     except BaseException:
         thread.stop()
         raise

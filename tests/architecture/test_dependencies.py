@@ -34,6 +34,7 @@ ROOM_OF_FILE = {
     "esp32sock._escaped": "common",
     "esp32sock._files": "common",
     "esp32sock._hangup": "common",
+    "esp32sock._claim": "common",
     "esp32sock._latch": "common",
     "esp32sock._pcapng": "common",
     "esp32sock._version": "common",
