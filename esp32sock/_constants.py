@@ -17,11 +17,11 @@ STREAM: Final = 1
 DATAGRAM: Final = 2
 
 MAX_BLOCK_BYTES: Final = 64 * 1024
-"""Longest block we believe in. Real ones reach 2920 bytes pushed and about 5.7 kB pulled (at-dialects 9,
+"""Longest block that is accepted. Real ones reach 2920 bytes pushed and about 5.7 kB pulled (at-dialects 9,
 real-firmware); ten times that leaves room for custom builds and still ends the damage of a garbled length."""
 
 MAX_LINE_BYTES: Final = 16 * 1024
-"""Longest line we believe in. Modules echo up to 2050 bytes (real-firmware, the sweep); h11 and most HTTP
+"""Longest line that is accepted. Modules echo up to 2050 bytes (real-firmware, the sweep); h11 and most HTTP
 servers stop at 16 KiB too."""
 
 MAX_LINK_BYTES: Final = 1024 * 1024

@@ -3,7 +3,7 @@
     esp32sock.diagnostics.install()          # then: kill -USR1 PID
 
 Theory of operation: faulthandler's handler runs in C. It writes the stack of every thread into a pipe, which
-wakes a thread that adds the state of the engines. So a dump comes although the main thread waits in C code,
+starts a thread that adds the state of the engines. So a dump comes although the main thread waits in C code,
 no Python code runs in a handler, and calls that the kernel can restart after a signal are restarted
 (SA_RESTART). Those it never restarts (select, poll, epoll_wait, sleeping) Python calls again by itself; a C
 library sees EINTR from them, as with any signal.

@@ -66,7 +66,7 @@ class CommandError(Error):
         self.reason: IntEnum | None = None
         """The number of the command itself, where it has such: `wifi.JoinFailure`."""
         self.lines: tuple[bytes, ...] = ()
-        """What the module said before it; secrets too, so not for showing."""
+        """What the module printed before it; secrets too, so not for showing."""
 
 
 class CommandTimeout(CommandError):

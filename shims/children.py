@@ -13,7 +13,7 @@ _HELPERS = ("multiprocessing.resource_tracker",)
 
 
 def begin() -> None:
-    """Patch, if the parent said so. The broker is called at first use."""
+    """Patch, if the parent asked for it. The broker is called at first use."""
     if not are_served() or any(helper in word for helper in _HELPERS for word in sys.orig_argv):
         return
     foreign_sockets.find_from_now_on()

@@ -1,4 +1,4 @@
-"""pytest fixtures for programs that talk to an ESP32: a simulated module for each test that asks for one.
+"""pytest fixtures for programs that use an ESP32: a simulated module for each test that asks for one.
 
     def test_fetch(esp32):                        # an attached interface over a module
     def test_my_driver(esp32_pty):                # the path of a terminal with a module behind it
@@ -12,7 +12,7 @@ The marker takes the options of esp32sock/simulator/options.py, and `attach`, a 
 
 Loaded by every pytest of an environment that esp32sock is installed in. It imports nothing but pytest until a
 test asks for a fixture, and adds no option, no report line and nothing to tests that do not. When a test
-fails that has a module, what the two ends said to each other is in its report.
+fails that has a module, the traffic of the serial line is in its report.
 """
 
 from __future__ import annotations

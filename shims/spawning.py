@@ -37,7 +37,7 @@ _WITHOUT_NETWORK = frozenset({
     "uname", "ldconfig", "ldd", "gcc", "cc", "clang", "ld", "objdump", "lsb_release", "stty", "tput", "true",
     "false", "echo", "cat", "ls", "cp", "mv", "rm", "mkdir", "grep", "sed", "awk", "sleep", "tty", "which",
 })  # fmt: skip
-"""Programs that the standard library starts by itself, and such as everybody knows."""
+"""Programs that the standard library starts by itself, and other common ones."""
 
 _ENVIRONMENT = 3
 """Where the environment stands among the arguments of `fork_exec` behind the first two."""

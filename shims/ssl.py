@@ -245,7 +245,7 @@ class ModuleContext(ssl.SSLContext):
     def wrap_bio(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Always Refused: the module does TLS on its own connections only, not in memory."""
         raise Refused(
-            "the module does TLS on its own connections, not in memory as asyncio's ssl= wants it: "
+            "the module does TLS on its own connections, not in memory as asyncio's ssl= needs it: "
             "wrap_socket() a socket, connect it, and give it to asyncio with sock="
         )
 

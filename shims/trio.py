@@ -5,7 +5,7 @@ Both settings hold for one `trio.run`:
     trio.socket.set_custom_socket_factory(esp32sock.shims.trio.SocketFactory())
     trio.socket.set_custom_hostname_resolver(esp32sock.shims.trio.HostnameResolver())
 
-A program that wants no background thread has its own engine with `esp32sock.trio.open_interface`.
+A program without a background thread has its own engine with `esp32sock.trio.open_interface`.
 """
 
 from __future__ import annotations

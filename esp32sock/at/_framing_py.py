@@ -8,7 +8,7 @@ What a module sends is text lines, prompts and payload blocks, run together (at-
     \\r\\nOK\\r\\n  \\r\\n>  0,CLOSED\\r\\n  \\r\\n+IPD,0,5:hello\\r\\n  +CIPRECVDATA:3,abc\\r\\nOK\\r\\n
 
 `receive_data` only stores. `next_frame` reads on up to and including the next *text* token and returns it: a
-`Line`, `PROMPT`, or `NEED_DATA` when everything stored is used up. Payload that it meets on the way goes into
+`Line`, `PROMPT`, or `NEED_DATA` when everything stored is used up. Payload found on the way goes into
 the buffer of its link and makes no object. Since it stops at each text token, the caller can empty a buffer
 between `0,CLOSED` and the first byte of the next owner of link 0.
 

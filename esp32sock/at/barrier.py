@@ -37,7 +37,7 @@ class Barrier:
 
     def __init__(self) -> None:
         self.mux: bool | None = None
-        """What the last answer said of CIPMUX; None before the first."""
+        """The CIPMUX of the last answer; None before the first."""
         self.count = 0
         """How many went out; the next one has this number."""
         self._asked: list[_Asked] = []

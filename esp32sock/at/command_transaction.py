@@ -9,7 +9,7 @@ by time alone: `handle_deadline`.
 * **No answer in time** is a doubt, and a barrier (`barrier.py`) goes out behind the command. Refused with
   `busy p...` it proves that the module still works: the command is waited for, at most its own time, and the
   next barrier follows with more patience. Answered it proves that the answer of the command was lost. Three
-  without an answer, and nothing else heard: the module is silent.
+  without an answer, and nothing else received: the module is silent.
 * **busy p...** to the command itself may be a refusal or mean nothing (known-bugs 5). A line is never sent
   twice on that word alone: a barrier must show first that the module did not run the line. A barrier at a
   prompt would be payload, so a command that waits for one is cancelled first, as below.
@@ -53,11 +53,11 @@ PROMPT_S = 1.5
 RECEIVED_S = 1.0
 """From the last payload byte to `Recv`, beyond the time on the wire; by taste, milliseconds seen."""
 UNANNOUNCED_S = 10.0
-"""From the last payload byte to SEND OK on a module that never said `Recv`."""
+"""From the last payload byte to SEND OK on a module that did not print `Recv`."""
 BUSY_S = 30.0
-"""A module that answers busy is alive: a command is tried so much longer than its own time; by taste."""
+"""A module that answers busy is running: a command is tried so much longer than its own time; a guess."""
 OWED_S = 30.0
-"""A command whose time is over may go on so long or as long again, if the module says that it is busy."""
+"""A command whose time is over may go on so long or as long again, if the module reports that it is busy."""
 AGAIN_S = 15.0
 """So long a send whose prompt does not come begins anew, and BUSY_S longer on a busy module; by taste."""
 RESENDS = 5
@@ -102,7 +102,7 @@ class CommandTransaction:
         self._patience = Patience()
         self._wait(now, patience_s)
         self._written_at = now
-        self._line_written = False  # before that, nothing the module says can be about this command
+        self._line_written = False  # before that, nothing the module prints can be about this command
         self._payload_written = False
         self._payload_acknowledged = False  # the module said `Recv`
         self._recovery = DataPhaseRecovery()
@@ -174,7 +174,7 @@ class CommandTransaction:
         if self._has_caller:
             self._report_failure(error)
 
-    # -- what the module says -------------------------------------------------------------------------
+    # -- what the module prints -----------------------------------------------------------------------
 
     def line(self, text: bytes) -> bool:
         """A line of text: part of what the command makes the module print?"""
@@ -335,7 +335,7 @@ class CommandTransaction:
         return self._response.has_begun or not self.command.answers_with_line
 
     def _finish(self, result: Result) -> None:
-        """The command is over; tell the caller, and the link it was about."""
+        """The command is over; report it to the caller and to its link."""
         good = result in SUCCESSES  # never of a desynchronised one: that is flushed
         self._end(CommandInput.RESULT)
         self._context.links.command_ended(self.command, good, wanted=self._has_caller)
@@ -366,7 +366,7 @@ class CommandTransaction:
 
     @property
     def next_deadline(self) -> float:
-        """When `handle_deadline` has something to do, if nothing is heard before."""
+        """When `handle_deadline` has something to do, if nothing arrives before."""
         return min(self._patience.due, self._doubt.patience.due)
 
     def handle_deadline(self, now: float) -> None:
@@ -402,7 +402,7 @@ class CommandTransaction:
 
     @property
     def _is_misheard(self) -> bool:
-        """Whether the module says things since its last question, but at another rate."""
+        """Whether the module prints since the last question, but at another rate."""
         return self._context.is_misheard_since(self._doubt.asked_at or self._written_at)
 
     def _module_is_silent(self) -> None:
@@ -512,7 +512,7 @@ class CommandTransaction:
             self._context.outgoing.append(step.write)
         if step.write or step.refills:
             self._wait(now, step.wait_s)
-        else:  # the silence before `+++`, whatever the module says
+        else:  # the silence before `+++`, whatever the module prints
             self._patience.start(now, step.wait_s, 0)
 
     def _flush(self, result: Result, now: float) -> None:

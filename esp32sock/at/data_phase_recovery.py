@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 SILENCE_S = 0.05
-"""Before `+++`; the firmware wants more than 20 ms (at-dialects 7.10)."""
+"""Before `+++`; the firmware needs more than 20 ms (at-dialects 7.10)."""
 CANCEL_WAIT_S = 1.0
 FLUSH_WAIT_S = 0.3
 SETTLE_S = 0.05
@@ -30,7 +30,7 @@ LAST_WAIT_S = 2.0
 
 EMPTY_LINE = b"\r\n"
 FILLER = b"0"
-"""No NUL, which at-dialects 8.4 suggests: one that ends up in a command line makes 1.0 deaf (observed)."""
+"""No NUL, which at-dialects 8.4 suggests: after one in a command line 1.0 ignores all input (observed)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from esp32sock.at.patience import NEVER, Patience
 DOUBT_S = 1.5
 """A command without an answer for so long is doubtful; by taste: what takes longer is answered by busy."""
 LONGEST_S = 10.0
-"""Between two barriers while the module says that it is busy."""
+"""Between two barriers while the module reports that it is busy."""
 SILENT_BARRIERS = 3
-"""So many without any answer, and nothing else heard since the first: the module is silent."""
+"""So many without any answer, and nothing else received since the first: the module is silent."""
 
 
 class Doubt:
@@ -55,7 +55,7 @@ class Doubt:
 
     def is_silent(self, understood_at: float) -> bool:
         """Whether enough barriers had no answer; `understood_at` is when anything last made sense."""
-        if understood_at > self._unanswered_since:  # it talks, and the answers may stand behind what it says
+        if understood_at > self._unanswered_since:  # it prints, and the answers may stand behind that text
             self._unanswered = min(self._unanswered, 1)
             self._unanswered_since = understood_at
         return self._unanswered >= SILENT_BARRIERS

@@ -96,7 +96,7 @@ class ModuleRestarted:
 
 @dataclass(frozen=True, slots=True)
 class ModuleBusy:
-    """The module said `busy p...` to this command; it is waited for, and the line sent again if need be."""
+    """The module answered this command with `busy p...`; the session waits, and repeats it if needed."""
 
     label: str
 
@@ -121,7 +121,7 @@ class DoubtSettled:
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """The module said what cannot be, as far as the session knows: what it has must be compared."""
+    """The module printed a line that contradicts the session: their states must be compared."""
 
     reason: str
 

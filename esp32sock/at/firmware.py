@@ -1,4 +1,4 @@
-"""What each firmware generation speaks and allows, read off `AT+GMR`.
+"""What each firmware generation supports and allows, by the version in `AT+GMR`.
 
 Numbers are from at-dialects 1.2, 7.5 and 9. What is not known is taken at its most careful.
 """
@@ -37,7 +37,7 @@ class Firmware:
 
     @property
     def is_known(self) -> bool:
-        """Whether the module said which one it is."""
+        """Whether the module reported its version."""
         return any(self.version)
 
     @property
@@ -65,7 +65,7 @@ class Firmware:
 
     @property
     def has_sysmsg(self) -> bool:
-        """AT+SYSMSG changes what is said of links, from 1.2 on (at-dialects 5)."""
+        """AT+SYSMSG changes the messages about links, from 1.2 on (at-dialects 5)."""
         return self.at_least(1, 2)
 
     @property
@@ -146,7 +146,7 @@ class Firmware:
 
 
 def parse_gmr(lines: Iterable[bytes]) -> Firmware:
-    """The firmware that printed these lines; an unknown one when none of them says (at-dialects 5.2)."""
+    """The firmware that printed these lines; an unknown one when no line has a version (at-dialects 5.2)."""
     for line in lines:
         text = line.decode("utf-8", "replace").strip()
         match = _AT_VERSION.match(text)

@@ -38,7 +38,7 @@ class LinkRecord:
         self.closed_open = False  # a CIPCLOSE is in flight for it, and it was open
         self.was_down = False  # CLOSED was read since that went out
         self.is_accepted = False  # by the server, in its present generation
-        self.confirming = False  # the module said OK without CONNECT
+        self.confirming = False  # the module printed OK without CONNECT
         self.discarded_bytes = 0  # as last seen
         self.is_known_orphan = False  # it was reported, and nothing has happened to it since
         self.is_unsettled = False  # free here, but the module may have it open still

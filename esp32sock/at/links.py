@@ -1,4 +1,4 @@
-"""The five links as the host knows them: state, generation, and what the demultiplexer does for each."""
+"""The five links from the host's side: state, generation, and what the demultiplexer does for each."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class Links:
         return self.records[link_id]
 
     def command_abandoned(self, command: Command[Any]) -> None:
-        """It has no caller any more: a link that it opens late is an orphan, whose payload is dropped."""
+        """It has no caller any more: a link that it opens late has no owner, and its payload is dropped."""
         if command.opens is not None:
             self.records[command.opens].machine.feed(LinkInput.ABANDON)
             self._set_sink(command.opens, DISCARD)
@@ -154,7 +154,7 @@ class Links:
             self._set_sink(link_id, DISCARD)
 
     def needs_confirmation(self, link_id: int) -> bool:
-        """Whether the module said OK to CIPSTART but never CONNECT: it must be asked what it lists."""
+        """Whether CIPSTART had OK but no CONNECT: the module's list of links must be read."""
         return self.records[link_id].confirming
 
     def confirm(self, link_id: int, *, listed: bool) -> None:
@@ -175,7 +175,7 @@ class Links:
         record.machine.feed(LinkInput.RELEASE)
         self._set_sink(link_id, DISCARD)
 
-    # -- what the module says -------------------------------------------------------------------------
+    # -- what the module prints -----------------------------------------------------------------------
 
     def up(self, urc: LinkUp) -> None:
         self.changes += 1
@@ -303,7 +303,7 @@ class Links:
         return self.changes + sum(self._demux.blocks(link_id) for link_id in range(LINKS))
 
     def send_accepted(self, command: Command[Any]) -> None:
-        """The OK before its prompt: from here on to SEND OK a block can make its link deaf on 2.0."""
+        """The OK before its prompt: from here on to SEND OK a block can stop the link's receiving on 2.0."""
         if _has_data_phase(command):
             self._of(command).blocks_at_accept = self._demux.blocks(self._id(command))
 
@@ -336,7 +336,7 @@ class Links:
             record.blocks_at_accept = blocks
 
     def payload_taken(self, command: Command[Any]) -> None:
-        """The module said `Recv`: what comes from here on did not come while it waited for payload."""
+        """The module printed `Recv`: what comes from here on did not come while it waited for payload."""
         self._data_phase_over(command)
 
     def _data_phase_over(self, command: Command[Any]) -> None:

@@ -140,7 +140,7 @@ class _Held:
         note_line: Callable[[bytes], None] = lambda line: None,
         note_beginning: Callable[[], None] = lambda: None,
     ) -> bytes:
-        """What may be shown now; the functions are told a secret line, and that one has begun."""
+        """What may be shown now; the functions are called with a secret line, and when one has begun."""
         data, shown = self.take() + data, []
         while data:
             if self._is_hiding:

@@ -30,8 +30,8 @@ def utf_8(text: str) -> bytes:
 def quote(text: str | bytes) -> bytes:
     r"""One string parameter: `ab\,c` becomes `"ab\\\,c"`.
 
-    Raises ValueError for CR, LF and NUL, which no command line can carry (a NUL makes firmware 1.0 deaf
-    until reset, observed). It does not show the text, which may be a password.
+    Raises ValueError for CR, LF and NUL, which no command line can carry (after a NUL firmware 1.0 ignores
+    all input until reset, observed). It does not show the text, which may be a password.
     """
     raw = utf_8(text) if isinstance(text, str) else bytes(text)
     if (found := _ENDS_A_COMMAND.search(raw)) is not None:

@@ -1,4 +1,4 @@
-"""How long an answer is awaited: so long in silence, and longer while the module talks."""
+"""How long an answer is awaited: so long in silence, and longer while the module prints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ QUIET_S = 1.0
 
 
 class Patience:
-    """One wait. An answer may stand behind what the module says: in its transmit ring, or in a bridge.
+    """One wait. An answer may stand behind what the module prints: in its transmit ring, or in a bridge.
 
     Times in seconds of the session's clock.
     """
@@ -23,7 +23,7 @@ class Patience:
         self._limit = NEVER
 
     def start(self, now: float, seconds: float, queued_s: float) -> None:
-        """Wait from now on; up to `queued_s` longer while the module talks."""
+        """Wait from now on; up to `queued_s` longer while the module prints."""
         self.due = now + seconds
         self._quiet_s = min(seconds, QUIET_S)
         self._limit = self.due + queued_s

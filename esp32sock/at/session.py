@@ -2,7 +2,7 @@
 
 Theory of operation
 -------------------
-`receive_data` stores what the module printed; `next_event` works it off, one event at a time, and says
+`receive_data` stores what the module printed; `next_event` processes it, one event at a time, and returns
 NEED_DATA when it is through. `send` puts one command in flight; `data_to_send` is what must now be written
 to the port, in this order and each piece in one write where the port takes it. `next_deadline` says when
 `handle_deadline` must be called if nothing happens before. All times are seconds of one monotonic clock,
@@ -13,7 +13,7 @@ Invariants
 * One command is in flight, or none; a payload is handed out only after its prompt, and nothing after a
   payload until the module has answered it (at-dialects 7.5: what comes early is lost or counted). This
   part is `command_transaction.py`; what becomes of the links is `links.py`.
-* What the module says about a link reaches only the generation of the link that it is about: payload is
+* What the module prints about a link reaches only the generation of the link that it is about: payload is
   handed over (`DataReceived`) before the line behind it is looked at.
 * An unknown line is reported and otherwise ignored, unless it stands where payload must have ended: then the
   bytes of that link are not to be trusted.
@@ -141,7 +141,7 @@ class Session:
         self._transaction = CommandTransaction(self._context, command, line, now, echo=self._echo)
 
     def abandon(self) -> None:
-        """The caller of the command in flight is gone; what it opens late is reported as an orphan."""
+        """The caller of the command in flight is gone; what it opens late is reported as unowned."""
         if self._transaction is not None:
             self._transaction.abandon()
 
@@ -341,7 +341,7 @@ class Session:
         return barrier.add(text, b"" if transaction is None else transaction.line_bytes)
 
     def _contradiction(self, text: bytes) -> None:
-        """What cannot be, if the module is as the session believes, becomes a Contradiction."""
+        """A line that contradicts the state of the session becomes a Contradiction."""
         if self.module.state is not ModuleState.READY:
             return
         if text == b"SEND OK" and self._context.send_failed:
@@ -431,7 +431,7 @@ class Session:
     # -- restarts -------------------------------------------------------------------------------------
 
     def _on_command_succeeded(self, line: bytes) -> None:
-        """The module said OK; some change what the module does from then on, typed or raw."""
+        """The module answered OK; some commands, typed or raw, change what it does from then on."""
         name = line.strip().upper()
         if name in (b"ATE0", b"ATE1"):
             self._echo = name == b"ATE1"

@@ -2,9 +2,9 @@
 
 Theory of operation
 -------------------
-Three machines run side by side and know nothing of bytes, clocks or each other:
+Three machines run side by side, independent of bytes, clocks and each other:
 
-* the **module** machine says whether commands reach the module;
+* the **module** machine has whether commands reach the module;
 * the **command** machine follows the one command in flight, through prompt and payload, to its final
   result. A command whose answer did not come in time, or whose caller gave up, is in DOUBT: nothing is sent
   but the barrier (`barrier.py`) until its answer settles what became of the command. A data phase that does
@@ -95,7 +95,7 @@ class LinkInput(Enum):
     START = auto()
     UP = auto()
     DOWN = auto()
-    CONFIRMED = auto()  # the module lists it though it never said CONNECT
+    CONFIRMED = auto()  # the module lists it without having printed CONNECT
     REFUSED = auto()
     ABANDON = auto()
     CLOSE = auto()
@@ -131,7 +131,7 @@ MODULE_TABLE: Mapping[ModuleState, Mapping[ModuleInput, ModuleState]] = {
         _MI.BOOTED: _M.SYNCING,
         _MI.PORT_LOST: _M.OFFLINE,
     },
-    # Nothing the module prints is text there, so it cannot be heard to restart.
+    # Nothing the module prints is text there, so a restart cannot be seen.
     _M.PASSTHROUGH: {_MI.PASSTHROUGH_LEFT: _M.SYNCING, _MI.PORT_LOST: _M.OFFLINE},
 }
 
@@ -151,7 +151,7 @@ COMMAND_TABLE: Mapping[CommandState, Mapping[CommandInput, CommandState]] = {
         _CI.DATA_PHASE_FAILED: _C.CANCELLING,
         _CI.RESET: _C.IDLE,
     },
-    # What the module says before it has the payload cannot be the result of sending it.
+    # What the module prints before it has the payload cannot be the result of sending it.
     _C.SENDING_PAYLOAD: {_CI.PAYLOAD_WRITTEN: _C.AWAIT_SEND_RESULT, _CI.RESET: _C.IDLE},
     _C.AWAIT_SEND_RESULT: {
         _CI.ACKNOWLEDGED: _C.AWAIT_SEND_RESULT,

@@ -5,8 +5,8 @@ was asked for the sake of security is known to be done by this firmware, or refu
 generation (at-dialects 7.4, 7.11 and 9, known-bugs 18):
 
 * 0.10 to 1.1: no certificate is checked, none is shown, no server name is sent;
-* 1.2 to 2.0: the chain can be verified against an authority in the flash, but not for whom the certificate
-  is; one SSL link at a time; the clock comes from SNTP on 1.2;
+* 1.2 to 2.0: the chain can be verified against an authority in the flash, but not for which host the
+  certificate is; one SSL link at a time; the clock comes from SNTP on 1.2;
 * from 2.1 on: also the name (CIPSSLCCN), with SNI and ALPN; the clock is set from the host;
 * from 3.2 on: certificates are written into their slots at run time.
 

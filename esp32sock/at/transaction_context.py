@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from esp32sock.at.state import CommandInput, CommandState, Machine, ModuleInput
 
 SHOWN_BYTES = 32
-"""So much of what was heard last is looked at to tell whether it is text."""
+"""How much of the last input is examined to decide whether it is text."""
 NO_TEXT = re.compile(rb"[\x00\x80-\xff]")
-"""What two ends at different rates hear of each other."""
+"""What two ends at different rates receive from each other."""
 QUEUED_BYTES = 2 * 8192
 """An answer may stand behind so much `+IPD` in the module's transmit ring (8192, at-dialects 2), which
 several links refill while it waits: twice over, by taste."""
@@ -48,7 +48,7 @@ class TransactionContext:
     understood_at: float = 0.0
     """When the last byte was read that made sense: a line that is known, or payload."""
     reports_received: bool = False
-    """Whether this module says `Recv`."""
+    """Whether this module prints `Recv`."""
     send_failed: bool = False
     """Whether a send failed and no `Recv` was seen since."""
     repeats: int = 0

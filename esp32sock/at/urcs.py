@@ -1,4 +1,4 @@
-"""What the module says unasked: one table from line to meaning.
+"""Unsolicited result codes: one table from line to meaning.
 
 Source: at-dialects 3.4. Lines stand alone, without their CR LF; framing has taken payload out already.
 """
@@ -15,7 +15,7 @@ MAX_PORT = 65535
 
 
 class Wifi(Enum):
-    """What a WIFI line says of the station."""
+    """What a WIFI line means for the station."""
 
     CONNECTED = auto()
     GOT_IP = auto()
@@ -137,7 +137,7 @@ _TABLES = tuple(
 
 
 def parse_urc(text: bytes, *, mux: bool) -> Urc | None:
-    """What this line says unasked, None when it is not known to say anything; `mux` as AT+CIPMUX."""
+    """The meaning of this unsolicited line, None if it has none; `mux` as AT+CIPMUX."""
     for pattern, meaning in _TABLES[mux]:
         match = pattern.fullmatch(text)
         if match:

@@ -70,7 +70,7 @@ def peer_of(sock: _socket.socket) -> Peer:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Rights by user, by group and of everybody; the broker's own user and root have all."""
+    """Rights by user, by group and of all users; the broker's own user and root have all."""
 
     of_users: tuple[tuple[int, frozenset[Right]], ...] = ()
     of_groups: tuple[tuple[int, frozenset[Right]], ...] = ()

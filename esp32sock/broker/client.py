@@ -74,7 +74,7 @@ class BrokerInterface(Interface):
 
     @property
     def firmware(self) -> Firmware:
-        """What the module speaks, as the broker said at the last connection."""
+        """The module's firmware, as the broker reported it at the last connection."""
         return self._connection.connect().firmware
 
     def watch(self, watcher: Callable[[ModuleEvent], object]) -> Callable[[], object]:
@@ -161,7 +161,7 @@ class BrokerInterface(Interface):
         return user_end, accepted.opened, AcceptedHandle(self._connection, number, link)
 
     def note_bound(self, key: Key, local: Address) -> None:
-        with suppress(Error, OSError):  # who may not listen is told by `listen`
+        with suppress(Error, OSError):  # `listen` reports a missing right to listen
             self._connection.post(protocol.NoteBound(key, local))
 
     def find_socket(self, key: Key) -> FoundSocket | None:

@@ -1,6 +1,6 @@
 """What makes a cut stream an error: the engine's end is kept open here too, and closed so that it shows.
 
-Theory of operation. When a broker dies, the kernel closes its ends of all pairs, and a reader would see an
+Theory of operation. When a broker ends, the kernel closes its ends of all pairs, and a reader would see an
 end of stream as if the peer had closed. So the client keeps the engine's end of each of its streams as well,
 and decides itself what the user's end shows. A byte that is written into the user's end and is still unread
 when the last engine's end closes makes the kernel report ECONNRESET there, behind what was received.

@@ -5,7 +5,7 @@ length is the kernel's, and it is sent and received as a whole together with its
 signal handler interrupts the program. The record is JSON, see `values`.
 
 The client says `Hello`, the broker `Welcome` or `Refused`. Then the client sends a `Call` for each verb.
-`number` 0 wants no reply; any other is answered by one `Reply` or `Failure`. Links are numbered by the
+`number` 0 has no reply; any other is answered by one `Reply` or `Failure`. Links are numbered by the
 client, so that it can abandon one before the broker has answered; what happens to a link comes as
 `LinkEvent`, in order. A socket is also known by its key, the device and inode of the user's end, because that
 stays the same in every process that inherits or receives the descriptor.
@@ -54,7 +54,7 @@ STREAM, DATAGRAM, LISTENER, BOUND = int(_socket.SOCK_STREAM), int(_socket.SOCK_D
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The first message: who calls, and for which module ("": the broker's only one)."""
+    """The first message: which client, and for which module ("": the broker's only one)."""
 
     version: int
     program: str

@@ -108,7 +108,7 @@ class ServerLink:
         self._signals: list[_socket.socket] = []
 
     def add_signal(self, signal: _socket.socket) -> None:
-        """One more process that wants to know how the link ends."""
+        """One more process that receives how the link ends."""
         self._signals.append(signal)
 
     def accept(self, opened: StreamOpened, stream: Accepted) -> None:
@@ -119,7 +119,7 @@ class ServerLink:
         stream.attach(self)
 
     def found(self) -> Found:
-        """What another process is told of it."""
+        """What is reported of it to another process."""
         return Found(self.kind, self.local, self.remote)
 
     # What the engine reports.
@@ -245,7 +245,7 @@ def duplicate(end: _socket.socket) -> EngineEnd:
 
 
 def handle_of(stream: Accepted) -> AcceptedStream:
-    """The engine hands it to `ListenerLink.accepted`, which wants the stream itself."""
+    """The engine hands it to `ListenerLink.accepted`, which takes the stream itself."""
     return cast("AcceptedStream", stream)
 
 

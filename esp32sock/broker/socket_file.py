@@ -1,4 +1,4 @@
-"""Where a broker listens: the path, who may open it, and what becomes of one that a dead broker left."""
+"""Where a broker listens: the path, its permissions, and what becomes of one that an ended broker left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What answers on a serial port when it is no ESP-AT firmware, told from its bytes, and the next step.
+"""What answers on a serial port when it is no ESP-AT firmware, recognised by its bytes, and the next step.
 
 The table is tried from top to bottom. A source is a section of the reference or a page of the maker; "a
 guess" stands where there is none.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class WrongArguments(SystemExit):
-    """Argparse's exit for arguments that it does not understand, with what it says about them."""
+    """Argparse's exit for arguments that it does not accept, with its message."""
 
     def __init__(self, message: str) -> None:
         super().__init__(USAGE)
@@ -70,10 +70,10 @@ def _tree(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
 
 
 def parser_for(*chosen: str | None) -> argparse.ArgumentParser:
-    """A parser that knows every command by name and help, and those in `chosen` with their arguments.
+    """A parser with every command by name and help, and those in `chosen` with their arguments.
 
     The namespace that it returns has `run(arguments) -> exit status` of the command used, `parser_for`, and
-    `full_parser()`, which makes the parser that knows the arguments of all commands.
+    `full_parser()`, which makes the parser with the arguments of all commands.
     """
     parser = Parser(
         prog="esp32sock",
@@ -95,5 +95,5 @@ def parser_for(*chosen: str | None) -> argparse.ArgumentParser:
 
 
 def full_parser() -> argparse.ArgumentParser:
-    """The parser that knows the arguments of every command."""
+    """The parser with the arguments of every command."""
     return parser_for(*SUBCOMMANDS)

@@ -1,6 +1,6 @@
 """Changing the serial line on both sides, and going back where it does not work.
 
-Theory of operation: the module says OK at the old settings and has the new ones from then on; the host
+Theory of operation: the module answers OK at the old settings and has the new ones from then on; the host
 follows and sends AT. Without an answer the module may still receive the host although the host does not
 receive the module: the module is set back with a command, and the host follows. During all this the channel
 is SYNCING, in which no late answer is expected for an unanswered command. Only settings that have worked

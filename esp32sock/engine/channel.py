@@ -44,11 +44,11 @@ log = logging.getLogger("esp32sock")
 BITS_A_BYTE = 10
 """8N1 on the wire."""
 PAUSE_S = 0.5
-"""A deadline that is found so late is nobody's fault but the host's, which paused: it counts anew."""
+"""A deadline found so late passed while the host was paused: it starts anew."""
 END_LINE_S = 0.1
 """Between an empty line and AT+RST: what comes in one write with another line is dropped (real-firmware)."""
 SAMPLE_BYTES = 4096
-"""How much of what was heard last is kept for the probe while the module is not set up."""
+"""How much of the last input is kept for the probe while the module is not set up."""
 
 
 class CommandChannel:
@@ -163,7 +163,7 @@ class CommandChannel:
     # -- events and bytes -----------------------------------------------------------------------------
 
     def dispatch(self) -> None:
-        """Tell the listener what the session has to tell, after a change that did not come from the port."""
+        """Deliver the session's events to the listener, after a change that did not come from the port."""
         self._dispatch()
         self._flush()
 
@@ -197,7 +197,7 @@ class CommandChannel:
         self._notify_state()
 
     def _flush(self) -> None:
-        """Write what the session wants written, at once if the port takes it."""
+        """Write the session's output, at once if the port takes it."""
         pieces = self.session.data_to_send(trio.current_time())
         try:
             for piece in pieces:
@@ -315,7 +315,7 @@ class CommandChannel:
     # -- outside any command --------------------------------------------------------------------------
 
     async def until_heard(self, holds: Callable[[bytes], bool]) -> None:
-        """Until this holds of what was heard last, while the module is not set up; unbounded."""
+        """Wait until this holds for the last input, while the module is not set up; unbounded."""
         while not holds(self.sample):
             self._heard = trio.Event()
             await self._heard.wait()

@@ -1,4 +1,4 @@
-"""What hears the module, as a channel calls it."""
+"""The receiver of a channel's events, as the channel calls it."""
 
 from __future__ import annotations
 

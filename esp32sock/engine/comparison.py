@@ -1,4 +1,4 @@
-"""When the module is compared with what the engine believes: after a doubt, before the next command."""
+"""When the module is compared with the engine's state: after a doubt, before the next command."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What the parts of a running engine share: the channel, its links, and what is known of the module.
 
-No part of the engine knows the facade: a link, the listener, the Wi-Fi and the supervisor get this context.
+No part of the engine uses the facade: a link, the listener, the Wi-Fi and the supervisor get this context.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ class Context:
 
     @property
     def addresses(self) -> wifi.Addresses:
-        """The module's own addresses, as last heard."""
+        """The module's own addresses, as last reported."""
         return self._addresses
 
     @addresses.setter
@@ -222,7 +222,7 @@ class Context:
         return host.startswith("127.") or host in (self.station_ip, self.softap_ip)
 
     def local_ip(self, peer: str) -> str:
-        """What this peer sees as the address of the module, which talks to itself over loopback."""
+        """What this peer sees as the address of the module, which connects to itself over loopback."""
         if peer.startswith("127."):
             return "127.0.0.1"
         if self._is_softap_client(peer) and self.softap_ip is not None:

@@ -23,7 +23,7 @@ _living: WeakSet[Described] = WeakSet()
 
 
 def include(described: Described) -> None:
-    """Have it in every dump for as long as it lives."""
+    """Have it in every dump for as long as it exists."""
     _living.add(described)
 
 

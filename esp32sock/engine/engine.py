@@ -106,7 +106,8 @@ class Engine:
 
         Turns the station on if need be. At most `timeout` (None: as long as the module takes, up to 45 s);
         links end as with `execute`. CommandError with the module's reason (its `errno`: ETIMEDOUT, EACCES for
-        the password, ENETUNREACH where no such network is heard, ECONNREFUSED), Error(EBUSY) for open links.
+        the password, ENETUNREACH where no such network is in range, ECONNREFUSED), Error(EBUSY) for open
+        links.
         """
 
         async def execute(command: Command[R]) -> R:
@@ -117,8 +118,8 @@ class Engine:
     async def resolve(self, host: str) -> list[str]:
         """The addresses of a name, as sockets have them, from the last `dns_cache_s` or the module.
 
-        CommandError when the module does not find any, after LOOK_UP_S at most where the firmware can be told
-        (4.1 on), else after up to 35 s; Error(ENETUNREACH) without Wi-Fi.
+        CommandError when the module does not find any, after LOOK_UP_S at most where the firmware has a
+        time-out (4.1 on), else after up to 35 s; Error(ENETUNREACH) without Wi-Fi.
         """
         known = self.context.names.get(host, trio.current_time())
         if known is not None:
@@ -136,15 +137,15 @@ class Engine:
     # -- links ----------------------------------------------------------------------------------------
 
     def open_stream(self, request: StreamRequest) -> None:
-        """Begin a stream; its events tell how it goes."""
+        """Begin a stream; its events report the progress."""
         self._begin(run_stream, request)
 
     def open_datagram(self, request: DatagramRequest) -> None:
-        """Begin a UDP link; its events tell how it goes."""
+        """Begin a UDP link; its events report the progress."""
         self._begin(run_datagram, request)
 
     def listen(self, request: ListenRequest) -> None:
-        """Begin to listen; its events tell how it goes."""
+        """Begin to listen; its events report the progress."""
         self._begin(run_server, request)
 
     def abandon(self, opening: Opening) -> None:

@@ -1,7 +1,7 @@
 """A look at the module now and then: what died or changed without a word is noticed though nothing is sent.
 
-Theory of operation: an open socket whose peer says nothing hears nothing, and no more from a module that is
-gone, or whose `n,CLOSED` was lost. So every `heartbeat_s`, while the server is open or a link on which
+Theory of operation: an open socket whose peer sends nothing receives nothing, and no more from a module that
+is gone, or whose `n,CLOSED` was lost. So every `heartbeat_s`, while the server is open or a link on which
 nothing moved since, the module is asked for CIPMUX and for its links: two exchanges, not more than 200 bytes.
 No answer takes the way of every command without one: barriers, then silence.
 """

@@ -1,4 +1,4 @@
-"""Which link belongs to which pump: five ids, given out so that late events of an old link meet no new one.
+"""Which link belongs to which pump: five ids, given out so that late events of an old link reach no new one.
 
 An id is free when the session says so and no pump holds it. The one that has been free longest is given
 out first, from 4 downwards, since a server hands out ids from 0 upwards (at-dialects 7.9). While there is
@@ -135,7 +135,7 @@ class LinkPool:
         return self.pumps.get(pump.link_id) is pump and pump.link_id in self._accepted
 
     def pair_loopback(self, port: int, pump: LoopbackEnd) -> None:
-        """The module connects to itself from this port: one of the two ends; the second meets the first."""
+        """The module connects to itself from this port: one of two ends, paired when the second comes."""
         peer = self._own_ports.pop(port, None)
         if peer is None:
             self._own_ports[port] = pump

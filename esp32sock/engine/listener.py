@@ -181,7 +181,7 @@ class Server:
     async def _remote(self, event: LinkOpened) -> Address:
         """The address of the peer, asked from the module; 0.0.0.0 when the link is closed already.
 
-        _NotAcceptedError when the module lists it as one that it was told to open.
+        _NotAcceptedError when the module lists it as one that it opened by a command.
         """
         try:
             listed = await list_links(self.channel)

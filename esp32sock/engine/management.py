@@ -50,7 +50,7 @@ class Stream(Protocol):
 
 
 class _EventBuffer:
-    """Keeps what the module says unasked; payload of links that others opened is let go."""
+    """Keeps the module's unsolicited events; payload of links that others opened is dropped."""
 
     def __init__(self) -> None:
         self.send, self.receive = trio.open_memory_channel[ModuleEvent](EVENTS)
@@ -94,7 +94,7 @@ class ManagementSession:
     def __init__(self, channel: CommandChannel, buffer: _EventBuffer) -> None:
         self._channel = channel
         self.events = buffer.receive
-        """What it says unasked; ends when the port is lost."""
+        """Its unsolicited events; ends when the port is lost."""
         self._buffer = buffer
         include(self)
 
@@ -135,7 +135,7 @@ class ManagementSession:
             return None
 
     async def is_responding(self) -> bool:
-        """Whether it says OK to AT."""
+        """Whether it answers OK to AT."""
         try:
             await self.execute(basic.Test())
         except PortError:

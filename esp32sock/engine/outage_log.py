@@ -1,4 +1,4 @@
-"""What the log says of an outage: its begin, ever more rarely that it lasts, and its end.
+"""What is logged of an outage: its begin, ever more rarely that it lasts, and its end.
 
 Theory of operation: a message is due when none was written for `_pause_s`, which doubles with each message. A
 module that is back only for a moment does not reset that: the pause begins anew when the module stayed for

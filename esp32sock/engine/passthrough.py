@@ -10,7 +10,7 @@ silence before and behind it, leaves. So:
 * what the peer sends between AT+CIPMODE=1 and the prompt comes bare and is taken for text: it is lost.
   Before, it comes by +IPD, and behind the prompt as payload;
 * 2.0 was seen to print nothing at all of what it receives (`Firmware.is_mute_in_passthrough`);
-* the module says nothing on leaving, so AT is sent, and without an answer the `+++` again;
+* the module prints nothing on leaving, so AT is sent, and without an answer the `+++` again;
 * a link that breaks it opens again by itself, and what was written meanwhile is lost (from 2.0 on). That it
   did shows in the local port, which is another then; from 2.1 on it can be had to say so, amid the payload
   (`passthrough_reports`).
@@ -168,7 +168,7 @@ class Passthrough(trio.abc.Stream):
         )
 
     async def _silence(self) -> None:
-        """On the wire: what was written may be with the port still, for as long as flow control wants."""
+        """On the wire: what was written may be with the port still, for as long as flow control holds it."""
         await trio.sleep_until(self._wire_free_at)
         with trio.move_on_after(HELD_S):
             while self._management.port.unsent_bytes:  # noqa: ASYNC110  (the kernel gives no notice)
@@ -229,7 +229,7 @@ class Passthrough(trio.abc.Stream):
         self._closed = True
         session = self._management.channel.session
         for attempt in range(LEAVE_TRIES):
-            if attempt:  # the module heard something else, or nothing: what comes is payload still
+            if attempt:  # the module received something else, or nothing: what comes is payload still
                 session.resume_passthrough()
             await self._silence()
             await self._write(ESCAPE_SEQUENCE)
@@ -249,7 +249,7 @@ async def open_passthrough(
 ) -> AsyncIterator[Passthrough]:
     """Open one link in passthrough mode, and leave the module as it was found.
 
-    `on_link` hears False when the link breaks and True when the module has opened it again. That is said in
+    `on_link` gets False when the link breaks and True when the module has opened it again. That is said in
     the middle of the payload, as are changes of Wi-Fi and Ethernet: these lines are taken out, also where the
     peer sent the same bytes (see `passthrough_reports`); it needs firmware 2.1. A module that is set to print
     them is read so without `on_link` too. Without, `Passthrough.reconnected` tells afterwards.

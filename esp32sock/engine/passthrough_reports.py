@@ -1,4 +1,4 @@
-"""The lines that bit 2 of AT+SYSMSG puts between the payload of a passthrough, told from it.
+"""The lines that bit 2 of AT+SYSMSG puts between the payload of a passthrough, separated from it.
 
 A line is a report if it is, byte for byte, one that the firmware prints (at-dialects 3.4, known-bugs 25); the
 peer can send the same bytes, and then they count as a report too. What may become a report is held back until
@@ -81,7 +81,7 @@ class ReportFilter:
 
 
 def _link_change(report: bytes) -> bool | None:
-    """What a report says of the link: opened, closed, or nothing."""
+    """The link's change in a report: opened, closed, or none."""
     if report.startswith(b"+LINK_CONN:"):
         return report.startswith(b"+LINK_CONN:0,")  # then the outcome, 0 for success (at-dialects 7.4)
     return _LINK.get(report.removesuffix(b"\r\n"))

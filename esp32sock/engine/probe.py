@@ -5,14 +5,14 @@ another baud rate, booting or busy, and the line may be a network: an answer may
 or several. So nothing that could be taken for payload is written before `+++` has ended what it ends. Then
 `AT+CIPMUX?` is asked, whose answer cannot be mistaken for another's. A line without an answer is asked again,
 and the answers are counted: the module is found when every one has come, or when it has been silent for as
-long as the slowest took. No command meets an answer that is not its own afterwards.
+long as the slowest took. No command gets an answer that is not its own afterwards.
 
-A module that says `busy p...` or boots is alive and is waited for. If nothing is understood, the usual baud
-rates are tried, to name the right one; none is kept. A line that is silent is listened to at each of them for
-a moment, while the first answer may still come. If it is silent there too, it may be in a data phase that
-`+++` does not end (AT+MQTTPUBRAW and its like): first the reset line of the adapter, where one is named, then
-empty lines fill it up, where that is allowed, and end as soon as anything is heard. A line that gives back
-what was written, and nothing else, has no other rate.
+A module that prints `busy p...` or boots is running, and the probe waits for it. If nothing is understood,
+the usual baud rates are tried, to name the right one; none is kept. A line that is silent is listened to at
+each of them for a moment, while the first answer may still come. If it is silent there too, it may be in a
+data phase that `+++` does not end (AT+MQTTPUBRAW and its like): first the reset line of the adapter, where
+one is named, then empty lines fill it up, where that is allowed, and end as soon as anything arrives. A line
+that gives back what was written, and nothing else, has no other rate.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 SILENCE_S = 0.1
 DRAIN_S = 1.0
-"""A module that talks on and on is not waited for longer than this."""
+"""A module that prints without end is not waited for longer than this."""
 ESCAPE_S = 1.1
-"""After `+++`; the firmware wants 1 s (at-dialects 7.10)."""
+"""After `+++`; the firmware needs 1 s (at-dialects 7.10)."""
 ESCAPE_GUARD_S = 0.05
-"""Around `+++`; the firmware wants 20 ms (at-dialects 7.10)."""
+"""Around `+++`; the firmware needs 20 ms (at-dialects 7.10)."""
 ECHO_S = 0.3
 """How long an echo of it is waited for; most lines need a few ms, and all others find the long way."""
 PATIENCE_S = (1.2, 2.4)
@@ -52,10 +52,10 @@ ALIVE_S = 30.0
 ASK_AGAIN_S = 1.0
 """Between two questions to a module that is alive and does not answer them."""
 SHOWN_BYTES = 80
-"""How much of what was heard stands in an error."""
+"""How much of the input an error shows."""
 
 LINE_END = b" " * 128 + b"\r\n"
-"""Behind what was said at another rate. A NUL in the line buffer makes 1.0 deaf to line ends (real-firmware)
+"""Behind what was said at another rate. With a NUL in its line buffer 1.0 ignores line ends (real-firmware)
 until it holds 128 bytes (observed).
 """
 QUESTION = b"AT+CIPMUX?\r\n"
@@ -63,7 +63,7 @@ ANSWER = re.compile(rb"\+CIPMUX:[01]\r\n(?:(?!\+CIPMUX).*\r\n)*?OK\r\n")
 REFUSED = re.compile(rb"busy p\.\.\.\r\n")
 READY = re.compile(rb".*(?:^|\n)ready\r\n", re.S)
 WORDS = re.compile(rb"(?:OK|ERROR|busy p\.\.\.|ready)\r\n")
-"""What only an AT firmware says, and only at the right rate is understood."""
+"""What only an AT firmware prints, and only the right rate shows."""
 
 OTHER_RATES_BAUD = (115200, 921600, 460800, 230400, 57600, 38400, 9600)
 GLANCE_S = 0.2
@@ -111,7 +111,7 @@ async def probe(
     restart: bool = False,
     find_rate: bool = True,
 ) -> None:
-    """Leave whatever mode the module is in and hear it answer; PortError that says what is wrong if not.
+    """Leave whatever mode the module is in and wait for its answer; PortError with the reason if not.
 
     At most 10 s at 115200 baud and more; 5 s more where something answers that is not understood, and up to
     30 s for a module that shows that it is alive; with `restart` it is restarted then and waited for again.
@@ -177,7 +177,7 @@ async def _escape(channel: CommandChannel) -> None:
 
 
 class _Line:
-    """Whether anything is heard on a line from now on."""
+    """Whether anything arrives on a line from now on."""
 
     def __init__(self, channel: CommandChannel) -> None:
         self._channel = channel
@@ -206,12 +206,12 @@ def _no_module(channel: CommandChannel, sample: bytes) -> PortError:
 
 
 def _is_at(heard: bytes) -> bool:
-    """Whether an AT firmware said this, understood at the right rate."""
+    """Whether an AT firmware printed this, read at the right rate."""
     return WORDS.search(heard) is not None
 
 
 async def until_quiet(channel: CommandChannel, at_most_s: float = DRAIN_S) -> None:
-    """Until nothing was heard for SILENCE_S; at most so long."""
+    """Until nothing has arrived for SILENCE_S; at most so long."""
     with trio.move_on_after(at_most_s):
         heard = -1
         while heard != channel.heard_bytes:
@@ -264,7 +264,7 @@ class Questions:
         self._channel = channel
         self._asked = 0
         self.was_ready = False
-        """Whether it said `ready` since the first one."""
+        """Whether it printed `ready` since the first one."""
         channel.sample = b""
 
     @property
@@ -275,7 +275,7 @@ class Questions:
 
     @property
     def show_life(self) -> bool:
-        """Whether anything came that only an AT firmware says."""
+        """Whether anything came that only an AT firmware prints."""
         return self.was_ready or _is_at(self._channel.sample)
 
     async def ask(self, patience_s: float) -> bool:
@@ -376,7 +376,7 @@ async def restart_by_line(channel: CommandChannel, reset: ResetLine) -> bool:
 
 
 async def _fill_data_phase(channel: CommandChannel) -> None:
-    """End a data phase that nothing else ends, by empty lines, until anything is heard.
+    """End a data phase that nothing else ends, by empty lines, until anything arrives.
 
     If there is none, nothing takes them: the line is silent.
     """

@@ -81,13 +81,13 @@ class PassiveReader:
         looks.came()
 
     def announce(self) -> None:
-        """The module says that something is there."""
+        """The module reports received bytes."""
         self._looks.came()
         self._announced.set()
 
     @property
     def is_announced(self) -> bool:
-        """Whether the module said that it holds something, and that was not fetched yet."""
+        """Whether the module reported received bytes that were not fetched yet."""
         return self._announced.is_set()
 
     async def wait(self) -> None:
@@ -97,7 +97,7 @@ class PassiveReader:
                 return
 
     async def pull(self, shared_bytes: int) -> None:
-        """One read, of so much while other tasks want the channel too.
+        """One read, of so much while other tasks wait for the channel.
 
         ERROR means that there was nothing after all (known-bugs 8).
         """

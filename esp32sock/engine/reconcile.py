@@ -29,7 +29,7 @@ log = logging.getLogger("esp32sock")
 
 
 class Reconciler:
-    """Compares one module with what the engine believes of it, and repairs the difference."""
+    """Compares one module with the engine's state of it, and repairs the difference."""
 
     def __init__(self, context: Context, station: Station) -> None:
         self._context = context
@@ -50,7 +50,7 @@ class Reconciler:
         await self._compare_server(channel)
 
     async def look(self, channel: CommandChannel) -> None:
-        """Compare what costs little and no event is sure to tell: a restart, and the links."""
+        """Compare what costs little and no event is sure to report: a restart, and the links."""
         async with channel.exclusive():
             if not await self._restarted(channel, "a heartbeat shows it"):
                 await self._compare_links(channel)
@@ -61,7 +61,7 @@ class Reconciler:
         return self._context.firmware.at_least(2, 4)
 
     async def _restarted(self, channel: CommandChannel, reason: str) -> bool:
-        """Whether CIPMUX, which is 0 after a restart, shows one that was not seen; it is told then."""
+        """Whether CIPMUX, which is 0 after a restart, shows one that was not seen; it is handled then."""
         if await channel.execute_exclusive(tcpip.Multiplexed()) or not channel.session.demux.mux:
             return False
         channel.missed_restart(f" unseen ({reason})")

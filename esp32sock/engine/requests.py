@@ -119,7 +119,7 @@ class Handle(Protocol):
         """
 
     def set_options(self, options: StreamOptions) -> Future[None]:
-        """Change what can be changed on an open link; fails with what the firmware said."""
+        """Change what can be changed on an open link; fails with the firmware's answer."""
 
 
 class AcceptedStream(Handle, Protocol):
@@ -222,7 +222,7 @@ class StreamRequest:
 
 @dataclass(frozen=True, slots=True)
 class DatagramRequest:
-    """A UDP link; without `remote` it hears any peer, and must name its `local_port` (not 0)."""
+    """A UDP link; without `remote` it receives from any peer, and must name its `local_port` (not 0)."""
 
     end: _socket.socket
     local_port: int

@@ -89,7 +89,7 @@ async def _end_line(channel: CommandChannel) -> None:
 
 
 async def _is_answering(channel: CommandChannel, *, escapes: bool) -> bool:
-    """Whether it answers, after `+++` alone or just behind the end of a line, and has said all it has to."""
+    """Whether it answers, after `+++` alone or just behind the end of a line, and has no more to print."""
     if escapes:
         channel.write_raw(ESCAPE_SEQUENCE)
         await trio.sleep(PLUS_S)
@@ -102,7 +102,7 @@ async def _is_answering(channel: CommandChannel, *, escapes: bool) -> bool:
 
 
 async def _ask(channel: CommandChannel, questions: Questions) -> bool:
-    """Whether an answer comes; a module that has just said `ready` is asked once more."""
+    """Whether an answer comes; a module that has just printed `ready` gets one more try."""
     patience_s = ANSWER_S + channel.session.grace_s
     return await questions.ask(patience_s) or (questions.was_ready and await questions.ask(patience_s))
 

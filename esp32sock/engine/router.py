@@ -1,4 +1,4 @@
-"""What the module says unasked, on its way to its owner: a link, the server, the Wi-Fi, the supervisor."""
+"""Unsolicited events on the way to their owner: a link, the server, the Wi-Fi, the supervisor."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Router:
     # -- events ---------------------------------------------------------------------------------------
 
     def event(self, event: ModuleEvent) -> None:
-        """Anything the module says that is not the result of a command."""
+        """Any event that is not the result of a command."""
         if isinstance(event, UnknownText):
             event = UnknownText(redacted(event.text))
         for watcher in tuple(self._watchers):

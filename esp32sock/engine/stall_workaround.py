@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from esp32sock.engine.link_pool import LinkPool
 
 SILENCE_S = 0.3
-"""After a send: an answer is late, or the link is deaf (real-firmware: with this, 1 of 57 transfers hung)."""
+"""After a send: an answer is late, or a link stalled (real-firmware: with this, 1 of 57 transfers hung)."""
 WHILE_SENDING_S = 1.5
 """The same while the link goes on sending; longer, since each event costs two exchanges: 2 % of the line."""
 DISCARD_PEER = ("127.0.0.1", 9)

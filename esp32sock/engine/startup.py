@@ -96,7 +96,7 @@ def _warn_of_passthrough(channel: CommandChannel) -> None:
 
 
 async def warn_of_light_sleep(channel: CommandChannel) -> None:
-    """Say that the UART of a module in light sleep hears nothing, where the firmware has that mode."""
+    """Warn that the UART of a module in light sleep receives nothing, where the firmware has that mode."""
     if not channel.session.firmware.at_least(*LIGHT_SLEEP):
         return
     try:
@@ -111,14 +111,14 @@ def note_sleep(channel: CommandChannel, mode: sleep.SleepMode) -> None:
     """The module sleeps like that from now on."""
     if mode is sleep.SleepMode.LIGHT:
         log.warning(
-            "the module on %s is in light sleep, in which its UART goes deaf: commands and payload may be "
-            "lost until it wakes; sleep.SetSleep(sleep.SleepMode.OFF) ends that",
+            "the module on %s is in light sleep, in which its UART misses bytes: commands and payload may be "
+            "lost until it is awake; sleep.SetSleep(sleep.SleepMode.OFF) ends that",
             channel.port.name,
         )
 
 
 async def leave_stored_passthrough(channel: CommandChannel) -> None:
-    """After a restart that ends in passthrough: let it begin, or nothing said later would be a command."""
+    """After a restart that ends in passthrough: let it begin, or nothing sent later would be a command."""
     await trio.sleep(STORED_S)
     await probe(channel)
 

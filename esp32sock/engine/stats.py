@@ -32,9 +32,9 @@ class Stats(TypedDict):
     repeats: int
     """Commands that went out again, because their answer was lost."""
     doubts: int
-    """Answers that were lost, and lines that contradict what the engine believes."""
+    """Answers that were lost, and lines that contradict the engine's state."""
     comparisons: int
-    """Doubts after which the module was compared with what the engine believed."""
+    """Doubts after which the module was compared with the engine's state."""
     repairs: int
     """Differences that were found and mended then."""
     resets: dict[str, int]

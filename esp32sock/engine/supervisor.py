@@ -1,9 +1,9 @@
 """Keeps a module usable: opens its port, sets it up, and does both again when they are lost.
 
 Theory of operation: `run` is a loop of channels. Within one, an unexpected `ready` means that everything set
-up is lost: the session has told every link already, and the settings are made again while the channel is held
-exclusively, so that no other command meets a module that is half set up. A lost port ends the channel; the
-port is then opened again until it is back. Meanwhile `Context.ready` waits, bounded.
+up is lost: the session has notified every link already, and the settings are made again while the channel is
+held exclusively, so that no other command reaches a module that is half set up. A lost port ends the channel;
+the port is then opened again until it is back. Meanwhile `Context.ready` waits, bounded.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Supervisor:
         self._boot_baud = context.options.baudrate
         """The rate after a restart, as far as is known."""
         self._chosen: basic.UartSettings | None = None
-        """What a command has set the line to; a restart may forget it."""
+        """What a command has set the line to; a restart may undo it."""
         self._line_changes = False
         self._wakes_at = 0.0
         self._stores_passthrough = False
@@ -78,10 +78,10 @@ class Supervisor:
         self._trace: Trace | None = None
         self._reconciler = Reconciler(context, station)
 
-    # -- what events and commands tell ----------------------------------------------------------------
+    # -- what events and commands report --------------------------------------------------------------
 
     def module_restarted(self) -> None:
-        """The module said `ready`: a set-up that is under way does not count."""
+        """The module printed `ready`: a set-up that is under way does not count."""
         self._restarted = True
 
     def module_silent(self, error: Error) -> None:
@@ -106,7 +106,7 @@ class Supervisor:
     ) -> Iterator[None]:
         """Within the block the serial settings change, and the module is not set up again.
 
-        Once that succeeded, the settings are made again after every restart that forgets them.
+        Once that succeeded, the settings are made again after every restart that undoes them.
         """
         self._line_changes = True
         channel.session.line_changes()
@@ -123,7 +123,7 @@ class Supervisor:
             self._context.notify()
 
     def _expect_baud(self, baud: int | None) -> None:
-        """The module was heard at this rate; a restart may end at that of the options, or the default."""
+        """The module answered at this rate; a restart may end at that of the options, or the default."""
         configured = self._context.options.baudrate
         self._bauds = list(dict.fromkeys([baud or configured, self._boot_baud, configured, DEFAULT_BAUD]))
 

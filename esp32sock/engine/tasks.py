@@ -1,4 +1,4 @@
-"""The tasks of a running engine: the lives of links, which `Engine.drain` waits for, and background jobs."""
+"""The tasks of a running engine: the tasks of links, which `Engine.drain` waits for, and background jobs."""
 
 from __future__ import annotations
 

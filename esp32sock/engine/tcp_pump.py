@@ -57,7 +57,7 @@ WINDOW_BYTES = 5760
 """What a link's other end takes before its reader reads: the module's TCP window (performance-facts 2.4)."""
 SHARED_BYTES = 1440
 SHARED_S = 0.05
-"""A chunk while other tasks want the channel too: one segment, or what the line carries in SHARED_S."""
+"""A chunk while other tasks wait for the channel: one segment, or what the line carries in SHARED_S."""
 HALF_CLOSE_LOOK_S = 0.25
 """Between two looks at whether a reader that is behind has caught up, on a link that is half closed."""
 

@@ -64,7 +64,7 @@ class TlsConfigurator:
     def __init__(self, firmware: Firmware) -> None:
         self.lock = trio.Lock()
         self.forgotten = False
-        """Whether the module has restarted since: it knows nothing of all this any more."""
+        """Whether the module has restarted since, which undoes all this."""
         self._firmware = firmware
         self._names: dict[int, _Names] = {}
         self._may_have_names: set[int] = set()
@@ -200,7 +200,7 @@ class TlsConfigurator:
             log.debug("%s", error)
 
     async def _set_clock(self, channel: CommandChannel) -> None:
-        """A certificate is valid for a time, so the module must know which it is (known-bugs 18)."""
+        """A certificate is valid for a time, so the module's clock must be set (known-bugs 18)."""
         now = datetime.now(UTC)
         if self._firmware.clock_can_be_set:
             if abs(await channel.execute(Clock()) - now) > CLOCK_ERROR:

@@ -80,9 +80,9 @@ class Trace:
 
 @contextmanager
 def recording(trace: str | PathLike[str] | None, pcap: str | PathLike[str] | None) -> Iterator[Trace | None]:
-    """A record into these files for the time of the block; None if neither they nor the log want one.
+    """A record into these files for the time of the block; None if neither they nor the log need one.
 
-    OSError for a file that cannot be opened; `-` is stderr. Whether the log wants it is decided here.
+    OSError for a file that cannot be opened; `-` is stderr. Whether the log gets it is decided here.
     """
     with ExitStack() as files:
         text = None if trace is None else files.enter_context(_opened(trace))

@@ -63,7 +63,7 @@ class Port(ABC):
         return 0
 
     def is_readable(self) -> bool:
-        """Whether bytes wait to be read, where the port can tell."""
+        """Whether bytes wait to be read, where the port can report that."""
         return False
 
     @property
@@ -140,7 +140,7 @@ class DescriptorPort(Port):
 
     @property
     def unsent_bytes(self) -> int:
-        with contextlib.suppress(AttributeError, OSError, TypeError):  # not every port can tell
+        with contextlib.suppress(AttributeError, OSError, TypeError):  # not every port reports that
             return int(self._line.out_waiting)
         return 0
 

@@ -17,7 +17,7 @@ CONTENTION_S = 2.0
 
 
 class Turns:
-    """A fair queue that remembers for a while that a task had to wait in it."""
+    """A fair queue that keeps for a while that a task had to wait in it."""
 
     def __init__(self) -> None:
         self._lock = trio.StrictFIFOLock()

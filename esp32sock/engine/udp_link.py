@@ -1,11 +1,11 @@
 """UDP: one link joined to one end of a SOCK_SEQPACKET pair, a message a datagram.
 
 Each message is an address header and a payload; towards the module the header says where to, from it where
-from. A link hears one peer (mode 0 of CIPSTART) or any (mode 2); the latter always sends with an explicit
-address, because the module would follow the last sender (known-bugs 15). What strangers send to the port of a
-link with one peer comes too (observed); so CIPDINFO has every header name its sender, and it is dropped here.
-Datagrams are never merged or cut; those for which neither the pair nor the queue has room are dropped and
-counted, as a kernel does.
+from. A link receives from one peer (mode 0 of CIPSTART) or any (mode 2); the latter always sends with an
+explicit address, because the module would follow the last sender (known-bugs 15). What other hosts send to
+the port of a link with one peer comes too (observed); so CIPDINFO has every header name its sender, and it is
+dropped here. Datagrams are never merged or cut; those for which neither the pair nor the queue has room are
+dropped and counted, as a kernel does.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ joining again may be switched off, or given up. So the last join, of the options
 here: it is repeated after a restart, and after REJOIN_S without a network. A command that leaves the network
 ends that.
 
-The address is known, not believed: WIFI lines get lost, come without reason, or never come (old firmware). So
+The address is read, not assumed: WIFI lines get lost, come without reason, or never come (old firmware). So
 AT+CIFSR is asked again after every one of them, while a socket waits for an address, and when a connection
 fails; after WIFI DISCONNECT an address counts only if AT+CWJAP? names a network, too.
 """
@@ -56,7 +56,7 @@ class Execute(Protocol):
 
 
 class Station:
-    """Where a module is joined, or wants to be."""
+    """The network that a module is joined to, or is to join."""
 
     def __init__(self, context: Context, wanted: wifi.Join | None) -> None:
         self._context = context
@@ -65,7 +65,7 @@ class Station:
         self._left = False
         self._is_rejoining = False
         self._is_doubtful = False
-        """Whether the module said WIFI DISCONNECT, and nothing since shows that it is joined."""
+        """Whether the module printed WIFI DISCONNECT, and nothing since shows that it is joined."""
         context.network = self
 
     # -- commands -------------------------------------------------------------------------------------
@@ -98,7 +98,7 @@ class Station:
     async def read_addresses(self, channel: CommandChannel) -> None:
         """Ask for the module's own addresses, holding the channel; CommandError if it does not say them.
 
-        If the station has none any more, that is as if the module had said that it lost its network.
+        If the station has none any more, that counts as a lost network.
         """
         had_address = self._context.addresses.station_ip is not None
         found = await execute_repeated(channel, wifi.OwnAddresses())
@@ -133,7 +133,7 @@ class Station:
             self._wanted, self._left = None, True
             self._context.notify()
 
-    # -- what the module says -------------------------------------------------------------------------
+    # -- what the module prints -----------------------------------------------------------------------
 
     def changed(self, state: Wifi) -> None:
         """A WIFI line; called in the channel's reading task."""

@@ -65,7 +65,7 @@ def to_host(host: str, using: Interface | None = None) -> bool:
     """Whether the host's own stack serves this numeric address or name; OSError without an interface.
 
     `using` is the interface of a socket that has one already, also after a fork. Before an interface is
-    attached the default routes hold, so that programs can talk to themselves. In a forked child, and in a
+    attached the default routes hold, so that programs can connect to themselves. In a forked child, and in a
     patched program after one was detached, its routes go on to hold.
     """
     try:

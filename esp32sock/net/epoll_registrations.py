@@ -1,4 +1,4 @@
-"""What every epoll of this process knows of a descriptor, carried over to another file under its number.
+"""A descriptor's registrations in every epoll of this process, carried over to another file under its number.
 
 `dup2` makes the kernel drop the registrations of the old file, or keep them with that file while a duplicate
 of it is open: either way the events of the new one never come. /proc/self/fdinfo lists what an epoll waits

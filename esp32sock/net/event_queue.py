@@ -1,4 +1,4 @@
-"""What the module says unasked: a bounded queue that the engine fills and threads read."""
+"""Unsolicited events: a bounded queue that the engine fills and threads read."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ MARGIN_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class ModuleStatus:
-    """What the interface knows of its module now; `station_ip` is None without Wi-Fi."""
+    """The state of the module as the interface has it now; `station_ip` is None without Wi-Fi."""
 
     port: str
     firmware: str
@@ -121,7 +121,7 @@ class Interface(ABC):
     """Whether `close` was called."""
 
     is_shared = False
-    """Whether it lives outside this process: it works on after a fork, and knows sockets of other processes.
+    """Whether its engine runs outside this process: it works on after a fork, for sockets of any process.
 
     The connections of a listener then wait outside too, for whichever process accepts: see `take_connection`.
     """
@@ -190,8 +190,8 @@ class Interface(ABC):
         """Open a UDP link over a SOCK_SEQPACKET `end`; each message is an 8-byte header and a payload.
 
         As with a stream, `end` is the engine's until `failed`. The header is
-        `esp32sock._constants.DATAGRAM_HEADER`. With `remote` only that peer is heard; without it, anyone
-        (mode 2 of CIPSTART). `local_port` 0 lets the module choose.
+        `esp32sock._constants.DATAGRAM_HEADER`. With `remote` only that peer is received from; without it,
+        anyone (mode 2 of CIPSTART). `local_port` 0 lets the module choose.
         """
 
     @abstractmethod
@@ -251,7 +251,7 @@ class Interface(ABC):
 
         Blocks until the station has its address; at most `timeout` (None: as long as the module takes, up to
         45 s). Turns the station role on if need be. OSError with the module's reason: TimeoutError, EACCES
-        (PermissionError) for a refused password, ENETUNREACH where no network of that name is heard,
+        (PermissionError) for a refused password, ENETUNREACH where no network of that name is in range,
         ConnectionRefusedError; EBUSY for links that it would end, unless `force` ends them.
         """
 

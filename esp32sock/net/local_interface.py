@@ -171,7 +171,7 @@ class LocalInterface(Interface):
             partial(_AcceptedHandle, self._portal, self._engine),
             self._options.server_links,
             backlog,
-            closes_end_on_failure=not self.may_block(),  # so that `accept` wakes and says why
+            closes_end_on_failure=not self.may_block(),  # so that `accept` returns with the reason
         )
         self._begin(self._engine.listen, request)
 

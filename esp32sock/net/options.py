@@ -154,7 +154,7 @@ class SocketOptions:
         )
 
     def broadcast(self) -> bool:
-        """Whether sending to everybody is allowed."""
+        """Whether sending to the broadcast address is allowed."""
         return bool(self.number(BROADCAST))
 
     def sndbuf_bytes(self) -> int | None:

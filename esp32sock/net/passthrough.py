@@ -37,7 +37,7 @@ READ_BYTES = 16384
 
 
 class PassthroughSocket(socket.socket):
-    """The socket of `passthrough`: one end of a pair, which knows how its link fared."""
+    """The socket of `passthrough`: one end of a pair, which keeps the fate of its link."""
 
     reconnected: bool | None = None
     """Whether the link broke meanwhile, so that bytes were lost; None within the block."""

@@ -115,7 +115,7 @@ def gethostbyname_ex(hostname: str | bytes, /) -> HostInfo:
 
 
 def gethostbyaddr(ip_address: str | bytes, /) -> HostInfo:
-    """The names of an address; the module knows no reverse look-up, so only the host's own are known.
+    """The names of an address; the module has no reverse look-up, so only the host's own are known.
 
     It answers at once: `getfqdn` calls it, and servers call that while they start.
     """

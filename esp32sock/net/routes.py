@@ -8,7 +8,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueE
 
 Direct = str | Iterable[str] | Callable[[str], bool]
 
-# paho-mqtt, multiprocessing, debuggers and test servers talk to themselves over loopback.
+# paho-mqtt, multiprocessing, debuggers and test servers connect to themselves over loopback.
 LOOPBACK = ("127.0.0.0/8", "localhost", ".localhost")
 
 ENVIRONMENT = "ESP32SOCK_DIRECT"

@@ -1,4 +1,4 @@
-"""What the registries and the patched methods know of the state behind a socket object."""
+"""The state behind a socket object, for the registries and the patched methods."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class AttemptOwner(Protocol):
 
 
 class Attempt:
-    """One attempt to connect: the events object of its link, for as long as the link lives."""
+    """One attempt to connect: the events object of its link, for as long as the link exists."""
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ LISTENING (see accept_queue). The descriptor itself shows what comes after OPEN,
 is an error that waits here and is raised once, by recv after all data is read, or by send.
 
 Invariants: events of an attempt that was given up change nothing (`_attempt` is compared by identity). The
-handle of an attempt exists before the engine hears of it, and an exception of a signal handler gives it up.
+handle of an attempt exists before the engine is called, and an exception of a signal handler gives it up.
 """
 
 from __future__ import annotations

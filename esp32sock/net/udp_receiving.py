@@ -1,4 +1,4 @@
-"""Receiving datagrams: the header is stripped, messages that are no datagrams are told apart."""
+"""Receiving datagrams: the header is stripped, messages that are no datagrams are recognised."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class VirtualDatagram(DatagramReceiver):
         super().__init__(proto, key)
         self.end = end
         self._link: _Link | None = None
-        self._only_peer: Address | None = None  # the one peer that the open link hears
+        self._only_peer: Address | None = None  # the one peer that the open link receives from
         self._end_lock = threading.RLock()  # a signal handler may use the socket that it interrupts
         self.shut_read = self._shut_write = False
         self._gathered: tuple[Address, list[memoryview]] | None = None  # what MSG_MORE keeps back

@@ -173,7 +173,7 @@ class Device:
         self._advance(now)
 
     def post(self, event: Event) -> None:
-        """Take a network event; from outside, `wake` is then asked to call `advance`."""
+        """Take a network event; from outside, `wake` then calls `advance`."""
         if self._advancing:
             self._take(event)
             return

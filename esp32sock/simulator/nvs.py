@@ -1,4 +1,4 @@
-"""The non-volatile store: what a module remembers over a restart, and in a file over its whole life.
+"""The non-volatile store: what a module keeps over a restart, and in a file for ever.
 
 The file is JSON, one object. Values are what JSON has, and besides tuples, bytes and the simulator's own
 frozen dataclasses, each written as an object with one key that names its type. It is written anew, as a

@@ -4,7 +4,7 @@
 
 Each opening makes a module of its own; closing ends it. The port is a real terminal with a real descriptor.
 The options are those of options.py; all may stand in the query, and the profile before it. Without any the
-module speaks profile 2.4 (`DEFAULT_PROFILE`), is not slowed down, is already running and joined to an access
+module has profile 2.4 (`DEFAULT_PROFILE`), is not slowed down, is already running and joined to an access
 point, and reaches the network of this machine (10.0.2.2 is 127.0.0.1). As with a real module, a port opened
 at another baud rate than the module's reads garbage.
 """

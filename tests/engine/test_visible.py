@@ -169,7 +169,7 @@ async def test_light_sleep_is_warned_of(
         pass
     warned = [text for level, text in levels(caplog) if level == "WARNING"]
     assert len(warned) == (mode == 2 and profile != "2.0")
-    assert all("UART goes deaf" in text for text in warned)
+    assert all("UART misses bytes" in text for text in warned)
 
 
 async def test_light_sleep_is_warned_of_when_a_program_asks_for_it(

@@ -1,4 +1,4 @@
-"""What a command is: data that knows its line, which response lines are its own, and what they mean.
+"""What a command is: data that holds its line, which response lines are its own, and what they mean.
 
 A command has no behaviour beyond that; sending it, waiting and failing are the session's. To add one,
 write a frozen dataclass here beside its chapter: `line`, and if it answers with more than OK, `prefixes`
@@ -86,7 +86,7 @@ class Command(Generic[R]):
         return ""
 
     def reason(self, lines: Sequence[bytes]) -> IntEnum | None:
-        """The number by which the module says why it failed, from the response lines before its ERROR."""
+        """The number that gives the reason of the failure, from the response lines before its ERROR."""
         return None
 
     def errno(self, reason: IntEnum | None) -> int | None:
@@ -125,7 +125,7 @@ class Command(Generic[R]):
 
     @property
     def acknowledged_bytes(self) -> int:
-        """How many bytes of it the module says, with `Recv`, that it has."""
+        """How many bytes of it the module acknowledges with `Recv`."""
         return len(self.payload or b"")
 
     @property

@@ -1,4 +1,4 @@
-"""The catalogue as a table: which class says which form of which command, and where it stands.
+"""The catalogue as a table: which class is which form of which command, and where it is documented.
 
 How to read it: one `Entry` a class, in the order of the 2017 document. `section` is its heading there, "" for
 what later firmware added; `since` is the first firmware that has this form, `until` the first that has not.

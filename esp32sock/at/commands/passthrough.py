@@ -55,7 +55,7 @@ class EnterPassthrough(EndsLinks):
 
 
 class Messages(IntFlag):
-    """What the module says besides: the bits of AT+SYSMSG (at-dialects 5; the last from 2.1 on)."""
+    """Additional messages: the bits of AT+SYSMSG (at-dialects 5; the last from 2.1 on)."""
 
     LEAVING_PASSTHROUGH = 1
     LINK_DETAILS = 2
@@ -64,7 +64,7 @@ class Messages(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class SystemMessages(Command[Messages]):
-    """What the module says besides. Source: at-dialects 5, from 1.2 on."""
+    """The additional messages that are on. Source: at-dialects 5, from 1.2 on."""
 
     name: ClassVar[str] = "+SYSMSG"
     answers_with_line: ClassVar[bool] = True

@@ -21,7 +21,7 @@ MARK = rb"\0"
 class SendEscaped(SimpleCommand):
     r"""Send text without a backslash over a link (None in single-link mode), by CIPSENDEX.
 
-    The module takes backslashes away and ends at `\0`, and says how much is left: so text that holds one,
+    The module takes backslashes away and ends at `\0`, and reports how much is left: so text that holds one,
     like anything that ends in `+++`, goes by `Send`, which is binary. Source: V1.0, 5.2.5, at-dialects 7.5.
     """
 

@@ -31,9 +31,9 @@ class SleepMode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeepSleep(Command[timedelta]):
-    """Sleep so long, at most 24 days; the module wakes by a restart, so every link ends.
+    """Sleep so long, at most 24 days; the module restarts afterwards, so every link ends.
 
-    The result is the time that the module says it sleeps. Source: V1.0, 3.2.4, at-dialects 5.
+    The result is the time that the module reports. Source: V1.0, 3.2.4, at-dialects 5.
     """
 
     name: ClassVar[str] = "+GSLP"

@@ -32,7 +32,7 @@ class SmartConfigKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class StartSmartConfig(EndsLinks):
-    """Wait for a phone to tell the network; None leaves out the kind, which is both. Leaves the access point.
+    """Wait for a phone to send the network; None leaves out the kind, which is both. Leaves the access point.
 
     Run `StopSmartConfig` before any other command, however it ended. Source: V1.0, 4.2.15, at-dialects 6.
     """

@@ -29,7 +29,7 @@ MAX_SLOT = 255
 MAX_PROTOCOLS = 5
 
 _EMPTY_SLOTS = {b"NO CA FOUND": "CA", b"NO CERT FOUND": "certificate", b"NO PRVT_KEY FOUND": "private key"}
-"""What CIPSTART says before its ERROR (at-dialects 3.4)."""
+"""What CIPSTART prints before its ERROR (at-dialects 3.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class OpenSsl(SimpleCommand):
     port: int
     keepalive_s: int | None = None
     within_ms: int | None = None
-    """How long the module may try, up to 60000; before 4.1 it cannot be told."""
+    """How long the module may try, up to 60000; before 4.1 there is no such parameter."""
 
     @property
     def opens(self) -> int | None:
@@ -178,7 +178,7 @@ class SetCommonName(SimpleCommand):
 class SetAlpn(SimpleCommand):
     """The protocols that an SSL link offers in its handshake, up to 5; none clears them.
 
-    The module never says which was chosen. Source: at-dialects 7.11 (AT+CIPSSLCALPN, from 2.1 on).
+    The module does not report which one was chosen. Source: at-dialects 7.11 (AT+CIPSSLCALPN, from 2.1 on).
     """
 
     name: ClassVar[str] = "+CIPSSLCALPN"

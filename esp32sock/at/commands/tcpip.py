@@ -74,7 +74,7 @@ class Resolve(Command["list[IPv4Address | IPv6Address]"]):
 
     host: str
     within_ms: int | None = None
-    """How long the module may look, up to 60000; before 4.1 it cannot be told."""
+    """How long the look-up may take, up to 60000; before 4.1 there is no such parameter."""
 
     def line(self, firmware: Firmware) -> bytes:
         within_ms = checked_milliseconds(self.within_ms, firmware)
@@ -105,7 +105,7 @@ class OpenTcp(SimpleCommand):
     port: int
     keepalive_s: int | None = None
     within_ms: int | None = None
-    """How long the module may try, up to 60000; before 4.1 it cannot be told."""
+    """How long the module may try, up to 60000; before 4.1 there is no such parameter."""
 
     @property
     def opens(self) -> int | None:
@@ -224,7 +224,7 @@ class ShowPeer(SimpleCommand):
 
     @property
     def ends_links(self) -> bool:
-        """UDP sockets that hear anyone need the sender."""
+        """UDP sockets that receive from any peer need the sender."""
         return not self.on
 
     def line(self, firmware: Firmware) -> bytes:

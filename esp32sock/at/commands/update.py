@@ -40,8 +40,8 @@ def _stages(lines: Sequence[bytes]) -> tuple[UpdateStage, ...]:
 class Update(Command["tuple[UpdateStage, ...]"]):
     """Fetch new firmware from its maker's server; minutes, and the module restarts with it.
 
-    `over_tls` and `version` (such as `v2.4.0.0`) can be said from 2.0 on, ValueError before; left out, the
-    module takes the latest. The result is the stages it went through. `on_stage` hears of each as it begins;
+    `over_tls` and `version` (such as `v2.4.0.0`) exist from 2.0 on, ValueError before; left out, the
+    module takes the latest. The result is the stages it went through. `on_stage` is called as each begins;
     it is called where the module is read, and must return at once. Source: V1.0, 5.2.15, at-dialects 7.11.
     """
 

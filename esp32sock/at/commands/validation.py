@@ -1,4 +1,4 @@
-"""What several commands want of their arguments; ValueError before anything is sent."""
+"""Checks of arguments that several commands share; ValueError before anything is sent."""
 
 from __future__ import annotations
 

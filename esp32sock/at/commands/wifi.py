@@ -69,7 +69,7 @@ _MODES = re.compile(rb"\(?([0-3])(?:-([0-3]))?\)?")
 
 @dataclass(frozen=True, slots=True)
 class Modes(Command["frozenset[WifiMode]"]):
-    """Which Wi-Fi modes the module says it has; up to 2.2. Source: V1.0, 4.2.1, at-dialects 6."""
+    """Which Wi-Fi modes the module reports; up to 2.2. Source: V1.0, 4.2.1, at-dialects 6."""
 
     name: ClassVar[str] = "+CWMODE"
     prefixes: ClassVar[tuple[bytes, ...]] = (b"+CWMODE:",)

@@ -1,1 +1,1 @@
-"""Programs of the demonstration. None of them knows esp32sock."""
+"""Programs of the demonstration. None of them imports esp32sock."""

@@ -18,7 +18,7 @@ It is a small TOML file; every table and key may be left out, and what is left o
     [network.aliases]               # addresses of the module's network that are others on this machine's
     "10.0.2.2" = "127.0.0.1"
 
-    [network.names]                 # besides those that this machine knows
+    [network.names]                 # besides those that this machine resolves
     "host.test" = "10.0.2.2"
     "slow.test" = { address = "10.0.2.2", delay_s = 3.0 }
     "gone.test" = { delay_s = 5.0 } # no address: it does not exist

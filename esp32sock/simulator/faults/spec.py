@@ -191,7 +191,7 @@ def _number(text: str, what: str, number: str) -> float:
 
 
 class Trigger:
-    """Counts the occasions of one fault and says which ones it takes."""
+    """Counts the occasions of one fault and chooses those it takes."""
 
     def __init__(self, fault: Fault, random: Random) -> None:
         self.fault = fault

@@ -99,7 +99,7 @@ class Board:
         return self.kernel.now
 
     def clock(self) -> float:
-        """Seconds since 1970 as the module believes, which begins with 0 at power-on until it is set."""
+        """Seconds since 1970 by the module's clock, which begins with 0 at power-on until it is set."""
         return self.now + self._clock_offset_s
 
     def set_clock(self, seconds: float) -> None:

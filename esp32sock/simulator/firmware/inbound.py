@@ -12,9 +12,9 @@ peer waits. In passive receive it prints once how much there is, and then waits 
 
 The fault of 2.0 (real-firmware 5): at each event of any link (a block, CONNECT, CLOSED) and of the server the
 task chooses anew which links it listens to, and leaves out those with a send under way. A send is under way
-from the OK of CIPSEND to SEND OK, and `SEND Canceled` does not end it. So a link goes deaf by a block of its
-own or of another link at its prompt, and by a cancelled send; it receives again at the first event after a
-complete send. With one link there is no such event.
+from the OK of CIPSEND to SEND OK, and `SEND Canceled` does not end it. So a link stops receiving by a block
+of its own or of another link at its prompt, and by a cancelled send; it receives again at the first event
+after a complete send. With one link there is no such event.
 """
 
 from __future__ import annotations

@@ -249,7 +249,7 @@ class Links:
             self.close(link, announce=self._hooks.says_closed(link))
 
     def reset(self, *, quiet: bool) -> None:
-        """The firmware restarts: close all links and forget all requests."""
+        """The firmware restarts: close all links and drop all requests."""
         for handle in sorted(self._table.opening):
             self._board.request(Close(handle, abort=True))
         self._table.opening.clear()

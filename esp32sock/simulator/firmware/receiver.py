@@ -10,7 +10,7 @@ a command runs nothing is echoed; a line that completes is dropped with `busy p.
 reaches the executor: it is refused here, so two empty lines in one read are two errors. All observed on 1.0,
 2.0, 4.1 (basic files, sweep of AT, duplex-fast).
 
-*Sink*: a data phase or passthrough has diverted the bytes. The sink takes what it wants; what is behind it is
+*Sink*: a data phase or passthrough has diverted the bytes. The sink takes its part; what is behind it is
 dropped with `busy p...`. Diverting throws the line buffer away: bytes sent before the prompt are lost
 (performance-facts 2.7).
 """

@@ -1,4 +1,4 @@
-"""What the firmware remembers until the next restart."""
+"""What the firmware keeps until the next restart."""
 
 from __future__ import annotations
 

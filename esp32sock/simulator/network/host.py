@@ -1,6 +1,6 @@
 """The network of this machine: real sockets and the real resolver behind the module, through trio.
 
-The module believes it is at 10.0.2.15 behind a gateway 10.0.2.2, as the modules of the captures did; that
+The module has the address 10.0.2.15 behind a gateway 10.0.2.2, as the modules of the captures did; that
 gateway is this machine's 127.0.0.1. Every other address is what it says.
 
 What the module serves, TCP or UDP, is at `address`, an address of this machine that is this module's alone

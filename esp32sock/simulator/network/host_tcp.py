@@ -1,5 +1,5 @@
 """One connected socket of the host's network: reads as far as the window allows, writes at once what the
-kernel takes, and speaks TLS if the link does.
+kernel takes, and uses TLS if the link does.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The module's clock decides whether a certificate is valid, and the ssl module ca
 than this machine's: so OpenSSL verifies a chain without looking at the time, and the times of the peer's
 certificate and of the authority in the slot are compared here (not those of intermediate ones). Names are
 compared where CIPSSLCCN asks for it, as the firmware does (at-dialects 7.11). A pre-shared key is offered
-where Python can, from 3.13 on; before, a server that wants one refuses.
+where Python can, from 3.13 on; before, a server that requires one refuses.
 """
 
 from __future__ import annotations

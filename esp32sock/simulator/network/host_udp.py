@@ -45,7 +45,7 @@ class Datagrams:
         own = bind_or_move(lambda where: _open(address, where), port)
         self.host_port: int = own.getsockname()[1]
         self.port = port or self.host_port
-        """As the module knows it."""
+        """As the module has it."""
         self._own = own
         self._sockets = [own]
         self._beyond: HostSocket | None = None

@@ -168,7 +168,7 @@ class Profile:
     has_ethernet: bool = False
     """Bit 2 of CWDHCP (observed 2.0)."""
     wifi_lines: bool = True
-    """Prints WIFI CONNECTED and its like; the 2017 document knows none of them."""
+    """Prints WIFI CONNECTED and its like; the 2017 document has none of them."""
     answers_before_ready_s: float = 0.2
     """So long before `ready` the firmware already echoes and answers (real-firmware 6; 2.0 and 4.1)."""
     joins_before_ready: bool = False

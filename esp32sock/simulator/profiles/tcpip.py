@@ -52,7 +52,7 @@ class TcpIp:
     ssl_shown_as: str = "TCP"
     """In CIPSTATUS (observed 2.0, ssl)."""
     per_link: bool = False
-    """Commands that configure links want a link id with CIPMUX=1 and none with CIPMUX=0, and show one line or
+    """Commands that configure links take a link id with CIPMUX=1 and none with CIPMUX=0, and show one line or
     five (observed 4.1); before, always an id and five lines (observed 2.0).
     """
     names_empty_slots: bool = True

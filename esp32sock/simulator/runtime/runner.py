@@ -230,7 +230,7 @@ class HostStream(trio.abc.Stream):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A module in memory: the stream a host would talk to, and the module itself to look into."""
+    """A module in memory: the stream of the host's end, and the module itself for inspection."""
 
     stream: HostStream
     module: Device

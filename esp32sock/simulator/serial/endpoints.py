@@ -1,6 +1,6 @@
 """Where the host's end of the serial line is: a pseudo-terminal, a TCP connection, or memory.
 
-A port carries bytes and knows nothing of AT. Its writes never block: they take what fits, and the runner
+A port carries bytes and is independent of AT. Its writes never block: they take what fits, and the runner
 comes back.
 """
 
@@ -291,7 +291,7 @@ class MemoryPort(Port):
             await self._writable.wait()
 
     async def take(self, limit: int | None) -> bytes:
-        """For the host's end: what the module has said; empty once the line is closed."""
+        """For the host's end: what the module has printed; empty once the line is closed."""
         while not self._waiting:
             if self.closed:
                 return b""

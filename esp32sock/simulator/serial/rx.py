@@ -1,4 +1,4 @@
-"""The serial line from the host to the module: the wire and the receive ring; uart.py tells how they work."""
+"""The serial line from the host to the module: the wire and the receive ring; uart.py describes both."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def restart(call: Call) -> None:
 
 @command("RESTORE", "e")
 def restore(call: Call) -> None:
-    """V1.0 3.2.6: forget everything stored, then restart."""
+    """V1.0 3.2.6: erase everything stored, then restart."""
     if call.profile.restore_closes_first:
         links = call.firmware.links
         for link in sorted(links.all(), key=lambda link: -link.link_id):

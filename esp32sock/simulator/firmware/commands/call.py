@@ -23,7 +23,7 @@ STORED, NOT_STORED = "_DEF", "_CUR"
 """How the two forms of a command end that NonOS has of each setting (at-dialects 1.1)."""
 
 OWN_NAMES = ("UART_CUR", "UART_DEF")
-"""Those that every firmware has, and whose handlers know both."""
+"""Those that every firmware has, and whose handlers have both."""
 
 
 def base_name(name: str) -> str:

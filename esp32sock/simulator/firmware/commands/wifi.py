@@ -143,7 +143,7 @@ async def join(call: Call) -> Result | None:
     password = arguments.string(PASSWORD_BYTES, default="")
     bssid = arguments.string(32, default="")
     if arguments.count > 2 and not bssid and profile.cwjap_fields == 4:
-        raise CommandRefused  # 1.0 wants it if there is a third field
+        raise CommandRefused  # 1.0 requires it if there is a third field
     if bssid and not is_mac(bssid):
         raise too_long(2)
     most = {4: 3, 7: 6, 8: 7}.get(profile.cwjap_fields, 9)
