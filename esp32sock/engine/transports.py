@@ -87,13 +87,34 @@ class Port(ABC):
     async def aclose(self) -> None: ...
 
 
-class DescriptorPort(Port):
-    """A pyserial port that has a descriptor. A forked child has none: it would keep the port locked."""
+class _PyserialPort(Port):
+    """The settings of a line that pyserial opened."""
 
     def __init__(self, name: str, line: serial.Serial) -> None:
         self.name = name
         self.baudrate = line.baudrate
         self._line = line
+
+    def set_baud(self, baud: int) -> bool:
+        self._line.baudrate = baud
+        self.baudrate = baud
+        return True
+
+    def set_rtscts(self, on: bool) -> None:
+        self._line.rtscts = on
+
+    def set_line(self, name: ResetLine, *, on: bool) -> None:
+        try:
+            setattr(self._line, name, on)
+        except OSError:
+            super().set_line(name, on=on)
+
+
+class DescriptorPort(_PyserialPort):
+    """A pyserial port that has a descriptor. A forked child has none: it would keep the port locked."""
+
+    def __init__(self, name: str, line: serial.Serial) -> None:
+        super().__init__(name, line)
         self.fd = line.fileno()
         _living.add(self)
         os.set_blocking(self.fd, False)
@@ -144,20 +165,6 @@ class DescriptorPort(Port):
             return int(self._line.out_waiting)
         return 0
 
-    def set_baud(self, baud: int) -> bool:
-        self._line.baudrate = baud
-        self.baudrate = baud
-        return True
-
-    def set_rtscts(self, on: bool) -> None:
-        self._line.rtscts = on
-
-    def set_line(self, name: ResetLine, *, on: bool) -> None:
-        try:
-            setattr(self._line, name, on)
-        except OSError:
-            super().set_line(name, on=on)
-
     async def aclose(self) -> None:
         if self.fd >= 0:
             trio.lowlevel.notify_closing(self.fd)
@@ -191,13 +198,11 @@ def _close_in_child() -> None:
 os.register_at_fork(after_in_child=_close_in_child)
 
 
-class ThreadPort(Port):
+class ThreadPort(_PyserialPort):
     """A pyserial port without a descriptor: a worker thread reads with a short timeout."""
 
     def __init__(self, name: str, line: serial.Serial) -> None:
-        self.name = name
-        self.baudrate = line.baudrate
-        self._line = line
+        super().__init__(name, line)
         self._closed = False
         line.timeout = THREAD_POLL_S
 
@@ -213,20 +218,6 @@ class ThreadPort(Port):
 
     async def send(self, data: bytes | memoryview) -> None:
         await self._in_thread(lambda: cast("bytes", self._line.write(bytes(data)) and b""))
-
-    def set_baud(self, baud: int) -> bool:
-        self._line.baudrate = baud
-        self.baudrate = baud
-        return True
-
-    def set_rtscts(self, on: bool) -> None:
-        self._line.rtscts = on
-
-    def set_line(self, name: ResetLine, *, on: bool) -> None:
-        try:
-            setattr(self._line, name, on)
-        except OSError:
-            super().set_line(name, on=on)
 
     async def aclose(self) -> None:
         self._closed = True

@@ -275,6 +275,11 @@ Event: TypeAlias = (
 ITSELF = "127.0.0.1"
 """The module's own address, in requests and in events: its servers and UDP ports, if they are there."""
 
+BROADCAST = "255.255.255.255"
+
+PING_TIMEOUT_S = 1.0
+"""Observed 1.0, 2.0, 4.1."""
+
 
 class Network(ABC):
     """What stands behind the radio, for one module. `attach` comes first, once."""

@@ -20,7 +20,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from esp32sock.simulator.network.api import (
+    BROADCAST,
     ITSELF,
+    PING_TIMEOUT_S,
     Accepted,
     Close,
     Consumed,
@@ -63,11 +65,6 @@ DatagramPeer: TypeAlias = "Callable[[bytes], list[bytes]]"
 FIRST_LOCAL_PORT = 50000
 UNREACHABLE_S = 9.0
 """How long a connection without an answer takes to fail (observed 2.0: about 9 s)."""
-
-PING_TIMEOUT_S = 1.0
-"""Observed 1.0, 2.0, 4.1."""
-
-BROADCAST = "255.255.255.255"
 GATEWAY = "10.0.2.2"
 
 START_UNIX_S = 1_700_000_000.0

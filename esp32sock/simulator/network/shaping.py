@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING
 import trio
 
 from esp32sock.simulator.network.api import (
+    BROADCAST,
     ITSELF,
+    PING_TIMEOUT_S,
     Close,
     DatagramReceived,
     Failed,
@@ -49,12 +51,6 @@ if TYPE_CHECKING:
     from esp32sock.simulator.faults.spec import Triggers
     from esp32sock.simulator.kernel import Kernel
     from esp32sock.simulator.network.api import Event, Request
-
-
-BROADCAST = "255.255.255.255"
-
-PING_TIMEOUT_S = 1.0
-"""Observed 1.0, 2.0, 4.1."""
 
 
 @dataclass(frozen=True, slots=True)
