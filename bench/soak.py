@@ -3,7 +3,9 @@
 Each opens a link, sends a line, reads the answer to its end and closes. Every 16th does not block, every 32nd
 is a datagram socket, every 50th is refused by its peer, and every 64th is left to the collector in a cycle of
 references. The module is a process of its own: what it remembers is not counted. Figures are taken after
-the first 1,000, when caches are warm, and at the end; both after a collection.
+the first 1,000, when caches are warm, and at the end; both after a collection. Behind them come floods: five
+peers that pour, four of them read fast and one hardly, and datagrams that nobody reads; figures are taken
+after the first few and after the last.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import trio
 
@@ -31,12 +33,19 @@ from esp32sock import socket
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from bench._report import Figure
     from esp32sock.net.local_interface import LocalInterface
 
 CONNECTS = 100_000
-QUICK_CONNECTS = 4_000
+QUICK_CONNECTS = 1_500
 WARM = 1_000
 MOST_GROWTH_KIB = 2048
+FLOODS, QUICK_FLOODS, WARM_FLOODS = 40, 5, 3
+FLOOD_BYTES = 1 << 19
+"""Of each link that is read fast; four times as much is poured."""
+FLOOD = b"flood\n"
+DATAGRAM = bytes(1000)
+DATAGRAMS = 400
 LINE = b"the same line again\n"
 TIMEOUT_S = 60
 BAUD = 921600
@@ -60,23 +69,54 @@ def run(*, quick: bool = False) -> Report:
     with (
         peers() as ports,
         module() as port,
-        esp32sock.attach(port, direct="none", baudrate=BAUD) as interface,
+        esp32sock.attach(port, direct="none", baudrate=BAUD) as attached,
     ):
+        interface = cast("LocalInterface", attached)  # attach says no more than Interface
         started = time.perf_counter()
         for number in range(connects):
             one(number, *ports)
             if number + 1 in (WARM, connects // 2, connects):
-                report.rows.append(
-                    {"connects": number + 1, "s": round(time.perf_counter() - started, 1)}
-                    | vars(figures(interface))
-                )
-    warm, last = report.rows[0], report.rows[-1]
+                report.rows.append(row(f"{number + 1} connects", started, interface))
+        compare(report, f"after {WARM} connects", report.rows[0], report.rows[-1])
+        floods = QUICK_FLOODS if quick else FLOODS
+        for number in range(floods):
+            flood(interface, ports[0])
+            if number + 1 in (WARM_FLOODS, floods):
+                report.rows.append(row(f"{number + 1} floods", started, interface))
+        compare(report, f"after {WARM_FLOODS} floods", report.rows[-2], report.rows[-1])
+        dropped = interface.stats()["datagrams_dropped"]
+        report.criteria.append(Criterion("datagrams dropped and counted", dropped, floods))
+    return report
+
+
+def row(behind: str, started: float, interface: LocalInterface) -> dict[str, Figure]:
+    found = figures(interface)
+    return {"behind": behind, "s": round(time.perf_counter() - started, 1), **vars(found)}
+
+
+def compare(report: Report, since: str, warm: dict[str, Figure], last: dict[str, Figure]) -> None:
     for name, bound in (("resident_kib", MOST_GROWTH_KIB), ("descriptors", 0), ("tasks", 0), ("threads", 0)):
         growth = float(last[name] or 0) - float(warm[name] or 0)
-        report.criteria.append(
-            Criterion(f"growth of {name} after {WARM} connects", growth, bound, at_most=True)
-        )
-    return report
+        report.criteria.append(Criterion(f"growth of {name} {since}", growth, bound, at_most=True))
+
+
+def flood(interface: LocalInterface, port: int) -> None:
+    """Datagrams that nobody reads, until some were dropped; then five links that pour, one hardly read."""
+    dropped = interface.stats()["datagrams_dropped"]
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        until = time.monotonic() + TIMEOUT_S
+        while interface.stats()["datagrams_dropped"] == dropped and time.monotonic() < until:
+            sock.sendto(FLOOD, ("127.0.0.1", port))
+            time.sleep(0.5)
+    socks = [socket.create_connection(("127.0.0.1", port), TIMEOUT_S) for _ in range(5)]
+    for sock in socks:
+        sock.sendall(FLOOD)
+    slow, *fast = socks
+    slow.recv(100)
+    for sock in fast:
+        with sock, sock.makefile("rb") as file:
+            file.read(FLOOD_BYTES)
+    slow.close()
 
 
 def one(number: int, port: int, closed_port: int) -> None:
@@ -114,7 +154,7 @@ def exchange(sock: host.socket) -> None:
         pass
 
 
-def figures(interface: esp32sock.Interface) -> Figures:
+def figures(interface: LocalInterface) -> Figures:
     """What is held once every link is closed."""
     gc.collect()
     while interface.status().links:
@@ -124,7 +164,7 @@ def figures(interface: esp32sock.Interface) -> Figures:
     return Figures(
         resident_kib=resident_kib(),
         descriptors=len(os.listdir("/proc/self/fd")),
-        tasks=tasks(interface),  # type: ignore[arg-type]  # attach says no more than Interface
+        tasks=tasks(interface),
         threads=threading.active_count(),
         objects=len(gc.get_objects()),
     )
@@ -175,15 +215,27 @@ def answer_streams(listener: host.socket) -> None:
     with suppress(OSError):
         while True:
             connection, _ = listener.accept()
+            asked = b""
+            with suppress(OSError):
+                asked = connection.recv(100)
+            if asked == FLOOD:
+                start(pour, connection)
+                continue
             with connection, suppress(OSError):
-                connection.sendall(connection.recv(100))
+                connection.sendall(asked)
+
+
+def pour(connection: host.socket) -> None:
+    with connection, suppress(OSError):
+        connection.sendall(bytes(4 * FLOOD_BYTES))
 
 
 def answer_datagrams(sock: host.socket) -> None:
     with suppress(OSError):
         while True:
             data, peer = sock.recvfrom(100)
-            sock.sendto(data, peer)
+            for answer in [DATAGRAM] * DATAGRAMS if data == FLOOD else [data]:
+                sock.sendto(answer, peer)
 
 
 @contextmanager
