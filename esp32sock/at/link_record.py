@@ -9,6 +9,7 @@ from esp32sock.at.state import link_machine
 
 if TYPE_CHECKING:
     from esp32sock.at.state import LinkState
+    from esp32sock.at.urcs import LinkUp
 
 
 class LinkRecord:
@@ -27,6 +28,7 @@ class LinkRecord:
         "machine",
         "may_be_deaf",
         "received_while_sending",
+        "shown",
         "sink",
         "was_cancelled",
         "was_down",
@@ -47,6 +49,8 @@ class LinkRecord:
         self.blocks_at_accept: int | None = None  # None: not between the OK of a send and its end
         self.may_be_deaf = False
         self.was_cancelled = False  # a send was, and none was complete since
+        self.shown: LinkUp | None = None
+        """What the module said when it came up."""
         self.sink = DISCARD
 
     @property

@@ -61,6 +61,7 @@ class Links:
             record.confirming = False
             record.is_known_orphan = record.is_unsettled = False
             record.was_cancelled = False
+            record.shown = None
             self._set_sink(command.opens, command.sink)
         elif command.closes is not None and command.closes < LINKS:
             record = self._checked(command.closes)
@@ -191,8 +192,12 @@ class Links:
             return
         record.is_known_orphan = record.is_unsettled = False
         accepted = record.is_accepted = before is not LinkState.CONNECTING
+        record.shown = urc
         if accepted:
             record.generation += 1
+            if urc.accepted is False:
+                self._orphan(urc.link_id, record, "the module opened it late, unasked")
+                return
             self._set_sink(urc.link_id, STREAM)
         self._events.append(LinkOpened(urc.link_id, record.generation, accepted, urc.remote, urc.local_port))
 

@@ -35,6 +35,8 @@ class LinkUp:
     accepted: bool | None = None
     remote: tuple[str, int] | None = None
     local_port: int | None = None
+    kind: str | None = None
+    """TCP, SSL or UDP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ def _link_conn(match: re.Match[bytes]) -> Urc:
     link_id, accepted = int(match[2]), match[4] == b"1"
     if match[1] != b"0":
         return LinkDown(link_id)
-    return LinkUp(link_id, accepted, _peer(match[5].decode(), _port(match[6])), _port(match[7]))
+    remote = _peer(match[5].decode(), _port(match[6]))
+    return LinkUp(link_id, accepted, remote, _port(match[7]), match[3].decode())
 
 
 def _peer(address: str, port: int | None) -> tuple[str, int] | None:

@@ -70,7 +70,8 @@ class Engine:
     async def drain(self) -> None:
         """Wait until every link has ended and what was sent is delivered; at most `close_s`.
 
-        If that leaves time, the module echoes again then: the next program finds it at once.
+        If that leaves time, the module echoes again then and announces links as after a boot, for the next
+        program.
         """
         context = self.context
         with trio.move_on_after(self.options.close_s):
@@ -80,7 +81,7 @@ class Engine:
                 pump.finish()
             await context.tasks.all_ended()
             if context.is_ready:
-                await startup.restore_echo(context.channel)
+                await startup.restore(context.channel)
         context.tasks.close_lingering()
 
     # -- commands -------------------------------------------------------------------------------------

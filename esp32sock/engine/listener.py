@@ -16,6 +16,7 @@ import trio
 from esp32sock._hangup import hung_up
 from esp32sock.at.commands import servers
 from esp32sock.engine.hangup import HangupWatch
+from esp32sock.engine.link_announcements import announced_link
 from esp32sock.engine.link_closing import close_orphan
 from esp32sock.engine.repeating import list_links
 from esp32sock.engine.requests import Accepted, Listening, StreamOpened
@@ -165,7 +166,7 @@ class Server:
         if not options.are_applied(event.link_id):  # an accepted socket before it had others
             async with self.channel.exclusive():
                 await options.apply(self.channel, event.link_id)
-        remote = event.remote or await self._remote(event)
+        remote = await self._remote(event)
         if self._context.is_own(remote[0]):
             self.pool.pair_loopback(remote[1], pump)
         local = (self._context.local_ip(remote[0]), self.port)
@@ -179,16 +180,21 @@ class Server:
             stream.is_waiting = False
 
     async def _remote(self, event: LinkOpened) -> Address:
-        """The address of the peer, asked from the module; 0.0.0.0 when the link is closed already.
+        """The address of the peer, announced or asked; 0.0.0.0 when the link is closed already.
 
         _NotAcceptedError when the module lists it as one that it opened by a command.
         """
+        links = self.channel.session.links
+        announced = announced_link(links, event.link_id, "TCP")
+        if announced is not None and links[event.link_id].generation == event.generation:
+            self.pool.listed[event.link_id] = announced
+            return str(announced.remote[0]), announced.remote[1]
         try:
             listed = await list_links(self.channel)
         except Error:
             listed = None
         shown = None if listed is None else listed.get(event.link_id)
-        if shown is None or self.channel.session.links[event.link_id].generation != event.generation:
+        if shown is None or links[event.link_id].generation != event.generation:
             return "0.0.0.0", 0
         if not shown.accepted:
             raise _NotAcceptedError(f"link {event.link_id} is a late one of our own")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from esp32sock.engine.context import Context
     from esp32sock.engine.wifi import Station
 
+STREAMS = {"TCP", "SSL"}
+
 log = logging.getLogger("esp32sock")
 
 
@@ -164,6 +166,8 @@ def _is_same(believed: tcpip.LinkStatus, shown: tcpip.LinkStatus) -> bool:
         return True
     if shown.remote[0].is_unspecified:  # 1.0 forgets the peers of accepted links at CIPSERVER=0 (observed)
         shown = replace(shown, remote=believed.remote)
+    if {believed.kind, shown.kind} <= STREAMS:  # the list may show SSL as TCP
+        shown = replace(shown, kind=believed.kind)
     return believed == shown
 
 

@@ -42,7 +42,7 @@ async def set_up(channel: CommandChannel) -> bool:
     if channel.session.firmware.at_least(5, 0):  # it says why a connection failed then (at-dialects 3.3)
         await _allowed_to_fail(channel, basic.ErrorCodes(on=True))
     if channel.session.firmware.has_sysmsg:
-        await _allowed_to_fail(channel, passthrough.SetSystemMessages(passthrough.Messages(0)))
+        await _allowed_to_fail(channel, passthrough.SetSystemMessages(passthrough.Messages.LINK_DETAILS))
     was_in_passthrough = await end_passthrough(channel)
     if await execute_repeated(channel, tcpip.Multiplexed()):
         await _allowed_to_fail(channel, tcpip.Close(tcpip.ALL_LINKS))
@@ -54,9 +54,11 @@ async def set_up(channel: CommandChannel) -> bool:
     return was_in_passthrough
 
 
-async def restore_echo(channel: CommandChannel) -> None:
-    """Echo on, as after a boot: the next probe sees that the module is in command mode."""
+async def restore(channel: CommandChannel) -> None:
+    """Messages and echo as after a boot: the next program knows them, its probe the echo."""
     with trio.move_on_after(RESTORE_S), suppress(Error):
+        if channel.session.firmware.has_sysmsg:
+            await channel.execute(passthrough.SetSystemMessages(passthrough.Messages(0)))
         await channel.execute(basic.Echo(on=True))
 
 

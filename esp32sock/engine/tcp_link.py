@@ -14,6 +14,7 @@ import trio
 from esp32sock.at.commands import ssl, tcpip
 from esp32sock.at.commands.validation import MAX_WITHIN_MS
 from esp32sock.at.state import LinkState
+from esp32sock.engine.link_announcements import announced_link
 from esp32sock.engine.link_closing import close_link, drop_link
 from esp32sock.engine.link_ends import abandoned, detached
 from esp32sock.engine.link_preparing import prepared
@@ -125,7 +126,7 @@ async def _retire(context: Context, replaced: LinkHolder) -> None:
 async def _connect(
     context: Context, link_id: int, request: StreamRequest, configurator: TlsConfigurator, deadline: float
 ) -> int:
-    """CIPSTART, and what the module lists then: the local port, 0 if the link is closed already."""
+    """CIPSTART, and what the module announces or lists then: the local port, 0 if it is closed already."""
     host, port = request.remote
     tls = request.options.tls
     started = trio.current_time()
@@ -140,6 +141,10 @@ async def _connect(
             await channel.execute_exclusive(opening(link_id, host, port, keepalive_s, _within_ms(deadline)))
             context.link_options.opened(link_id, keepalive_s)
             await context.link_options.apply(channel, link_id, request.options)
+        announced = announced_link(links, link_id, "TCP" if tls is None else "SSL", request.remote)
+        if announced is not None:
+            context.pool.listed[link_id] = announced
+            return announced.local_port
         listed = await list_links(channel)
         if links.needs_confirmation(link_id):
             links.confirm(link_id, listed=listed is None or link_id in listed)

@@ -27,6 +27,7 @@ from esp32sock.at.commands.udp import ANY_PEER, OpenUdp, PeerMode
 from esp32sock.at.framing import MAX_DATAGRAM_BYTES, datagram_chunk
 from esp32sock.at.state import LinkState
 from esp32sock.engine.hangup import HangupWatch
+from esp32sock.engine.link_announcements import announced_link
 from esp32sock.engine.link_closing import close_link, drop_link
 from esp32sock.engine.link_ends import abandoned
 from esp32sock.engine.link_preparing import prepared
@@ -295,15 +296,21 @@ async def _open(context: Context, request: DatagramRequest) -> tuple[DatagramPum
     pump = DatagramPump(channel, pool, link_id, request, context.counters)
     pool.pumps[link_id] = pump
     try:
+        command = _open_command(link_id, request)
         try:
             async with prepared(context, channel, link_id, host, stream=False):
-                await _start_link(channel, _open_command(link_id, request))
+                await _start_link(channel, command)
         except CommandError:
             if host is not None:
                 await context.verify_network(host)
             raise
-        listed = await list_links(channel)
         links = channel.session.links
+        announced = announced_link(links, link_id, "UDP", command.remote)
+        if announced is not None:
+            pool.listed[link_id] = announced
+            pump.local_port = announced.local_port
+            return pump, (context.local_ip(host or ""), pump.local_port)
+        listed = await list_links(channel)
         if links.needs_confirmation(link_id):
             # before 2.4 the list may leave out UDP links (known-bugs 16): OK is all there is
             is_told = listed is not None and channel.session.firmware.at_least(2, 4)

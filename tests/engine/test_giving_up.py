@@ -13,6 +13,7 @@ from esp32sock.at.commands import tcpip
 from esp32sock.engine import hangup
 from esp32sock.engine.tcp_pump import StreamPump
 from esp32sock.errors import CommandError, CommandTimeout, Error
+from esp32sock.simulator import Settings
 from tests.engine.harness import HOST, echo, network, running, sink
 from tests.engine.test_faults import deaf_to, works
 from tests.engine.test_udp_link import open_udp
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from esp32sock.at.commands import Command
     from esp32sock.simulator.network.memory import Connection
     from tests.engine.harness import Harness
+
+
+BEFORE_LINK_CONN = Settings(profile="1.0", joined=True)
+"""It says nothing of a link that opens but CONNECT, so it is asked."""
 
 
 class Listing:
@@ -50,7 +55,7 @@ def open_on_the_module(harness: Harness) -> int:
 async def test_a_connect_that_fails_after_cipstart_leaves_no_link(
     way: str, autojump_clock: MockClock
 ) -> None:
-    async with running(network=network(p7000=echo)) as harness:
+    async with running(BEFORE_LINK_CONN, network=network(p7000=echo)) as harness:
         listing = Listing(harness, wait_s=0.0 if way == "error" else 5.0)
         for _ in range(7):  # more than there are links
             user = harness.begin(7000, timeout=1.0 if way == "time-out" else None, wait_for_link_s=5.0)
@@ -69,7 +74,7 @@ async def test_a_connect_that_fails_after_cipstart_leaves_no_link(
 
 async def test_a_link_that_was_never_confirmed_is_closed_too(autojump_clock: MockClock) -> None:
     """OK without CONNECT, and nobody waits any more for what the module lists."""
-    async with running(network=network(p7000=echo)) as harness:
+    async with running(BEFORE_LINK_CONN, network=network(p7000=echo)) as harness:
         deaf_to(harness.engine.context.channel.port, b"4,CONNECT\r\n")
         Listing(harness)
         user = harness.begin(7000)
@@ -81,7 +86,7 @@ async def test_a_link_that_was_never_confirmed_is_closed_too(autojump_clock: Moc
 
 
 async def test_a_udp_link_whose_opening_fails_is_closed(autojump_clock: MockClock) -> None:
-    async with running(network=network(p7000=echo)) as harness:
+    async with running(BEFORE_LINK_CONN, network=network(p7000=echo)) as harness:
         listing = Listing(harness)
         for _ in range(7):
             with pytest.raises(CommandError, match="CIPSTATE"):
@@ -97,7 +102,7 @@ async def test_what_came_for_a_connection_that_failed_is_not_counted(autojump_cl
         connection.send(b"hello")
         await connection.receive()
 
-    async with running(network=network(p7000=greet)) as harness:
+    async with running(BEFORE_LINK_CONN, network=network(p7000=greet)) as harness:
         Listing(harness, wait_s=1.0)
         user = harness.begin(7000)
         await trio.sleep(0.5)

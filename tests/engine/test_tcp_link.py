@@ -116,6 +116,7 @@ async def test_a_connection_that_opens_too_late_is_closed_again(autojump_clock: 
         assert caught.value.errno == errno.ETIMEDOUT
         assert trio.current_time() - before == pytest.approx(1.0)
         user = await harness.connect(7000)
+        await trio.sleep(1)  # for the turn of its CIPCLOSE
         records = harness.simulated.module.journal.links
         assert [record.closed_at_s is None for record in records] == [False, True]
         await user.end.aclose()
