@@ -115,12 +115,23 @@ class Stream:
         return bytes(received)
 
 
+class CountingPort(StreamPort):
+    """The line in memory; counts the commands that go out."""
+
+    commands = 0
+
+    async def send(self, data: bytes | memoryview) -> None:
+        self.commands += bytes(data[:2]) == b"AT"
+        await super().send(data)
+
+
 @dataclass
 class World:
     """A module with an engine on it."""
 
     engine: Engine
     network: MemoryNetwork
+    port: CountingPort
     streams: list[Stream] = field(default_factory=list)
 
     async def connect(self, port: int = PORT) -> Stream:
@@ -154,12 +165,13 @@ async def attached(line: Line) -> AsyncIterator[World]:
     async with module(line) as (opened, network):
 
         async def opener(url: str, baud: int) -> Port:
-            return StreamPort(opened.stream, "memory", line.baud)
+            return port
 
+        port = CountingPort(opened.stream, "memory", line.baud)
         engine = Engine(Options("memory", receive=line.receive), opener)
         async with trio.open_nursery() as nursery:
             await nursery.start(engine.run)
-            world = World(engine, network)
+            world = World(engine, network, port)
             try:
                 yield world
             finally:

@@ -1,7 +1,8 @@
 """What a module said of a link when it came up, where that is as much as its list of links would say.
 
 `+LINK_CONN` (SYSMSG bit 1, from 1.2 on) comes within the exchange that opens a link, so that nothing
-more needs to be asked. Its kind, side and port are evidence, too: what does not fit the command is not believed.
+more needs to be asked. Its kind, side and port are evidence, too: what does not fit the command is not
+believed.
 Source: at-dialects 7.4.
 """
 
