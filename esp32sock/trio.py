@@ -8,10 +8,8 @@
 
 from __future__ import annotations
 
-import errno
 from contextlib import asynccontextmanager
-from socket import AF_INET, SOCK_STREAM
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
@@ -22,13 +20,12 @@ from esp32sock.net.error_map import translated
 from esp32sock.net.event_queue import MAX_EVENTS
 from esp32sock.net.local_interface import LocalInterface, new_engine
 from esp32sock.net.passthrough import open_passthrough
-from esp32sock.net.resolver import getaddrinfo_enums
-from esp32sock.trio_socket import BACKLOG, ModuleSocket, in_worker, open_socket
+from esp32sock.trio_network import ModuleNetwork
+from esp32sock.trio_socket import ModuleSocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractContextManager
-    from socket import SocketKind
     from typing import Unpack
 
     from esp32sock.at.commands import Command, wifi
@@ -47,7 +44,7 @@ CANCELLED_CLOSE_S = 1.0
 """How long a cancelled `open_interface` still closes links, which the module would keep (chosen)."""
 
 
-class TrioInterface:
+class TrioInterface(ModuleNetwork):
     """One module whose engine runs in this trio program; `open_interface` gives it.
 
     `execute`, `resolve` and `join` raise what those of `Interface` do: OSError with the errno that Linux
@@ -55,68 +52,12 @@ class TrioInterface:
     """
 
     def __init__(self, interface: LocalInterface, engine: Engine) -> None:
-        self._interface = interface
+        super().__init__(interface)
+        self._local = interface
         self._engine = engine
 
     def __repr__(self) -> str:
         return f"<TrioInterface over {self._interface!r}>"
-
-    @property
-    def interface(self) -> Interface:
-        """The same module for what takes an `Interface`, such as `esp32sock.shims.trio.SocketFactory`.
-
-        Its blocking methods are for worker threads.
-        """
-        return self._interface
-
-    async def open_tcp_stream(self, host: str | bytes, port: int) -> trio.SocketStream:
-        """Connect; the addresses of a name are tried one after another, because links are few.
-
-        OSError that says why the last one failed, `socket.gaierror` if the name has none. Cancelling gives
-        the attempt up and leaves no link.
-        """
-        found = await self._look_up(host, port)
-        failure: OSError | None = None
-        for family, kind, proto, _, address in found:
-            sock = open_socket(self._interface, family, kind, proto)
-            try:
-                await sock.connect(address)
-                return trio.SocketStream(sock)
-            except OSError as error:
-                sock.close()
-                failure = error
-            except BaseException:
-                sock.close()
-                raise
-        raise failure or OSError(errno.EADDRNOTAVAIL, f"no address to connect to: {host!r}")
-
-    async def open_tcp_listeners(
-        self, port: int, *, host: str = "", backlog: int = BACKLOG
-    ) -> list[trio.SocketListener]:
-        """Listen on the module's one server: a list of one, as `trio.serve_listeners` takes it.
-
-        Port 0 takes a free one. OSError if the module refuses (EADDRINUSE or EMFILE: it listens already).
-        Cancelling stops what was begun.
-        """
-        sock = open_socket(self._interface)
-        try:
-            await sock.bind((host, port))
-            await sock.start_listening(backlog)
-            return [trio.SocketListener(sock)]
-        except BaseException:
-            sock.close()
-            raise
-
-    def socket(self, type: SocketKind | int = SOCK_STREAM) -> ModuleSocket:  # noqa: A002
-        """A socket as those of `trio.socket`; SOCK_DGRAM for UDP."""
-        return open_socket(self._interface, AF_INET, type)
-
-    async def resolve(self, host: str) -> list[str]:
-        """The IPv4 addresses of a name; `socket.gaierror` if there are none. Cancelling returns at once."""
-        return [str(address[0]) for *_, address in await self._look_up(host, None)]
-
-    async def _look_up(self, host: str | bytes, port: int | None) -> list[Any]:
-        return await in_worker(self._interface, getaddrinfo_enums, host, port, AF_INET, SOCK_STREAM)
 
     async def execute(self, command: Command[R], *, timeout: float | None = None, force: bool = False) -> R:
         """Run one command, as `Interface.execute` does, with its errors.
@@ -147,7 +88,7 @@ class TrioInterface:
 
         The latest `maxsize` are kept for a reader that is late. It ends with the interface, or by `close`.
         """
-        return self._interface.event_channel(maxsize)
+        return self._local.event_channel(maxsize)
 
     def status(self) -> ModuleStatus:
         """What is known now, without asking the module."""

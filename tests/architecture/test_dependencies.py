@@ -23,7 +23,17 @@ ROOM_OF_FILE = {
     "esp32sock.__main__": "cli",
     **{
         f"esp32sock.{name}": "front"
-        for name in ("attach", "commands", "config", "diagnostics", "events", "socket", "trio", "trio_socket")
+        for name in (
+            "attach",
+            "commands",
+            "config",
+            "diagnostics",
+            "events",
+            "socket",
+            "trio",
+            "trio_network",
+            "trio_socket",
+        )
     },
     "esp32sock.errors": "common",
     "esp32sock._build": "common",

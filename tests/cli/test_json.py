@@ -106,7 +106,13 @@ def test_nothing_joined_in_time_is_valid_too(in_a_pipe: Run) -> None:
 
 
 def test_every_schema_is_valid_and_used() -> None:
-    used = {case[0] for case in CASES} | {"transfer", "listen-event", "join-timeout", "failure"}
+    used = {case[0] for case in CASES} | {
+        "transfer",
+        "listen-event",
+        "join-timeout",
+        "failure",
+        "gateway-event",
+    }
     found = {path.stem for path in SCHEMAS.glob("*.json")}
     assert found == used
     for path in SCHEMAS.glob("*.json"):
@@ -114,7 +120,7 @@ def test_every_schema_is_valid_and_used() -> None:
 
 
 def test_every_word_that_has_json_is_here() -> None:
-    tested = {tuple(case[1]) for case in CASES} | {("get",), ("put",), ("listen",)}
+    tested = {tuple(case[1]) for case in CASES} | {("get",), ("put",), ("listen",), ("proxy",), ("forward",)}
     for position in positions(full_parser()):
         if "--json" in position.options:
             assert any(words[: len(position.path)] == position.path for words in tested), position.path
