@@ -16,7 +16,8 @@ did not mean that it was dropped (known-bugs 5). It then settles nothing that wa
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from esp32sock._dataclass import dataclass
 
 QUERIES = {b"CIPMUX": re.compile(rb"\+CIPMUX:([01])"), b"CIPMODE": re.compile(rb"\+CIPMODE:[0-9]")}
 """What may be asked, by the name that the answer bears; the first that is free is taken."""

@@ -8,7 +8,8 @@ sockets are not those of Linux (Espressif, ESP-Techpedia, "Common Socket Error T
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
+
+from esp32sock._dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ Source: at-dialects 7.5, known-bugs 1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from esp32sock._constants import ESCAPE_SEQUENCE
+from esp32sock._dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

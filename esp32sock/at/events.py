@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from esp32sock._dataclass import dataclass
 
 if TYPE_CHECKING:
     from esp32sock.at.commands import Command

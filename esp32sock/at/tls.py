@@ -16,9 +16,10 @@ What is harmless is left out where it cannot be had: SNI, and an offer of one pr
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from esp32sock._dataclass import dataclass
 from esp32sock.at.commands.ssl import SslAuth, SslSettings
 from esp32sock.errors import Error
 

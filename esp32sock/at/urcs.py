@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
 from ipaddress import ip_address
+
+from esp32sock._dataclass import dataclass
 
 MAX_PORT = 65535
 

@@ -24,7 +24,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from esp32sock._latch import Answer
-from esp32sock.broker import guards, protocol, records
+from esp32sock.broker import guards, protocol, records, socket_file
 from esp32sock.errors import Error, PortError
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ class BrokerConnection:
     def _connect(self) -> None:
         if self._is_closed:
             raise PortError("the interface was detached", errno=errno.ENETDOWN)
-        sock = _socket.socket(_socket.AF_UNIX, records.KIND | _socket.SOCK_CLOEXEC)
+        sock = _socket.socket(_socket.AF_UNIX, socket_file.KIND | _socket.SOCK_CLOEXEC)
         try:
             try:
                 sock.connect(self.path)

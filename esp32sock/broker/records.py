@@ -18,8 +18,6 @@ from esp32sock.net.socketpairs import EngineEnd
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-KIND = _socket.SOCK_SEQPACKET
-
 _INT_BYTES = array("i").itemsize
 _ROOM = _socket.CMSG_SPACE(MAX_DESCRIPTORS * _INT_BYTES)
 

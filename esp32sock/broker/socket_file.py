@@ -10,7 +10,6 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from esp32sock.broker.records import KIND
 from esp32sock.errors import Error
 
 if TYPE_CHECKING:
@@ -20,6 +19,8 @@ SOCKET_VARIABLE = "ESP32SOCK_SOCKET"
 """The path of this user's broker, instead of the default."""
 
 BACKLOG = 64
+KIND = _socket.SOCK_SEQPACKET
+"""One record is one message (records.py)."""
 
 
 def default_path() -> str:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import trio
 from serial.tools import list_ports
 
+from esp32sock._dataclass import dataclass
 from esp32sock.errors import PortError
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import errno
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import trio
 
+from esp32sock._dataclass import dataclass
 from esp32sock.at.commands import Raw
 from esp32sock.at.commands.passive import SetReceiveMode, SetReceiveType
 from esp32sock.at.commands.passthrough import EnterPassthrough

@@ -7,8 +7,11 @@ called before the descriptor shows the same fact.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
+
+from esp32sock._dataclass import dataclass
 
 if TYPE_CHECKING:
     import _socket
@@ -137,7 +140,7 @@ class LinkHolder(Protocol):
         """Its link; None before it is open and after it has ended."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclasses.dataclass(slots=True, eq=False)
 class Opening:
     """One open call, from the request to the end of its link."""
 

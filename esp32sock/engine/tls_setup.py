@@ -14,12 +14,12 @@ import errno
 import logging
 import re
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import trio
 
+from esp32sock._dataclass import dataclass
 from esp32sock.at.commands import basic, sntp, ssl
 from esp32sock.at.commands.certificates import CertificateKind, StoreCertificate
 from esp32sock.at.commands.clock import Clock, SetClock

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import errno
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, TypeVar
 
 from esp32sock._constants import LINKS
+from esp32sock._dataclass import dataclass
 from esp32sock.engine.requests import (
     DEFAULT_OPTIONS,
     AcceptedStream,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, ClassVar
 
+from esp32sock._dataclass import dataclass
 from esp32sock.at.commands.base import Command, EndsLinks
 from esp32sock.at.commands.validation import checked_mac
 from esp32sock.at.params import after_colon, command_line, fields

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
+from esp32sock._dataclass import dataclass
 from esp32sock.at.commands.redaction import redacted
 from esp32sock.at.framing import STREAM
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
+from esp32sock._dataclass import dataclass
 from esp32sock.at.commands.base import Command, EndsLinks, SimpleCommand
 from esp32sock.at.commands.validation import one_of
 from esp32sock.at.firmware import Firmware, parse_gmr

@@ -7,10 +7,10 @@ Consoles complete from it, `docs/commands.md` is made from it, and a test holds 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from esp32sock._dataclass import dataclass
 from esp32sock.at.commands import (
     addresses,
     basic,

@@ -7,10 +7,11 @@ shipped certificate's file).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 
+from esp32sock._dataclass import dataclass
 from esp32sock.at.commands.base import SimpleCommand
 from esp32sock.at.commands.ssl import MAX_SLOT
 from esp32sock.at.params import command_line

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntFlag
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, ClassVar
 
+from esp32sock._dataclass import dataclass
 from esp32sock.at.commands.base import Command, EndsLinks, SimpleCommand
 from esp32sock.at.params import after_colon, command_line
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock._constants import PULL_MAX_V2
+from esp32sock._dataclass import dataclass
 from esp32sock.at.commands.base import Command, EndsLinks, SimpleCommand
 from esp32sock.at.commands.validation import checked_link
 from esp32sock.at.params import after_colon, command_line, fields

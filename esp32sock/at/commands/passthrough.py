@@ -4,10 +4,10 @@ SAVETRANSLINK, chapter 5 of the 2017 document).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntFlag
 from typing import TYPE_CHECKING, ClassVar
 
+from esp32sock._dataclass import dataclass
 from esp32sock.at.commands.base import Command, EndsLinks, SimpleCommand
 from esp32sock.at.commands.validation import bits_of, checked_host, checked_port, checked_seconds
 from esp32sock.at.params import after_colon, command_line

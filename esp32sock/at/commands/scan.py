@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
+from esp32sock._dataclass import dataclass
 from esp32sock.at.commands.base import Command, SimpleCommand
 from esp32sock.at.commands.validation import bits_of, checked_mac, checked_ssid
 from esp32sock.at.params import after_colon, command_line

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock._constants import ESCAPE_SEQUENCE
+from esp32sock._dataclass import dataclass
 from esp32sock.at.commands.base import SimpleCommand
 from esp32sock.at.commands.validation import checked_host, checked_link, checked_port
 from esp32sock.at.params import command_line

@@ -6,10 +6,10 @@ All of them answer OK at once; what comes of it are unsolicited lines: `smartcon
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
+from esp32sock._dataclass import dataclass
 from esp32sock.at.commands.base import EndsLinks, SimpleCommand
 from esp32sock.at.commands.validation import one_of
 from esp32sock.at.params import command_line

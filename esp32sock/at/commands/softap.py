@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, ClassVar
 
+from esp32sock._dataclass import dataclass
 from esp32sock.at.commands.base import Command, EndsLinks
 from esp32sock.at.commands.scan import Encryption
 from esp32sock.at.commands.validation import MAX_SSID_BYTES, checked_ssid

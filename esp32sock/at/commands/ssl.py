@@ -4,10 +4,10 @@ opened with, which is set for its id before (at-dialects 7.11).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntFlag
 from typing import TYPE_CHECKING, ClassVar
 
+from esp32sock._dataclass import dataclass
 from esp32sock.at.commands.base import Command, SimpleCommand
 from esp32sock.at.commands.validation import (
     checked_host,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from esp32sock._dataclass import dataclass
 from esp32sock.at.commands.base import Command, SimpleCommand
 from esp32sock.at.commands.validation import checked_link, checked_seconds
 from esp32sock.at.params import after_colon, command_line, fields

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
+from esp32sock._dataclass import dataclass
 from esp32sock.at.commands.base import SimpleCommand
 from esp32sock.at.commands.validation import checked_host, checked_link, checked_port, one_of
 from esp32sock.at.framing import DATAGRAM, STREAM

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, ClassVar
 
+from esp32sock._dataclass import dataclass
 from esp32sock.at.commands.addresses import NOWHERE
 from esp32sock.at.commands.base import Command, EndsLinks, SimpleCommand
 from esp32sock.at.commands.validation import checked_mac, checked_ssid, one_of
