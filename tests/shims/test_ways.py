@@ -1,11 +1,9 @@
-"""Nothing leaves by the host: every way of `ways.py`, under `esp32sock run --direct none` and strace."""
+"""Nothing leaves by the host: every way of `ways.py`, under `esp32sock run --direct none`, is watched."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e.support import simulated
+from tests.shims.host_calls import watch
 from tests.shims.ways import CARRIED, NAME, NAMED, REFUSED, WAYS
 
 if TYPE_CHECKING:
@@ -25,18 +24,10 @@ if TYPE_CHECKING:
 
 PROGRAM = Path(__file__).with_name("ways.py")
 SCENARIO = f'[network.names]\n"{NAME}" = "127.0.0.1"\n'
-STRACE = ("strace", "-f", "-yy", "--seccomp-bpf", "-e", "trace=connect,sendto,sendmsg,sendmmsg")
 MOST_S = 500.0
 
-# `connect(5<TCP:[12]>, {sa_family=AF_INET, sin_port=htons(80), ...`: what -yy says of the descriptor counts,
-# for an address that is given to an AF_UNIX socket goes nowhere.
-_CALL = re.compile(
-    r"(connect|sendto|sendmsg|sendmmsg)\(\d+<(?!UNIX|NETLINK)[^>]*>.*sa_family=AF_(?!UNIX|NETLINK)"
-)
 WORDS = ("the module", "no module", "to another file")
 """What a refusal says; the last of a virtual socket whose descriptor was replaced."""
-
-_PORT = re.compile(r"sin6?_port=htons\((\d+)\)")
 
 
 @dataclass(frozen=True)
@@ -45,8 +36,8 @@ class Run:
 
     ways: dict[str, dict[str, Any]]
     stderr: str
-    calls: list[str] | None
-    """The calls of the kernel that reach the host's network; None without strace."""
+    ports: list[int | None] | None
+    """Of the calls that reach the host's network; None if they cannot be seen here."""
     named_port: int
 
 
@@ -85,23 +76,22 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
             threading.Thread(target=job, args=arguments, daemon=True).start()
         stack.callback(lambda: [each.shutdown(socket.SHUT_RDWR) for each in listeners])
         esp32 = stack.enter_context(simulated(folder, "--scenario", str(folder / "scenario.toml")))
-        traced = folder / "strace"
+        watched = watch(folder)
         command = [
-            *((*STRACE, "-o", str(traced)) if shutil.which("strace") else ()),
+            *(watched.prefix if watched else ()),
             sys.executable, "-W", "ignore", "-m", "esp32sock", "run", "--port", esp32.port,
             "--direct", "none", str(PROGRAM),
         ]  # fmt: skip
         environment = {name: text for name, text in os.environ.items() if not name.lower().endswith("_proxy")}
         environment |= {"PYTHONPATH": str(folder), "WAYS_FOLDER": str(folder)}
         environment["WAYS_PORTS"] = " ".join(map(str, ports))
+        environment |= watched.environment if watched else {}
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=MOST_S, env=environment, check=False
         )
         lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-        calls = None
-        if traced.exists():
-            calls = [line for line in traced.read_text().splitlines() if _CALL.search(line)]
-        yield Run({line.pop("way"): line for line in lines}, done.stderr, calls, ports[2])
+        seen = watched.ports() if watched else None
+        yield Run({line.pop("way"): line for line in lines}, done.stderr, seen, ports[2])
 
 
 pytestmark = pytest.mark.timeout(MOST_S + 60)
@@ -136,11 +126,44 @@ def test_nothing_connects_at_the_end(run: Run) -> None:
     assert "module" in run.ways["at exit"]["error"]
 
 
-def test_the_kernel_saw_only_what_is_named(run: Run) -> None:
-    if run.calls is None:
-        pytest.skip("this machine has no strace")
-    ports = [int(found[1]) if (found := _PORT.search(call)) else None for call in run.calls]
-    assert ports == [run.named_port] * 2, run.calls  # another program, and ctypes
+def test_the_host_was_asked_only_for_what_is_named(run: Run) -> None:
+    if run.ports is None:
+        pytest.skip("needs strace or a C compiler, to see what a program asks of the host")
+    assert run.ports == [run.named_port] * 2  # another program, and ctypes
+
+
+@pytest.mark.parametrize("by", ["strace", "preload"])
+def test_a_watch_sees_what_leaves(by: str, tmp_path: Path) -> None:
+    """Each kind of call once, in the program and in its child; none that stays on this machine."""
+    watched = watch(tmp_path, by)
+    if watched is None:
+        pytest.skip(f"needs {'strace' if by == 'strace' else 'a C compiler'}")
+    words = [*watched.prefix, sys.executable, "-S", "-c", LEAVES]
+    subprocess.run(words, check=True, env={**os.environ, **watched.environment}, timeout=60)
+    assert watched.ports() == [1, 2, 3, 4]
+
+
+LEAVES = """
+import os, socket
+from contextlib import suppress
+for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+    sock = socket.socket(socket.AF_INET, kind)
+    with suppress(OSError):
+        if kind == socket.SOCK_STREAM:
+            sock.connect(("127.0.0.1", 1))
+        else:
+            sock.sendto(b"x", ("127.0.0.1", 2))
+            sock.sendmsg([b"x"], (), 0, ("127.0.0.1", 3))
+with suppress(OSError):
+    socket.socket(socket.AF_UNIX).connect("/nowhere")
+one, other = socket.socketpair()
+one.send(b"x")
+if not (child := os.fork()):
+    with suppress(OSError):
+        socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(b"x", ("::1", 4))
+    os._exit(0)
+os.waitpid(child, 0)
+"""
 
 
 def test_what_passes_is_named_on_stderr(run: Run) -> None:
