@@ -11,10 +11,15 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
 
 @contextmanager
 def ending() -> Iterator[trio.Event]:
-    """Set by the first SIGTERM or SIGINT; a second one ends the process as usual."""
+    """Set by the first of ENDING; a second one ends the process as usual.
+
+    A signal that is ignored at the start (`nohup`) stays so.
+    """
     event = trio.Event()
     token = trio.lowlevel.current_trio_token()
     before: dict[int, object] = {}
@@ -23,8 +28,9 @@ def ending() -> Iterator[trio.Event]:
         signal.signal(number, before[number])  # type: ignore[arg-type]
         token.run_sync_soon(event.set)
 
-    for each in (signal.SIGTERM, signal.SIGINT):
-        before[each] = signal.signal(each, end)
+    for each in ENDING:
+        if signal.getsignal(each) is not signal.SIG_IGN:
+            before[each] = signal.signal(each, end)
     try:
         yield event
     finally:

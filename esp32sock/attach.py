@@ -34,26 +34,31 @@ _open: set[Interface] = set()
 
 
 def attach(
-    url: str | Options | None = None, *, direct: Direct | None = None, **options: Unpack[AttachOptions]
+    url: str | Options | None = None,
+    *,
+    module: str | None = None,
+    direct: Direct | None = None,
+    **options: Unpack[AttachOptions],
 ) -> Interface:
     """Make a module the network interface of this process.
 
-    `url` is a serial device, any pyserial URL or `sim://`; `unix:PATH` for the module of a broker
-    (`esp32sock serve`), whose options are the broker's; "auto" for this user's broker if one runs, else the
-    port; without it, ESP32SOCK_PORT. `direct` says what
-    the host's own stack serves (loopback by default; `()`: nothing; else ESP32SOCK_DIRECT). The keyword
-    options are those of `Options`: `baudrate` (also `baud`), `rtscts`, `ssid`, `password` (or ESP32SOCK_SSID
-    and ESP32SOCK_PASSWORD) and limits; an `Options` object in place of `url` has them all.
+    `url` is a serial device, `usb:SERIAL` for the adapter of that serial number, any pyserial URL or `sim://`;
+    `unix:PATH` for the module of a broker (`esp32sock serve`), whose options are the broker's; "auto" for a
+    broker if one runs, else the configured port, else the only ESP32 that is plugged in. `module` is one that
+    a configuration file names. `direct` says what the host's own stack serves (loopback by default; `()`:
+    nothing). The keyword options are those of `Options`: `baudrate` (also `baud`), `rtscts`, `ssid`,
+    `password` and limits; an `Options` object in place of `url` has them all. What no argument says is taken
+    from the environment (ESP32SOCK_PORT, ESP32SOCK_BAUDRATE and so on), then from the configuration files.
 
     Blocks for the probe and the set-up, at most 10 s, also where nothing answers; longer with a join, with a
     module that boots or is busy (30 s), where what answers is not understood (15 s), with `reset` (20 s), and
     on a silent line below 115200 baud (40 s: it may be in a data phase, see `fill_data_phase`). Raises
-    OSError that says what is wrong and what to do, ValueError for a value out of range, TypeError for an
-    unknown option, RuntimeError if an interface is attached already. The interface closes at interpreter
-    exit, with `detach()`, or, as a context manager, at the end of the block, once what
-    was sent is delivered.
+    OSError that says what is wrong and what to do, ValueError for a value out of range and for a
+    configuration file that cannot be used, TypeError for an unknown option, RuntimeError if an interface is
+    attached already. The interface closes at interpreter exit, with `detach()`, or, as a context manager, at
+    the end of the block, once what was sent is delivered.
     """
-    attach_now = partial(_attach, url, direct, options)
+    attach_now = partial(_attach, url, direct, options, module)
     return _keep(lambda opened: _attaching.run(partial(attach_now, opened)))
 
 
@@ -68,25 +73,29 @@ def detach() -> None:
 
 
 def open_interface(
-    url: str | Options | None = None, *, direct: Direct | None = None, **options: Unpack[AttachOptions]
+    url: str | Options | None = None,
+    *,
+    module: str | None = None,
+    direct: Direct | None = None,
+    **options: Unpack[AttachOptions],
 ) -> Interface:
     """One more module, as `attach` opens it, for the code in `with interface.use()` alone.
 
     Any number of them, each on a port of its own. As a context manager it closes at the end of the block.
     Arguments, blocking and exceptions as with `attach`.
     """
-    return _keep(partial(_start, url, direct, options))
+    return _keep(partial(_start, url, direct, options, module))
 
 
 def default() -> Interface:
-    """The interface to use here: that of `using`, else the attached one, else ESP32SOCK_PORT is attached.
+    """The interface to use here: that of `using`, else the attached one, else one for the configured port.
 
     OSError(ENETDOWN) if there is none, EOPNOTSUPP in a child of the process that has it.
     """
     chosen = context.override()
     if chosen is not None:
         return chosen
-    return _attached() or _attaching.run(_attach_from_environment)
+    return _attached() or _attaching.run(_attach_configured)
 
 
 def _attached() -> Interface | None:
@@ -105,17 +114,21 @@ def _keep(open_it: Callable[[list[Interface]], Interface]) -> Interface:
 
 
 def _attach(
-    url: str | Options | None, direct: Direct | None, options: AttachOptions, opened: list[Interface]
+    url: str | Options | None,
+    direct: Direct | None,
+    options: AttachOptions,
+    module: str | None,
+    opened: list[Interface],
 ) -> Interface:
     global _default
     if _attached() is not None:
         raise RuntimeError("an interface is attached already; detach() it first")
-    interface = _default = _start(url, direct, options, opened)
+    interface = _default = _start(url, direct, options, module, opened)
     context.note_attached(interface, interface.routes)
     return interface
 
 
-def _attach_from_environment() -> Interface:
+def _attach_configured() -> Interface:
     attached = _attached()
     if attached is not None:  # by another thread meanwhile
         return attached
@@ -124,15 +137,19 @@ def _attach_from_environment() -> Interface:
             errno.EOPNOTSUPP,
             "the module belongs to the process that this one was forked from: use the network there",
         )
-    if not os.environ.get(context.PORT_VARIABLE):
+    if not import_module("esp32sock.config").names_port():
         return context.no_default()
     return attach()
 
 
 def _start(
-    url: str | Options | None, direct: Direct | None, given: AttachOptions, opened: list[Interface]
+    url: str | Options | None,
+    direct: Direct | None,
+    given: AttachOptions,
+    module: str | None,
+    opened: list[Interface],
 ) -> Interface:
-    options, routes = import_module("esp32sock.config").resolve(url, direct, given)
+    options, routes = import_module("esp32sock.config").resolve(url, direct, given, module)
     if isinstance(options, str):
         broker: Interface = import_module("esp32sock.broker.client").connect(options, routes, opened.append)
         return broker

@@ -109,7 +109,11 @@ class TrioInterface(ModuleNetwork):
 
 @asynccontextmanager
 async def open_interface(
-    url: str | Options | None = None, *, direct: Direct | None = None, **options: Unpack[AttachOptions]
+    url: str | Options | None = None,
+    *,
+    module: str | None = None,
+    direct: Direct | None = None,
+    **options: Unpack[AttachOptions],
 ) -> AsyncIterator[TrioInterface]:
     """Run a module in this trio program, without a thread of its own; arguments and errors as `attach`.
 
@@ -117,7 +121,7 @@ async def open_interface(
     `close_s` long; a cancelled block closes links for CANCELLED_CLOSE_S at most. Sockets that are still open
     then end as if the port were lost. Does not become the default interface.
     """
-    chosen, routes = config.resolve(url, direct, options)
+    chosen, routes = config.resolve(url, direct, options, module)
     if isinstance(chosen, str):
         raise ValueError(f"{chosen} is a broker, with an engine of its own: use esp32sock.attach for it")
     engine, portal, scope = new_engine(chosen), EnginePortal(), trio.CancelScope()

@@ -35,6 +35,10 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+# The files of who runs the tests are not theirs.
+os.environ["ESP32SOCK_CONFIG"] = os.devnull
+
+
 def pytest_report_header() -> str:
     return f"esp32sock: {BUILD} build; framing is tested {' and '.join(BUILDS)}"
 

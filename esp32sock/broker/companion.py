@@ -107,7 +107,10 @@ def main(folder: str, starter: int) -> int:
     async def serve() -> None:
         path = os.path.join(folder, "broker.sock")
         await serving.serve(
-            [options], path, on_ready=lambda: _say({}), until=lambda broker: _until_left(broker, starter)
+            [serving.Module(options)],
+            path,
+            on_ready=lambda: _say({}),
+            until=lambda broker: _until_left(broker, starter),
         )
 
     try:

@@ -33,7 +33,7 @@ log = logging.getLogger("esp32sock")
 
 @dataclass(eq=False)
 class ServedModule:
-    """One engine, and what its clients have open; `name` is the port's."""
+    """One engine, and what its clients have open; `name` is the port's, or what a file calls the module."""
 
     name: str
     engine: Engine
@@ -108,8 +108,9 @@ class Broker:
     def _module(self, name: str) -> ServedModule:
         if not name and len(self._modules) == 1:
             return next(iter(self._modules.values()))
-        if name in self._modules:
-            return self._modules[name]
+        for module in self._modules.values():
+            if name in (module.name, module.engine.options.url):
+                return module
         known = ", ".join(self._modules)
         wanted = f"has no module {name!r}" if name else "has several modules"
         raise Error(f"this broker {wanted}; name one as in unix:PATH#NAME: {known}", errno=errno.ENODEV)

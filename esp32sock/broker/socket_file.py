@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 SOCKET_VARIABLE = "ESP32SOCK_SOCKET"
 """The path of this user's broker, instead of the default."""
+SYSTEM_PATH = "/run/esp32sock/esp32sock.sock"
+"""The broker of the machine, where a service is one."""
+
+PID_VARIABLE, COUNT_VARIABLE, FIRST_FD = "LISTEN_PID", "LISTEN_FDS", 3
+"""How a service manager hands over what it has opened (sd_listen_fds)."""
 
 BACKLOG = 64
 KIND = _socket.SOCK_SEQPACKET
@@ -32,6 +37,11 @@ def default_path() -> str:
     if runtime:
         return os.path.join(runtime, "esp32sock.sock")
     return f"/tmp/esp32sock-{os.getuid()}/esp32sock.sock"
+
+
+def running() -> str | None:
+    """The broker to use where none is named: this user's, else the machine's; None where neither runs."""
+    return next((path for path in (default_path(), SYSTEM_PATH) if answers(path)), None)
 
 
 def answers(path: str) -> bool:
@@ -64,6 +74,39 @@ def listening(path: str, *, mode: int = 0o600) -> Iterator[_socket.socket]:
             with suppress(OSError):
                 if os.path.samestat(own, os.stat(path)):  # and not that of a broker that came later
                     os.unlink(path)
+
+
+@contextmanager
+def inherited() -> Iterator[_socket.socket | None]:
+    """The listener that a service manager has opened for this process (LISTEN_FDS); None if it has none.
+
+    The file is the service manager's, and stays. Error(EINVAL) if it is no such socket, or more than one.
+    """
+    count = os.environ.get(COUNT_VARIABLE, "") if os.environ.get(PID_VARIABLE) == str(os.getpid()) else ""
+    for name in (PID_VARIABLE, COUNT_VARIABLE, "LISTEN_FDNAMES"):  # a program started here is not meant
+        os.environ.pop(name, None)
+    if not count:
+        yield None
+        return
+    with _adopted(count) as listener:
+        yield listener
+
+
+def _adopted(count: str) -> _ClosedWithBlock:
+    wrong = f"{COUNT_VARIABLE}={count}: one socket of the kind ListenSequentialPacket= is needed"
+    if count != "1":
+        raise Error(wrong, errno=errno.EINVAL)
+    try:
+        os.set_inheritable(FIRST_FD, False)
+        os.set_blocking(FIRST_FD, False)
+        listener = _ClosedWithBlock(fileno=FIRST_FD)
+        listens = listener.getsockopt(_socket.SOL_SOCKET, _socket.SO_ACCEPTCONN)
+    except OSError as error:
+        raise Error(f"{wrong} ({error.strerror})", errno=errno.EINVAL) from error
+    if not listens or (listener.family, listener.type) != (_socket.AF_UNIX, KIND):
+        listener.close()
+        raise Error(wrong, errno=errno.EINVAL)
+    return listener
 
 
 def _bound(path: str, mode: int) -> _ClosedWithBlock:

@@ -133,11 +133,11 @@ async def throughput(session: ManagementSession, arguments: argparse.Namespace) 
         rate_bytes_per_s = max(rate_bytes_per_s, heard_bytes / seconds)
         if seconds <= SLOW_LINE * expected_s:
             break
-    found = f"{rate_bytes_per_s / 1000:.1f} kB/s from the module at {arguments.baud} baud"
+    found = f"{rate_bytes_per_s / 1000:.1f} kB/s from the module at {arguments.baudrate} baud"
     if heard_bytes / rate_bytes_per_s > SLOW_LINE * expected_s:
         advice = "check for a busy USB hub, a slow network path to the adapter, or high load on this machine"
         return warning("throughput", found, "slow-line", advice)
-    if arguments.baud <= USUAL_BAUD:
+    if arguments.baudrate <= USUAL_BAUD:
         return ok("throughput", found, f"`esp32sock uart baud {FAST_ENOUGH_BAUD}` makes the line faster")
     return ok("throughput", found)
 
@@ -167,7 +167,7 @@ async def flow_control(session: ManagementSession, arguments: argparse.Namespace
         basic.FlowControl.CTS: "the host can pause the module",
         basic.FlowControl.RTS_CTS: "both sides can pause each other",
     }[flow]
-    if arguments.baud >= FAST_BAUD and not (arguments.rtscts and flow is basic.FlowControl.RTS_CTS):
+    if arguments.baudrate >= FAST_BAUD and not (arguments.rtscts and flow is basic.FlowControl.RTS_CTS):
         advice = "wire RTS and CTS, run `esp32sock uart set --flow rtscts`, then use --rtscts"
         return warning("flow control", found, "no-flow-control", advice)
     return ok("flow control", found)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import trio
 
 from esp32sock.at.commands import basic
 from esp32sock.at.commands.catalogue import CATALOGUE
+from esp32sock.attach import attach
 from esp32sock.cli.brokered import open_brokered_session
 from esp32sock.cli.exit_status import FAILED, INTERRUPTED, NO_MODULE, USAGE
 from esp32sock.cli.output import print_failure, printable
-from esp32sock.cli.shared_options import add_json, add_port
-from esp32sock.config import AUTO, broker_url, resolve
+from esp32sock.cli.shared_options import add_json, add_port, given_settings
+from esp32sock.config import resolve
 from esp32sock.engine.management import ManagementSession, open_management_session
 from esp32sock.errors import CommandError, Error, PortError, flatten_group
-from esp32sock.net.context import PORT_VARIABLE
+from esp32sock.settings import DIRECT, PORT
 
 if TYPE_CHECKING:
     import argparse
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from esp32sock.at.commands import Command
     from esp32sock.config import AttachOptions
+    from esp32sock.engine.options import Options
+    from esp32sock.net.interface_api import Interface
 
     Subparsers = _SubParsersAction[argparse.ArgumentParser]
     Job = Callable[[ManagementSession, argparse.Namespace], Awaitable[int | None]]
@@ -69,26 +71,27 @@ def set_job(parser: argparse.ArgumentParser, job: Job) -> None:
     )
 
 
+def module_of(arguments: argparse.Namespace) -> Options | str:
+    """The module that options, environment and files name, or the URL of a broker; ValueError without one."""
+    options, _ = resolve(arguments.port, None, attach_options(arguments), arguments.module)
+    return options
+
+
 def port_from(arguments: argparse.Namespace) -> str:
-    """The port from --port or the environment; UsageError if neither names one."""
-    port = arguments.port or os.environ.get(PORT_VARIABLE)
-    if port == AUTO and broker_url(port) is None:
-        port = os.environ.get(PORT_VARIABLE)
-        if not port or port == AUTO:
-            raise UsageError(f"auto: no broker of this user runs, and {PORT_VARIABLE} names no port")
-    if not port:
-        raise UsageError(f"give a port with --port or set {PORT_VARIABLE}; `esp32sock ports` lists the ports")
-    return str(port)
+    """The port of that module."""
+    module = module_of(arguments)
+    return module if isinstance(module, str) else module.url
 
 
 def attach_options(arguments: argparse.Namespace) -> AttachOptions:
-    """What the shared options say to `attach`."""
-    return {
-        "baudrate": arguments.baud,
-        "rtscts": arguments.rtscts,
-        "trace": arguments.trace,
-        "pcap": arguments.pcap,
-    }
+    """What the options say to `attach`, besides port, module and routes."""
+    given = given_settings(arguments)
+    return cast("AttachOptions", {name: given[name] for name in given if name not in (PORT, DIRECT)})
+
+
+def attach_module(arguments: argparse.Namespace) -> Interface:
+    """Attach the module that options, environment and files name; raises what `attach` raises."""
+    return attach(arguments.port, module=arguments.module, **attach_options(arguments))
 
 
 def run_with_module(
@@ -107,18 +110,17 @@ def run_with_module(
 async def open_module(arguments: argparse.Namespace) -> AsyncIterator[ManagementSession]:
     """A session with the module that the options name.
 
-    Raises what `open_management_session` raises, and UsageError without a port.
+    Raises what `open_management_session` raises, and ValueError without a port.
     """
-    url = broker_url(port_from(arguments))
-    if url is not None:
-        resolve(url, None, attach_options(arguments))  # ValueError for options that are the broker's
-        async with open_brokered_session(url) as brokered:
+    module = module_of(arguments)
+    if isinstance(module, str):
+        async with open_brokered_session(module) as brokered:
             yield brokered
         return
     async with open_management_session(
-        port_from(arguments), arguments.baud, trace=arguments.trace, pcap=arguments.pcap
+        module.url, module.baudrate, trace=module.trace, pcap=module.pcap
     ) as session:
-        if arguments.rtscts:
+        if module.rtscts:
             session.port.set_rtscts(True)
         yield session
 

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from esp32sock.cli.checks import CHECKS, OF_THE_LINE, garbled
-from esp32sock.cli.common import add_options, handle_errors, open_module, port_from, run_trio
+from esp32sock.cli.common import add_options, handle_errors, module_of, open_module, run_trio
 from esp32sock.cli.exit_status import FAILED, NO_MODULE
 from esp32sock.cli.findings import PROBLEMS, Finding, Verdict, ok, problem
 from esp32sock.cli.fingerprints import identify
@@ -75,11 +75,15 @@ def print_summary(findings: list[Finding]) -> None:
 
 def examine(arguments: argparse.Namespace, add: Callable[[Finding], None]) -> bool:
     """Run the checks and add their findings; whether a module was reached."""
-    url = port_from(arguments)
+    module = module_of(arguments)
+    if isinstance(module, str):
+        url = module
+    else:
+        url, arguments.baudrate, arguments.rtscts = module.url, module.baudrate, module.rtscts
 
     async def run_checks() -> None:
         async with open_module(arguments) as session:
-            at = f"at {arguments.baud} baud" if session.has_line else "through a broker"
+            at = f"at {arguments.baudrate} baud" if session.has_line else "through a broker"
             add(ok("port", f"{url} opens, and a module answers {at}"))
             for check in CHECKS:
                 if check in OF_THE_LINE and not session.has_line:

@@ -21,8 +21,8 @@ from rich.progress import (
 )
 
 from esp32sock._files import replaced
-from esp32sock.attach import attach, detach
-from esp32sock.cli.common import UsageError, add_options, attach_options, handle_errors, port_from
+from esp32sock.attach import detach
+from esp32sock.cli.common import UsageError, add_options, attach_module, handle_errors
 from esp32sock.cli.http_options import add_http, check_http, opened
 from esp32sock.cli.output import print_result
 from esp32sock.shims.monkey import patched
@@ -106,7 +106,7 @@ def report(arguments: argparse.Namespace, done: Transfer) -> None:
 @contextmanager
 def over_the_module(arguments: argparse.Namespace) -> Iterator[None]:
     """Sockets use the module inside the block. At its end, sent data is delivered before the port closes."""
-    attach(port_from(arguments), **attach_options(arguments))
+    attach_module(arguments)
     try:
         with patched():
             yield

@@ -7,8 +7,8 @@ import selectors
 from typing import TYPE_CHECKING
 
 from esp32sock import socket
-from esp32sock.attach import attach, detach
-from esp32sock.cli.common import UsageError, add_options, attach_options, handle_errors, port_from
+from esp32sock.attach import detach
+from esp32sock.cli.common import UsageError, add_options, attach_module, handle_errors
 from esp32sock.cli.output import printable
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
 def serve(arguments: argparse.Namespace) -> None:
     if not 1 <= arguments.listen_port <= 65535:
         raise UsageError(f"port {arguments.listen_port} is outside 1 to 65535")
-    interface = attach(port_from(arguments), **attach_options(arguments))
+    interface = attach_module(arguments)
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
             listener.bind(("0.0.0.0", arguments.listen_port))

@@ -9,22 +9,10 @@ from serial.tools import list_ports
 
 from esp32sock.cli.output import print_result, table
 from esp32sock.cli.shared_options import add_json
+from esp32sock.engine.port_names import adapter_of, usb_name
 
 if TYPE_CHECKING:
     import argparse
-
-ADAPTERS = {
-    (0x10C4, 0xEA60): "CP210x",
-    (0x10C4, 0xEA70): "CP2105",
-    (0x1A86, 0x7523): "CH340",
-    (0x1A86, 0x55D3): "CH343",
-    (0x1A86, 0x55D4): "CH9102",
-    (0x0403, 0x6001): "FT232R",
-    (0x0403, 0x6010): "FT2232",
-    (0x0403, 0x6015): "FT-X",
-    (0x303A, 0x1001): "ESP32's own USB",
-}
-"""The serial adapters on boards with an ESP32, by USB vendor and product."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +22,9 @@ class SerialPort:
     port: str
     description: str
     adapter: str | None
-    """The chip of the adapter, if it is one in ADAPTERS."""
+    """The chip of the adapter, if boards with an ESP32 have it."""
+    name: str | None
+    """What names it whatever its number is, where it has a serial number: `usb:SERIAL`."""
 
     @property
     def likely(self) -> str:
@@ -53,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     def show() -> None:
         if found:
             table(
-                ("PORT", "ESP32?", "DESCRIPTION"), [(one.port, one.likely, one.description) for one in found]
+                ("PORT", "ESP32?", "NAME", "DESCRIPTION"),
+                [(one.port, one.likely, one.name, one.description) for one in found],
             )
         else:
             print("no serial ports found; check that the board is connected by a USB cable with data lines")
@@ -63,9 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def listed() -> list[SerialPort]:
-    """Every port; those with an adapter in ADAPTERS first."""
+    """Every port; those with an adapter of ESP32 boards first."""
     ports = [
-        SerialPort(info.device, info.description or "", ADAPTERS.get((info.vid or 0, info.pid or 0)))
+        SerialPort(info.device, info.description or "", adapter_of(info), usb_name(info))
         for info in list_ports.comports()
     ]
     return sorted(ports, key=lambda one: (one.adapter is None, one.port))

@@ -37,6 +37,9 @@ SUBCOMMANDS = {
     "update": Subcommand("install new firmware over the air", "update"),
     "passthrough": Subcommand("connect stdin and stdout with one host", "passthrough"),
     "restore": Subcommand("reset the module to factory settings", "restore"),
+    "config": Subcommand(
+        "show where settings come from, check configuration files", "config", has_subcommands=True
+    ),
     "serve": Subcommand("share a module with other programs (a broker)", "serve"),
     "proxy": Subcommand("let any program use the module, by SOCKS5 and HTTP", "proxy"),
     "forward": Subcommand("carry ports of this machine to the module's network, and back", "forward"),

@@ -16,8 +16,8 @@ from esp32sock.attach import attach, default
 from esp32sock.broker import companion
 from esp32sock.cli.common import attach_options
 from esp32sock.cli.exit_status import NO_MODULE, USAGE
-from esp32sock.cli.shared_options import add_port
-from esp32sock.config import PASSWORD_VARIABLE, SSID_VARIABLE, broker_url, resolve
+from esp32sock.cli.shared_options import add_settings
+from esp32sock.config import PASSWORD_VARIABLE, resolve
 from esp32sock.net.context import PORT_VARIABLE
 from esp32sock.net.error_map import translated
 from esp32sock.shims.child_environment import are_served, serve_children
@@ -36,14 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "`esp32sock run -m package ...`, `esp32sock run -c 'code' ...`, or `esp32sock run -` for a program "
         "on stdin. All arguments after the program go to it."
     )
-    add_port(parser)
-    parser.add_argument(
-        "--direct", help="networks and names that this machine's own network serves, with commas; or none"
-    )
-    parser.add_argument(
-        "--ssid",
-        help=f"access point to join, with the password in ${PASSWORD_VARIABLE} (default: ${SSID_VARIABLE})",
-    )
+    add_settings(parser)
     parser.add_argument(
         "--children",
         action="store_true",
@@ -51,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument(
-        "-m", dest="module", action="store_true", help="PROGRAM is the name of a Python module"
+        "-m", dest="is_module", action="store_true", help="PROGRAM is the name of a Python module"
     )
     kinds.add_argument("-c", dest="code", action="store_true", help="PROGRAM is Python code")
     parser.add_argument(
@@ -62,46 +55,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    port = arguments.port or os.environ.get(PORT_VARIABLE)
-    if not port:
-        print(
-            f"esp32sock run: give a port with --port or set {PORT_VARIABLE}",
-            file=sys.stderr,
-        )
-        return USAGE
     if not _is_there(arguments):
         print(f"esp32sock run: no such file: {arguments.program!r}", file=sys.stderr)
         return USAGE
     # Threads and exit functions of the program still need the module after its last line, so the interpreter
     # detaches it at exit. The patch stays: a thread that is still running must not find the host's network.
     try:
-        _attach(port, arguments)
+        _attach(arguments)
     except (OSError, ValueError) as error:
         print(f"esp32sock run: {error}", file=sys.stderr)
-        return NO_MODULE
+        return USAGE if isinstance(error, ValueError) else NO_MODULE
     patch()
     _run(arguments)
     return 0
 
 
-def _attach(port: str, arguments: argparse.Namespace) -> None:
+def _attach(arguments: argparse.Namespace) -> None:
     """Attach the module, or the broker that shares it with the program's children."""
-    url = broker_url(port)
-    if url is not None and url == os.environ.get(PORT_VARIABLE) and are_served():
-        default()  # a child of a program that runs like this: its start-up has done the rest
+    given = _options(arguments)
+    options, routes = resolve(arguments.port, arguments.direct, given, arguments.module)
+    direct = str(routes.direct)
+    if isinstance(options, str):
+        if options == os.environ.get(PORT_VARIABLE) and are_served():
+            default()  # a child of a program that runs like this: its start-up has done the rest
+            return
+        attach(options, direct=direct)
+        serve_children(options, os.environ, direct)
         return
-    if url is None and arguments.children:
-        options, _ = resolve(port, arguments.direct, _options(arguments))
-        assert not isinstance(options, str)
-        with translated(f"attaching {options.url}"):
-            broker = companion.start(options)
-        interface = attach(broker.url, direct=arguments.direct)
-        atexit.register(_leave, interface, broker, os.getpid())
-        serve_children(broker.url, os.environ, arguments.direct)
+    if not arguments.children:
+        attach(options, direct=direct)
         return
-    attach(url or port, direct=arguments.direct, **_options(arguments))
-    if url is not None:
-        serve_children(url, os.environ, arguments.direct)
+    with translated(f"attaching {options.url}"):
+        broker = companion.start(options)
+    interface = attach(broker.url, direct=direct)
+    atexit.register(_leave, interface, broker, os.getpid())
+    serve_children(broker.url, os.environ, direct)
 
 
 def _leave(interface: Interface, broker: companion.Companion, program: int) -> None:
@@ -112,7 +100,7 @@ def _leave(interface: Interface, broker: companion.Companion, program: int) -> N
 
 
 def _is_there(arguments: argparse.Namespace) -> bool:
-    if arguments.module or arguments.code or arguments.program == STDIN:
+    if arguments.is_module or arguments.code or arguments.program == STDIN:
         return True
     return Path(arguments.program).exists()
 
@@ -129,7 +117,7 @@ def _run(arguments: argparse.Namespace) -> None:
     """Run the program as the interpreter does; raises what the program raises, SystemExit too."""
     sys.orig_argv = _as_without_us(arguments)
     sys.argv = ["-c" if arguments.code else arguments.program, *arguments.rest]
-    if arguments.module:
+    if arguments.is_module:
         sys.path.insert(0, os.getcwd())
         runpy.run_module(arguments.program, run_name="__main__", alter_sys=True)
     elif arguments.code:
@@ -143,7 +131,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def _as_without_us(arguments: argparse.Namespace) -> list[str]:
     """The command line as if Python ran the program itself: reloaders start it again by it."""
-    kind = ["-m"] if arguments.module else ["-c"] if arguments.code else []
+    kind = ["-m"] if arguments.is_module else ["-c"] if arguments.code else []
     return [sys.executable, *kind, arguments.program, *arguments.rest]
 
 

@@ -2,47 +2,101 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from esp32sock.cli.registry import SUBCOMMANDS
-from esp32sock.engine.options import DEFAULT_BAUD
-from esp32sock.net.context import PORT_VARIABLE
+from esp32sock.settings import BY_NAME, MODULE, MODULE_VARIABLE, PORT, SETTINGS, Setting, parsed
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-WITH_VALUE = ("-p", "--port", "-b", "--baud", "--baudrate", "--trace", "--pcap")
-WITHOUT_VALUE = ("-v", "-vv", "--verbose", "--rtscts", "--json")
+COMMON = ("port", "baudrate", "rtscts", "trace", "pcap")
+"""The settings that every command takes; some take all."""
+ALIASES = {"baudrate": ("--baud",)}
+MODULE_OPTION = "--module"
+
+WITH_VALUE = ("-p", "--port", "-b", "--baudrate", "--baud", "--trace", "--pcap", MODULE_OPTION)
+WITHOUT_VALUE = ("-v", "-vv", "--verbose", "--rtscts", "--no-rtscts", "--json")
 
 LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 """By how often -v was given."""
 LINE = "%(asctime)s.%(msecs)03d %(levelname)-7s %(message)s"
 
 
-def add_port(parser: argparse.ArgumentParser) -> None:
-    """Where the module is, and where a record of its line goes."""
+def add_port(
+    parser: argparse.ArgumentParser, names: Iterable[str] = COMMON, *, several: bool = False
+) -> None:
+    """Where the module is, and the settings of these names; what is not given is None.
+
+    `several`: module and port may be repeated, and are lists.
+    """
     parser.add_argument(
-        "-p", "--port", help=f"serial device, pyserial URL or sim:// (default: ${PORT_VARIABLE})"
+        MODULE_OPTION,
+        metavar="NAME",
+        action="append" if several else "store",
+        help=f"a module of the configuration files (default: ${MODULE_VARIABLE})",
     )
+    for name in names:
+        _add(parser, BY_NAME[name], repeats=several and name == PORT)
+
+
+def add_settings(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """Every setting of a module; a password is no option, because other users can read command lines."""
+    names = [setting.name for setting in SETTINGS if not setting.is_secret]
+    add_port(parser, names, several=several)
+
+
+def option_of(name: str) -> str:
+    """How a setting is called on the command line."""
+    return MODULE_OPTION if name == MODULE else BY_NAME[name].option
+
+
+def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings that were given, by their names."""
+    values = {setting.name: getattr(arguments, setting.name, None) for setting in SETTINGS}
+    return {name: None if value is _OFF else value for name, value in values.items() if value is not None}
+
+
+def _add(parser: argparse.ArgumentParser, setting: Setting, *, repeats: bool = False) -> None:
+    if setting.is_switch:
+        parser.add_argument(
+            setting.option,
+            dest=setting.name,
+            action=argparse.BooleanOptionalAction,
+            help=setting.help,
+            default=None,
+        )
+        return
+    names = (*filter(None, [setting.short]), setting.option, *ALIASES.get(setting.name, ()))
     parser.add_argument(
-        "-b",
-        "--baud",
-        "--baudrate",
-        metavar="BAUD",
-        type=int,
-        default=DEFAULT_BAUD,
-        help="baud rate (default: %(default)s)",
+        *names,
+        dest=setting.name,
+        metavar=setting.metavar,
+        action="append" if repeats else "store",
+        type=_Value(setting),
+        help=setting.help,
     )
-    parser.add_argument("--rtscts", action="store_true", help="use RTS/CTS flow control")
-    parser.add_argument(
-        "--trace",
-        metavar="FILE",
-        help="record the serial line in a file as text, without passwords; - for stderr",
-    )
-    parser.add_argument("--pcap", metavar="FILE", help="the same as a pcapng file, for Wireshark")
+
+
+_OFF = object()
+"""The value of an option that was given as "none", which None cannot be: that is one that was not given."""
+
+
+class _Value:
+    """What argparse calls for the value of an option."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+
+    def __call__(self, text: str) -> object:
+        try:
+            value = parsed(self._setting, text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        return _OFF if value is None else value
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -17,6 +17,7 @@ import trio
 from serial.tools import list_ports
 
 from esp32sock._dataclass import dataclass
+from esp32sock.engine.port_names import interface_of
 from esp32sock.errors import PortError
 
 if TYPE_CHECKING:
@@ -45,18 +46,24 @@ class AdapterPort:
     def __init__(self, opener: Callable[[str, int], Awaitable[Port]]) -> None:
         self._opener = opener
         self._adapter: Adapter | None = None
+        self._path = ""
+        """Where the adapter was, or the name that it was asked for by."""
 
     async def open(self, url: str, baud: int) -> Port:
         """The port; PortError while its adapter is away, or as the opener raises it.
 
         Looking for the adapter runs in a thread and takes milliseconds.
         """
-        path = url if self._adapter is None else await trio.to_thread.run_sync(_path_of, self._adapter, url)
-        if path != url:
-            log.warning("the adapter of %s is %s now", url, path)
+        path = url
+        if self._adapter is not None:
+            path = await trio.to_thread.run_sync(_path_of, self._adapter, self._path)
+            if path != self._path:
+                log.warning("the adapter of %s is %s now", self._path, path)
         port = await self._opener(path, baud)
-        if self._adapter is None and url.startswith("/"):
-            self._adapter = await trio.to_thread.run_sync(_adapter_at, url)
+        if self._adapter is None:
+            self._path = url if url.startswith("/") else port.name
+            if self._path.startswith("/"):
+                self._adapter = await trio.to_thread.run_sync(_adapter_at, self._path)
         return port
 
 
@@ -84,4 +91,4 @@ def _is_at(info: ListPortInfo, device: str) -> bool:
 def _adapter(info: ListPortInfo) -> Adapter | None:
     if not info.serial_number:
         return None
-    return Adapter(info.vid, info.pid, info.serial_number, (info.location or "").partition(":")[2])
+    return Adapter(info.vid, info.pid, info.serial_number, interface_of(info))

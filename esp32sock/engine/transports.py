@@ -18,6 +18,7 @@ import serial
 import trio
 
 from esp32sock.engine.port_holder import port_holder
+from esp32sock.engine.port_names import device_of
 from esp32sock.errors import PortError
 
 if TYPE_CHECKING:
@@ -259,17 +260,19 @@ class StreamPort(Port):
 
 
 async def open_port(url: str, baud: int) -> Port:
-    """Open a serial device by name or any pyserial URL but `spy://` at this baud rate.
+    """Open a serial device by path or name (`usb:`, `auto`), or any pyserial URL but `spy://`, at this rate.
 
-    Raises PortError, with the errno of the cause and what to do about it. Opening runs in a thread and is
-    not cut short by cancellation: serial drivers do not like that.
+    A name, and `hwgrep://`, is looked up each time; the port is called by its device. Raises PortError, with
+    the errno of the cause and what to do about it. Opening runs in a thread and is not cut short by
+    cancellation: serial drivers do not like that.
     """
     line = await trio.to_thread.run_sync(_open_line, url, baud)
+    device = str(line.port) if isinstance(line, serial.Serial) else url
     try:
         line.fileno()
     except (AttributeError, OSError, ValueError):
-        return ThreadPort(url, line)
-    return DescriptorPort(url, line)
+        return ThreadPort(device, line)
+    return DescriptorPort(device, line)
 
 
 def _open_line(url: str, baud: int) -> serial.Serial:
@@ -281,13 +284,14 @@ def _open_line(url: str, baud: int) -> serial.Serial:
         )
     if SIMULATOR_PACKAGE not in serial.protocol_handler_packages:
         serial.protocol_handler_packages.append(SIMULATOR_PACKAGE)
+    device = device_of(url)
     try:
-        line = serial.serial_for_url(url, do_not_open=True, baudrate=baud, timeout=0)
-        if "://" not in url:
-            line.exclusive = True
+        line = serial.serial_for_url(device, do_not_open=True, baudrate=baud, timeout=0)
+        if isinstance(line, serial.Serial):
+            device, line.exclusive = str(line.port), True
         line.open()
     except (serial.SerialException, OSError, ValueError) as error:
-        raise _cannot_open(url, error) from error
+        raise _cannot_open(device, error) from error
     return line
 
 

@@ -22,12 +22,14 @@ class Routes:
     """
 
     def __init__(self, direct: Direct = LOOPBACK) -> None:
+        self.direct = direct
         self._chooses = direct if callable(direct) else None
         self._networks: list[IPv4Network] = []
         self._names: set[str] = set()
         self._suffixes: tuple[str, ...] = ()
         if not callable(direct):
-            for entry in _entries(direct):
+            self.direct = ",".join(_entries(direct))
+            for entry in _entries(self.direct):
                 self._add(entry)
 
     @classmethod

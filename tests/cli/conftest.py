@@ -50,6 +50,7 @@ def in_a_pipe(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     """Run `esp32sock WORDS` with `given` as its input; further keywords are environment variables."""
     for name in [name for name in os.environ if name.startswith("ESP32SOCK_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("ESP32SOCK_CONFIG", os.devnull)
     for module, values in SHORT_WAITS.items():
         for name, value in values.items():
             monkeypatch.setattr(import_module(module), name, value)

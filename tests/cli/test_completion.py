@@ -61,7 +61,7 @@ def completed(script: Path, *words: str, folder: Path | None = None) -> list[str
         (["wifi", "-v", "-b", "9600", "s"], ["scan", "status", "static"]),
         (["-p", "s"], ["sim://"]),
         (["info", "--trace", "pa"], ["page one", "page two"]),
-        (["wifi", "join", "attic", "--no"], ["--no-password"]),
+        (["wifi", "join", "attic", "--no-p"], ["--no-password"]),
         (["uart", "set", "--flow", "r"], ["rts", "rtscts"]),
         (["uart", "set", "--flow", "rts", "--st"], ["--store"]),
         (["sleep", "--mode", ""], ["off", "modem", "light", "modem-listen"]),

@@ -76,6 +76,8 @@ CASES: list[tuple[str, list[str], int, Sequence[tuple[str, str]]]] = [
             ("sockets\nAT>", "quit\r"),
         ],
     ),
+    ("config-show", ["config", "show", "-p", "usb:0001", "--server-links", "5"], 0, ()),
+    ("config-check", ["config", "check", "/dev/null"], 0, ()),
     ("no-port", ["info"], 2, ()),
     ("help", [], 0, ()),
     ("no-such-command", ["wifi", "joni"], 2, ()),
