@@ -12,9 +12,8 @@ import trio
 from esp32sock import trio as own_engine
 from esp32sock._ending import ending
 from esp32sock.broker import client
-from esp32sock.cli.common import UsageError, add_options, attach_options, handle_errors, port_from, run_trio
+from esp32sock.cli.common import UsageError, add_options, handle_errors, module_of, run_trio
 from esp32sock.cli.output import printable, to_json
-from esp32sock.config import broker_url, resolve
 from esp32sock.gateway.events import EventKind, GatewayEvent
 from esp32sock.gateway.gateway import Gateway
 from esp32sock.gateway.limits import Limits
@@ -93,15 +92,13 @@ async def _until_ended(gateway: Gateway, job: Job) -> None:
 @asynccontextmanager
 async def _network(arguments: argparse.Namespace) -> AsyncIterator[ModuleNetwork]:
     """The module, or that of a broker; nothing of it goes to the host, whatever the environment says."""
-    port, options = port_from(arguments), attach_options(arguments)
-    url = broker_url(port)
-    if url is None:
-        async with own_engine.open_interface(port, direct=(), **options) as own:
+    module = module_of(arguments)
+    if not isinstance(module, str):
+        async with own_engine.open_interface(module, direct=()) as own:
             own.interface.wait_for_link_s = arguments.wait
             yield own
         return
-    resolve(url, None, options)  # ValueError for options that are the broker's
-    shared = await trio.to_thread.run_sync(client.connect, url, Routes(()))
+    shared = await trio.to_thread.run_sync(client.connect, module, Routes(()))
     shared.wait_for_link_s = arguments.wait
     try:
         yield ModuleNetwork(shared)
