@@ -44,6 +44,11 @@ class Links:
     def __len__(self) -> int:
         return LINKS
 
+    @property
+    def are_left(self) -> bool:
+        """Whether the module has links, or may have."""
+        return any(record.state is not LinkState.FREE or record.is_unsettled for record in self.records)
+
     def _set_sink(self, link_id: int, kind: int) -> None:
         """From now on the payload of this link has another owner; what this drops is not reported."""
         self._demux.set_sink(link_id, kind)

@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from esp32sock.at.block_evidence import BlockEvidence
 from esp32sock.at.command_transaction import CommandTransaction
 from esp32sock.at.events import (
     Contradiction,
@@ -64,9 +65,6 @@ if TYPE_CHECKING:
 PAYLOAD_SILENCE_S = 1.0
 """No byte for so long inside a block: some were lost on the wire (at-dialects 8.4)."""
 
-SHOWN_BYTES = 40
-"""How much of a line stands in the reason of a fault; by taste."""
-
 
 class Session:
     """One module's AT dialogue, seen from the host."""
@@ -87,6 +85,7 @@ class Session:
             self._on_command_succeeded,
             self._on_passthrough,
         )
+        self._evidence = BlockEvidence(self.links)
         self._transaction: CommandTransaction | None = None
         self._held: Line | object | None = None
         self._echo = True
@@ -289,6 +288,7 @@ class Session:
                 if ready:
                     self._held = frame
                     self._context.understood_at = self._context.heard_at
+                    self._evidence.payload(ready)
                     return DataReceived(ready)
             if frame is PROMPT:
                 if not self._prompt():
@@ -316,17 +316,24 @@ class Session:
 
     def _line(self, line: Line) -> None:
         text = line.text
-        if (
-            self._of_barrier(text)
-            or self._progress(text)
-            or self._unsolicited(text)
-            or self._response_line(text)
-        ):
-            self._context.understood_at = self._context.heard_at
-            return
-        if text in RESULTS and self.module.state is ModuleState.RESETTING:
-            return  # of a command that the restart ended
-        self._not_understood(line)
+        if self._of_barrier(text) or self._progress(text) or self._unsolicited(text):
+            self._understood(line)
+        elif self._evidence.damaged_header(text, self._shown(text)):
+            self._unknown(text)
+        elif self._response_line(text):
+            self._understood(line)
+        elif text not in RESULTS or self.module.state is not ModuleState.RESETTING:
+            self._not_understood(line)  # else of a command that the restart ended
+
+    def _understood(self, line: Line) -> None:
+        self._context.understood_at = self._context.heard_at
+        self._evidence.known_line(line, self._shown(line.text), is_separated=self._separates_blocks)
+
+    @property
+    def _separates_blocks(self) -> bool:
+        """Whether a line end stands behind each block: from 2.0 on, and not in the answer to a read."""
+        transaction = self._transaction
+        return self.firmware.at_least(2) and (transaction is None or transaction.command.receives is None)
 
     def _of_barrier(self, text: bytes) -> bool:
         """The two lines that answer a barrier; they may come late, when it is not waited for any more."""
@@ -411,9 +418,7 @@ class Session:
 
     def _not_understood(self, line: Line) -> None:
         shown = self._shown(line.text)
-        if line.follows is not None and self.links.faulty(
-            line.follows, f"{shown[:SHOWN_BYTES]!r} appears before the end of its payload"
-        ):
+        if self._evidence.unknown_line(line, shown):
             return
         self._contradiction(line.text)
         self._events.append(UnknownText(shown))

@@ -54,6 +54,10 @@ class Comparison:
         elif isinstance(event, ModuleRestarted | ModuleSilent):
             self.doubt = None
 
+    def need(self, reason: str) -> None:
+        """The answer to a command is reason to doubt."""
+        self.doubt = self.doubt or reason
+
     async def until_due(self) -> bool:
         """Wait until there may be a comparison; whether one is needed."""
         if self.doubt is None or self._compare is None:

@@ -18,6 +18,7 @@ from esp32sock.at.commands import servers
 from esp32sock.engine.hangup import HangupWatch
 from esp32sock.engine.link_announcements import announced_link
 from esp32sock.engine.link_closing import close_orphan
+from esp32sock.engine.reconcile import expect_listed
 from esp32sock.engine.repeating import list_links
 from esp32sock.engine.requests import Accepted, Listening, StreamOpened
 from esp32sock.engine.tcp_link import pump_to_the_end
@@ -194,7 +195,10 @@ class Server:
         except Error:
             listed = None
         shown = None if listed is None else listed.get(event.link_id)
-        if shown is None or links[event.link_id].generation != event.generation:
+        if links[event.link_id].generation != event.generation:
+            return "0.0.0.0", 0
+        if shown is None:
+            expect_listed(self._context, event.link_id, listed)
             return "0.0.0.0", 0
         if not shown.accepted:
             raise _NotAcceptedError(f"link {event.link_id} is a late one of our own")

@@ -104,8 +104,9 @@ class PassiveReader:
         self._announced = trio.Event()
         self.is_pulling = True
         try:
-            contended = self._channel.turns.are_contended
-            most = shared_bytes if contended else self._channel.session.firmware.pull_max
+            most = self._channel.session.firmware.pull_max
+            if self._channel.turns.are_contended:
+                most = min(most, shared_bytes)
             await self._channel.execute(ReceiveData(self._link_id, most))
             self._looks.came()
         except CommandError as error:

@@ -15,12 +15,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from esp32sock.at.commands import servers, tcpip
-from esp32sock.at.framing import LINKS
+from esp32sock.at.framing import LINKS, STREAM
 from esp32sock.at.state import LinkState
 from esp32sock.at.urcs import LinkUp
 from esp32sock.errors import CommandError, Error
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from esp32sock.engine.channel import CommandChannel
     from esp32sock.engine.context import Context
     from esp32sock.engine.wifi import Station
@@ -132,8 +134,7 @@ class Reconciler:
 
     def _should_be_listed(self, channel: CommandChannel, link_id: int) -> bool:
         """Whether it is open here and of a kind that the list does not leave out."""
-        believed = self._context.pool.listed.get(link_id)
-        is_told = self._lists_datagram_links or (believed is not None and believed.kind != "UDP")
+        is_told = self._lists_datagram_links or channel.session.links[link_id].sink == STREAM
         return is_told and _may_be_open(channel, link_id)
 
     async def _compare_server(self, channel: CommandChannel) -> None:
@@ -148,6 +149,15 @@ class Reconciler:
         if shown is None or shown.port != server.port:
             self._context.counters.repairs += 1
             server.fail(Error("the module does not listen any more", errno=errno.ECONNRESET))
+
+
+def expect_listed(context: Context, link_id: int, listed: Container[int] | None) -> None:
+    """A stream is open here, and the module was asked for its links: if it has none such, compare soon."""
+    channel = context.channel
+    if listed is None or link_id in listed or channel.session.links[link_id].state is not LinkState.OPEN:
+        return
+    channel.comparison.need(f"it does not list link {link_id}, which is new")
+    context.tasks.spawn(channel.settle)
 
 
 async def _listed(channel: CommandChannel) -> dict[int, tcpip.LinkStatus]:

@@ -45,8 +45,8 @@ async def set_up(channel: CommandChannel) -> bool:
         await _allowed_to_fail(channel, passthrough.SetSystemMessages(passthrough.Messages.LINK_DETAILS))
     was_in_passthrough = await end_passthrough(channel)
     if await execute_repeated(channel, tcpip.Multiplexed()):
-        await _allowed_to_fail(channel, tcpip.Close(tcpip.ALL_LINKS))
         await _allowed_to_fail(channel, servers.StopListening())
+        await _allowed_to_fail(channel, tcpip.Close(tcpip.ALL_LINKS))
     elif await _multiplex(channel) and channel.session.firmware.leaves_passthrough_unseen:
         _warn_of_passthrough(channel)
         was_in_passthrough = True
@@ -69,10 +69,14 @@ async def identify(channel: CommandChannel) -> None:
 
 
 async def _version(channel: CommandChannel) -> Firmware:
-    for _ in range(TRIES):
+    """What the module says; where that is not what is known of it, what it says twice."""
+    said = channel.session.firmware
+    for _ in range(TRIES + 1):
         firmware = await execute_repeated(channel, basic.Version())
         if firmware.is_known:
-            return firmware
+            if not said.is_known or firmware.version == said.version:
+                return firmware
+            said = firmware
     raise CommandError("AT+GMR", "the answer names no AT version: which firmware is this?")
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
+from esp32sock.at.firmware import Firmware
 from esp32sock.at.state import ModuleState
 from esp32sock.engine import baud, startup
 from esp32sock.engine.adapter import AdapterPort
@@ -77,6 +78,8 @@ class Supervisor:
         self._restarted = False
         self._trace: Trace | None = None
         self._reconciler = Reconciler(context, station)
+        self._firmware = Firmware()
+        """What the module was found to have, on whatever channel."""
 
     # -- what events and commands report --------------------------------------------------------------
 
@@ -163,6 +166,7 @@ class Supervisor:
         port = traced(await self._port.open(self._context.options.url, self._bauds[0]), self._trace)
         channel = CommandChannel(port, listener)
         channel.supervise(self._reconciler.compare)
+        channel.session.firmware = self._firmware
         channel.silence = None if first else self._context.failure
         failure: Error | None = None
         try:
@@ -220,6 +224,7 @@ class Supervisor:
         self._restarted = False
         if await startup.set_up(channel):
             self._stores_passthrough = True
+        self._firmware = session.firmware
         await self._choose_rate_again(channel)
         context.receive_mode = ReceiveMode(context.options.receive, session.firmware)
         await context.receive_mode.set_up(channel)
@@ -233,6 +238,9 @@ class Supervisor:
             channel.set_up()
             context.failure = None
             context.notify()
+            if session.links.are_left:  # a server of before may have accepted them meanwhile
+                channel.comparison.need("links opened during set-up")
+                context.tasks.spawn(channel.settle)
             address = context.station_ip or "no address"
             log.info(
                 "the module on %s is set up: %s, %s", channel.port.name, session.firmware.release, address

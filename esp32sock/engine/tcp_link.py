@@ -18,6 +18,7 @@ from esp32sock.engine.link_announcements import announced_link
 from esp32sock.engine.link_closing import close_link, drop_link
 from esp32sock.engine.link_ends import abandoned, detached
 from esp32sock.engine.link_preparing import prepared
+from esp32sock.engine.reconcile import expect_listed
 from esp32sock.engine.repeating import list_links
 from esp32sock.engine.requests import StreamOpened
 from esp32sock.engine.tcp_pump import StreamPump
@@ -151,6 +152,7 @@ async def _connect(
             if links[link_id].state is LinkState.FREE:
                 raise CommandError("AT+CIPSTART", "OK, but it does not list the link")
         if listed is None or link_id not in listed:
+            expect_listed(context, link_id, listed)
             return 0
         context.pool.listed[link_id] = listed[link_id]
         return listed[link_id].local_port

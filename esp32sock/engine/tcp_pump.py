@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections import deque
 from contextlib import suppress
 from socket import SHUT_WR
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
@@ -51,13 +51,14 @@ if TYPE_CHECKING:
     from esp32sock.engine.unread_looks import UnreadLooks
 
 CHUNK_BYTES = 5760
-"""Four full segments, the module's TCP send buffer: with more, SEND OK waits for the peer
-(performance-facts 2.6)."""
+"""The module's TCP send buffer, 4 segments: with more, SEND OK waits for the peer (performance-facts 2.6)."""
 WINDOW_BYTES = 5760
 """What a link's other end takes before its reader reads: the module's TCP window (performance-facts 2.4)."""
 SHARED_BYTES = 1440
 SHARED_S = 0.05
 """A chunk while other tasks wait for the channel: one segment, or what the line carries in SHARED_S."""
+BLOCKED_S = 2.0
+"""Once the peer has closed, an application with bytes to send may read nothing for so long, or twice that."""
 HALF_CLOSE_LOOK_S = 0.25
 """Between two looks at whether a reader that is behind has caught up, on a link that is half closed."""
 
@@ -290,7 +291,7 @@ class StreamPump:
                 await self._loopback_peer_has_room()
         except Error as error:
             self._sending_failed(error)
-            await trio.sleep_forever()  # `_down` ends both, or the failure does
+            await self._end_blocked_writer()
         if not hangup.hung_up:
             await self._wait_half_closed(hangup)
         both.cancel()
@@ -305,8 +306,16 @@ class StreamPump:
         async with self._channel.exclusive():
             if not self._peer_closed:
                 return await self._send_chunks()
-        await trio.sleep_forever()  # nothing can be sent any more; `_down` ends both
-        raise AssertionError("unreachable")
+        await self._end_blocked_writer()
+
+    async def _end_blocked_writer(self) -> NoReturn:
+        """Nothing can be sent any more: `_down` or the failure ends both; this a writer that never reads."""
+        while True:
+            unread = self.unread_bytes
+            await trio.sleep(BLOCKED_S)
+            self._ahead.read()
+            if self._peer_closed and self.unread_bytes == unread and HangupWatch.readable(self._end.fileno()):
+                self.fail(unsent(len(self._ahead)))
 
     async def _send_chunks(self) -> bool:
         shared = self._channel.turns.are_contended
@@ -353,7 +362,7 @@ class StreamPump:
 
     @property
     def _has_more_to_send(self) -> bool:
-        """Whether the application has written what is in no chunk yet."""
+        """Whether there is what is in no chunk yet."""
         return bool(self._ahead) or HangupWatch.readable(self._end.fileno())
 
     async def _finish(self, both: trio.CancelScope) -> None:

@@ -45,8 +45,8 @@ TOKENS = {
 BUSY = b"\r\nbusy p...\r\n"
 PAYLOAD = re.compile(rb"\r\n\+IPD,[^:]*:|\+CIPRECVDATA[:,]\d+[^,:]*[,:]")
 """What stands before payload in a token of the module."""
-
-
+LOOKS_RIGHT = re.compile(rb"(?:OK|SEND OK|ERROR|ready|busy p\.\.\.|>|\d,CLOSED)\Z|.*\+IPD,\d", re.DOTALL)
+"""A line of payload that means something as a line of the module."""
 SENDS = re.compile(rb"AT\+CIPSEND=(\d),\d")
 SENDS_NOTHING = re.compile(rb"AT\+CIPSEND=\d,0+[,\r]")
 LINK = re.compile(rb"\r\n\+IPD,(\d),")
@@ -131,8 +131,7 @@ class ChaosFaults(FaultInjector):
         changed = super()._change_ipd(data)
         if len(changed) > len(data) and PAYLOAD.match(data):
             pushed_out = changed[len(data) :], changed[len(data.removesuffix(b"\r\n")) :]
-            looks_right = any(text.startswith((b"\r", b"\n")) for text in pushed_out)
-            self._note_hole(data, kind="" if looks_right else "UDP")
+            self._note_hole(data, kind="UDP" if all(map(_shows, pushed_out)) else "")
         return changed
 
     def _note_other_link(self, line: bytes, damaged: bytes) -> None:
@@ -163,6 +162,12 @@ class ChaosFaults(FaultInjector):
             if PAYLOAD.match(data) if way == "down" else not data.startswith(b"AT"):
                 self.payload_damaged = True
         return damaged
+
+
+def _shows(pushed_out: bytes) -> bool:
+    """Whether it shows that text got into a block: its first line does not look like one of the module's."""
+    lines = [line for line in pushed_out.split(b"\r\n") if line]
+    return bool(lines) and LOOKS_RIGHT.match(lines[0]) is None
 
 
 class ChaosPort(StreamPort):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,6 +34,18 @@ class Once(LineProxy):
     async def send(self, data: bytes | memoryview) -> None:
         await super().send(data)
         self.replies.pop(bytes(data), None)
+
+
+class LateAndDeaf(LineProxy):
+    """Sends the lines that ask for the links late, and loses each CLOSED."""
+
+    async def send(self, data: bytes | memoryview) -> None:
+        if bytes(data).startswith(b"AT+CIPSTAT"):
+            await trio.sleep(0.1)
+        await super().send(data)
+
+    async def receive(self) -> bytes:
+        return re.sub(rb"\d,CLOSED\r\n", b"", await super().receive())
 
 
 def open_links(harness: Harness) -> list[int]:
@@ -101,6 +115,57 @@ async def test_a_line_of_the_list_that_is_lost_costs_no_link(autojump_clock: Moc
         await user.end.send_all(b"still here")
         assert await user.end.receive_some(100) == b"still here"
         await user.end.aclose()
+
+
+@pytest.mark.parametrize("profile", ["1.0", "2.0", "4.1"])
+async def test_a_link_that_is_not_even_listed_when_it_is_new_ends(
+    profile: str, autojump_clock: MockClock
+) -> None:
+    """It was closed, and its CLOSED lost, before it was listed for the first time."""
+    line = LateAndDeaf()
+
+    async def closes(connection: Connection) -> None:
+        connection.close()
+
+    async with running(Settings(profile=profile), network(p7000=echo, p7001=closes), line.opener) as harness:
+        user = await harness.connect(7001)
+        with trio.fail_after(SETTLED_S):
+            await user.over.wait()
+        assert user.error is not None
+        assert user.error.errno == errno.ECONNRESET
+        await works(harness)
+
+
+async def test_clients_of_an_earlier_server_that_come_during_set_up_are_closed(
+    autojump_clock: MockClock,
+) -> None:
+    net = network(p7000=echo)
+    line = Once()
+    async with running(Settings(profile="2.0"), net, line.opener) as harness:
+        simulated = harness.simulated
+        await simulated.stream.send_all(b"AT+CIPSERVER=1,80\r\n")
+        await trio.sleep(1.0)
+        line.replies[b"AT+CIPSERVER=0\r\n"] = ERROR
+        line.replies[b"AT+CIPCLOSE=5\r\n"] = None
+        harness.engine.context.channel.missed_restart("a test")
+        await trio.sleep(1.0)
+        assert net.connect(80, sink)
+        harness.look_at_the_network()
+        await trio.sleep(30.0)
+        assert not line.replies
+        await works(harness)
+        await trio.sleep(SETTLED_S)
+        assert open_links(harness) == []
+
+
+async def test_a_version_that_is_another_than_before_must_be_said_twice(autojump_clock: MockClock) -> None:
+    line = Once()
+    async with running(Settings(profile="2.0"), network(p7000=echo), line.opener) as harness:
+        line.replies[b"AT+GMR\r\n"] = b"AT version:20.0.0(e44648c)\r\n\r\nOK\r\n"
+        harness.engine.context.channel.missed_restart("a test")
+        await works(harness)
+        assert not line.replies
+        assert harness.engine.firmware.version[:2] == (2, 0)
 
 
 async def test_a_restart_while_links_are_compared_fails_no_command_that_waits(

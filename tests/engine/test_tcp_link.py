@@ -12,6 +12,7 @@ import trio
 from esp32sock.errors import Error, ModuleReset
 from esp32sock.simulator import Settings
 from tests.engine.harness import Harness, echo, network, running, sink
+from tests.engine.line_proxy import LineProxy
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -308,3 +309,45 @@ async def test_a_request_to_a_module_that_has_just_ended_fails(
     assert user.error.errno == errno.ENETDOWN
     user.request.end.close()
     await user.end.aclose()
+
+
+async def test_a_writer_that_reads_nothing_hears_that_its_peer_has_closed(autojump_clock: MockClock) -> None:
+    """It waits for room, and what its peer has sent for a reader: neither would ever come."""
+
+    async def peer(connection: Connection) -> None:
+        await connection.receive()
+        connection.send(b"x" * 20_000)
+        connection.close()
+
+    async with running(Settings(profile="2.0", paced=True), network(p7000=peer)) as harness:
+        user = await harness.connect(7000)
+        with trio.fail_after(60), pytest.raises(trio.BrokenResourceError):
+            await user.end.send_all(b"y" * 400_000)
+        await user.over.wait()
+        assert user.error is not None
+        assert user.error.errno == errno.ECONNRESET
+
+
+async def test_a_read_beside_others_asks_for_no_more_than_the_firmware_gives(
+    autojump_clock: MockClock,
+) -> None:
+    """Of a line whose rate is not known a chunk has no bound."""
+    line = LineProxy()
+
+    async def peer(connection: Connection) -> None:
+        connection.send(b"x" * 30_000)
+        connection.close()
+
+    async with running(
+        Settings(profile="2.0", latency_ms=100),
+        network(p7000=peer, p7001=echo),
+        line.opener,
+        receive="passive",
+    ) as harness:
+        user, other = await harness.connect(7000), await harness.connect(7001)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(other.end.send_all, b"y" * 20_000)
+            assert len(await user.read_all()) == 30_000
+            nursery.cancel_scope.cancel()
+    reads = [int(data.split(b",")[1]) for data in line.written if data.startswith(b"AT+CIPRECVDATA")]
+    assert max(reads) <= 2048
