@@ -25,6 +25,7 @@ TARGETS = sorted(path.stem for path in Path(__file__).with_name("targets").glob(
 ENGINES = {"atheris": "fuzz.libfuzzer", "monitored": "fuzz.monitored"}
 FOLDER = Path("build/fuzz")
 SHOWN_BYTES = 400
+SHOWN_SHARES = (0, 1, 10, 40, 70)
 
 
 def main() -> int:
@@ -41,12 +42,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the search; 0: another one each time")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where corpus, counts and findings are")
     parser.add_argument("--shrink", action="store_true", help="make the given inputs small first")
+    parser.add_argument(
+        "--distill",
+        action="store_true",
+        help="keep what was found in fuzz/corpora; print the frontier",
+    )
     arguments = parser.parse_intermixed_args()
     if arguments.shrink:
         return shrink_all(arguments.target, arguments.inputs)
     if arguments.inputs:
         return replay(arguments.target, arguments.inputs)
     state = State((arguments.folder / arguments.target).resolve(), arguments.engine)
+    if arguments.distill:
+        return distill(arguments.target, state)
     engine: Any = import_module(ENGINES[arguments.engine])
     found = engine.search(
         arguments.target, state, units=arguments.units, seconds=arguments.seconds, seed=arguments.seed
@@ -57,6 +65,14 @@ def main() -> int:
     print(f"found: {found}\n  again with: python -m fuzz {arguments.target} {found}")
     print(f"  {found.read_bytes()[:SHOWN_BYTES]!r}")
     return 1
+
+
+def distill(name: str, state: State) -> int:
+    """Inputs that reach more than the seeds go into the tree; where the search turned back is printed."""
+    monitored: Any = import_module("fuzz.monitored")
+    count, frontier = monitored.distill(name, state)
+    print(*frontier, f"{name}: {count} inputs kept", sep="\n")
+    return 0
 
 
 def replay(name: str, paths: list[Path]) -> int:
@@ -82,9 +98,11 @@ def summary(name: str, state: State) -> str:
     target: Any = import_module(f"fuzz.targets.{name}")
     counts = state.counts
     share = 100 * counts.grew_at / counts.executions if counts.executions else 0
+    curve = ", ".join(f"{state.covered_after(part / 100):,} at {part} %" for part in SHOWN_SHARES)
     return (
         f"{name}, {state.engine}: {counts.units:,} {target.UNIT}, {counts.executions:,} executions, "
-        f"{counts.seconds:,.0f} s; {counts.covered:,} edges, the last after {share:.0f} % of the executions"
+        f"{counts.seconds:,.0f} s; {counts.covered:,} covered ({curve}), the last after {share:.1f} % of the "
+        "executions"
     )
 
 

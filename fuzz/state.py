@@ -24,6 +24,8 @@ class Counts:
     covered: int = 0
     grew_at: int = 0
     """The execution at which coverage grew last."""
+    curve: list[tuple[int, int]] = field(default_factory=list)
+    """Executions and the coverage that they gave; a point where coverage grew."""
 
 
 @dataclass
@@ -50,7 +52,16 @@ class State:
 
     def grew(self, covered: int) -> None:
         """Coverage is larger than ever."""
-        self.counts.covered, self.counts.grew_at = covered, self.counts.executions
+        counts = self.counts
+        if counts.curve and counts.curve[-1][0] == counts.executions:
+            counts.curve.pop()
+        counts.curve.append((counts.executions, covered))
+        counts.covered, counts.grew_at = covered, counts.executions
+
+    def covered_after(self, share: float) -> int:
+        """Coverage when this share of the executions was through."""
+        most = share * self.counts.executions
+        return max((covered for executions, covered in self.counts.curve if executions <= most), default=0)
 
     def save(self) -> None:
         now = time.monotonic()

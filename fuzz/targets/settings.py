@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -122,7 +123,7 @@ def _faults(text: str) -> None:
 
 
 def _url(text: str) -> None:
-    lowered = text.lower()
+    lowered = re.sub(r"[\t\r\n]", "", text.lower())  # as a URL is read
     if "nvs" in lowered or "scenario" in lowered or "certificate" in lowered:
         return  # they name files, anywhere
     _runs(settings_of(f"sim://{text}"))

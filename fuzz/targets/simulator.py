@@ -23,6 +23,7 @@ from esp32sock.simulator.profiles.generations import PROFILES
 from fuzz import corpus
 from fuzz.controls import Controls
 from tests.simulator.replay.peers import DRIVEN_PORTS, Driver, network_of_the_captures
+from tests.simulator.walks import HOSTS, KINDS, LENGTHS, NUMBERS, STRINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,8 @@ def dictionary() -> list[bytes]:
         *lines, *(line + b"=" for line in lines), b"=?", b"?", b'"10.0.2.2"', b'"host.test"', b'"TCP"',
         b'"UDP"', b'"SSL"', b",7000", b",7003", b",7004", b",7005", b",7443", b",8080", b"\nAT+CIPMUX=1\n",
         b"\\\\", b'\\"', b"\nAT+CIPSEND=0,5\nhello\n", b"0x1F", b"-1", b"4294967296", b"\n\1\1", b"\n\2\2",
-        b"\n\3\0", b'""',
+        b"\n\3\0", b'""', *(b"," + value.encode() for value in (*NUMBERS, *LENGTHS, *HOSTS)),
+        *(b"," + value.encode() for value in (*KINDS, *STRINGS)),
     ]  # fmt: skip
 
 
