@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from esp32sock.gateway.local_peers import has_left
+
 if TYPE_CHECKING:
     from typing import Self
 
@@ -47,9 +49,16 @@ class Connection:
 
     @staticmethod
     def _name(address: object) -> tuple[str, int]:
-        if not isinstance(address, tuple):  # a Unix socket
-            return "", 0
+        if not isinstance(address, tuple):  # a Unix socket has neither
+            return "0.0.0.0", 0
         return address[0], address[1]
+
+    def has_left(self) -> bool:
+        """Whether the other end, which has ended what it sends, is known to be closed in full."""
+        try:
+            return has_left(self.local, self.remote)
+        except OSError:  # reset meanwhile: reading says so
+            return False
 
     async def peek(self) -> bytes:
         """The first byte, which stays; b"" at the end of the stream."""

@@ -50,7 +50,7 @@ async def serve_proxy(
     """Serve clients until cancelled; open connections are reset then. OSError if a listener fails."""
 
     async def serve(client: Connection) -> None:
-        await _serve_by_first_byte(gateway, client, protocols, credentials)
+        await serve_by_first_byte(gateway, client, protocols, credentials)
 
     room = trio.Semaphore(gateway.limits.clients)
     async with trio.open_nursery() as nursery:
@@ -60,9 +60,10 @@ async def serve_proxy(
             nursery.start_soon(accept_clients, gateway, listener, serve, room)
 
 
-async def _serve_by_first_byte(
+async def serve_by_first_byte(
     gateway: Gateway, client: Connection, protocols: Protocols, credentials: Credentials | None
 ) -> None:
+    """Serve one client to its end. OSError if its connection fails."""
     first = b""
     with trio.move_on_after(gateway.limits.handshake_s):
         first = await client.peek()

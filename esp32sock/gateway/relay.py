@@ -5,7 +5,8 @@ read holds the other one back, and nothing is kept but that piece. The end of on
 the end of that direction alone. A reset of one side resets the other. A target that has ended and gets more
 answers EPIPE: it is then read to its end, so that its last bytes arrive; what the client still sends is
 thrown away, and after `linger_s` both are reset, because bytes were lost. A side that has ended its half
-alone is given `half_close_s` from the last byte.
+alone is given `half_close_s` from the last byte. One that is known to have closed in full, as a program of
+this machine that has ended, is not waited for: the other side is closed, too.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
     from esp32sock.gateway.connection import Connection
     from esp32sock.gateway.limits import Limits
+
+
+LOOK_S = 0.25
+"""How soon a side that has ended its half is looked at again, then twice as late each time (chosen)."""
 
 
 @dataclass(slots=True)
@@ -48,6 +53,8 @@ class Relay:
         self._moved_at = self._ended_at = trio.current_time()
         self._running = 2
         self._direction_ended = trio.Event()
+        self._half_closed: Connection | None = None  # the side whose direction has ended
+        self._has_left = False
         self._lost: OSError | None = None  # why bytes of the client could not be sent
         self._failure: OSError | None = None
         self.transfer = Transfer()
@@ -60,11 +67,11 @@ class Relay:
         try:
             async with trio.open_nursery() as nursery:
                 scope = nursery.cancel_scope
-                nursery.start_soon(self._run_direction, scope, lambda: self._upward(trailing))
-                nursery.start_soon(self._run_direction, scope, self._downward)
+                nursery.start_soon(self._run_direction, scope, self._client, lambda: self._upward(trailing))
+                nursery.start_soon(self._run_direction, scope, self._target, self._downward)
                 await self._watch(scope)
         finally:
-            if self._running or self._failure is not None:
+            if self._failure is not None or (self._running and not self._has_left):
                 self._client.reset()
                 self._target.reset()
         if self._failure is not None:
@@ -72,7 +79,9 @@ class Relay:
         self._client.close()
         self._target.close()
 
-    async def _run_direction(self, scope: trio.CancelScope, carry: Callable[[], Awaitable[None]]) -> None:
+    async def _run_direction(
+        self, scope: trio.CancelScope, source: Connection, carry: Callable[[], Awaitable[None]]
+    ) -> None:
         """One of the two; a failure ends the other one too."""
         try:
             await carry()
@@ -80,6 +89,7 @@ class Relay:
             self._fail(scope, error)
             return
         self._running -= 1
+        self._half_closed = source
         self._ended_at = trio.current_time()
         self._direction_ended.set()
         self._direction_ended = trio.Event()
@@ -117,8 +127,17 @@ class Relay:
 
     async def _watch(self, scope: trio.CancelScope) -> None:
         """Until both directions have ended; what is idle for longer than its state allows fails."""
+        look_s = LOOK_S
         while self._running:
-            with trio.move_on_at(self._deadline()):
+            if self._half_closed is not None and self._lost is None and self._half_closed.has_left():
+                self._has_left = True
+                scope.cancel()
+                return
+            look_at = math.inf
+            if self._half_closed is not None:
+                look_at = trio.current_time() + look_s
+                look_s *= 2
+            with trio.move_on_at(min(self._deadline(), look_at)):
                 await self._direction_ended.wait()
             if self._running and trio.current_time() >= self._deadline():
                 idle = TimeoutError(errno.ETIMEDOUT, "ended, because nothing moved any more")

@@ -185,6 +185,16 @@ def test_a_failure_is_json_too(in_a_pipe: Run, words: list[str], status: int) ->
         (["at", "nosuch", *JOINED], 1),
         (["listen", "0", *JOINED], 2),
         (["listen", "65536", *JOINED], 2),
+        (["proxy", "--listen", "nonsense", *JOINED], 2),
+        (["proxy", "--listen", "0.0.0.0:0", *JOINED], 2),  # other machines could use it
+        (["proxy", "--user", "alice", *JOINED], 2),  # without a password
+        (["proxy", "--wait", "-1", *JOINED], 2),
+        (["proxy", "--port", "/dev/none"], 69),
+        (["forward", *JOINED], 2),
+        (["forward", "8080", *JOINED], 2),
+        (["forward", "8080", "host.test", *JOINED], 2),
+        (["forward", "8080", "[::1]:80", *JOINED], 2),
+        (["forward", "--listen", "0", "8000", *JOINED], 2),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else None,
 )
