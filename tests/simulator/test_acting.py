@@ -103,10 +103,12 @@ def test_power_comes_in_steps(quiet, profile):
 
 
 @pytest.mark.parametrize("profile", with_command("CIPV6", "s"))
-def test_ipv6_gives_a_link_local_address(quiet, profile):
+def test_ipv6_gives_two_addresses(quiet, profile):
     bench = quiet(profile)
     bench.do("AT+CIPV6=1", "AT+CWQAP")
-    assert bench.say(b'AT+CWJAP="Espressif",""\r\n').endswith(b"WIFI GOT IP\r\nWIFI GOT IPv6 LL\r\n" + OK)
+    assert bench.say(b'AT+CWJAP="Espressif",""\r\n').endswith(
+        b"WIFI GOT IP\r\nWIFI GOT IPv6 LL\r\nWIFI GOT IPv6 GL\r\n" + OK
+    )
     address = b'"fe80::1201:ff:fec4:a24"'
     assert b"+CIFSR:STAIP6LL," + address in bench.say(b"AT+CIFSR\r\n")
     assert b"+CIPSTA:ip6ll:" + address in bench.say(b"AT+CIPSTA?\r\n")

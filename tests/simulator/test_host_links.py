@@ -91,7 +91,7 @@ async def test_a_port_that_may_not_be_had_moves(monkeypatch):
                 raise PermissionError(13, "Permission denied")
             return bind(self, address)
 
-    monkeypatch.setattr("esp32sock.simulator.network.host.HostSocket", Ordinary)
+    monkeypatch.setattr("esp32sock.simulator.network.host_sockets.HostSocket", Ordinary)
     async with module_on_this_machine() as host:
         await host.do("AT+CIPSERVER=1,80")
         assert host.network.served == {80: 10080}

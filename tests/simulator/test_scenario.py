@@ -32,11 +32,12 @@ def test_the_documented_world(tmp_path):
     )  # fmt: skip
     assert point.failures == (JoinFailure.TIMEOUT,)
     assert point.subnet.address == "192.168.1.50"
-    assert dict(scenario.aliases) == {"10.0.2.2": "127.0.0.1"}
-    assert {(name.name, name.address, name.delay_s) for name in scenario.names} == {
-        ("host.test", "10.0.2.2", 0),
-        ("slow.test", "10.0.2.2", 3),
-        ("gone.test", None, 5),
+    assert dict(scenario.aliases) == {"10.0.2.2": "127.0.0.1", "fec0::2": "::1"}
+    assert {(name.name, name.address, name.delay_s, name.address_6) for name in scenario.names} == {
+        ("host.test", "10.0.2.2", 0, None),
+        ("slow.test", "10.0.2.2", 3, None),
+        ("both.test", "10.0.2.2", 0, "fec0::2"),
+        ("gone.test", None, 5, None),
     }
     assert scenario.identity.station_mac == "24:0a:c4:12:34:56"
     assert (scenario.update, scenario.wps, scenario.provisioning.ssid) == ("4.1.1.0", "attic", "attic")
@@ -84,8 +85,8 @@ def test_nothing_said_is_the_default():
         ('[certificates]\nca = "x"', "certificates: no certificate slot 'ca'; there are server_cert, "),
         ('[[station]]\nmac = "x"', "station 1: mac: 'x' is not like 24:0a"),
         ("[certificates]\nclient_ca = 3", "certificates: client_ca: 3 is no text"),
-        ('[network.aliases]\n"x" = "127.0.0.1"', "network.aliases: 'x' is no IPv4 address"),
-        ('[network.aliases]\n"10.0.0.1" = "y"', "network.aliases: 10.0.0.1: 'y' is no IPv4 address"),
+        ('[network.aliases]\n"x" = "127.0.0.1"', "network.aliases: 'x' is no IP address"),
+        ('[network.aliases]\n"10.0.0.1" = "y"', "network.aliases: 10.0.0.1: 'y' is no IP address"),
         ('[network.names]\n"a.test" = 5', "network.names: a.test: 5 is no table"),
         ('[network.names]\n"a.test" = {delay_s = -1}', "network.names.a.test: delay_s: -1 is no number"),
         ('[module]\nmac = "x"', "module: mac: 'x' is not like"),

@@ -30,6 +30,8 @@ class Subnet:
     gateway: str = "10.0.2.2"
     netmask: str = "255.255.255.0"
     dns: str = "10.0.2.3"
+    prefix_6: str = "fec0::"
+    """The first half of the IPv6 addresses there (QEMU's user network); empty: there is no IPv6."""
 
 
 @dataclass(frozen=True, slots=True)

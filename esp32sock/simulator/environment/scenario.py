@@ -11,16 +11,19 @@ It is a small TOML file; every table and key may be left out, and what is left o
     encryption = "wpa2"             # open, wep, wpa, wpa2, wpa/wpa2; wpa2 if there is a password
     failures = ["timeout"]          # the first joins: timeout, wrong password, not found, failed
     address = "192.168.1.50"        # what DHCP gives there; gateway, netmask and dns likewise
+    prefix_6 = "fec0::"             # of the IPv6 addresses there; "": no IPv6
 
     [network]
     update_server = "4.1.1.0"       # the version that AT+CIUPDATE finds
 
     [network.aliases]               # addresses of the module's network that are others on this machine's
     "10.0.2.2" = "127.0.0.1"
+    "fec0::2" = "::1"
 
     [network.names]                 # besides those that this machine resolves
     "host.test" = "10.0.2.2"
     "slow.test" = { address = "10.0.2.2", delay_s = 3.0 }
+    "both.test" = { address = "10.0.2.2", address_6 = "fec0::2" }
     "gone.test" = { delay_s = 5.0 } # no address: it does not exist
 
     [module]
@@ -47,13 +50,10 @@ It is a small TOML file; every table and key may be left out, and what is left o
 
 from __future__ import annotations
 
-import ipaddress
-import re
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from esp32sock.simulator.environment.certificates import slot_of
 from esp32sock.simulator.environment.radio import (
@@ -65,13 +65,28 @@ from esp32sock.simulator.environment.radio import (
     Subnet,
 )
 from esp32sock.simulator.environment.settings import DEFAULT_ALIASES, Identity, Settings
+from esp32sock.simulator.environment.toml_values import (
+    Table,
+    integer,
+    list_of,
+    one_of,
+    read_address,
+    read_address_6,
+    read_either_address,
+    read_mac,
+    read_password,
+    read_prefix_6,
+    read_seconds,
+    read_ssid,
+    read_table,
+    read_tables,
+    read_text,
+)
 from esp32sock.simulator.network.shaping import Name
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
-
-T = TypeVar("T")
+    from collections.abc import Callable, Mapping
 
 _ENCRYPTIONS = {"open": 0, "wep": 1, "wpa": 2, "wpa2": 3, "wpa/wpa2": 4}
 """The numbers of AT+CWLAP (V1.0 4.2.4)."""
@@ -82,8 +97,6 @@ _FAILURES = {
     "not found": JoinFailure.NOT_FOUND,
     "failed": JoinFailure.FAILED,
 }
-
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,38 +132,38 @@ class Scenario:
 
         Raises ValueError naming the place and the cause, OSError for a file.
         """
-        table = _Table("", tables)
+        table = Table("", tables)
         scenario = cls()
-        entries = table.take("access_point", _list_of_tables, None)
+        entries = table.take("access_point", read_tables, None)
         if entries is not None:
-            points = [_access_point(_Table(f"access_point {n}", e), n) for n, e in enumerate(entries, 1)]
+            points = [_access_point(Table(f"access_point {n}", e), n) for n, e in enumerate(entries, 1)]
             scenario = replace(scenario, access_points=tuple(points))
-        network = _Table("network", table.take("network", _table, {}))
-        aliases = network.take("aliases", _table, None)
+        network = Table("network", table.take("network", read_table, {}))
+        aliases = network.take("aliases", read_table, None)
         if aliases is not None:
-            scenario = replace(scenario, aliases=tuple(_aliases(_Table("network.aliases", aliases))))
-        names = _Table("network.names", network.take("names", _table, {}))
+            scenario = replace(scenario, aliases=tuple(_aliases(Table("network.aliases", aliases))))
+        names = Table("network.names", network.take("names", read_table, {}))
         scenario = replace(
             scenario,
             names=tuple(_name(name, names) for name in list(names.left)),
-            update=network.take("update_server", _text, None),
-            identity=_identity(_Table("module", table.take("module", _table, {}))),
+            update=network.take("update_server", read_text, None),
+            identity=_identity(Table("module", table.take("module", read_table, {}))),
         )
         network.end()
-        smartconfig = table.take("smartconfig", _table, None)
+        smartconfig = table.take("smartconfig", read_table, None)
         if smartconfig is not None:
-            scenario = replace(scenario, provisioning=_provisioning(_Table("smartconfig", smartconfig)))
-        wps = table.take("wps", _table, None)
+            scenario = replace(scenario, provisioning=_provisioning(Table("smartconfig", smartconfig)))
+        wps = table.take("wps", read_table, None)
         if wps is not None:
-            pressed = _Table("wps", wps)
-            scenario = replace(scenario, wps=pressed.take("ssid", _ssid))
+            pressed = Table("wps", wps)
+            scenario = replace(scenario, wps=pressed.take("ssid", read_ssid))
             pressed.end()
-        clients = table.take("station", _list_of_tables, ())
+        clients = table.take("station", read_tables, ())
         scenario = replace(
             scenario,
-            stations=tuple(_softap_client(_Table(f"station {n}", e)) for n, e in enumerate(clients, 1)),
+            stations=tuple(_softap_client(Table(f"station {n}", e)) for n, e in enumerate(clients, 1)),
         )
-        slots = _Table("certificates", table.take("certificates", _table, {}))
+        slots = Table("certificates", table.take("certificates", read_table, {}))
         scenario = replace(
             scenario, certificates=tuple(_certificate(slots, name, base) for name in list(slots.left))
         )
@@ -178,22 +191,23 @@ class Scenario:
 # The tables
 
 
-def _access_point(table: _Table, number: int) -> AccessPoint:
-    password = table.take("password", _password, "")
+def _access_point(table: Table, number: int) -> AccessPoint:
+    password = table.take("password", read_password, "")
     subnet = Subnet()
     point = AccessPoint(
-        ssid=table.take("ssid", _ssid),
+        ssid=table.take("ssid", read_ssid),
         password=password,
-        bssid=table.take("bssid", _mac, f"10:01:00:c4:0a:{0x50 + number & 255:02x}"),
-        channel=table.take("channel", _integer(1, 14), AccessPoint("").channel),
-        rssi_dbm=table.take("rssi", _integer(-120, 0), AccessPoint("").rssi_dbm),
-        encryption=table.take("encryption", _one_of(_ENCRYPTIONS), 3 if password else 0),
-        failures=tuple(table.take("failures", _list_of(_one_of(_FAILURES)), ())),
+        bssid=table.take("bssid", read_mac, f"10:01:00:c4:0a:{0x50 + number & 255:02x}"),
+        channel=table.take("channel", integer(1, 14), AccessPoint("").channel),
+        rssi_dbm=table.take("rssi", integer(-120, 0), AccessPoint("").rssi_dbm),
+        encryption=table.take("encryption", one_of(_ENCRYPTIONS), 3 if password else 0),
+        failures=tuple(table.take("failures", list_of(one_of(_FAILURES)), ())),
         subnet=Subnet(
-            address=table.take("address", _address, subnet.address),
-            gateway=table.take("gateway", _address, subnet.gateway),
-            netmask=table.take("netmask", _address, subnet.netmask),
-            dns=table.take("dns", _address, subnet.dns),
+            address=table.take("address", read_address, subnet.address),
+            gateway=table.take("gateway", read_address, subnet.gateway),
+            netmask=table.take("netmask", read_address, subnet.netmask),
+            dns=table.take("dns", read_address, subnet.dns),
+            prefix_6=table.take("prefix_6", read_prefix_6, subnet.prefix_6),
         ),
     )
     table.end()
@@ -202,171 +216,64 @@ def _access_point(table: _Table, number: int) -> AccessPoint:
     return point
 
 
-def _identity(table: _Table) -> Identity:
+def _identity(table: Table) -> Identity:
     default = Identity()
     identity = Identity(
-        station_mac=table.take("mac", _mac, default.station_mac),
-        softap_mac=table.take("softap_mac", _mac, default.softap_mac),
-        host_name=table.take("host_name", _text, default.host_name),
+        station_mac=table.take("mac", read_mac, default.station_mac),
+        softap_mac=table.take("softap_mac", read_mac, default.softap_mac),
+        host_name=table.take("host_name", read_text, default.host_name),
     )
     table.end()
     return identity
 
 
-def _provisioning(table: _Table) -> Provisioning:
+def _provisioning(table: Table) -> Provisioning:
     result = Provisioning(
-        ssid=table.take("ssid", _ssid),
-        password=table.take("password", _text, ""),
-        after_s=table.take("after_s", _seconds, 1.0),
+        ssid=table.take("ssid", read_ssid),
+        password=table.take("password", read_text, ""),
+        after_s=table.take("after_s", read_seconds, 1.0),
     )
     table.end()
     return result
 
 
-def _softap_client(table: _Table) -> SoftApClient:
-    result = SoftApClient(table.take("mac", _mac), table.take("after_s", _seconds, SoftApClient("").after_s))
+def _softap_client(table: Table) -> SoftApClient:
+    after_s = table.take("after_s", read_seconds, SoftApClient("").after_s)
+    result = SoftApClient(table.take("mac", read_mac), after_s)
     table.end()
     return result
 
 
-def _certificate(table: _Table, name: str, base: Path) -> tuple[str, str]:
-    text = table.take(name, _text)
+def _certificate(table: Table, name: str, base: Path) -> tuple[str, str]:
+    text = table.take(name, read_text)
     try:
         return slot_of(name, text, base)
     except ValueError as error:
         raise ValueError(f"{table.where}: {error}") from None
 
 
-def _aliases(table: _Table) -> list[tuple[str, str]]:
-    return [(_checked(table, key, _address), table.take(key, _address)) for key in list(table.left)]
+def _aliases(table: Table) -> list[tuple[str, str]]:
+    read = read_either_address
+    return [(_checked(table, key, read), table.take(key, read)) for key in list(table.left)]
 
 
-def _checked(table: _Table, key: str, read: Callable[[object], str]) -> str:
+def _checked(table: Table, key: str, read: Callable[[object], str]) -> str:
     try:
         return read(key)
     except ValueError as error:
         raise ValueError(f"{table.where}: {error}") from None
 
 
-def _name(name: str, table: _Table) -> Name:
+def _name(name: str, table: Table) -> Name:
     value = table.left[name]
     if isinstance(value, str):
-        return Name(name, table.take(name, _address))
-    entry = _Table(f"{table.where}.{name}", table.take(name, _table))
-    result = Name(name, entry.take("address", _address, None), entry.take("delay_s", _seconds, 0.0))
+        return Name(name, table.take(name, read_address))
+    entry = Table(f"{table.where}.{name}", table.take(name, read_table))
+    result = Name(
+        name,
+        entry.take("address", read_address, None),
+        entry.take("delay_s", read_seconds, 0.0),
+        entry.take("address_6", read_address_6, None),
+    )
     entry.end()
     return result
-
-
-# Reading
-
-
-class _Required:
-    """Stands for "no default"."""
-
-
-_REQUIRED = _Required()
-
-
-class _Table:
-    """One table being read: every key is taken once, and none may be left."""
-
-    def __init__(self, where: str, values: Mapping[str, object]) -> None:
-        self.where = where
-        self.left = dict(values)
-        self._known: list[str] = []
-
-    def take(self, key: str, read: Callable[[object], T], default: object = _REQUIRED) -> T:
-        self._known.append(key)
-        if key not in self.left:
-            if default is _REQUIRED:
-                raise ValueError(f"{self.where}: {key} is missing")
-            return default  # type: ignore[return-value]
-        value = self.left.pop(key)
-        try:
-            return read(value)
-        except ValueError as error:
-            place = f"{self.where}: {key}" if self.where else key
-            raise ValueError(f"{place}: {error}") from None
-
-    def end(self) -> None:
-        for key in self.left:
-            place = f"{self.where}: " if self.where else ""
-            raise ValueError(f"{place}no key {key!r}; there are {', '.join(self._known)}")
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no text")
-    return value
-
-
-def _ssid(value: object) -> str:
-    text = _text(value)
-    if not 1 <= len(text.encode()) <= 32:
-        raise ValueError(f"{text!r} has not 1 to 32 bytes")
-    return text
-
-
-def _password(value: object) -> str:
-    text = _text(value)
-    if len(text.encode()) > 64:
-        raise ValueError("it has more than 64 bytes")
-    return text
-
-
-def _mac(value: object) -> str:
-    text = _text(value).lower()
-    if not _MAC.match(text):
-        raise ValueError(f"{text!r} is not like 24:0a:c4:12:34:56")
-    return text
-
-
-def _address(value: object) -> str:
-    try:
-        return str(ipaddress.IPv4Address(_text(value)))
-    except ipaddress.AddressValueError:
-        raise ValueError(f"{value!r} is no IPv4 address") from None
-
-
-def _seconds(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise ValueError(f"{value!r} is no number of seconds")
-    return float(value)
-
-
-def _integer(lowest: int, highest: int) -> Callable[[object], int]:
-    def read(value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
-            raise ValueError(f"{value!r} is no whole number from {lowest} to {highest}")
-        return value
-
-    return read
-
-
-def _one_of(choices: Mapping[str, T]) -> Callable[[object], T]:
-    def read(value: object) -> T:
-        if not isinstance(value, str) or value not in choices:
-            raise ValueError(f"{value!r} is none of {', '.join(choices)}")
-        return choices[value]
-
-    return read
-
-
-def _list_of(read_one: Callable[[object], T]) -> Callable[[object], list[T]]:
-    def read(value: object) -> list[T]:
-        if not isinstance(value, list | tuple):
-            raise ValueError(f"{value!r} is no list")
-        return [read_one(each) for each in value]
-
-    return read
-
-
-def _table(value: object) -> Mapping[str, object]:
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{value!r} is no table")
-    return value
-
-
-def _list_of_tables(value: object) -> list[Mapping[str, object]]:
-    return _list_of(_table)(value)

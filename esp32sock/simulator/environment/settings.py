@@ -30,8 +30,8 @@ OPEN_RING_BYTES = 1 << 18
 """The transmit ring of an unpaced module, which would otherwise be a limit that no line justifies."""
 
 
-DEFAULT_ALIASES = (("10.0.2.2", "127.0.0.1"),)
-"""The gateway of the captures is the machine that the simulator runs on."""
+DEFAULT_ALIASES = (("10.0.2.2", "127.0.0.1"), ("fec0::2", "::1"))
+"""The gateway of the captures, QEMU's user network, is the machine that the simulator runs on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
-"""IPv4 addresses as text: what the firmware takes for one."""
+"""Addresses as text: what the firmware takes for one."""
 
 from __future__ import annotations
 
 import re
+from ipaddress import AddressValueError, IPv6Address
 
 _PART = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+")
 
@@ -42,3 +43,11 @@ def is_address(text: str) -> bool:
     """Whether the text is a dotted IPv4 address."""
     parts = text.split(".")
     return len(parts) == 4 and all(part.isascii() and part.isdigit() and int(part) < 256 for part in parts)
+
+
+def read_address_6(text: str) -> str | None:
+    """An IPv6 address in its shortest form, without a zone; or None."""
+    try:
+        return str(IPv6Address(text.partition("%")[0]))
+    except AddressValueError:
+        return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from esp32sock.simulator.firmware.address_text import is_address, read_address
+from esp32sock.simulator.firmware.address_text import is_address, read_address, read_address_6
 from esp32sock.simulator.network.api import (
     ITSELF,
     Opened,
@@ -16,13 +16,15 @@ from esp32sock.simulator.network.api import (
     Resolved,
     TimeReceived,
     UpdateFound,
+    itself,
+    version_of,
 )
 
 if TYPE_CHECKING:
     from esp32sock.simulator.firmware.board import Board
     from esp32sock.simulator.firmware.interfaces import Interfaces
     from esp32sock.simulator.kernel import Future
-    from esp32sock.simulator.network.api import Event, Listen, Request
+    from esp32sock.simulator.network.api import Event, IpVersion, Listen, Request
 
 
 class NetworkRequests:
@@ -65,21 +67,32 @@ class NetworkRequests:
         self._board.request(request)
         return await future
 
-    async def resolve(self, name: str, *, within_s: float = 0.0) -> str | None:
-        """The IPv4 address of a name; None if there is none, or none in time."""
+    async def resolve(self, name: str, *, version: IpVersion = 4, within_s: float = 0.0) -> str | None:
+        """The address of a name; None if there is none of that version of IP, or none in time."""
+        if version == 6:
+            return await self._resolve_6(name, within_s)
         if is_address(name.strip()) and (address := read_address(name.strip())) is not None:
             return address  # blanks around an address are taken (sweep of CIPSTART, 2.0)
         if self._board.profile.tcpip.short_addresses and (address := read_address(name)) is not None:
             return address
+        address = await self._look_up(name, 4, within_s)
+        return address if self._interfaces.station.has_address or address == ITSELF else None
+
+    async def _resolve_6(self, name: str, within_s: float) -> str | None:
+        """4.1 takes no IPv4 address there (real-firmware 7)."""
+        if is_address(name.strip()) or not self._interfaces.station.has_address_6:
+            return None
+        return read_address_6(name.strip()) or await self._look_up(name, 6, within_s)
+
+    async def _look_up(self, name: str, version: IpVersion, within_s: float) -> str | None:
         token = self.new_handle()
         timer = None
         if within_s:
             timer = self._board.kernel.call_later(within_s, lambda: self.answer(token, Resolved(token, None)))
-        event = await self.ask(token, Resolve(token, name))
+        event = await self.ask(token, Resolve(token, name, version))
         if timer is not None:
             timer.cancel()
-        address = event.address if isinstance(event, Resolved) else None
-        return address if self._interfaces.station.has_address or address == ITSELF else None
+        return event.address if isinstance(event, Resolved) else None
 
     async def ping(self, address: str) -> int | None:
         """Milliseconds to an address and back; None for no answer."""
@@ -104,5 +117,5 @@ class NetworkRequests:
         return event if isinstance(event, Opened) else None
 
     def outward(self, address: str) -> str:
-        """An address as the network takes it: the module's own ones are all `ITSELF`."""
-        return ITSELF if address in self._interfaces.own_addresses() else address
+        """An address as the network takes it: the module's own ones are all `ITSELF`, or its like in IPv6."""
+        return itself(version_of(address)) if address in self._interfaces.own_addresses() else address

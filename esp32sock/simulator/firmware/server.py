@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from esp32sock.simulator.firmware.passthrough import Passthrough
     from esp32sock.simulator.firmware.tls import TlsConfiguration
     from esp32sock.simulator.kernel import Timer
+    from esp32sock.simulator.network.api import IpVersion
 
 
 @dataclass(slots=True)
@@ -70,9 +71,10 @@ class Server:
 
     async def start(self, port: int, kind: str, ca: int, interface: int) -> None:
         """Raises CommandRefused if the port cannot be had."""
-        tls = self._tls.of_server(ca) if kind == "SSL" else None
+        tls = self._tls.of_server(ca) if kind.startswith("SSL") else None
+        version: IpVersion = 6 if kind.endswith("v6") else 4
         handle = self._requests.new_handle()
-        opened = await self._requests.listen(Listen(handle, port, self._links.window_bytes(0), tls))
+        opened = await self._requests.listen(Listen(handle, port, self._links.window_bytes(0), tls, version))
         if opened is None:
             raise CommandRefused
         self.listener = Listener(handle, port, kind, ca, interface)

@@ -18,6 +18,9 @@ class Station:
         self._board = board
         self.access_point: AccessPoint | None = None
         self.has_address = False
+        self.has_address_6 = False
+        """AT+CIPV6 was 1 when the address was obtained, and the network has IPv6 (at-dialects 7.14).
+        """
         self.joined_by_command = False
         """By AT+CWJAP, and not by itself."""
         self.failed = False
@@ -66,6 +69,7 @@ class Station:
             if isinstance(found, AccessPoint):
                 self.access_point = found
                 self.has_address = True
+                self.has_address_6 = self._obtains_6(found)
 
     def join_stored(self) -> None:
         """After a boot: join by ourselves if an access point is stored."""
@@ -146,9 +150,14 @@ class Station:
         self.has_address = True
         self.failed = False
         self._print("WIFI GOT IP")
-        if board.state.ipv6:
+        self.has_address_6 = self._obtains_6(self.access_point)
+        if self.has_address_6:
             self._print("WIFI GOT IPv6 LL")  # at-dialects 3.4; behind the other by guess
+            self._print("WIFI GOT IPv6 GL")
         return True
+
+    def _obtains_6(self, access_point: AccessPoint) -> bool:
+        return self._board.state.ipv6 and bool(access_point.subnet.prefix_6)
 
     async def join(
         self,
@@ -198,7 +207,7 @@ class Station:
         if self.access_point is None:
             return False
         self.access_point = None
-        self.has_address = self.joined_by_command = False
+        self.has_address = self.has_address_6 = self.joined_by_command = False
         self.failed = True
         if announce:
             self._print("WIFI DISCONNECT")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from esp32sock.simulator.firmware.address_text import is_address
+from esp32sock.simulator.firmware.address_text import is_address, read_address_6
 from esp32sock.simulator.firmware.certificate_slots import slot
 from esp32sock.simulator.firmware.link_table import SSL_LINK_BYTES
 from esp32sock.simulator.network.api import Tls
@@ -65,7 +65,9 @@ class TlsConfiguration:
         )
 
     def _name_of(self, host: str) -> str:
-        return host if self._board.profile.tcpip.names_host and not is_address(host) else ""
+        if not self._board.profile.tcpip.names_host or is_address(host) or read_address_6(host):
+            return ""
+        return host
 
     def of_server(self, ca: int) -> Tls:
         """`ca` not 0: clients must have a certificate that this authority signed."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import trio
 
@@ -27,12 +27,16 @@ if TYPE_CHECKING:
 # Requests of the module
 
 
+IpVersion: TypeAlias = Literal[4, 6]
+
+
 @dataclass(frozen=True, slots=True)
 class Resolve:
-    """Look a name up; answered by `Resolved`."""
+    """Look a name up, for an address of this version of IP; answered by `Resolved`."""
 
     token: int
     name: str
+    version: IpVersion = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +86,8 @@ class RequestUpdate:
 
 @dataclass(frozen=True, slots=True)
 class OpenStream:
-    """Connect; answered by `Opened` or `Failed`. At most `window_bytes` may be delivered before `Consumed`
-    gives credit.
+    """Connect to an IPv4 or IPv6 address; answered by `Opened` or `Failed`. At most `window_bytes` may be
+    delivered before `Consumed` gives credit.
     """
 
     handle: int
@@ -96,7 +100,9 @@ class OpenStream:
 
 @dataclass(frozen=True, slots=True)
 class OpenDatagram:
-    """Bind a datagram socket; answered by `Opened` or `Failed`. `local_port` 0: the network chooses."""
+    """Bind a datagram socket for the version of IP that the address is of; answered by `Opened` or `Failed`.
+    `local_port` 0: the network chooses.
+    """
 
     handle: int
     address: str
@@ -106,7 +112,8 @@ class OpenDatagram:
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Accept streams on a port; answered by `Opened` or `Failed`, then by any number of `Accepted`.
+    """Accept streams of one version of IP on a port; answered by `Opened` or `Failed`, then by any number of
+    `Accepted`.
 
     Port 0: the network chooses. `Opened` names the place where others reach the server.
     """
@@ -115,6 +122,7 @@ class Listen:
     port: int
     window_bytes: int
     tls: Tls | None = None
+    version: IpVersion = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +282,19 @@ Event: TypeAlias = (
 
 ITSELF = "127.0.0.1"
 """The module's own address, in requests and in events: its servers and UDP ports, if they are there."""
+ITSELF_6 = "::1"
+"""The same in IPv6."""
+
+
+def version_of(address: str) -> IpVersion:
+    """Which IP an address is of."""
+    return 6 if ":" in address else 4
+
+
+def itself(version: IpVersion) -> str:
+    """The module's own address in that IP."""
+    return ITSELF_6 if version == 6 else ITSELF
+
 
 BROADCAST = "255.255.255.255"
 

@@ -14,7 +14,7 @@ import socket
 import time
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -44,17 +44,20 @@ from esp32sock.simulator.network.api import (
     Sent,
     TimeReceived,
     UpdateFound,
+    itself,
+    version_of,
 )
 from esp32sock.simulator.network.host_addresses import (
     BROADCAST,
     LOOPBACK,
+    LOOPBACK_6,
     OwnAddress,
     bind_or_move,
     is_loopback,
     is_own,
 )
 from esp32sock.simulator.network.host_ping import ping
-from esp32sock.simulator.network.host_sockets import HostSocket, look_up
+from esp32sock.simulator.network.host_sockets import HostSocket, look_up, open_socket
 from esp32sock.simulator.network.host_tcp import Stream, connect, keep_alive, shake_hands
 from esp32sock.simulator.network.host_tls import TlsEngine
 from esp32sock.simulator.network.host_udp import Datagrams
@@ -62,7 +65,11 @@ from esp32sock.simulator.network.host_udp import Datagrams
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from esp32sock.simulator.network.api import IpVersion
+
 GATEWAY = "10.0.2.2"
+GATEWAY_6 = "fec0::2"
+"""What the emulator behind the captures calls its host in IPv6 (QEMU's user network)."""
 
 BACKLOG = 16
 """Clients that wait while the module is busy with others (chosen by taste)."""
@@ -77,7 +84,7 @@ class HostNetwork(Network):
         self, names: Mapping[str, str] | None = None, *, aliases: Mapping[str, str] | None = None
     ) -> None:
         self._names = dict(names or {})
-        self._to_host = {GATEWAY: LOOPBACK} if aliases is None else dict(aliases)
+        self._to_host = {GATEWAY: LOOPBACK, GATEWAY_6: LOOPBACK_6} if aliases is None else dict(aliases)
         self._to_module = {real: alias for alias, real in reversed(self._to_host.items())}
         self._own: OwnAddress | None = None
         self._nursery: trio.Nursery | None = None
@@ -161,10 +168,15 @@ class HostNetwork(Network):
     def to_module(self, address: str) -> str:
         return ITSELF if address == self.address != LOOPBACK else self._to_module.get(address, address)
 
-    def _place(self, address: str, port: int, ours: Mapping[int, int]) -> tuple[str, int]:
+    def address_of(self, version: IpVersion) -> str:
+        """Where on this machine what the module serves by that IP is."""
+        return LOOPBACK_6 if version == 6 else self.address
+
+    def _place(self, address: str, port: int, ours: Mapping[tuple[IpVersion, int], int]) -> tuple[str, int]:
         """Where on this machine an address and a port of the module's network are."""
-        if address == ITSELF and port in ours:
-            return self.address, ours[port]
+        version = version_of(address)
+        if address == itself(version) and (version, port) in ours:
+            return self.address_of(version), ours[version, port]
         if address == "255.255.255.255":
             return BROADCAST, port
         return self.to_host(address), port
@@ -173,9 +185,12 @@ class HostNetwork(Network):
 
     async def _resolve(self, request: Resolve) -> None:
         address = self._names.get(request.name)
-        if address is None:
+        if address is not None and version_of(address) != request.version:
+            address = None
+        elif address is None:
+            look = partial(look_up, request.name, request.version)
             try:
-                found = await trio.to_thread.run_sync(look_up, request.name, abandon_on_cancel=True)
+                found = await trio.to_thread.run_sync(look, abandon_on_cancel=True)
             except (OSError, UnicodeError):
                 found = []
             address = str(found[0][4][0]) if found else None
@@ -188,12 +203,13 @@ class HostNetwork(Network):
 
     async def _open_stream(self, request: OpenStream, scope: trio.CancelScope) -> None:
         handle = request.handle
-        sock = HostSocket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        engine = None
+        ours = {(each.version, each.port): each.host_port for each in self._listeners.values()}
+        place = self._place(request.address, request.port, ours)
+        engine = sock = None
         opened = False
         try:
             with scope:
-                place = self._place(request.address, request.port, self.served)
+                sock = open_socket(place[0], socket.SOCK_STREAM)
                 if is_loopback(place[0]) and is_own(place[0]):
                     sock.bind((self.address, 0))  # another module sees which module comes
                 if request.keepalive_s:
@@ -207,9 +223,9 @@ class HostNetwork(Network):
             self.post(Failed(handle, str(error)))
         finally:
             self._scopes.pop(handle, None)
-            if not opened:
+            if not opened and sock is not None:
                 sock.close()
-        if not opened:
+        if not opened or sock is None:
             return
         stream = self._streams[handle] = Stream(self, handle, sock, request.window_bytes, engine)
         self.post(Opened(handle, request.address, request.port, sock.getsockname()[1]))
@@ -234,11 +250,12 @@ class HostNetwork(Network):
             self.post(Failed(request.handle, str(error)))
             return
         self._listeners[request.handle] = listener
-        self.post(Opened(request.handle, self.address, listener.host_port, listener.port))
+        address = self.address_of(listener.version)
+        self.post(Opened(request.handle, address, listener.host_port, listener.port))
         nursery.start_soon(partial(listener.accept, nursery))
 
     async def accept_client(
-        self, listener: _Listener, sock: HostSocket, peer: tuple[str, int], request: Listen
+        self, listener: _Listener, sock: HostSocket, peer: tuple[Any, ...], request: Listen
     ) -> None:
         """A client has come: perhaps after a handshake it is a stream of the module."""
         engine = None
@@ -255,7 +272,7 @@ class HostNetwork(Network):
         handle = self._next_accepted
         self._next_accepted -= 1
         stream = self._streams[handle] = Stream(self, handle, sock, request.window_bytes, engine)
-        address, port = peer
+        address, port = peer[:2]
         self.post(Accepted(request.handle, handle, self.to_module(address), port, listener.port))
         await stream.receive()
 
@@ -268,7 +285,8 @@ class HostNetwork(Network):
             self.post(DatagramReceived(handle, data, self.to_module(address), port))
 
         try:
-            datagrams = Datagrams(self.address, request.local_port, received=received)
+            own = self.address_of(version_of(request.address))
+            datagrams = Datagrams(own, request.local_port, received=received)
         except OSError as error:
             self.post(Failed(request.handle, str(error)))
             return
@@ -279,7 +297,7 @@ class HostNetwork(Network):
     def _send_datagram(self, request: SendDatagram, nursery: trio.Nursery) -> None:
         datagrams = self._datagrams.get(request.handle)
         if datagrams is not None:
-            ours = {each.port: each.host_port for each in self._datagrams.values()}
+            ours = {(each.version, each.port): each.host_port for each in self._datagrams.values()}
             address, port = self._place(request.address, request.port, ours)
             datagrams.send(request.data, address, port, nursery)
         self.post(Sent(request.handle))
@@ -312,11 +330,16 @@ class _Listener:
         self.host_port: int = self._sock.getsockname()[1]
         self.port = request.port or self.host_port
 
+    @property
+    def version(self) -> IpVersion:
+        return self._request.version
+
     def _bind(self, port: int) -> HostSocket:
-        sock = HostSocket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        address = self._network.address_of(self.version)
+        sock = open_socket(address, socket.SOCK_STREAM)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((self._network.address, port))
+            sock.bind((address, port))
             sock.listen(BACKLOG)
         except OSError:
             sock.close()
@@ -337,7 +360,7 @@ class _Listener:
                     return
                 await trio.lowlevel.checkpoint()  # the client was gone before we looked
             else:
-                sock = HostSocket(socket.AF_INET, socket.SOCK_STREAM, 0, fd)
+                sock = HostSocket(self._sock.family, socket.SOCK_STREAM, 0, fd)
                 sock.setblocking(False)
                 nursery.start_soon(self._network.accept_client, self, sock, peer, self._request)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import sys
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network, ip_address
 from typing import TYPE_CHECKING
 
 from esp32sock.simulator.network.host_sockets import HostSocket
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 OWN_ADDRESSES = IPv4Network("127.64.0.0/10")
 LOOPBACK = "127.0.0.1"
+LOOPBACK_6 = "::1"
+"""IPv6 has one loopback address, which all modules of a machine share."""
 BROADCAST = "127.255.255.255"
 """What reaches every socket of this machine that takes broadcasts, and nothing beyond it."""
 
@@ -55,11 +57,11 @@ class OwnAddress:
 
 def is_own(address: str) -> bool:
     """Whether some simulated module may have this address."""
-    return IPv4Address(address) in OWN_ADDRESSES
+    return ip_address(address) in OWN_ADDRESSES
 
 
 def is_loopback(address: str) -> bool:
-    return address.startswith("127.")
+    return address.startswith("127.") or address == LOOPBACK_6
 
 
 MOVED_BY = 10_000

@@ -13,17 +13,26 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from esp32sock.simulator.network.host_addresses import BROADCAST, bind_or_move, is_loopback
-from esp32sock.simulator.network.host_sockets import HostSocket
+from esp32sock.simulator.network.api import version_of
+from esp32sock.simulator.network.host_addresses import (
+    BROADCAST,
+    LOOPBACK,
+    LOOPBACK_6,
+    bind_or_move,
+    is_loopback,
+)
+from esp32sock.simulator.network.host_sockets import open_socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from esp32sock.simulator.network.host_sockets import HostSocket
 
 READ_BYTES = 65536
 
 
 def _open(address: str, port: int, *, shared: bool = False) -> HostSocket:
-    sock = HostSocket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    sock = open_socket(address, socket.SOCK_DGRAM)
     try:
         if shared:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -46,10 +55,11 @@ class Datagrams:
         self.host_port: int = own.getsockname()[1]
         self.port = port or self.host_port
         """As the module has it."""
+        self.version = version_of(address)
         self._own = own
         self._sockets = [own]
         self._beyond: HostSocket | None = None
-        if address != "127.0.0.1":
+        if address not in (LOOPBACK, LOOPBACK_6):
             with suppress(OSError):
                 self._sockets.append(_open(BROADCAST, self.host_port, shared=True))
 
@@ -68,7 +78,7 @@ class Datagrams:
         if self._beyond is None:
             for port in (self.host_port, 0):  # another port if that one is taken everywhere
                 try:
-                    self._beyond = _open("", port)
+                    self._beyond = _open("::" if self.version == 6 else "0.0.0.0", port)
                 except OSError:
                     continue
                 self._sockets.append(self._beyond)
@@ -86,7 +96,7 @@ class Datagrams:
     async def _receive(self, sock: HostSocket) -> None:
         while True:
             try:
-                data, (address, port) = sock.recvfrom(READ_BYTES)
+                data, (address, port, *_) = sock.recvfrom(READ_BYTES)
             except BlockingIOError:
                 try:
                     await trio.lowlevel.wait_readable(sock)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from esp32sock.simulator.network.api import (
     BROADCAST,
     ITSELF,
+    ITSELF_6,
     PING_TIMEOUT_S,
     Accepted,
     Close,
@@ -48,6 +49,7 @@ from esp32sock.simulator.network.api import (
     Sent,
     TimeReceived,
     UpdateFound,
+    version_of,
 )
 from esp32sock.simulator.network.memory_peers import Connection as Connection
 from esp32sock.simulator.network.memory_peers import TlsPeer as TlsPeer
@@ -65,6 +67,9 @@ DatagramPeer: TypeAlias = "Callable[[bytes], list[bytes]]"
 FIRST_LOCAL_PORT = 50000
 UNREACHABLE_S = 9.0
 """How long a connection without an answer takes to fail (observed 2.0: about 9 s)."""
+
+_ITSELF = (ITSELF, ITSELF_6)
+
 GATEWAY = "10.0.2.2"
 
 START_UNIX_S = 1_700_000_000.0
@@ -74,12 +79,20 @@ START_UNIX_S = 1_700_000_000.0
 class MemoryNetwork(Network):
     """Scripted peers.
 
-    `latency_s` is one way; `names` are addresses by name, and any other name does not exist.
+    `latency_s` is one way; `names` are IPv4 addresses by name, `names_6` IPv6 addresses, and any other name
+    does not exist.
     """
 
-    def __init__(self, *, latency_s: float = 0.001, names: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        latency_s: float = 0.001,
+        names: dict[str, str] | None = None,
+        names_6: dict[str, str] | None = None,
+    ) -> None:
         self.latency_s = latency_s
         self.names = {"localhost": ITSELF, **(names or {})}
+        self.names_6 = {"localhost": ITSELF_6, **(names_6 or {})}
         self.start_unix_s: float | None = START_UNIX_S
         """The time of the SNTP server at power-on; None: there is none."""
         self.update: str | None = None
@@ -114,6 +127,8 @@ class MemoryNetwork(Network):
         """Let a client come to the module's server; False if none listens there, or not so."""
         listener = self._listeners.get(port)
         if listener is None or (listener.tls is not None) != secure:
+            return False
+        if listener.version != version_of(address):
             return False
         source = from_port or self._new_port()
         handle = self._next_accepted
@@ -156,8 +171,9 @@ class MemoryNetwork(Network):
 
     def handle(self, request: Request) -> None:
         match request:
-            case Resolve(token, name):
-                resolved = Resolved(token, self.names.get(name))
+            case Resolve(token, name, version):
+                names = self.names_6 if version == 6 else self.names
+                resolved = Resolved(token, names.get(name))
                 self._later(lambda: self.post(resolved))
             case Ping(token, address):
                 self._ping(token, address)
@@ -190,7 +206,7 @@ class MemoryNetwork(Network):
 
     def _ping(self, token: int, address: str) -> None:
         places = {place for place, _ in (*self._peers, *self._datagram_peers)}
-        if address == ITSELF or (address in places and address not in self._unreachable):
+        if address in _ITSELF or (address in places and address not in self._unreachable):
             self._later(lambda: self.post(Pinged(token, round(2000 * self.latency_s))), 2 * self.latency_s)
         else:
             self._later(lambda: self.post(Pinged(token, None)), PING_TIMEOUT_S)
@@ -202,7 +218,7 @@ class MemoryNetwork(Network):
             unreachable = Failed(request.handle, "no answer")
             self._later(lambda: self.post(unreachable), UNREACHABLE_S)
             return
-        if request.address == ITSELF and request.port in self._listeners:
+        if request.address in _ITSELF and request.port in self._listeners:
             self._later(lambda: self._loop_back(request), 2 * self.latency_s)
             return
         peer, tls = self._peers.get((request.address, request.port), (None, None))
@@ -242,12 +258,13 @@ class MemoryNetwork(Network):
 
         local_port = self._new_port()
         secure = request.tls is not None
-        if not self.connect(request.port, near, address=ITSELF, from_port=local_port, secure=secure):
+        itself = request.address
+        if not self.connect(request.port, near, address=itself, from_port=local_port, secure=secure):
             self.post(Failed(request.handle, "refused"))
             return
-        outer = self._connection(request.handle, ITSELF, request.port, request.window_bytes, secure=secure)
+        outer = self._connection(request.handle, itself, request.port, request.window_bytes, secure=secure)
         ends.insert(0, outer)
-        self.post(Opened(request.handle, ITSELF, request.port, local_port))
+        self.post(Opened(request.handle, itself, request.port, local_port))
         outer.process = self.kernel.spawn(far(outer))
 
     def _send(self, handle: int, data: bytes) -> None:
@@ -270,9 +287,9 @@ class MemoryNetwork(Network):
 
     def _send_datagram(self, request: SendDatagram) -> None:
         self.post(Sent(request.handle))
-        if request.address == ITSELF:
+        if request.address in _ITSELF:
             own_port = next(port for port, handle in self._udp_ports.items() if handle == request.handle)
-            self.send_datagram(request.port, request.data, address=ITSELF, from_port=own_port)
+            self.send_datagram(request.port, request.data, address=request.address, from_port=own_port)
             return
         for (address, port), peer in self._datagram_peers.items():
             if port == request.port and request.address in (address, BROADCAST):

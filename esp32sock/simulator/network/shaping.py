@@ -23,6 +23,7 @@ import trio
 from esp32sock.simulator.network.api import (
     BROADCAST,
     ITSELF,
+    ITSELF_6,
     PING_TIMEOUT_S,
     Close,
     DatagramReceived,
@@ -55,16 +56,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name of the scenario. `address` None: it does not exist; the answer comes after `delay_s`."""
+    """A name of the scenario. Without both addresses it does not exist; the answer comes after `delay_s`."""
 
     name: str
     address: str | None
     delay_s: float = 0.0
+    address_6: str | None = None
 
 
 def _is_near(request: Request) -> bool:
     """No gateway is needed: the module itself, and broadcasts."""
-    return isinstance(request, Ping | OpenStream | SendDatagram) and request.address in (ITSELF, BROADCAST)
+    near = (ITSELF, ITSELF_6, BROADCAST)
+    return isinstance(request, Ping | OpenStream | SendDatagram) and request.address in near
 
 
 def _unanswered(request: Request, seconds: float) -> tuple[float, Event]:
@@ -169,7 +172,8 @@ class ShapedNetwork(Network):
             return
         known = self._names.get(request.name.lower())
         if known is not None:
-            self._later(known.delay_s + delay_s, Resolved(request.token, known.address))
+            address = known.address_6 if request.version == 6 else known.address
+            self._later(known.delay_s + delay_s, Resolved(request.token, address))
         elif delay_s:
             self.kernel.call_later(delay_s, partial(self.inner.handle, request))
         else:

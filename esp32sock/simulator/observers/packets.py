@@ -29,10 +29,10 @@ def checksum(data: bytes) -> int:
 
 
 def _packed(address: str) -> bytes:
-    """Four bytes; zeros for what is no address."""
+    """Four bytes or 16; four zeros for what is no address."""
     try:
-        return ipaddress.IPv4Address(address).packed
-    except ipaddress.AddressValueError:
+        return ipaddress.ip_address(address).packed
+    except ValueError:
         return bytes(4)
 
 
@@ -42,19 +42,21 @@ class Endpoint:
     port: int
 
 
-def ipv4(source: Endpoint, target: Endpoint, protocol: int, segment: bytes) -> bytes:
+def packet(source: Endpoint, target: Endpoint, protocol: int, segment: bytes) -> bytes:
     """One packet around a TCP segment or UDP datagram whose checksum field is still zero."""
     addresses = _packed(source.address) + _packed(target.address)
     pseudo = addresses + struct.pack("!BBH", 0, protocol, len(segment))
     at = 16 if protocol == TCP else 6
     total = checksum(pseudo + segment) or 0xFFFF
     segment = segment[:at] + struct.pack("!H", total) + segment[at + 2 :]
+    if len(addresses) == 32:
+        return struct.pack("!IHBB", 6 << 28, len(segment), protocol, 64) + addresses + segment
     head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(segment), 0, 0x4000, 64, protocol, 0) + addresses
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + segment
 
 
 def udp(source: Endpoint, target: Endpoint, data: bytes) -> bytes:
-    return ipv4(source, target, UDP, struct.pack("!4H", source.port, target.port, 8 + len(data), 0) + data)
+    return packet(source, target, UDP, struct.pack("!4H", source.port, target.port, 8 + len(data), 0) + data)
 
 
 @dataclass(slots=True)
@@ -82,7 +84,7 @@ class Stream:
             0,
         )
         self._next[from_module] += len(data) + bool(flags & (SYN | FIN))
-        return from_module, ipv4(source, target, TCP, head + data)
+        return from_module, packet(source, target, TCP, head + data)
 
     def opened(self, *, by_module: bool) -> list[tuple[bool, bytes]]:
         return [

@@ -1,8 +1,8 @@
 """An observer that writes a capture file for Wireshark: the AT dialogue, and the payloads of the links.
 
 Two interfaces in one file. "AT" has link type USER0, and each packet is one write of the host (outbound) or
-one burst of the module (inbound). "links" has raw IPv4, made up by packets.py. A file may be read while it
-grows.
+one burst of the module (inbound). "links" has raw IP packets, made up by packets.py. A file may be read while
+it grows.
 """
 
 from __future__ import annotations
@@ -32,11 +32,15 @@ from esp32sock.simulator.network.api import (
     Received,
     Send,
     SendDatagram,
+    version_of,
 )
 from esp32sock.simulator.observers.packets import Endpoint, Stream, udp
 
 if TYPE_CHECKING:
     from esp32sock.simulator.network.api import Event, Request
+
+MODULE_6 = "fec0::1201:ff:fec4:a24"
+"""The module's end of an IPv6 link; the packets are made up."""
 
 AT, LINKS = 0, 1
 """The interfaces, in the order of their blocks."""
@@ -75,8 +79,12 @@ class PcapNg(Observer):
     def module_bytes(self, now_s: float, data: bytes) -> None:
         self._write(AT, now_s, data, INBOUND)
 
-    def _module(self, port: int) -> Endpoint:
-        return Endpoint(self._address, port)
+    def _module(self, port: int, peer: str) -> Endpoint:
+        """The module's end of what it has with a peer."""
+        return Endpoint(MODULE_6 if version_of(peer) == 6 else self._address, port)
+
+    def _stream(self, local_port: int, address: str, port: int) -> Stream:
+        return Stream(self._module(local_port, address), Endpoint(address, port))
 
     def request(self, now_s: float, request: Request) -> None:
         match request:
@@ -86,7 +94,7 @@ class PcapNg(Observer):
                 if handle in self._streams:
                     self._write_all(now_s, self._streams[handle].data(data, from_module=True))
             case SendDatagram(handle, data, address, port):
-                source = self._module(self._local_ports.get(handle, 0))
+                source = self._module(self._local_ports.get(handle, 0), address)
                 self._write(LINKS, now_s, udp(source, Endpoint(address, port), data), OUTBOUND)
             case Close(handle):
                 stream = self._streams.pop(handle, None)
@@ -100,20 +108,19 @@ class PcapNg(Observer):
             case Opened(handle, address, port, local_port):
                 self._local_ports[handle] = local_port
                 if isinstance(self._asked.pop(handle, None), OpenStream):
-                    stream = Stream(self._module(local_port), Endpoint(address, port))
+                    stream = self._stream(local_port, address, port)
                     self._streams[handle] = stream
                     self._write_all(now_s, stream.opened(by_module=True))
             case Failed(handle):
                 asked = self._asked.pop(handle, None)
                 if isinstance(asked, OpenStream):
-                    refused = Stream(self._module(0), Endpoint(asked.address, asked.port)).refused()
-                    self._write_all(now_s, refused)
+                    self._write_all(now_s, self._stream(0, asked.address, asked.port).refused())
             case Accepted():
-                stream = Stream(self._module(event.local_port), Endpoint(event.address, event.port))
+                stream = self._stream(event.local_port, event.address, event.port)
                 self._streams[event.handle] = stream
                 self._write_all(now_s, stream.opened(by_module=False))
             case DatagramReceived(handle, data, address, port):
-                target = self._module(self._local_ports.get(handle, 0))
+                target = self._module(self._local_ports.get(handle, 0), address)
                 self._write(LINKS, now_s, udp(Endpoint(address, port), target, data), INBOUND)
             case Received(handle) | PeerClosed(handle) | PeerReset(handle) if handle in self._streams:
                 self._from_peer(now_s, self._streams[handle], event)

@@ -29,8 +29,8 @@ class TcpIp:
     """CIPSTART and CIPDOMAIN take a time limit (at-dialects 7.2, 7.4)."""
     start_codes: bool = False
     """CIPSTART has error codes for the number of fields and for names (sweep of CIPSTART, 1.0)."""
-    ipv6_kinds: Literal["none", "as IPv4", "refused for IPv4"] = "none"
-    """"TCPv6" and its like (at-dialects 7.4); 4.1 opens none to an IPv4 address (real-firmware 7)."""
+    ipv6: bool = False
+    """"TCPv6" and its like, and addresses of IPv6 (at-dialects 7.4)."""
     names_host: bool = False
     """An SSL link tells the server the host of CIPSTART, without CIPSSLCSNI: 5.0 (at-dialects 1.2)."""
     prints_errno: bool = False
@@ -260,7 +260,7 @@ _V2_1 = replace(
 )
 _V2_2 = replace(
     _V2_1,
-    ipv6_kinds="as IPv4",  # a guess
+    ipv6=True,
     per_link=True,
     read_limit=0x7FFFFFFF,
     server_closes=True,
@@ -294,7 +294,6 @@ _V4_1 = replace(
     server_interface=True,
     update_line="+CIUPDATE",
     datagrams_count=False,
-    ipv6_kinds="refused for IPv4",
     tcp_options_least=3,
     dns_twice=True,
     restart_says_closed=False,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 
 from esp32sock.simulator.environment.radio import Subnet
@@ -92,15 +91,6 @@ def set_softap_mac(call: Call) -> None:
     call.remember("softap_mac", mac)
 
 
-def link_local(mac: str) -> str:
-    """The IPv6 address that an interface gives itself: its MAC address with `fffe` in the middle and one bit
-    turned over (RFC 4291).
-    """
-    octets = bytes.fromhex(mac.replace(":", ""))
-    identifier = bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:]
-    return str(IPv6Address(b"\xfe\x80" + bytes(6) + identifier))
-
-
 # IP addresses
 
 
@@ -127,8 +117,10 @@ def _print_subnet(call: Call, subnet: Subnet) -> None:
 def station_address(call: Call) -> None:
     """V1.0 4.2.13; zeros when not joined (observed 1.0, 2.0)."""
     _print_subnet(call, call.firmware.station.subnet or NO_SUBNET)
-    if call.state.ipv6 and call.firmware.station.has_address:
-        call.respond(f'+CIPSTA:ip6ll:"{link_local(station_mac(call))}"')  # at-dialects 6
+    if call.firmware.station.has_address_6:  # at-dialects 6
+        interfaces = call.firmware.interfaces
+        call.respond(f'+CIPSTA:ip6ll:"{interfaces.link_local}"')
+        call.respond(f'+CIPSTA:ip6gl:"{interfaces.global_address}"')
 
 
 @command("CIPSTA", "s")
@@ -168,15 +160,19 @@ def set_softap_address(call: Call) -> None:
 
 @command("CIFSR", "e")
 def local_addresses(call: Call) -> None:
-    """Only active interfaces; labelled and quoted on every firmware (at-dialects 6)."""
+    """Only active interfaces; labelled and quoted on every firmware (at-dialects 6). The order is that of
+    at-dialects 7.14, and that the SoftAP has no IPv6 address a guess.
+    """
     state = call.state
     if state.softap:
         call.respond(f'+CIFSR:APIP,"{call.firmware.interfaces.softap_subnet.address}"')
         call.respond(f'+CIFSR:APMAC,"{softap_mac(call)}"')
     if state.station:
         call.respond(f'+CIFSR:STAIP,"{call.firmware.station.address}"')
-        if state.ipv6 and call.firmware.station.has_address:
-            call.respond(f'+CIFSR:STAIP6LL,"{link_local(station_mac(call))}"')
+        if call.firmware.station.has_address_6:
+            interfaces = call.firmware.interfaces
+            call.respond(f'+CIFSR:STAIP6LL,"{interfaces.link_local}"')
+            call.respond(f'+CIFSR:STAIP6GL,"{interfaces.global_address}"')
         call.respond(f'+CIFSR:STAMAC,"{station_mac(call)}"')
 
 

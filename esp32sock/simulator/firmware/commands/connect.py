@@ -13,6 +13,7 @@ from esp32sock.simulator.network.api import OpenDatagram, Opened, OpenStream
 if TYPE_CHECKING:
     from esp32sock.simulator.firmware.commands.call import Call
     from esp32sock.simulator.firmware.link import Link
+    from esp32sock.simulator.network.api import IpVersion
 
 KEEPALIVE_S = (0, 7200)
 """V1.0 5.2.3."""
@@ -109,13 +110,18 @@ def _read_name(call: Call, longest: int, *, first: bool) -> str:
     return text
 
 
+def version_of_kind(kind: str) -> IpVersion:
+    """Which IP a link of a kind uses."""
+    return 6 if kind.endswith("v6") else 4
+
+
 async def _start(call: Call, link_id: int | None) -> None:
     arguments, traits = call.arguments, call.profile.tcpip
     kind = _read_name(call, KIND_BYTES, first=True)
     host = _read_name(call, call.profile.host_name_limit, first=False)
     port = arguments.integer(0, 65535)
-    base = kind.removesuffix("v6") if traits.ipv6_kinds != "none" else kind
-    refuse_if(base != kind and traits.ipv6_kinds == "refused for IPv4")  # no network here has anything else
+    base = kind.removesuffix("v6") if traits.ipv6 else kind
+    refuse_if(base != kind and not call.firmware.station.has_address_6)
     if base in ("TCP", "SSL"):
         keepalive_s = optional_number(call, *KEEPALIVE_S, default=None)
         within_ms = _read_tail(call)
@@ -179,7 +185,7 @@ async def _start_stream(
             raise CommandRefused
         tls = firmware.tls.of_client(link_id, host)
     until = call.board.now + within_s
-    address = await requests.resolve(host, within_s=within_s)
+    address = await requests.resolve(host, version=version_of_kind(kind), within_s=within_s)
     if address is None:
         call.say_why("name")
     refuse_if(address is None or port == 0)
@@ -220,7 +226,7 @@ async def _start_datagram(
 ) -> None:
     links, requests = call.firmware.links, call.firmware.requests
     assert link_id is not None
-    address = await requests.resolve(host, within_s=within_s)
+    address = await requests.resolve(host, version=version_of_kind(kind), within_s=within_s)
     if address is None:
         raise CommandRefused
     request = OpenDatagram(requests.new_handle(), address, port, local_port)

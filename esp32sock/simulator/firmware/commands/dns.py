@@ -12,6 +12,7 @@ from esp32sock.simulator.network.api import ITSELF
 
 if TYPE_CHECKING:
     from esp32sock.simulator.firmware.commands.call import Call
+    from esp32sock.simulator.network.api import IpVersion
 
 NAME_SERVER = "208.67.222.222"
 """Without a network (observed 1.0, 2.0); on 4.2 with one, too."""
@@ -20,8 +21,8 @@ FURTHER_NAME_SERVERS = ("114.114.114.114", "8.8.8.8")
 """Behind the first, on the modern builds (observed 4.1, 4.2)."""
 
 
-IPV6_ONLY = 3
-"""At-dialects 7.2; the networks behind a simulated module have none."""
+VERSIONS: dict[int, tuple[IpVersion, ...]] = {1: (4, 6), 2: (4,), 3: (6,)}
+"""Which IP the address may be of, by the second field of CIPDOMAIN, in order (at-dialects 7.2)."""
 
 
 async def _read_name(call: Call) -> str:
@@ -38,13 +39,16 @@ async def _read_name(call: Call) -> str:
 async def look_up(call: Call) -> None:
     """V1.0 5.2.2; quoted from 2.2 on (at-dialects 7.2)."""
     arguments, firmware, traits = call.arguments.without_codes(), call.firmware, call.profile.tcpip
-    most = 3 if traits.start_timeout else 2 if traits.ipv6_kinds != "none" else 1
+    most = 3 if traits.start_timeout else 2 if traits.ipv6 else 1
     arguments.expect(1, most)
     name = await _read_name(call)
-    family = arguments.integer(1, 3, default=1)
+    versions = VERSIONS[arguments.integer(1, 3, default=1)]
     within_ms = arguments.integer(*TIMEOUT_MS, default=0)
-    address = await firmware.requests.resolve(name, within_s=within_ms / 1000)
-    if address is None or family == IPV6_ONLY:
+    address = None
+    for version in versions:
+        if address is None and (version == 4 or traits.ipv6):
+            address = await firmware.requests.resolve(name, version=version, within_s=within_ms / 1000)
+    if address is None:
         raise CommandRefused
     call.respond(f'+CIPDOMAIN:"{address}"' if call.profile.domain_quoted else f"+CIPDOMAIN:{address}")
 
@@ -54,7 +58,10 @@ async def ping(call: Call) -> None:
     """At-dialects 7.2; a second for nothing (observed 1.0, 2.0, 4.1), also without a network."""
     call.arguments.without_codes().expect(1, 1)
     name = await _read_name(call)
-    address = await call.firmware.requests.resolve(name)
+    requests = call.firmware.requests
+    address = await requests.resolve(name)
+    if address is None and call.profile.tcpip.ipv6:
+        address = await requests.resolve(name, version=6)
     apart = call.profile.tcpip.ping_failures == "told apart"
     refuse_if(apart and (address is None or (address == ITSELF and call.state.pinged)))
     call.state.pinged = True

@@ -8,6 +8,7 @@ from esp32sock.simulator.firmware.commands.registry import command
 from esp32sock.simulator.firmware.data_phase import DataPhase, EscapedPhase, LockingPhase, RawEndedPhase
 from esp32sock.simulator.firmware.link import LINK_COUNT
 from esp32sock.simulator.firmware.results import CommandRefused, Result, refuse_if
+from esp32sock.simulator.network.api import version_of
 
 if TYPE_CHECKING:
     from esp32sock.simulator.firmware.commands.call import Call
@@ -86,7 +87,7 @@ async def read_destination(call: Call, link: Link) -> tuple[str, int] | None:
         port = arguments.integer(1, 65535)
     arguments.end()
     refuse_if(not host)
-    address = await call.firmware.requests.resolve(host)
+    address = await call.firmware.requests.resolve(host, version=version_of(link.address))
     if address is None:
         raise CommandRefused
     return address, port

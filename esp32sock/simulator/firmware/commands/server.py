@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 333
 """V1.0 5.2.9."""
 
+SERVER_KINDS = ("TCP", "SSL", "TCPv6", "SSLv6")
+"""The last two with IPv6 (at-dialects 7.14)."""
+
 TIMEOUT_S = (0, 7200)
 """V1.0 5.2.12."""
 
@@ -64,12 +67,13 @@ def _read_kind(call: Call) -> tuple[str, int, int]:
     if not arguments.left:
         return "TCP", 0, 0
     kind = arguments.string(6, default="TCP")
-    if kind.removesuffix("v6") not in ("TCP", "SSL"):
+    if kind not in SERVER_KINDS[: 4 if traits.ipv6 else 2]:
         refuse_if(traits.server_kinds)
         kind = "TCP"
     refuse_if(kind.startswith("SSL") and not traits.server_ssl)
+    refuse_if(kind.endswith("v6") and not call.firmware.station.has_address_6)  # at-dialects 7.14
     ca = interface = 0
-    if arguments.left and (kind == "SSL" or traits.server_interface):
+    if arguments.left and (kind.startswith("SSL") or traits.server_interface):
         ca = arguments.integer(0, 1, default=0)
     if arguments.left and traits.server_interface:
         interface = arguments.integer(0, 3, default=0)
