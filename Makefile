@@ -11,6 +11,14 @@
 #   make compat    CPython's own network tests over a simulated module, some minutes; a part is in `make test`
 #   make fuzz      every fuzz target for SECONDS, one minute; then the compiled framing under ASAN and UBSAN
 #   make docs      the manual, as web pages in build/docs
+#   make site      the manual of every released version and of this tree, with a search, in build/site
+#   make man       man pages of the command line, in build/man
+#   make linkcheck whether the links to other hosts lead anywhere; the others are checked by `make docs`
+#   make coverage  how much of the code the tests reach, branches, on both builds; some 20 minutes
+#   make mutants   whether a test fails if the code is broken in 300 random places; hours, stopped it goes on
+#   make wheels    sdist, this machine's wheel and the pure one, in dist; `make wheels-all` in containers
+#   make release-check  a release rehearsed: built, installed, used; `make release RELEASE=X.Y.Z` makes one
+#   make workflows the workflows of .github, by their schema and by actionlint
 #   make bench     every bench of bench/
 #   make lint      style; `make format` repairs what can be repaired
 #   make types     strict type check
@@ -65,7 +73,8 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input install --progress-ba
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: ready demo test test-build test-programs soak compat fuzz docs bench lint format types clean distclean which-build FORCE
+.PHONY: ready demo test test-build test-programs soak compat fuzz docs site man linkcheck coverage mutants wheels wheels-all \
+  release-check release release-tag workflows bench lint format types clean distclean which-build FORCE
 
 demo: $(call needs,demo) which-build
 	@$(PY) -m esp32sock demo $(ARGS)
@@ -100,7 +109,50 @@ fuzz: $(call needs,fuzz) which-build
 
 docs: $(call needs,docs) which-build
 	@$(PY) -m sphinx -W --keep-going -n -q -d build/doctrees docs build/docs $(ARGS)
+	@$(PY) docs/check_links.py build/docs
 	@echo "the manual is in build/docs/index.html"
+
+site: $(call needs,docs) which-build
+	@$(PY) docs/build_site.py build/site $(ARGS)
+
+man: $(call needs,docs) which-build
+	@mkdir -p build/man
+	@$(VENV)/bin/argparse-manpage --module esp32sock.cli.parser --function full_parser --prog esp32sock \
+	  --project-name esp32sock --version "$$($(PY) -c 'import esp32sock; print(esp32sock.__version__)')" \
+	  --description "the sockets of an ESP32 behind a serial port" --manual-title "esp32sock manual" \
+	  --output build/man/esp32sock.1
+	@echo "man -l build/man/esp32sock.1"
+
+linkcheck: $(call needs,docs) which-build
+	@$(PY) -m sphinx -q -b linkcheck docs build/linkcheck
+
+# The tests of both builds, then the compiled framing once more in a copy that is built to be traced.
+coverage: $(call needs,test) $(call needs,coverage) which-build
+	@$(PY) -m tests.coverage --workers $(WORKERS) $(ARGS)
+
+mutants: $(call needs,test) $(call needs,coverage) which-build
+	@$(PY) -m tests.mutants --jobs $(WORKERS) $(ARGS)
+
+wheels: $(call needs,release)
+	@$(PY) -m tests.packaging.release build && ls dist
+
+# Where there are containers; ARCH is x86_64, aarch64 or armv7l.
+wheels-all: $(call needs,release)
+	@$(VENV)/bin/cibuildwheel --platform linux --archs $(ARCH) --output-dir dist .
+
+release-check: $(call needs,release)
+	@$(PY) -m tests.packaging.release check $(RELEASE)
+
+release: $(call needs,release)
+	@$(PY) -m tests.packaging.release cut $(RELEASE)
+
+release-tag: $(call needs,release)
+	@$(PY) -m tests.packaging.release tag $(TAG)
+
+workflows: $(call needs,release)
+	@$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(VENV)/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(VENV)/bin/actionlint .github/workflows/*.yml
 
 bench: $(call needs,bench) which-build
 	@failed=; for name in $(BENCHES); do \

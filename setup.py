@@ -1,7 +1,11 @@
 """What pyproject cannot say: build the compiled framing if possible, and install editable by a plain path."""
 
 import os
+import re
 import sys
+import sysconfig
+import tomllib
+from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.editable_wheel import editable_wheel
@@ -17,6 +21,11 @@ if PURE and REQUIRE:
 def extensions() -> list[Extension]:
     if PURE:
         print("esp32sock: pure Python build, as asked")
+        return []
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        if REQUIRE:
+            sys.exit("esp32sock: the compiled framing does not support free-threaded Python")
+        print("esp32sock: free-threaded Python, pure Python build")
         return []
     try:
         from Cython.Build import cythonize  # noqa: PLC0415 (may be missing, and then it is not needed)
@@ -54,4 +63,17 @@ class PlainPath(editable_wheel):
             self.package_dir = {"": "."}
 
 
-setup(ext_modules=extensions(), cmdclass={"editable_wheel": PlainPath})
+def readme() -> str:
+    """README.md for readers who do not have the repository: its links lead to the pages there."""
+    here = Path(__file__).parent
+    source = tomllib.loads((here / "pyproject.toml").read_text("utf-8"))["project"]["urls"]["Source"]
+    text = (here / "README.md").read_text("utf-8")
+    return re.sub(r"\]\((?!https?:|#)", f"]({source}/blob/main/", text)
+
+
+setup(
+    ext_modules=extensions(),
+    cmdclass={"editable_wheel": PlainPath},
+    long_description=readme(),
+    long_description_content_type="text/markdown",
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from esp32sock import __version__
@@ -15,6 +16,19 @@ extensions = ["myst_parser", "sphinx.ext.autodoc"]
 html_theme = "furo"
 html_title = f"esp32sock {__version__}"
 
+templates_path = ["_templates"]
+html_context = {"doc_versions": os.environ.get("ESP32SOCK_DOC_VERSIONS", "").split()}  # from build_site.py
+html_sidebars = {
+    "**": [
+        "sidebar/brand.html",
+        "sidebar/search.html",
+        "sidebar/scroll-start.html",
+        "sidebar/navigation.html",
+        "sidebar/versions.jinja",
+        "sidebar/scroll-end.html",
+    ]
+}
+
 myst_heading_anchors = 3
 
 default_role = "code"
@@ -23,7 +37,7 @@ autodoc_typehints = "signature"
 nitpicky = True
 # Names of the standard library, of trio and of type variables: there is no network here to look them up in.
 nitpick_ignore_regex = [("py:.*", r"(?!esp32sock\.).*")]
-# Events that nobody but the engine is told.
+# Events that only the engine gets.
 nitpick_ignore = [
     ("py:class", f"esp32sock.at.events.{name}") for name in ("CommandDone", "CommandFailed", "DataReceived")
 ]

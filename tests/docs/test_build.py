@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
 from dataclasses import fields
 from typing import TYPE_CHECKING
+
+import pytest
 
 import esp32sock
 from esp32sock.engine.options import Options
@@ -23,6 +26,7 @@ def build(source: Path, target: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.timeout(300)  # it imports and renders everything
 def test_it_is_built_without_a_warning(tmp_path: Path) -> None:
     done = build(ROOT / "docs", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -34,6 +38,9 @@ def test_it_is_built_without_a_warning(tmp_path: Path) -> None:
         assert name in esp32sock.__all__
         assert f'id="esp32sock.{name}"' in reference
     assert '"_static/' in (tmp_path / "index.html").read_text("utf-8")
+    assert "goodput-up.svg" in (tmp_path / "index.html").read_text("utf-8")
+    assert (tmp_path / "searchindex.js").is_file()
+    assert runpy.run_path(str(ROOT / "docs" / "check_links.py"))["broken"](tmp_path) == []
 
 
 def test_a_warning_fails_it(tmp_path: Path) -> None:

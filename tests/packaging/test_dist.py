@@ -18,7 +18,7 @@ PLACES = {"esp32sock": "esp32sock", "_speedups": "esp32sock/_speedups", "shims":
 COMPILED = re.compile(r"esp32sock/_speedups/_framing_c\.[\w.-]+\.(so|pyd)")
 
 # In the repository for those who work on it there, and of no use in an sdist, or links, which it cannot hold.
-REPOSITORY_ONLY = re.compile(r"\.ci/.*|\.[\w.-]+|esp32sock/(_speedups|shims)")
+REPOSITORY_ONLY = re.compile(r"\.(ci|github)/.*|\.[\w.-]+|esp32sock/(_speedups|shims)")
 
 # Building takes seconds, more on a busy machine.
 pytestmark = pytest.mark.timeout(300)

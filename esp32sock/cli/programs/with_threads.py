@@ -2,28 +2,25 @@
 
 import hashlib
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.request import urlopen
 
 
-def download(name: str, base: str) -> None:
+def download(name: str, base: str) -> str:
     started = time.perf_counter()
     with urlopen(f"{base}/bytes/40000", timeout=60) as response:
         body = response.read()
     seconds = time.perf_counter() - started
     sha256 = hashlib.sha256(body).hexdigest()
     line = (f"{name} of two threads", len(body), seconds, sha256, response.headers["X-SHA256"])
-    print("\t".join(map(str, line)) + "\n", end="")
+    return "\t".join(map(str, line))
 
 
 def main(base: str) -> None:
-    names = ("one", "the other")
-    threads = [threading.Thread(target=download, args=(name, base)) for name in names]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor() as threads:
+        for line in threads.map(download, ("one", "the other"), (base, base)):
+            print(line)
 
 
 if __name__ == "__main__":
