@@ -12,15 +12,19 @@ from __future__ import annotations
 
 import os
 import select
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from socket import AF_INET, SHUT_RD, SO_ERROR, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import trio
 
 from esp32sock import socket as virtual
+from esp32sock.errors import Error
 from esp32sock.net import fd_registry
 from esp32sock.net.addresses import ANY, numeric
 from esp32sock.net.resolver import getaddrinfo_enums
+from esp32sock.net.tcp_socket import VirtualStream
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -121,6 +125,14 @@ class ModuleSocket(trio.socket.SocketType):
         if self._sock.fileno() != -1:
             trio.lowlevel.notify_closing(self._sock)
             self._sock.close()
+
+    async def prepare_reset(self) -> None:
+        """Until the module has what was asked of the link by `setsockopt`, such as SO_LINGER; or cannot."""
+        state = self._state
+        if isinstance(state, VirtualStream) and state.has_stream_link() and state.handle is not None:
+            asked = state.handle.set_options(state.options.for_stream())
+            with suppress(Error, CancelledError):
+                await trio.to_thread.run_sync(asked.result, abandon_on_cancel=True)
 
     def shutdown(self, flag: int) -> None:
         """As on Linux, but the module cannot send a FIN alone: the peer learns of SHUT_WR with the close."""

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import trio
 
 from esp32sock.gateway.local_peers import has_left
+from esp32sock.gateway.network import ModuleStream
 
 if TYPE_CHECKING:
     from typing import Self
 
 READ_BYTES = 8192
 """Bytes read at a time: what a relay holds, beside the buffers of the two sockets (chosen)."""
+ABORT_S = 1.0
 RESETS = struct.pack("ii", 1, 0)
 """SO_LINGER on, for no time: `close` then sends a reset."""
 
@@ -109,8 +111,18 @@ class Connection:
 
     def reset(self) -> None:
         """Close with a reset, so that the other end has an error and no end of stream."""
-        if self.is_closed:
-            return
-        with suppress(OSError):
-            self._sock.setsockopt(SOL_SOCKET, SO_LINGER, RESETS)
+        self._ask_for_reset()
         self.close()
+
+    async def abort(self) -> None:
+        """The same, once the module was told so, which takes an exchange: ABORT_S at most, also cancelled."""
+        if isinstance(self._sock, ModuleStream) and not self.is_closed:
+            self._ask_for_reset()
+            with trio.move_on_after(ABORT_S, shield=True):
+                await self._sock.prepare_reset()
+        self.reset()
+
+    def _ask_for_reset(self) -> None:
+        if not self.is_closed:
+            with suppress(OSError):
+                self._sock.setsockopt(SOL_SOCKET, SO_LINGER, RESETS)

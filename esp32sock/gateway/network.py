@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import trio
@@ -22,3 +22,11 @@ class Network(Protocol):
 
     async def resolve(self, host: str) -> list[str]:
         """The IPv4 addresses of a name; `socket.gaierror` if it has none."""
+
+
+@runtime_checkable
+class ModuleStream(Protocol):
+    """What a stream socket of the module has beside those of the host."""
+
+    async def prepare_reset(self) -> None:
+        """Until the module knows that this stream is to be closed with a reset, or cannot do that."""

@@ -72,12 +72,16 @@ class Relay:
                 await self._watch(scope)
         finally:
             if self._failure is not None or (self._running and not self._has_left):
-                self._client.reset()
-                self._target.reset()
+                await self._abort()
         if self._failure is not None:
             raise RelayBrokenError(self._failure.errno, reason(self._failure)) from self._failure
         self._client.close()
         self._target.close()
+
+    async def _abort(self) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._client.abort)
+            nursery.start_soon(self._target.abort)
 
     async def _run_direction(
         self, scope: trio.CancelScope, source: Connection, carry: Callable[[], Awaitable[None]]
