@@ -54,8 +54,9 @@ RECEIVED_S = 1.0
 """From the last payload byte to `Recv`, beyond the time on the wire; by taste, milliseconds seen."""
 UNANNOUNCED_S = 10.0
 """From the last payload byte to SEND OK on a module that did not print `Recv`."""
-BUSY_S = 30.0
-"""A module that answers busy is running: a command is tried so much longer than its own time; a guess."""
+BUSY_S = 15.0
+"""A module that is busy joins, or runs a command of before: a command is tried so much longer than its own
+time (known-bugs 5 has seconds; a guess)."""
 OWED_S = 30.0
 """A command whose time is over may go on so long or as long again, if the module reports that it is busy."""
 AGAIN_S = 15.0
@@ -89,6 +90,7 @@ class CommandTransaction:
         self._echo = echo
         self._has_caller = True
         self._is_given_up = False
+        self._owed_left_s = 0.0
         self._give_up_at = now + PROMPT_S + AGAIN_S + context.queued_s  # for a send that begins anew
         self._resends_left = RESENDS
         self._generation = context.links.generation_of(command)
@@ -407,10 +409,11 @@ class CommandTransaction:
 
     def _module_is_silent(self) -> None:
         """Nothing is answered or understood, or the module is busy without end: the driver must act."""
+        is_busy = self._doubt.is_busy
         self._give_up(self._response.timeout(), NEVER)
         self._patience.stop()
         self._doubt = Doubt()
-        self._context.events.append(ModuleSilent(self.command.label))
+        self._context.events.append(ModuleSilent(self.command.label, is_busy))
 
     def settled(self, barrier: int, now: float) -> None:
         """The barrier of this number was answered: nothing that went out before it is to be answered."""
@@ -452,11 +455,20 @@ class CommandTransaction:
                 self._recover_data_phase(now)
             case CommandState.AWAIT_SEND_RESULT if not self._payload_acknowledged:
                 self._recover_data_phase(now)
-            case _ if self._is_given_up:
-                self._module_is_silent()
-            case _:
+            case _ if not self._is_given_up and not (self._is_stuck and self._response.was_busy):
                 self._give_up(self._response.timeout(), now)
-                self._wait(now, self._owed_s)
+                self._owed_left_s = self._owed_s - BUSY_S
+                self._wait(now, BUSY_S)
+            case _ if self._owed_left_s and not self._is_stuck:
+                self._wait(now, self._owed_left_s)
+                self._owed_left_s = 0.0
+            case _:
+                self._module_is_silent()
+
+    @property
+    def _is_stuck(self) -> bool:
+        """Whether the module works on, as it says, for longer than the command can take."""
+        return self.command.time_is_known and self._doubt.is_busy
 
     def _give_up(self, error: Error, ask_at: float) -> None:
         """Tell the caller; nothing is sent but barriers before it is clear what became of the command."""

@@ -49,6 +49,11 @@ class Doubt:
         return True
 
     @property
+    def is_busy(self) -> bool:
+        """Whether the module says that it still works, as far as is known."""
+        return self._busies > 0 and self._unanswered <= 1
+
+    @property
     def was_refused(self) -> bool:
         """Once a barrier is answered: whether `busy p...` came once more than the other barriers explain."""
         return self._busies >= self.barriers

@@ -104,9 +104,10 @@ class ModuleBusy:
 
 @dataclass(frozen=True, slots=True)
 class ModuleSilent:
-    """The module answers nothing any more, not even that it is busy."""
+    """The module answers nothing any more; or, `is_busy`, nothing but that it is busy, without an end."""
 
     label: str
+    is_busy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

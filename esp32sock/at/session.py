@@ -315,19 +315,19 @@ class Session:
     # -- lines ----------------------------------------------------------------------------------------
 
     def _line(self, line: Line) -> None:
-        text = line.text
+        text, is_separated = line.text, line.follows is not None and self._separates_blocks
         if self._of_barrier(text) or self._progress(text) or self._unsolicited(text):
-            self._understood(line)
+            self._understood(line, is_separated=is_separated)
         elif self._evidence.damaged_header(text, self._shown(text)):
             self._unknown(text)
         elif self._response_line(text):
-            self._understood(line)
+            self._understood(line, is_separated=is_separated)
         elif text not in RESULTS or self.module.state is not ModuleState.RESETTING:
             self._not_understood(line)  # else of a command that the restart ended
 
-    def _understood(self, line: Line) -> None:
+    def _understood(self, line: Line, *, is_separated: bool) -> None:
         self._context.understood_at = self._context.heard_at
-        self._evidence.known_line(line, self._shown(line.text), is_separated=self._separates_blocks)
+        self._evidence.known_line(line, self._shown(line.text), is_separated=is_separated)
 
     @property
     def _separates_blocks(self) -> bool:

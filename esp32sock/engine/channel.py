@@ -66,6 +66,8 @@ class CommandChannel:
         self._listener = listener
         self.silence: Error | None = None
         """Why nothing waits for the module to be set up: it is silent, or was when the port was opened."""
+        self.is_stuck = False
+        """Whether the module is not silent, but busy without an end."""
         self.comparison = Comparison(lambda: self.state is ModuleState.READY)
         self.turns = Turns()
         self.era = 0
@@ -181,7 +183,7 @@ class CommandChannel:
                     self.era += 1
                     self._outgoing.clear()  # what the port has not taken yet was for the module as it was
                 if isinstance(event, ModuleSilent):
-                    self._fell_silent(event.label)
+                    self._fell_silent(event)
                 self.comparison.note(event)  # type: ignore[arg-type]
                 self._listener.event(event)  # type: ignore[arg-type]
         if self.session.idle:
@@ -189,9 +191,11 @@ class CommandChannel:
         if self.state is not self._state_seen:
             self._notify_state()
 
-    def _fell_silent(self, label: str) -> None:
+    def _fell_silent(self, event: ModuleSilent) -> None:
         """Every wait in this channel ends, the links too; it is open still, for the module to be found."""
-        reason = f"the module on {self.port.name} answers nothing any more, since {label}"
+        self.is_stuck = event.is_busy
+        what = "is busy without an end" if event.is_busy else "answers nothing any more"
+        reason = f"the module on {self.port.name} {what}, since {event.label}"
         self.silence = PortError(reason, errno=errno.ETIMEDOUT)
         self.session.fell_silent(self.silence)
         self._notify_state()

@@ -337,6 +337,7 @@ async def _stop(server: Server) -> None:
     """Stop listening and make room for the next server; harmless when the module is lost."""
     try:
         await server.channel.execute(servers.StopListening())
+        await list_links(server.channel)  # a client whose CONNECT was lost is found at the latest now
     except Error:
         pass
     finally:

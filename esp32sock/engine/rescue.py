@@ -49,13 +49,14 @@ log = logging.getLogger("esp32sock")
 
 
 async def find_again(
-    channel: CommandChannel, bauds: Sequence[int], *, reset: ResetLine | None = None
+    channel: CommandChannel, bauds: Sequence[int], *, reset: ResetLine | None = None, is_stuck: bool = False
 ) -> None:
     """Until the module answers at one of these rates, or at another usual one; the port is at it then.
 
+    `is_stuck`: it was busy for long enough, and is restarted unless it answers at once.
     PortError when the port is lost. Waits without a bound; at most 4 s once the module answers.
     """
-    restart_at = trio.current_time() + RESTART_AFTER_S
+    restart_at = trio.current_time() + (0.0 if is_stuck else RESTART_AFTER_S)
     visits: Counter[int] = Counter()
     restarts = 0
     for baud in _rates(bauds):

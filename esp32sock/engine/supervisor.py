@@ -276,7 +276,8 @@ class Supervisor:
     async def _find_again(self, channel: CommandChannel) -> None:
         """Until the module answers; Error when it does not for FIND_S: the port is opened anew then."""
         with trio.move_on_after(FIND_S):
-            await find_again(channel, self._bauds, reset=self._context.options.reset)
+            reset = self._context.options.reset
+            await find_again(channel, self._bauds, reset=reset, is_stuck=channel.is_stuck)
             self._expect_baud(channel.port.baudrate)
             return
         raise channel.silence or PortError(f"nothing answers on {channel.port.name}", errno=errno.ETIMEDOUT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from esp32sock.at.commands import passive
 from esp32sock.at.events import LinkFault
 from esp32sock.at.firmware import parse_gmr
 from esp32sock.at.framing import DATAGRAM
@@ -71,6 +72,15 @@ def test_a_line_that_stands_where_payload_should_end(firmware: str) -> None:
     harness.session.firmware = parse_gmr([b"AT version:%s.0.0(0 - 0)" % firmware.encode()])
     harness.feed(BLOCK % 3 + b"abc" + b"WIFI GOT IP\r\n")
     assert faults(harness) == ([] if firmware == "1.0" else [1])
+
+
+def test_the_answer_to_a_read_ends_without_a_line_end() -> None:
+    harness = SessionHarness.ready(links=[0, 1])
+    harness.session.firmware = parse_gmr([b"AT version:4.1.0.0(0 - 0)"])
+    harness.send(passive.ReceiveData(1, 100))
+    harness.feed(b"+CIPRECVDATA:3,abcOK\r\n")
+    assert faults(harness) == []
+    assert harness.idle
 
 
 HEADER = b'+IPD,1,5,"10.0.2.2",7000:'

@@ -61,6 +61,8 @@ class Command(Generic[R]):
     lists_links: ClassVar[bool] = False
     """Whether its response lines are the links that are open: they are compared by the way."""
     timeout: ClassVar[float] = USUAL_TIMEOUT_S
+    time_is_known: ClassVar[bool] = True
+    """Whether a module that works on for longer than `timeout` is stuck."""
     """How long its final result may take, in seconds, before the caller gets CommandTimeout."""
     secret: ClassVar[bool] = False
     """Whether its line holds something that no log and no error may show."""
@@ -181,6 +183,7 @@ class Raw(Command["list[bytes]"]):
 
     name: ClassVar[str] = " (raw)"
     timeout: ClassVar[float] = 30.0
+    time_is_known: ClassVar[bool] = False
 
     text: bytes
 
