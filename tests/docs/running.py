@@ -34,7 +34,7 @@ SEEN = ("LICENSE", "bench", "examples")
 """What examples use of the tree."""
 BUILD = ("ESP32SOCK_PUREPYTHON", "ESP32SOCK_REQUIRE_EXT")
 """What says which build is tested; no other setting of the caller's counts."""
-UNTIL_STOPPED = re.compile(r"esp32sock (simulate|listen)\b")
+UNTIL_STOPPED = re.compile(r"esp32sock (simulate|listen|proxy|forward)\b")
 
 WORLD = """\
 [[access_point]]
