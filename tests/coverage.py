@@ -21,7 +21,7 @@ from tests.mutants.workshop import Workshop
 
 TREE = Path(__file__).parents[1]
 SUITE = ["tests", "--ignore=tests/programs"]
-BOTH_BUILDS = ["tests/at", "tests/engine", "tests/net"]
+PURE_AGAIN = ["tests/at", "tests/engine", "tests/net"]
 
 
 def main() -> int:
@@ -30,14 +30,14 @@ def main() -> int:
     )
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="test processes")
     parser.add_argument("--floor", type=float, metavar="PERCENT", help="instead of pyproject.toml's")
-    parser.add_argument("tests", nargs="*", default=SUITE, help="instead of the whole suite")
+    parser.add_argument("tests", nargs="*", help="these, on both builds, instead of the suite")
     arguments = parser.parse_args()
 
     copy = Workshop(TREE / "build" / "coverage-tree", TREE)
     _compile_traced(copy.root)
     cover = ("-n", str(arguments.workers), "--dist", "loadfile", "--cov", "--cov-report=", "--cov-append")
     switches = {"ESP32SOCK_REQUIRE_EXT": "1"}
-    for build, tests in (("compiled", arguments.tests), ("pure", BOTH_BUILDS)):
+    for build, tests in (("compiled", arguments.tests or SUITE), ("pure", arguments.tests or PURE_AGAIN)):
         print(f"the tests on the {build} build", flush=True)
         status, output = copy.test(*cover, "--timeout=300", *tests, switches=switches)
         if status != 0:
