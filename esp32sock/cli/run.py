@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from esp32sock.attach import attach, default
 from esp32sock.broker import companion
 from esp32sock.cli.common import attach_options
+from esp32sock.cli.end_signals import close_before_end
 from esp32sock.cli.exit_status import NO_MODULE, USAGE
 from esp32sock.cli.shared_options import add_settings
 from esp32sock.config import PASSWORD_VARIABLE, resolve
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from esp32sock.net.interface_api import Interface
 
 STDIN = "-"
+END_MARGIN_S = 5.0
+"""Beyond the delivery, for the end of the engine, when a signal ends the program."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +86,8 @@ def _attach(arguments: argparse.Namespace) -> None:
         serve_children(options, os.environ, direct)
         return
     if not arguments.children:
-        attach(options, direct=direct)
+        interface = attach(options, direct=direct)
+        close_before_end(interface.close, options.close_s + END_MARGIN_S)
         return
     with translated(f"attaching {options.url}"):
         broker = companion.start(options)
