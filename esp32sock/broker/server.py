@@ -43,7 +43,9 @@ class ServedModule:
     def status(self) -> protocol.Status:
         engine = self.engine
         links = tuple(engine.links().items())
-        return protocol.Status(self.name, str(engine.firmware), BUILD, engine.station_ip, links, self.clients)
+        return protocol.Status(
+            engine.options.url, str(engine.firmware), BUILD, engine.station_ip, links, self.clients
+        )
 
 
 class Broker:

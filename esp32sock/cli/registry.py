@@ -43,6 +43,7 @@ SUBCOMMANDS = {
     "serve": Subcommand("share a module with other programs (a broker)", "serve"),
     "proxy": Subcommand("let any program use the module, by SOCKS5 and HTTP", "proxy"),
     "forward": Subcommand("carry ports of this machine to the module's network, and back", "forward"),
+    "service": Subcommand("print the files that make serve a service of the machine", "service"),
     "run": Subcommand("run a Python program over the module", "run"),
     "simulate": Subcommand("run a simulated module", "simulate"),
     "demo": Subcommand("run example programs over a simulated module", "demo"),

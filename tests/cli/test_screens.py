@@ -77,6 +77,7 @@ CASES: list[tuple[str, list[str], int, Sequence[tuple[str, str]]]] = [
         ],
     ),
     ("config-show", ["config", "show", "-p", "usb:0001", "--server-links", "5"], 0, ()),
+    ("service", ["service", "socket"], 0, ()),
     ("config-check", ["config", "check", "/dev/null"], 0, ()),
     ("no-port", ["info"], 2, ()),
     ("help", [], 0, ()),
