@@ -417,7 +417,11 @@ class CommandTransaction:
 
     def settled(self, barrier: int, now: float) -> None:
         """The barrier of this number was answered: nothing that went out before it is to be answered."""
-        if barrier < self._first_barrier or not self._machine.allows(CommandInput.SETTLED):
+        if not self._machine.allows(CommandInput.SETTLED):
+            return
+        if barrier < self._first_barrier:  # the module answers again: the next one, at once
+            if self._doubt.barriers:
+                self._doubt.answered_late(now)
             return
         if self._may_begin_anew():
             self._machine.feed(CommandInput.RESEND)

@@ -48,6 +48,13 @@ class Doubt:
         self._unrefused -= 1
         return True
 
+    def answered_late(self, now: float) -> None:
+        """An answer came that counts for a barrier of before this line: the next one may go out at once."""
+        self.barriers -= 1
+        self._unrefused = max(0, self._unrefused - 1)
+        self._unanswered = 0
+        self.patience.at_latest(now)
+
     @property
     def is_busy(self) -> bool:
         """Whether the module says that it still works, as far as is known."""

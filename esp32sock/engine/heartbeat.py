@@ -2,7 +2,8 @@
 
 Theory of operation: an open socket whose peer sends nothing receives nothing, and no more from a module that
 is gone, or whose `n,CLOSED` was lost. So every `heartbeat_s`, while the server is open or a link on which
-nothing moved since, the module is asked for CIPMUX and for its links: two exchanges, not more than 200 bytes.
+nothing moved since, the module is asked for CIPMUX, for its links and for its server: two or three exchanges,
+not more than 250 bytes.
 No answer takes the way of every command without one: barriers, then silence.
 """
 

@@ -86,6 +86,11 @@ class PassiveReader:
         self._announced.set()
 
     @property
+    def is_behind(self) -> bool:
+        """Whether the module holds something, or is being asked for it."""
+        return self.is_announced or self.is_pulling
+
+    @property
     def is_announced(self) -> bool:
         """Whether the module reported received bytes that were not fetched yet."""
         return self._announced.is_set()

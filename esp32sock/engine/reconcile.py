@@ -54,10 +54,11 @@ class Reconciler:
         await self._compare_server(channel)
 
     async def look(self, channel: CommandChannel) -> None:
-        """Compare what costs little and no event is sure to report: a restart, and the links."""
+        """Compare what costs little and no event is sure to report: a restart, the links and the server."""
         async with channel.exclusive():
             if not await self._restarted(channel, "a heartbeat shows it"):
                 await self._compare_links(channel)
+                await self._compare_server(channel)
 
     @property
     def _lists_datagram_links(self) -> bool:
@@ -148,6 +149,8 @@ class Reconciler:
             return
         if shown is None or shown.port != server.port:
             self._context.counters.repairs += 1
+            if shown is not None:  # a module that listens does not change its port
+                await channel.execute_exclusive(servers.StopListening())
             server.fail(Error("the module does not listen any more", errno=errno.ECONNRESET))
 
 

@@ -396,5 +396,5 @@ class StreamPump:
     @property
     def _is_behind(self) -> bool:
         """Whether the application has not read everything that its peer sent, as far as that is known."""
-        announced = self._reader is not None and self._reader.is_announced
+        announced = self._reader is not None and self._reader.is_behind
         return bool(self.unread_bytes) or announced or unread_in_pair(self._end.fileno())

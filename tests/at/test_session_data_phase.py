@@ -562,6 +562,25 @@ def test_a_module_that_is_busy_without_end_is_given_up(harness: SessionHarness) 
     assert harness.session.next_deadline() == float("inf")
 
 
+def test_answers_to_barriers_of_before_do_not_hold_up_the_command(harness: SessionHarness) -> None:
+    """Some were refused while the line was: their answers never come, and count for those that do."""
+    harness.send(AT)
+    harness.feed(BUSY)
+    wait_busy(harness, 4)
+    settle(harness, harness.session.next_deadline() - harness.now)
+    assert harness.written[-1] == b"AT\r\n"
+    harness.feed(BUSY)
+    before = harness.now
+    for _ in range(2):
+        harness.wait(max(0.0, harness.session.next_deadline() - harness.now - 1e-6))
+        harness.now += 1e-3
+        harness.wait(1e-3)
+        name = harness.written[-1].removeprefix(b"AT").removesuffix(b"?\r\n")
+        harness.feed(b"%s:1\r\n\r\nOK\r\n" % name)
+    assert harness.now - before < 0.5
+    assert harness.written.count(b"AT\r\n") == 3
+
+
 def test_a_late_result_frees_the_session(harness: SessionHarness) -> None:
     harness.send(AT)
     harness.wait(AT.timeout + 0.5)

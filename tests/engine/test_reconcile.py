@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 ERROR = b"\r\nERROR\r\n"
 LIST = b"AT+CIPSTATE?\r\n"
+HEARTBEAT_S = 32.0
+"""Where the module announces its links nothing else asks for them."""
 SETTLED_S = 7.0
 """A comparison that was refused some times is made again after 5 s."""
 
@@ -129,7 +131,7 @@ async def test_a_link_that_is_not_even_listed_when_it_is_new_ends(
 
     async with running(Settings(profile=profile), network(p7000=echo, p7001=closes), line.opener) as harness:
         user = await harness.connect(7001)
-        with trio.fail_after(SETTLED_S):
+        with trio.fail_after(SETTLED_S if profile == "1.0" else HEARTBEAT_S):
             await user.over.wait()
         assert user.error is not None
         assert user.error.errno == errno.ECONNRESET
@@ -156,6 +158,23 @@ async def test_clients_of_an_earlier_server_that_come_during_set_up_are_closed(
         await works(harness)
         await trio.sleep(SETTLED_S)
         assert open_links(harness) == []
+
+
+async def test_a_server_that_listens_elsewhere_is_brought_back(autojump_clock: MockClock) -> None:
+    """A byte of its command was lost: no answer shows that, and a module that listens keeps its port."""
+    net = network(p7000=echo)
+    line = Once()
+    async with running(Settings(profile="4.1"), net, line.opener, heartbeat_s=10.0) as harness:
+        line.replies[b"AT+CIPSERVER=1,8080\r\n"] = b"\r\nOK\r\n"
+        await harness.simulated.stream.send_all(b"AT+CIPSERVER=1,808\r\n")
+        await trio.sleep(1.0)
+        host = await listen(harness, 8080)
+        await trio.sleep(20.0)
+        assert net.connect(8080, sink)
+        harness.look_at_the_network()
+        stream, _ = await host.accept()
+        await stream.aclose()
+        await host.close()
 
 
 async def test_a_version_that_is_another_than_before_must_be_said_twice(autojump_clock: MockClock) -> None:
