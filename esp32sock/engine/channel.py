@@ -27,6 +27,7 @@ from esp32sock.at.session import Session
 from esp32sock.at.state import ModuleState
 from esp32sock.engine.command_outcome import result_of
 from esp32sock.engine.comparison import Comparison
+from esp32sock.engine.rests import Rests
 from esp32sock.engine.turns import Turns
 from esp32sock.errors import CommandTimeout, Error, ModuleReset, PortError
 
@@ -63,6 +64,7 @@ class CommandChannel:
         self.heard_bytes = 0
         self.sample = b""
         self._heard = trio.Event()
+        self._rests = Rests()
         self._listener = listener
         self.silence: Error | None = None
         """Why nothing waits for the module to be set up: it is silent, or was when the port was opened."""
@@ -122,13 +124,27 @@ class CommandChannel:
     async def _read(self) -> None:
         while True:
             data = await self.port.receive()
-            self.heard_bytes += len(data)
-            if self.state is ModuleState.SYNCING:
-                self.sample = (self.sample + data)[-SAMPLE_BYTES:]
-                self._heard.set()
-            self.session.receive_data(data, trio.current_time())
-            self._dispatch()
-            self._flush()
+            while data:
+                self._take(data)
+                rest_s = self._rest_s(len(data)) if self.port.can_poll else 0.0
+                if not rest_s:
+                    break
+                await trio.sleep(rest_s)
+                data = self.port.receive_nowait()
+
+    def _rest_s(self, read_bytes: int) -> float:
+        session = self.session
+        missing_bytes = session.demux.missing_bytes
+        return self._rests.after(read_bytes, missing_bytes, session.s_per_byte, trio.current_time())
+
+    def _take(self, data: bytes) -> None:
+        self.heard_bytes += len(data)
+        if self.state is ModuleState.SYNCING:
+            self.sample = (self.sample + data)[-SAMPLE_BYTES:]
+            self._heard.set()
+        self.session.receive_data(data, trio.current_time())
+        self._dispatch()
+        self._flush()
 
     async def _write(self) -> None:
         while True:
@@ -214,7 +230,7 @@ class CommandChannel:
         if self._outgoing:
             self._can_write.set()
         deadline = self.session.next_deadline()
-        if deadline != self._alarm.deadline:
+        if deadline < self._alarm.deadline:  # one that is later is found when the alarm goes off
             self._alarm.deadline = deadline
 
     # -- commands -------------------------------------------------------------------------------------

@@ -182,17 +182,15 @@ class StreamPump:
         self.drop(filler_bytes)
         self._running = True
         try:
-            with self._scope, HangupWatch(self._end.fileno()) as hangup:
+            with self._scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._down, nursery.cancel_scope)
-                    nursery.start_soon(self._up, hangup, nursery.cancel_scope)
+                    nursery.start_soon(self._up, nursery.cancel_scope)
                     nursery.start_soon(self._ahead.run)
                     nursery.start_soon(self._finish, nursery.cancel_scope)
                     nursery.start_soon(self._stalls.run)
                     if self._reader is not None:
                         nursery.start_soon(self._pull, self._reader)
-        except Error as error:  # no descriptor for the watch
-            self.fail(error)
         finally:
             self._running = False
             self._ended = True
@@ -283,17 +281,18 @@ class StreamPump:
 
     # -- up -------------------------------------------------------------------------------------------
 
-    async def _up(self, hangup: HangupWatch, both: trio.CancelScope) -> None:
+    async def _up(self, both: trio.CancelScope) -> None:
         try:
             while await self._send_available():
                 if not self._ahead:
                     await trio.lowlevel.wait_readable(self._end)
                 await self._loopback_peer_has_room()
+            if not hung_up(self._end.fileno()):
+                with HangupWatch(self._end.fileno()) as hangup:
+                    await self._wait_half_closed(hangup)
         except Error as error:
             self._sending_failed(error)
             await self._end_blocked_writer()
-        if not hangup.hung_up:
-            await self._wait_half_closed(hangup)
         both.cancel()
 
     def _sending_failed(self, error: Error) -> None:

@@ -109,11 +109,18 @@ class TracedPort(Port):
         self._mask = SecretMask()
         self.name = port.name
         self.baudrate = port.baudrate
+        self.can_poll = port.can_poll
         trace.opened(port)
 
     async def receive(self) -> bytes:
         data = await self._port.receive()
         self._trace.add(RECEIVED, self._mask.received(data))
+        return data
+
+    def receive_nowait(self) -> bytes:
+        data = self._port.receive_nowait()
+        if data:
+            self._trace.add(RECEIVED, self._mask.received(data))
         return data
 
     async def send(self, data: bytes | memoryview) -> None:

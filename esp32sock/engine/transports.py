@@ -63,6 +63,13 @@ class Port(ABC):
         """As much as the port takes at once; 0 where that is unknown."""
         return 0
 
+    can_poll = False
+    """Whether `receive_nowait` reads."""
+
+    def receive_nowait(self) -> bytes:
+        """What has come, without waiting."""
+        return b""
+
     def is_readable(self) -> bool:
         """Whether bytes wait to be read, where the port can report that."""
         return False
@@ -114,6 +121,8 @@ class _PyserialPort(Port):
 class DescriptorPort(_PyserialPort):
     """A pyserial port that has a descriptor. A forked child has none: it would keep the port locked."""
 
+    can_poll = True
+
     def __init__(self, name: str, line: serial.Serial) -> None:
         super().__init__(name, line)
         self.fd = line.fileno()
@@ -123,16 +132,13 @@ class DescriptorPort(_PyserialPort):
             line.set_low_latency_mode(True)  # FTDI: a timer of 1 instead of 16 ms (performance-facts 2.2)
 
     async def receive(self) -> bytes:
-        await trio.lowlevel.checkpoint()
-        data = self._read()
-        if not data:
-            await self._until(trio.lowlevel.wait_readable)
-            data = self._read()
+        await self._until(trio.lowlevel.wait_readable)
+        data = self.receive_nowait()
         if not data:
             raise self._lost(None)
         return data
 
-    def _read(self) -> bytes:
+    def receive_nowait(self) -> bytes:
         """What there is to read. A terminal that is readable and yet empty has been disconnected."""
         try:
             return os.read(self.fd, READ_BYTES)

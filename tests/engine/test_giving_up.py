@@ -138,6 +138,7 @@ async def test_without_a_descriptor_one_socket_fails_and_nothing_else(
             patch.setattr(hangup.select, "epoll", none_left)
             stream = await harness.connect(7000)
             datagram = await open_udp(harness, (HOST, 7005))
+            await stream.end.send_eof()
             for user in (stream, datagram):
                 await user.over.wait()
                 assert user.error is not None

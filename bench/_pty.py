@@ -1,0 +1,74 @@
+"""A simulated module on a pseudo-terminal of this process, and a program on it whose costs are its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench._virtual import content
+from esp32sock.simulator import BackgroundModule, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PROGRAM = Path(__file__).with_name("_pty_program.py")
+
+
+def echo(link: socket.socket) -> None:
+    while data := link.recv(4096):
+        link.sendall(data)
+
+
+def source(link: socket.socket, count: int) -> None:
+    link.sendall(content(count))
+    link.recv(1)
+
+
+def sink(link: socket.socket, count: int) -> None:
+    """Says `.` for what it expects, `!` for anything else."""
+    received = bytearray()
+    while len(received) < count and (data := link.recv(65536)):
+        received += data
+    link.sendall(b"." if received == content(count) else b"!")
+    link.recv(1)
+
+
+@contextmanager
+def serving(peer: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A server of this machine; the port."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def one(link: socket.socket) -> None:
+        with link, suppress(OSError):
+            peer(link)
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=one, args=(listening.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    with listening:
+        yield listening.getsockname()[1]
+
+
+def measured(what: str, settings: Settings, count: int) -> dict[str, float]:
+    """What `_pty_program.py` measures on a module with these settings, in a process of its own."""
+    peers = {"download": partial(source, count=count), "upload": partial(sink, count=count), "echo": echo}
+    with ExitStack() as stack:
+        port = stack.enter_context(serving(peers[what.partition("-")[2]]))
+        module = BackgroundModule(settings)
+        stack.callback(module.stop)
+        command = [sys.executable, str(PROGRAM), what, module.path, str(settings.baud), str(port), str(count)]
+        environment = os.environ | {"PYTHONPATH": str(PROGRAM.parents[1])}
+        done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, timeout=300)
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
