@@ -85,6 +85,7 @@ test: $(call needs,test) which-build
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --ignore=tests/programs $(ARGS)
 
 test-programs: $(call needs,test) $(call needs,programs) which-build
+	@$(PY) -m tests.programs.tools
 	@$(PY) -m pytest tests/programs $(ARGS)
 
 # The two builds differ in what reads the module's bytes, and tests/at holds them equal token by token. The simulator

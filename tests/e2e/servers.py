@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 PACKAGES = {"mosquitto": ["mosquitto"], "redis-server": ["redis-server", "redis-tools"]}
 """Program and Debian packages; the second one of redis holds what the program is a link to."""
@@ -77,23 +77,25 @@ def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
             return
 
 
-def install() -> None:
-    """Get what is missing, as far as that is possible here."""
-    missing = {program: packages for program, packages in PACKAGES.items() if find(program) is None}
+def install(
+    wanted: Mapping[str, list[str]] | None = None, otherwise: str = "a stand-in takes its place"
+) -> None:
+    """Get what is missing, as far as that is possible here; `otherwise` says what becomes of the tests."""
+    missing = {name: packages for name, packages in (wanted or PACKAGES).items() if find(name) is None}
     if not missing:
         return
     if shutil.which("apt-get") is None:
-        print(f"no apt-get here: stand-ins take the place of {', '.join(missing)}")
+        print(f"no apt-get here, and no {', '.join(missing)}: {otherwise}")
         return
     if os.geteuid() == 0:
         _run("apt-get", *IMPATIENT, "update")
-        wanted = [package for packages in missing.values() for package in packages]
-        _run("apt-get", *IMPATIENT, "-y", "--no-install-recommends", "install", *wanted)
+        names = [package for packages in missing.values() for package in packages]
+        _run("apt-get", *IMPATIENT, "-y", "--no-install-recommends", "install", *names)
     else:
         for packages in missing.values():
             _unpack(packages)
     for program in missing:
-        print(f"{program}: {find(program) or 'not to be had; a stand-in takes its place'}")
+        print(f"{program}: {find(program) or 'not to be had; ' + otherwise}")
 
 
 def _unpack(packages: list[str]) -> None:

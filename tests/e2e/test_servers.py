@@ -91,7 +91,7 @@ def test_a_machine_without_apt(
 ) -> None:
     monkeypatch.setenv("PATH", str(commands.with_name("nowhere")))
     servers.install()
-    assert "stand-ins take the place of brokerd" in capsys.readouterr().out
+    assert "no apt-get here, and no brokerd: a stand-in takes its place" in capsys.readouterr().out
 
 
 def test_the_command_never_fails() -> None:
