@@ -7,13 +7,16 @@ async with aiohttp.ClientSession(connector=connector) as session: ...
 from __future__ import annotations
 
 import asyncio
+import errno
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from esp32sock import socket
+from esp32sock._constants import LINKS
 from esp32sock.shims.explicit import make, through
+from esp32sock.shims.idle_connections import LINK_WAIT_S, POLL_S, make_room, register
 
 if TYPE_CHECKING:
     from esp32sock.net.interface_api import Interface
@@ -50,11 +53,59 @@ class Resolver(AbstractResolver):
         """Do nothing: the resolver holds no resources."""
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Waits for a link before it connects; its idle connections give way to others."""
+
+    def __init__(self, interface: Interface | None, **options: Any) -> None:
+        super().__init__(**options)
+        self.interface = interface
+        self._opening = asyncio.Lock()
+        register(self)
+
+    async def _create_connection(self, *request: Any) -> Any:
+        async with self._opening:
+            deadline = self._loop.time() + LINK_WAIT_S
+            while True:
+                await self._wait_for_link(deadline)
+                try:
+                    return await super()._create_connection(*request)
+                except OSError as error:
+                    if error.errno != errno.EMFILE or self._loop.time() >= deadline:
+                        raise
+
+    async def _wait_for_link(self, deadline: float) -> None:
+        """In a thread, since a broker is asked; a request's own time-out cancels it."""
+        while not await asyncio.to_thread(make_room, self.interface):
+            if self._loop.time() >= deadline:
+                return
+            await asyncio.sleep(POLL_S)
+
+    def close_idle(self) -> bool:
+        """Close one connection that no request uses; False if there is none. In any thread."""
+        if self.closed or not self._conns:
+            return False
+        self._loop.call_soon_threadsafe(self._close_one)
+        return True
+
+    def _close_one(self) -> None:
+        for key, kept in list(self._conns.items()):
+            if kept:
+                protocol, _ = kept.popleft()  # the one that has been idle longest
+                protocol.close()
+            if not kept:
+                del self._conns[key]
+            return
+
+
 def connector(interface: Interface | None = None, **options: Any) -> aiohttp.TCPConnector:
-    """A TCPConnector that connects and resolves through the attached module, or through `interface`."""
+    """A TCPConnector that connects and resolves through the attached module, or through `interface`.
+
+    Unless `limit` says otherwise, it has as many connections as the module has links.
+    """
 
     def socket_factory(address: tuple[Any, ...]) -> socket.socket:
         family, kind, proto, _, _ = address
         return make(interface, family, kind, proto)
 
-    return aiohttp.TCPConnector(resolver=Resolver(interface), socket_factory=socket_factory, **options)
+    options = {"limit": LINKS, **options}
+    return _Connector(interface, resolver=Resolver(interface), socket_factory=socket_factory, **options)

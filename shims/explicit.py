@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from esp32sock import socket
 from esp32sock.net.context import using
+from esp32sock.shims.idle_connections import open_when_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,9 +31,16 @@ def connect(
     source_address: tuple[str, int] | None = None,
     options: Iterable[SocketOption] = (),
 ) -> socket.socket:
-    """A connected TCP socket of the module, like `socket.create_connection`, with `options` set."""
-    with through(interface):
-        connection = socket.create_connection(address, timeout, source_address)
+    """A connected TCP socket of the module, like `socket.create_connection`, with `options` set.
+
+    While all links are in use, idle connections of the adapters give way, and it waits as its time-out says.
+    """
+
+    def opened() -> socket.socket:
+        with through(interface):
+            return socket.create_connection(address, timeout, source_address)
+
+    connection = open_when_free(interface, timeout, opened)
     try:
         for option in options:
             connection.setsockopt(*option)

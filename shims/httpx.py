@@ -6,7 +6,9 @@ httpx.AsyncClient(transport=esp32sock.shims.httpx.async_transport())
 
 from __future__ import annotations
 
+import asyncio
 import socket as stdlib_socket
+import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +16,18 @@ import anyio
 import anyio.to_thread
 import httpcore
 import httpx
+import trio
 from anyio.abc import SocketStream
 from httpcore._backends.anyio import AnyIOStream
 from httpcore._backends.sync import SyncStream
 
+from esp32sock._constants import LINKS
 from esp32sock.shims.explicit import connect
+from esp32sock.shims.idle_connections import register
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from esp32sock.net.interface_api import Interface
     from esp32sock.shims.explicit import SocketOption
@@ -57,6 +62,7 @@ class _Asynchronous(httpcore.AnyIOBackend):
 
     def __init__(self, interface: Interface | None) -> None:
         self._blocking = _Blocking(interface)
+        self.start_in_loop: Callable[[Callable[[], Coroutine[Any, Any, None]]], object] | None = None
 
     async def connect_tcp(
         self,
@@ -66,6 +72,7 @@ class _Asynchronous(httpcore.AnyIOBackend):
         local_address: str | None = None,
         socket_options: Iterable[SocketOption] | None = None,
     ) -> httpcore.AsyncNetworkStream:
+        self.start_in_loop = _starter()
         opening = partial(self._blocking.connect_tcp, host, port, timeout, local_address, socket_options)
         stream = await anyio.to_thread.run_sync(opening, abandon_on_cancel=False)
         opened = stream.get_extra_info("socket")
@@ -81,8 +88,9 @@ def transport(
 
     `options` are those of `httpx.HTTPTransport`; ValueError for `uds`. A proxy is reached through the module.
     """
-    made = httpx.HTTPTransport(verify=verify, **options)
-    _change_backend(made, _Blocking(interface), options)
+    made = httpx.HTTPTransport(verify=verify, **_bounded(options))
+    pool = _change_backend(made, _Blocking(interface), options)
+    pool._idle_connections = _Idle(interface, pool)
     return made
 
 
@@ -94,13 +102,71 @@ def async_transport(
     `options` are those of `httpx.AsyncHTTPTransport`; ValueError for `uds`. A proxy is reached through the
     module.
     """
-    made = httpx.AsyncHTTPTransport(verify=verify, **options)
-    _change_backend(made, _Asynchronous(interface), options)
+    made = httpx.AsyncHTTPTransport(verify=verify, **_bounded(options))
+    backend = _Asynchronous(interface)
+    pool = _change_backend(made, backend, options)
+    pool._idle_connections = _AsynchronousIdle(interface, pool, backend)
     return made
 
 
-def _change_backend(made: Any, backend: object, options: dict[str, Any]) -> None:
-    """Make httpx's pool, set up with all its options, open connections by `backend`."""
+def _bounded(options: dict[str, Any]) -> dict[str, Any]:
+    """The options, with no more connections than the module has links, unless they say how many."""
+    return {"limits": httpx.Limits(max_connections=LINKS, max_keepalive_connections=LINKS), **options}
+
+
+class _Idle:
+    """The idle connections of a pool of httpcore; the pool keeps it alive, and not the other way round."""
+
+    def __init__(self, interface: Interface | None, pool: Any) -> None:
+        self.interface = interface
+        self._pool = weakref.ref(pool)
+        register(self)
+
+    def close_idle(self) -> bool:
+        pool = self._pool()
+        if pool is None:
+            return False
+        with pool._optional_thread_lock:  # a request is given its connection under this lock
+            idle = next((each for each in pool.connections if each.is_idle()), None)
+            if idle is not None:
+                idle.close()
+        return idle is not None
+
+
+class _AsynchronousIdle(_Idle):
+    """The same for a pool that belongs to a loop: what closes a connection is started there."""
+
+    def __init__(self, interface: Interface | None, pool: Any, backend: _Asynchronous) -> None:
+        super().__init__(interface, pool)
+        self._backend = backend
+
+    def close_idle(self) -> bool:
+        pool, start = self._pool(), self._backend.start_in_loop
+        if pool is None or start is None or not any(each.is_idle() for each in pool.connections):
+            return False
+        start(self._close_one)
+        return True
+
+    async def _close_one(self) -> None:
+        pool = self._pool()
+        for each in [] if pool is None else pool.connections:
+            if each.is_idle():
+                await each.aclose()
+                return
+
+
+def _starter() -> Callable[[Callable[[], Coroutine[Any, Any, None]]], object]:
+    """What starts an async function in the loop that runs here, called from any thread."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        token = trio.lowlevel.current_trio_token()
+        return lambda job: token.run_sync_soon(trio.lowlevel.spawn_system_task, job)
+    return lambda job: asyncio.run_coroutine_threadsafe(job(), loop)
+
+
+def _change_backend(made: Any, backend: object, options: dict[str, Any]) -> Any:
+    """Make httpx's pool, set up with all its options, open connections by `backend`; the pool."""
     if options.get("uds") is not None:
         raise ValueError("uds: a Unix socket is on this machine, not behind the module")
     pool: Any = getattr(made, "_pool", None)
@@ -109,3 +175,4 @@ def _change_backend(made: Any, backend: object, options: dict[str, Any]) -> None
             "this version of httpx or httpcore is not supported: its connections would bypass the module"
         )
     pool._network_backend = backend
+    return pool

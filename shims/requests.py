@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from requests.adapters import HTTPAdapter
+from requests.adapters import DEFAULT_POOLSIZE, DEFAULT_RETRIES, HTTPAdapter
 
+from esp32sock._constants import LINKS
 from esp32sock.shims.urllib3 import PoolManager
 
 if TYPE_CHECKING:
@@ -18,11 +19,22 @@ if TYPE_CHECKING:
 
 
 class ModuleAdapter(HTTPAdapter):
-    """A transport adapter that connects through the attached module, or through `interface`."""
+    """A transport adapter that connects through the attached module, or through `interface`.
 
-    def __init__(self, *args: Any, interface: Interface | None = None, **options: Any) -> None:
+    A host has as many connections as the module has links, and a request waits for one.
+    """
+
+    def __init__(
+        self,
+        pool_connections: int = DEFAULT_POOLSIZE,
+        pool_maxsize: int = LINKS,
+        max_retries: Any = DEFAULT_RETRIES,
+        pool_block: bool = True,
+        *,
+        interface: Interface | None = None,
+    ) -> None:
         self._interface = interface
-        super().__init__(*args, **options)
+        super().__init__(pool_connections, pool_maxsize, max_retries, pool_block)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
         """requests calls this when it creates or unpickles the adapter."""

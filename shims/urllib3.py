@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from esp32sock import socket
+from esp32sock._constants import LINKS
 from esp32sock.shims.explicit import connect
+from esp32sock.shims.idle_connections import LINK_WAIT_S, register
 
 if TYPE_CHECKING:
     from urllib3._base_connection import BaseHTTPConnection, BaseHTTPSConnection
@@ -56,15 +59,52 @@ def _pool_classes(interface: Interface | None) -> dict[str, type[HTTPConnectionP
     class ModulePool(HTTPConnectionPool):
         ConnectionCls: type[BaseHTTPConnection] = ModuleConnection
 
+        def _get_conn(self, timeout: float | None = None) -> BaseHTTPConnection:
+            return super()._get_conn(LINK_WAIT_S if timeout is None else timeout)
+
     class ModuleTlsPool(HTTPSConnectionPool):
         ConnectionCls: type[BaseHTTPSConnection] = ModuleTlsConnection
+
+        def _get_conn(self, timeout: float | None = None) -> BaseHTTPConnection:
+            return super()._get_conn(LINK_WAIT_S if timeout is None else timeout)
 
     return {"http": ModulePool, "https": ModuleTlsPool}
 
 
-class PoolManager(urllib3.PoolManager):
-    """A urllib3.PoolManager that connects through the attached module, or through `interface`."""
+def _close_idle(pool: HTTPConnectionPool) -> bool:
+    """Close one connection of a pool that waits there for its next request; it opens again by itself."""
+    taken: list[BaseHTTPConnection | None] = []
+    try:
+        while pool.pool is not None:
+            connection = pool.pool.get(block=False)
+            taken.append(connection)
+            if connection is not None and not connection.is_closed:
+                connection.close()
+                return True
+    except queue.Empty:
+        pass
+    finally:
+        for connection in reversed(taken):
+            pool._put_conn(connection)
+    return False
 
-    def __init__(self, *args: Any, interface: Interface | None = None, **options: Any) -> None:
-        super().__init__(*args, **options)
+
+class PoolManager(urllib3.PoolManager):
+    """A urllib3.PoolManager that connects through the attached module, or through `interface`.
+
+    Unless `maxsize` and `block` say otherwise, a host has as many connections as the module has links, and a
+    request waits for one, LINK_WAIT_S at most without a `pool_timeout`.
+    """
+
+    def __init__(
+        self, *args: Any, interface: Interface | None = None, maxsize: int = LINKS, **options: Any
+    ) -> None:
+        super().__init__(*args, maxsize=maxsize, block=options.pop("block", True), **options)
+        self.interface = interface
         self.pool_classes_by_scheme = _pool_classes(interface)
+        register(self)
+
+    def close_idle(self) -> bool:
+        """Close one connection that no request uses; False if there is none."""
+        pools = [self.pools.get(key) for key in self.pools.keys()]  # noqa: SIM118  (it has no iterator)
+        return any(_close_idle(pool) for pool in pools if pool is not None)
