@@ -111,7 +111,7 @@ class LinkPool:
     async def server_has_room(self, wait_s: float) -> None:
         """Until the module's server may accept one more, at most so long: it refuses without a word."""
         with trio.move_on_after(wait_s):
-            while self._server_links is not None and self._server_links <= len(self._accepted):
+            while self.is_server_full:
                 await self._changed.wait()
 
     @property
@@ -129,6 +129,11 @@ class LinkPool:
         self._taken.add(pump.link_id)
         self._accepted.add(pump.link_id)
         self.pumps[pump.link_id] = pump
+
+    @property
+    def is_server_full(self) -> bool:
+        """Whether the module's server has all the connections that it may accept."""
+        return self._server_links is not None and self._server_links <= len(self._accepted)
 
     def was_accepted(self, pump: Pump) -> bool:
         """Whether its link came by the module's server."""

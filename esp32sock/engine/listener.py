@@ -62,6 +62,7 @@ class Server:
         self._error: Error | None = None
         self._ended = False
         self._unannounced = 0
+        self._warned = False
         self._announced = trio.Event()
         self._scope = trio.CancelScope()
 
@@ -122,10 +123,22 @@ class Server:
             looks=self._context.receive_mode.looks,
         )
         self.pool.adopt(pump)
+        self._warn_when_full()
         stream = Accepted(event.link_id)
         waiting.append(stream)
         self._unannounced += 1
         self._context.tasks.begin(self._serve, event, pump, stream, user_end)
+
+    def _warn_when_full(self) -> None:
+        """Once: the module refuses further clients without a word (CIPSERVERMAXCONN, at-dialects 7.9)."""
+        if self.pool.is_server_full and not self._warned:
+            self._warned = True
+            log.warning(
+                "port %d has all the connections that it may have; the module refuses more clients until one "
+                "ends (server_links=%d, at most 5)",
+                self.port,
+                self._context.options.server_links,
+            )
 
     async def all_announced(self) -> None:
         """Until the application can accept whatever the module has accepted so far."""

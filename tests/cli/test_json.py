@@ -55,6 +55,8 @@ CASES: list[tuple[str, list[str], dict[str, str], dict[str, Any]]] = [
     ("links", ["links", *JOINED], {}, {"links": [], "server": None}),
     ("restore", ["restore", "--yes", *JOINED], {}, {"restarted": True}),
     ("update", ["update", "--yes", *JOINED], {}, {"restarted": True}),
+    ("config", ["config", "show", "--server-links", "5", *JOINED], {}, {}),
+    ("config-check", ["config", "check"], {}, {}),
     ("at-replies", ["at", "cwmode?", "AT+CIPMUX?", *JOINED], {}, {}),
 ]
 

@@ -144,6 +144,28 @@ async def test_accepts_talks_and_stops(profile: str, autojump_clock: MockClock) 
         await again.close()
 
 
+async def test_the_number_of_clients_that_the_module_takes(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for links in (3, 5):
+        net = network()
+        async with running(Settings(profile="2.4"), network=net, server_links=links) as harness:
+            host = await listen(harness, 8080, links)
+            assert [net.connect(8080, upper) for _ in range(6)] == [True] * 6
+            harness.look_at_the_network()
+            streams = [(await host.accept())[0] for _ in range(links)]
+            await trio.sleep(5)
+            assert not host.waiting
+            assert [message for message in caplog.messages if "refuses more clients" in message] == [
+                "port 8080 has all the connections that it may have; the module refuses more clients until "
+                f"one ends (server_links={links}, at most 5)"
+            ]
+            for stream in streams:
+                await stream.aclose()
+            await host.close()
+        caplog.clear()
+
+
 async def test_a_second_listener_is_refused_with_the_right_errno(autojump_clock: MockClock) -> None:
     async with running() as harness:
         host = await listen(harness, 8080)
