@@ -20,6 +20,13 @@ from esp32sock.simulator.environment.settings import OBSERVED_TIMING, Settings, 
 from esp32sock.simulator.faults.spec import parse_faults
 from esp32sock.simulator.profiles.generations import DEFAULT_PROFILE, ESP8266, PROFILES, profile_named
 
+MOST_BAUD = 5_000_000
+"""What the UART can do (at-dialects 2)."""
+MOST_LATENCY_MS = 60_000.0
+MOST_SEED = 2**63 - 1
+MOST_WINDOW = 1 << 24
+SHOWN_DIGITS = 24
+
 Read: TypeAlias = Callable[[object], object]
 """A value out of text or a Python object. Raises ValueError, OSError for a file."""
 
@@ -61,12 +68,14 @@ def _flag(value: object) -> bool:
     return value == "1"
 
 
-def _number(value: object, *, lowest: int) -> int:
+def _number(value: object, *, lowest: int, highest: int) -> int:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError(f"{value!r} is not a whole number")
     number = int(value)
     if number < lowest:
         raise ValueError(f"{value!r} is less than {lowest}")
+    if number > highest:
+        raise ValueError(f"{str(value)[:SHOWN_DIGITS]!r} is more than {highest}")
     return number
 
 
@@ -74,8 +83,8 @@ def _milliseconds(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError(f"{value!r} is not a number")
     number = float(value)
-    if not 0 <= number < float("inf"):
-        raise ValueError(f"{value!r} is not a delay")
+    if not 0 <= number <= MOST_LATENCY_MS:
+        raise ValueError(f"{value!r} is not a delay of at most {MOST_LATENCY_MS:.0f} ms")
     return number
 
 
@@ -147,11 +156,11 @@ OPTIONS = (
     ),
     Option("scenario", _scenario, "access points, names and more, in a TOML file", "FILE", apply=_around),
     Option("paced", _flag, "the line is as slow as its baud rate", default=False),
-    Option("baud", partial(_number, lowest=1), "the baud rate at power-on", "N", 115200),
+    Option("baud", partial(_number, lowest=1, highest=MOST_BAUD), "the baud rate at power-on", "N", 115200),
     Option(
         "latency_ms", _milliseconds, "delay of the host's adapter, once for each write of the host", "N", 0.0
     ),
-    Option("seed", partial(_number, lowest=0), "seed of the random numbers", "N", 0),
+    Option("seed", partial(_number, lowest=0, highest=MOST_SEED), "seed of the random numbers", "N", 0),
     Option(
         "joined",
         _flag,
@@ -160,7 +169,12 @@ OPTIONS = (
         help_off="as shipped: no access point is stored",
     ),
     Option("cold", _flag, "power on now: boot, `ready`, join", default=False),
-    Option("window", partial(_number, lowest=1), "TCP receive window of each link in bytes", "N"),
+    Option(
+        "window",
+        partial(_number, lowest=1, highest=MOST_WINDOW),
+        "TCP receive window of each link in bytes",
+        "N",
+    ),
     Option("timing", _timing, "how long boot, join and scan take", "WHICH", "short", choices=tuple(_TIMINGS)),
     Option("faults", _spec, "what goes wrong: drop:0.001,reset@1234", "SPEC"),
     Option("nvs", _path, "keep the module's flash in this file", "FILE"),

@@ -327,6 +327,8 @@ def test_the_update_server_of_a_world(power_on):
         ("Drop", "is not NAME[:RATE|@PLACE][=VALUE]"),
         ("busy=3", "busy takes no value"),
         ("slow=", "'' is no value"),
+        ("wifi-storm=1e18", "takes 10000 times at most"),
+        ("drop@" + "9" * 30, "a place is at most"),
         ("all", "is not all:RATE"),
         ("all:0.1=3", "is not all:RATE"),
     ],

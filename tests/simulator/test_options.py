@@ -115,3 +115,23 @@ def test_certificates_are_added_to_those_of_the_scenario():
 def test_the_manual_has_the_table():
     manual = Path(__file__).parents[2] / "docs" / "testing-with-the-simulator.md"
     assert option_table() in manual.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("baud", "5000001"),
+        ("baud", "9" * 400),
+        ("latency_ms", "1e18"),
+        ("latency_ms", 60_001),
+        ("seed", "9" * 30),
+        ("window", "1" + "0" * 12),
+        ("faults", "wifi-storm=1e18"),
+        ("faults", "stall=1e9"),
+        ("scenario", {"name": {"slow.test": {"address": "10.0.2.2", "delay_s": 1e12}}}),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused(name, value):
+    """It would be a loop or a wait without an end."""
+    with pytest.raises(ValueError, match=r"more than|at most|up to|no option|name"):
+        settings_with({name: value})

@@ -108,9 +108,13 @@ def read_prefix_6(value: object) -> str:
     return str(prefix)
 
 
+MOST_S = 86_400.0
+"""A longer wait is a mistake."""
+
+
 def read_seconds(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise ValueError(f"{value!r} is no number of seconds")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_S:
+        raise ValueError(f"{value!r} is no number of seconds up to {MOST_S:.0f}")
     return float(value)
 
 

@@ -40,6 +40,22 @@ class Kind:
     share: float = 1.0
     """What `all:RATE` multiplies the rate with."""
 
+    @property
+    def most(self) -> float:
+        """The largest value that makes sense."""
+        return next((most for unit, most in MOST.items() if self.means.startswith(unit)), 0.0)
+
+
+MOST = {
+    "seconds": 86_400.0,
+    "bytes": 1 << 20,
+    "times": 10_000.0,
+    "dBm": 120.0,
+    "the part": 1.0,
+    "the step": 4.0,
+}
+"""The largest value by its unit: a larger one makes a loop or a wait without an end."""
+MOST_PLACE = 10**12
 
 _BYTE = 0.02
 """A message has some fifty bytes: so a fault a byte comes about as often as one a message."""
@@ -165,7 +181,9 @@ def _parse_one(text: str) -> list[Fault]:
     elif match["place"] is not None:
         if not (match["place"].isascii() and match["place"].isdigit()) or int(match["place"]) < 1:
             raise ValueError(f"fault {text!r}: a place is a number from 1 on")
-        place = int(match["place"])
+        place = int(match["place"][:20])
+        if place > MOST_PLACE:
+            raise ValueError(f"fault {text!r}: a place is at most {MOST_PLACE}")
     value = None if match["value"] is None else _number(text, "value", match["value"])
     if name == "all":
         if match["rate"] is None or value is not None:
@@ -177,6 +195,8 @@ def _parse_one(text: str) -> list[Fault]:
     kinds = [KINDS[each] for each in names]
     if value is not None and not kinds[0].means:
         raise ValueError(f"fault {text!r}: {name} takes no value")
+    if value is not None and value > kinds[0].most:
+        raise ValueError(f"fault {text!r}: {name} takes {kinds[0].most:.0f} {kinds[0].means} at most")
     return [Fault(kind, rate, place, kind.value if value is None else value) for kind in kinds]
 
 
