@@ -34,6 +34,10 @@ myst_heading_anchors = 3
 default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+add_module_names = (
+    False  # where a class is defined is private; its name and the headings are what readers use
+)
+python_use_unqualified_type_names = True
 nitpicky = True
 # Names of the standard library, of trio and of type variables: there is no network here to look them up in.
 nitpick_ignore_regex = [("py:.*", r"(?!esp32sock\.).*")]
