@@ -91,5 +91,7 @@ def _owned(descriptors: array[int]) -> list[EngineEnd]:
     except OSError as error:
         for fd in descriptors[len(ends) :]:
             os.close(fd)
+        for end in ends:  # not left to whatever keeps the frame of an exception
+            end.close()
         raise InvalidMessage("a descriptor that is no socket") from error
     return ends

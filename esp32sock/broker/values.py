@@ -43,6 +43,8 @@ _ERROR_TYPES = {
 _ERROR_FIELDS = ("command", "result", "error_code", "reason", "lines")
 _FOR_CHECKERS_ONLY = {"TlsOptions": tls.TlsOptions, "Wifi": urcs.Wifi, "Error": Error}
 """Types that annotations name and their files import for type checkers only."""
+_NO_MESSAGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError, ArithmeticError, Error)
+"""What making a value out of anything may raise."""
 _PLAIN_ERRORS: dict[str, type[Exception]] = {"ValueError": ValueError, "TypeError": TypeError}
 
 
@@ -95,7 +97,15 @@ def loads(text: bytes) -> Any:
         return _decode(json.loads(text, parse_constant=_no_number), 0)
     except InvalidMessage:
         raise
-    except (ValueError, TypeError, LookupError, RecursionError, OverflowError) as error:
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+        ArithmeticError,
+        Error,
+    ) as error:
         raise InvalidMessage(f"not a message: {error}") from error
 
 
@@ -172,7 +182,7 @@ def _decode(value: Any, depth: int) -> Any:
             return {_decode(key, depth + 1): _decode(one, depth + 1) for key, one in pairs}
         case {"enum": str(name), "value": inner}:
             return _class_named(name, enum.Enum)(_decode(inner, depth + 1))
-        case {"error": str(name), "fields": inner}:
+        case {"error": str(name), "fields": {"mapping": list()} as inner}:
             return _error(name, _decode(inner, depth + 1))
         case {"data": str(name), "fields": dict(inner)}:
             return _data(name, {key: _decode(one, depth + 1) for key, one in inner.items()})

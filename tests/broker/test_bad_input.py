@@ -12,6 +12,7 @@ import socket as stdlib
 import subprocess
 import sys
 import tempfile
+from array import array
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,7 @@ BAD_RECORDS: dict[str, bytes] = {
     "a module's name": b'{"data":"subprocess.Popen","fields":{"args":["true"]}}',
     "a field of a wrong type": b'{"data":"protocol.Call","fields":{"number":"x","verb":null}}',
     "an unknown field": b'{"data":"protocol.GetStatus","fields":{"x":1}}',
+    "an error without fields": b'{"error":"Error","fields":5}',
     "no number": b'{"data":"protocol.Call","fields":{"number":NaN,"verb":null}}',
     "an answer": records.encoded(protocol.Reply(1, None)),
     "a stream without its ends": records.encoded(protocol.Call(0, STREAM)),
@@ -107,6 +109,20 @@ def test_descriptors_of_the_wrong_kind(broker: Served) -> None:
         descriptors = [null.fileno(), inet.fileno()]
         stdlib.send_fds(sock, [records.encoded(protocol.Call(0, STREAM))], descriptors)
         assert "descriptor" in str(refusal(sock))
+
+
+def test_what_came_with_a_descriptor_of_the_wrong_kind_is_closed() -> None:
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    sent, kept = stdlib.socketpair()
+    with closing(ours), closing(theirs), kept, open(os.devnull, "rb") as null:
+        with sent:
+            rights = array("i", [sent.fileno(), null.fileno()])
+            theirs.sendmsg([b"{}"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
+        with pytest.raises(values.InvalidMessage, match="no socket") as raised:
+            records.receive(ours)
+        assert raised.value.__traceback__ is not None  # it keeps the frames, and they no descriptor
+        kept.settimeout(PATIENCE_S)
+        assert kept.recv(1) == b""
 
 
 @pytest.mark.parametrize(
