@@ -15,7 +15,7 @@ import tempfile
 from array import array
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
@@ -155,6 +155,46 @@ def test_a_filler_that_is_not_there(broker: Served) -> None:
             received = records.receive(sock)
             assert received is not None
             assert isinstance(received[0].event, protocol.Opened)
+
+
+KEY = (1, 2)
+ADDRESS = ("10.0.2.77", 9)
+"""Of no host: connecting goes on when the client is gone."""
+VERBS: list[tuple[protocol.Verb, int]] = [
+    (protocol.OpenStream(7, KEY, ADDRESS, DEFAULT_OPTIONS, 0, None, 0.0, None), 2),
+    (protocol.OpenDatagram(7, KEY, 0, ADDRESS), 1),
+    (protocol.Listen(7, KEY, 8080, 5), 1),
+    (protocol.NoteBound(KEY, ("0.0.0.0", 8080)), 0),
+    (protocol.Accept(7, KEY), 0),
+    (protocol.Announce(KEY), 0),
+    (protocol.Find(KEY), 0),
+    (protocol.Abandon(7), 0),
+    (protocol.Cancel(7), 0),
+    (protocol.SetOptions(7, DEFAULT_OPTIONS), 0),
+    (protocol.Resolve("a.invalid"), 0),
+    (protocol.Execute(wifi.Mode(), None, False), 0),
+    (protocol.Join("nowhere", "", None, 5.0, False), 0),
+    (protocol.GetStatus(), 0),
+    (protocol.GetStats(), 0),
+    (protocol.Watch(True), 0),
+    (protocol.Finish(), 0),
+]
+"""Every verb, and how many descriptors come with it."""
+
+
+def test_a_client_that_dies_in_each_verb_leaves_nothing(broker: Served) -> None:
+    assert {type(verb) for verb, _ in VERBS} == set(get_args(protocol.Verb))
+    for verb, count in VERBS:
+        pairs = [stdlib.socketpair() for _ in range(count)]
+        with caller(broker, HELLO) as sock, ExitStack() as opened:
+            for end in (end for pair in pairs for end in pair):
+                opened.enter_context(end)
+            stdlib.send_fds(
+                sock, [records.encoded(protocol.Call(5, verb))], [theirs.fileno() for _, theirs in pairs]
+            )
+    with esp32sock.open_interface(broker.url) as interface:
+        until(lambda: not interface.status().links)
+        interface.execute(basic.Test())
 
 
 def test_a_client_that_reads_nothing_is_dropped(broker: Served) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
+from esp32sock import config_files
 from esp32sock.cli.findings import PROBLEMS
 from esp32sock.simulator import Scenario
 from tests.docs.blocks import BLOCKS, ROOT, Block, programs
@@ -29,12 +30,28 @@ def test_a_program_runs(workshop: Workshop, block: Block) -> None:
     assert workshop.outside.said or block.opening == PYTEST or "sim://" in block.text, "it used no module"
 
 
-@pytest.mark.parametrize("block", programs("toml"), ids=str)
+def is_configuration(block: Block) -> bool:
+    """Whether it names modules of this machine, and not a simulated world."""
+    return "[modules." in block.text
+
+
+@pytest.mark.parametrize("block", [one for one in programs("toml") if not is_configuration(one)], ids=str)
 def test_a_world_is_one(block: Block, tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_bytes(trustme.CA().cert_pem.bytes())
     path = tmp_path / "scenario.toml"
     path.write_text(block.text, "utf-8")
     assert Scenario.read(path) != Scenario()
+
+
+@pytest.mark.parametrize("block", [one for one in programs("toml") if is_configuration(one)], ids=str)
+def test_a_configuration_is_one(block: Block, tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(block.text, "utf-8")
+    path.chmod(0o600)
+    file, problems = config_files.read(str(path))
+    assert not problems
+    assert file is not None
+    assert file.modules
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.file], ids=str)
