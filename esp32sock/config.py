@@ -48,6 +48,7 @@ class AttachOptions(TypedDict, total=False):
     reset: ResetLine | None
     fill_data_phase: bool
     dns_cache_s: float
+    reclaim_idle_s: float | None
     heartbeat_s: float | None
     trace: str | PathLike[str] | None
     pcap: str | PathLike[str] | None

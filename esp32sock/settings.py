@@ -151,6 +151,12 @@ SETTINGS = (
     Setting("fill_data_phase", SWITCH, "end a data phase that an earlier program left (default: on)"),
     Setting("dns_cache_s", SECONDS, "seconds that a found address is used again (default: 30)", "SECONDS"),
     Setting(
+        "reclaim_idle_s",
+        _or_none(SECONDS),
+        "seconds after which an idle stream gives way to a connection that waits, or none (default: none)",
+        "SECONDS",
+    ),
+    Setting(
         "heartbeat_s",
         _or_none(SECONDS),
         "seconds between two looks at the module, or none (default: 30)",

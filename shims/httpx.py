@@ -10,13 +10,13 @@ import asyncio
 import socket as stdlib_socket
 import weakref
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 import httpcore
 import httpx
-import trio
 from anyio.abc import SocketStream
 from httpcore._backends.anyio import AnyIOStream
 from httpcore._backends.sync import SyncStream
@@ -160,8 +160,9 @@ def _starter() -> Callable[[Callable[[], Coroutine[Any, Any, None]]], object]:
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        token = trio.lowlevel.current_trio_token()
-        return lambda job: token.run_sync_soon(trio.lowlevel.spawn_system_task, job)
+        lowlevel = import_module("trio.lowlevel")  # which runs here; a client of a broker may lack it
+        token = lowlevel.current_trio_token()
+        return lambda job: token.run_sync_soon(lowlevel.spawn_system_task, job)
     return lambda job: asyncio.run_coroutine_threadsafe(job(), loop)
 
 

@@ -8,6 +8,8 @@ one, the lowest free ids are left to it, as many as it may still accept: an olde
 from __future__ import annotations
 
 import errno
+import logging
+import math
 from collections import deque
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -15,12 +17,15 @@ import trio
 
 from esp32sock.at.framing import LINKS
 from esp32sock.at.state import LinkState
+from esp32sock.engine.link_use import LinkUse
 from esp32sock.errors import Error
 
 if TYPE_CHECKING:
     from esp32sock.at.commands.tcpip import LinkStatus
     from esp32sock.at.framing import Demux
     from esp32sock.at.session import Session
+
+log = logging.getLogger(__name__)
 
 MIN_FREE_BESIDE_A_SERVER = 2
 """Where the server may take any id, CIPSTART must not race it for the last one (known-bugs 13)."""
@@ -37,6 +42,10 @@ class Pump(Protocol):
     def sent_bytes(self) -> int: ...
     @property
     def received_bytes(self) -> int: ...
+    @property
+    def idle_since(self) -> float:
+        """When a byte moved last; infinity where that is no reason to end it."""
+
     @property
     def running(self) -> bool:
         """Whether its bytes are counted here, not yet by the module."""
@@ -63,8 +72,11 @@ class LoopbackEnd(Pump, Protocol):
 class LinkPool:
     """The links of one channel and the pumps on them."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, reclaim_idle_s: float | None = None) -> None:
         self._session = session
+        self._reclaim_idle_s = reclaim_idle_s
+        self._reclaimed: Pump | None = None
+        self._uses: dict[int, LinkUse] = {}
         self._server_links: int | None = 0
         self.server_port: int | None = None
         self._order = deque(reversed(range(LINKS)))
@@ -79,11 +91,15 @@ class LinkPool:
         """Open links as the module listed them when they were new."""
 
     async def take(self, wait_s: float, *, secure: bool = False) -> int:
-        """Take a free id for a TCP or an SSL link; Error(EMFILE) if none becomes free within `wait_s`."""
+        """Take a free id for a TCP or an SSL link; Error(EMFILE) if none becomes free within `wait_s`.
+
+        With `reclaim_idle_s` the stream on which nothing moved for longest, and for so long, ends meanwhile.
+        """
         alone = secure and self._session.firmware.one_ssl_link
         with trio.move_on_after(wait_s):
             while self._next_free() is None or (alone and self.secure):
-                await self._changed.wait()
+                with trio.move_on_at(self._reclaim()):
+                    await self._changed.wait()
         if alone and self.secure:
             raise Error(
                 f"{self._session.firmware.release} has one SSL link at a time, now link {min(self.secure)}: "
@@ -97,11 +113,33 @@ class LinkPool:
                 self.secure.add(link_id)
             return link_id
         kept = "" if self._server_links == 0 else ", or kept for connections to its server (server_links)"
+        uses = "; ".join(f"{link_id}: {use}" for link_id, use in sorted(self._uses.items()))
         raise Error(
-            f"all {LINKS} links of the module are in use{kept}; close a connection, or let the socket wait "
-            "longer for one (interface.wait_for_link_s)",
+            f"all {LINKS} links of the module are in use{kept} ({uses}); close a connection, let the socket "
+            "wait longer for one (interface.wait_for_link_s), or let idle ones go (reclaim_idle_s)",
             errno=errno.EMFILE,
         )
+
+    def _reclaim(self) -> float:
+        """End the stream that has been idle long enough, one at a time; when there may be one to end."""
+        if self._reclaim_idle_s is None or self._reclaimed in self.pumps.values():
+            return math.inf
+        open_ = [pump for pump in self.pumps.values() if pump.running]
+        idle = min(open_, key=lambda pump: pump.idle_since, default=None)
+        if idle is None:
+            return math.inf
+        due = idle.idle_since + self._reclaim_idle_s
+        if due <= trio.current_time():
+            log.info("link %d gives way: nothing moved on it for %g s", idle.link_id, self._reclaim_idle_s)
+            self._reclaimed = idle
+            idle.peer_closed()
+            return math.inf
+        return due if due < math.inf else trio.current_time() + self._reclaim_idle_s
+
+    def use(self, pump: Pump, peer: str) -> None:
+        """This pump has the link that was taken for it, to this peer."""
+        self.pumps[pump.link_id] = pump
+        self._uses[pump.link_id] = LinkUse(peer)
 
     @property
     def has_free_link(self) -> bool:
@@ -124,11 +162,11 @@ class LinkPool:
         record = self._session.links[link_id]
         return record.state is LinkState.FREE and not record.is_unsettled
 
-    def adopt(self, pump: Pump) -> None:
+    def adopt(self, pump: Pump, peer: str) -> None:
         """The module opened this link itself: an accepted connection."""
         self._taken.add(pump.link_id)
         self._accepted.add(pump.link_id)
-        self.pumps[pump.link_id] = pump
+        self.use(pump, peer)
 
     @property
     def is_server_full(self) -> bool:
@@ -158,6 +196,7 @@ class LinkPool:
         if self.pumps.get(link_id) is not pump:
             return
         del self.pumps[link_id]
+        self._uses.pop(link_id, None)
         self._own_ports = {port: each for port, each in self._own_ports.items() if each is not pump}
         self._taken.discard(link_id)
         self._accepted.discard(link_id)

@@ -122,7 +122,7 @@ class Server:
             account=self._context.account,
             looks=self._context.receive_mode.looks,
         )
-        self.pool.adopt(pump)
+        self.pool.adopt(pump, f"TCP accepted on port {self.request.port}")
         self._warn_when_full()
         stream = Accepted(event.link_id)
         waiting.append(stream)

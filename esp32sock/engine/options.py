@@ -32,6 +32,8 @@ class Options:
     nothing else brings a silent module back. `fill_data_phase` allows to end a data phase that an earlier
     program left, by up to 48 KiB of empty lines on a line that is silent otherwise.
     `dns_cache_s` is how long an address that was found for a name is used again, 0 for not at all.
+    `reclaim_idle_s` ends a TCP stream on which nothing moved for so long, as if its peer had closed it, when
+    another connection waits for a link; None for never.
     `heartbeat_s` is how often the module is asked for a sign of life and its links, while anything is open;
     None for never. `trace` and `pcap` are files for a record of the serial line, as text and for Wireshark;
     they are emptied first, are readable by their user alone, and hold no passwords; `-` is stderr.
@@ -51,6 +53,7 @@ class Options:
     reset: ResetLine | None = None
     fill_data_phase: bool = True
     dns_cache_s: float = 30.0
+    reclaim_idle_s: float | None = None
     heartbeat_s: float | None = 30.0
     trace: str | PathLike[str] | None = None
     pcap: str | PathLike[str] | None = None
@@ -66,6 +69,8 @@ class Options:
             or min(self.close_s, self.half_close_s, self.dns_cache_s) < 0
         ):
             raise ValueError("limits must be positive")
+        if self.reclaim_idle_s is not None and self.reclaim_idle_s <= 0:
+            raise ValueError(f"reclaim_idle_s {self.reclaim_idle_s} is not positive; None turns it off")
         if self.heartbeat_s is not None and self.heartbeat_s < 1:
             raise ValueError(f"heartbeat_s {self.heartbeat_s} is less than 1; None turns it off")
         if self.receive not in (None, "active", "passive"):

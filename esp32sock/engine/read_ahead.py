@@ -22,6 +22,8 @@ class ReadAhead:
         self.room_bytes = room_bytes
         self.at_end = False
         """Whether the application's stream has ended behind what is here."""
+        self.read_at = trio.current_time()
+        """When bytes came from the application last."""
         self._end = end
         self._bytes = bytearray()
         self._gather = trio.Event()
@@ -54,6 +56,7 @@ class ReadAhead:
         except ConnectionResetError:  # closed without reading everything
             data = b""
         self.at_end = not data
+        self.read_at = trio.current_time()
         self._bytes += data
         return len(data)
 

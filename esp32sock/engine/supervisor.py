@@ -172,7 +172,9 @@ class Supervisor:
         try:
             async with trio.open_nursery() as nursery:
                 await nursery.start(channel.run)
-                self._context.connect(channel, LinkPool(channel.session))
+                self._context.connect(
+                    channel, LinkPool(channel.session, self._context.options.reclaim_idle_s)
+                )
                 try:
                     await self._start(channel, first=first)
                     self._outage.ended()

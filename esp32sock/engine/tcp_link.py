@@ -89,7 +89,7 @@ async def _open(context: Context, request: StreamRequest) -> tuple[StreamPump, A
         account=context.account,
         looks=context.receive_mode.looks,
     )
-    pool.pumps[link_id] = pump
+    pool.use(pump, f"{'TCP' if tls is None else 'SSL'} to {_text(request.remote)}")
     try:
         with trio.fail_at(deadline):
             configurator = context.tls  # after a restart there is another one

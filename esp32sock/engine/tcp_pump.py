@@ -1,23 +1,20 @@
 """One stream link joined to one end of a socket pair: bytes up, bytes down, and every way to end.
 
-Theory of operation
--------------------
-*Down*: payload goes straight into the pair from the reading task; what the pair does not take is kept in
-order and written by a task that waits until it does. *Up*: when the pair has bytes, the link waits for the
-channel and only then reads them, as many as one chunk carries, so small writes that had to wait are merged.
-While that chunk is on its way, the next one is read ahead (read_ahead.py). A link whose peer is another link
-of the same module (its loopback peer) also waits until the reader there has taken most of what is under way.
+Theory of operation. *Down*: payload goes straight into the pair from the reading task; what the pair does not
+take is kept in order and written by a task that waits until it does. *Up*: when the pair has bytes, the link
+waits for the channel and only then reads them, as many as one chunk carries, so small writes that had to wait
+are merged. Meanwhile the next chunk is read ahead. A link whose peer is a link of this module (its loopback
+peer) also waits until the reader there has taken most of what is under way.
 
 How it ends:
 * the application closes: what it had sent is delivered, then the link is closed;
 * the application shuts its writing half: the module cannot, so the link stays until the peer or the
   application closes, or nothing was received for `half_close_s`;
 * the peer closes: what it had sent goes to the application, then the engine's half of the pair is shut.
-  What the application still writes is dropped, and its writes fail from then on, as with a peer that has
-  closed (an orderly end of TLS writes once more). If bytes are there already that can no longer be sent,
-  the events get ECONNRESET, and the pair is closed with what is unread in it, which makes the kernel say the
-  same behind the last received byte;
-* the interface closes (`finish`): what the application had sent is delivered. If neither it nor the peer has
+  What the application still writes is dropped, and its writes then fail, as on Linux. If bytes are there
+  already that can no longer be sent, the events get ECONNRESET, and the pair is closed with what is unread
+  in it: the kernel says the same behind the last received byte;
+* the interface closes (`finish`): what was sent is delivered. If neither the application nor the peer has
   closed, more might have come: the stream then ends with an error behind what was received;
 * anything doubtful: the events get the error, then the pair is closed.
 """
@@ -114,6 +111,10 @@ class StreamPump:
     def acknowledged_bytes(self) -> int:
         """How much of what was received the application's socket has."""
         return self.received_bytes - self.unread_bytes
+
+    @property
+    def idle_since(self) -> float:
+        return float("inf") if self._ahead or self._unread else max(self._heard_at, self._ahead.read_at)
 
     @property
     def running(self) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import socket as addresses
 from collections import deque
 from functools import partial
@@ -57,6 +58,9 @@ WAIT_FOR_LINK_S = 5.0
 
 class DatagramPump:
     """The life of one open UDP link."""
+
+    idle_since = math.inf
+    """A datagram socket is no less in use for being quiet."""
 
     def __init__(
         self,
@@ -294,7 +298,8 @@ async def _open(context: Context, request: DatagramRequest) -> tuple[DatagramPum
     await _wait_for_port(context, request.local_port)
     link_id = await pool.take(WAIT_FOR_LINK_S)
     pump = DatagramPump(channel, pool, link_id, request, context.counters)
-    pool.pumps[link_id] = pump
+    peer = "to any peer" if request.remote is None else f"to {request.remote[0]}:{request.remote[1]}"
+    pool.use(pump, f"UDP {peer}")
     try:
         command = _open_command(link_id, request)
         try:
