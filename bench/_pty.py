@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,15 @@ def sink(link: socket.socket, count: int) -> None:
     link.recv(1)
 
 
+def burst(link: socket.socket, count: int) -> None:
+    """Answers one byte with blocks that come close together, a moment later."""
+    link.recv(1)
+    time.sleep(0.3)
+    for start in range(0, count, 200):
+        link.sendall(content(count)[start : start + 200])
+    link.recv(1)
+
+
 @contextmanager
 def serving(peer: Callable[[socket.socket], None]) -> Iterator[int]:
     """A server of this machine; the port."""
@@ -62,7 +72,12 @@ def serving(peer: Callable[[socket.socket], None]) -> Iterator[int]:
 
 def measured(what: str, settings: Settings, count: int) -> dict[str, float]:
     """What `_pty_program.py` measures on a module with these settings, in a process of its own."""
-    peers = {"download": partial(source, count=count), "upload": partial(sink, count=count), "echo": echo}
+    peers = {
+        "download": partial(source, count=count),
+        "upload": partial(sink, count=count),
+        "echo": echo,
+        "burst": partial(burst, count=count),
+    }
     with ExitStack() as stack:
         port = stack.enter_context(serving(peers[what.partition("-")[2]]))
         module = BackgroundModule(settings)

@@ -13,8 +13,10 @@ import socket as host_socket
 import sys
 import threading
 import time
+import types
+from importlib import import_module
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import serial
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 HOST = "10.0.2.2"
 SIZE = 64
 """Of an echo."""
+ADAFRUIT_BYTES = 2048
+"""A send of Adafruit's driver: the most that every firmware takes."""
 
 
 class BareLine:
@@ -122,6 +126,59 @@ def our_echo(path: str, baud: int, port: int, count: int) -> tuple[float, float]
         return repeated(once, count)
 
 
+def our_burst(path: str, baud: int, port: int, count: int) -> tuple[float, float]:
+    with esp32sock.attach(path, baudrate=baud), socket.create_connection((HOST, port), 60) as link:
+        link.sendall(b"x")
+        return timed(lambda: receive(link, count))
+
+
+def adafruit_upload(path: str, baud: int, port: int, count: int) -> tuple[float, float]:
+    control = adafruit(path, baud, port)
+    data = content(count)
+
+    def send() -> None:
+        for start in range(0, count, ADAFRUIT_BYTES):
+            control.socket_send(data[start : start + ADAFRUIT_BYTES])
+
+    return timed(send)
+
+
+def adafruit_burst(path: str, baud: int, port: int, count: int) -> tuple[float, float]:
+    """In the place of the CPU time: how many bytes it did not get."""
+    control = adafruit(path, baud, port)
+    control.socket_send(b"x")
+    received = b""
+    while data := control.socket_receive(timeout=2):
+        received += data
+    return float(count - len(received)), 0.0
+
+
+class Pin:
+    """A pin that goes nowhere."""
+
+    direction: Any = None
+    value: Any = None
+
+
+def adafruit(path: str, baud: int, port: int) -> Any:
+    """Adafruit's driver, connected, with the modules of CircuitPython that it imports."""
+    stubs = {
+        "digitalio": {"DigitalInOut": Pin, "Direction": types.SimpleNamespace(OUTPUT=1)},
+        "micropython": {"const": lambda value: value},
+        "busio": {"UART": serial.Serial},
+    }
+    for name, values in stubs.items():
+        sys.modules[name] = types.ModuleType(name)
+        vars(sys.modules[name]).update(values)
+    library = import_module("adafruit_espatcontrol.adafruit_espatcontrol")
+    line = serial.Serial(path, baud, timeout=1)
+    control = library.ESP_ATcontrol(line, baud, reset_pin=Pin(), rts_pin=Pin())
+    control.begin()
+    if not control.socket_connect("TCP", HOST, port):
+        raise ConnectionError("the peer's driver does not connect")
+    return control
+
+
 def receive(link: host_socket.socket, count: int) -> None:
     received = bytearray()
     while len(received) < count:
@@ -154,6 +211,9 @@ JOBS = {
     "our-echo": our_echo,
     "bare-download": bare_download,
     "bare-echo": bare_echo,
+    "our-burst": our_burst,
+    "adafruit-upload": adafruit_upload,
+    "adafruit-burst": adafruit_burst,
 }
 
 

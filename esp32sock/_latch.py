@@ -8,11 +8,7 @@ engine. Here every wait has a lock of its own, and leaving that behind harms not
 from __future__ import annotations
 
 from _thread import TIMEOUT_MAX, LockType, allocate_lock
-from concurrent.futures import Future
 from contextlib import suppress
-from typing import TypeVar
-
-R = TypeVar("R")
 
 
 class Latch:
@@ -39,17 +35,3 @@ class Latch:
         if not self.is_set:  # else `set` may have looked at the list before
             mine.acquire(True, -1 if timeout is None else min(max(timeout, 0.0), TIMEOUT_MAX))
         return self.is_set
-
-
-class Answer(Future[R]):
-    """A future whose `result` may be interrupted by a signal handler at any point."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._latch = Latch()
-        self.add_done_callback(self._latch.set)
-
-    def result(self, timeout: float | None = None) -> R:
-        """As `Future.result`: TimeoutError after `timeout` seconds, CancelledError, or what was set."""
-        self._latch.wait(timeout)
-        return super().result(0)

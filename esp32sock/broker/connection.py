@@ -23,7 +23,7 @@ from concurrent.futures import InvalidStateError
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from esp32sock._latch import Answer
+from esp32sock._answer import Answer
 from esp32sock.broker import guards, protocol, records, socket_file
 from esp32sock.errors import Error, PortError
 

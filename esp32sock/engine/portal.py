@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
-from esp32sock._latch import Answer
+from esp32sock._answer import Answer
 from esp32sock.errors import PortError
 
 if TYPE_CHECKING:

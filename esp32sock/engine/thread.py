@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from esp32sock._answer import Answer
 from esp32sock._clock import UnfrozenClock
-from esp32sock._latch import Answer
 from esp32sock.engine.portal import EnginePortal, detached
 from esp32sock.errors import unwrap_group
 

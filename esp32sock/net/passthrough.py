@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from esp32sock._answer import Answer
 from esp32sock._clock import UnfrozenClock
-from esp32sock._latch import Answer
 from esp32sock.engine import passthrough as engine
 from esp32sock.engine import startup
 from esp32sock.engine.hangup import HangupWatch

@@ -42,6 +42,7 @@ ROOM_OF_FILE = {
     "esp32sock._constants": "common",
     "esp32sock._ending": "common",
     "esp32sock._dataclass": "common",
+    "esp32sock._answer": "common",
     "esp32sock._clock": "common",
     "esp32sock._monotonic": "common",
     "esp32sock._escaped": "common",
