@@ -32,4 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
 def text_of(name: str) -> str:
     """One of FILES, for this interpreter."""
     text = (FOLDER / FILES[name]).read_text("utf-8")
-    return text.replace(f"={INTERPRETER} ", f"={sys.executable} ")
+    return text.replace(f"={INTERPRETER} ", f"={quoted(sys.executable)} ")
+
+
+def quoted(path: str) -> str:
+    """A path as a unit has it: a space would end it, a percent sign begin a specifier."""
+    path = path.replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{path}"' if any(character in path for character in " \"\\'") else path

@@ -136,6 +136,10 @@ async def test_signs_of_life_only_where_they_are_asked_for(
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze on this machine")
 def test_the_units_are_right(tmp_path: Path) -> None:
+    verified(tmp_path)
+
+
+def verified(tmp_path: Path) -> None:
     for name in ("unit", "socket"):
         (tmp_path / FILES[name]).write_text(text_of(name))
     units = [str(tmp_path / FILES[name]) for name in ("unit", "socket")]
@@ -143,6 +147,15 @@ def test_the_units_are_right(tmp_path: Path) -> None:
         ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze on this machine")
+def test_a_unit_of_an_interpreter_in_an_odd_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "100% mine"
+    folder.mkdir()
+    (folder / "python").symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(folder / "python"))
+    verified(tmp_path)
 
 
 def test_the_rules_name_every_adapter() -> None:
