@@ -1,4 +1,4 @@
-"""`esp32sock proxy` and `forward` as programs: what they print, and how they end."""
+"""`esp32sock proxy` as a program: what it prints, and how it ends; tests/programs has `forward`."""
 
 from __future__ import annotations
 
@@ -89,13 +89,3 @@ def test_a_proxy_from_its_start_to_sigterm() -> None:
                 read_to_end(client)
     assert status == 0
     assert (ended["counters"]["connected"], ended["counters"]["broken"]) == (2, 1)
-
-
-@pytest.mark.timeout(3 * PATIENCE_S)
-def test_a_forward() -> None:
-    with http_server() as port, started("forward", "0", f"{HOST}:{port}") as program:
-        with socket.create_connection(address(program.event()), PATIENCE_S) as client:
-            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            assert read_to_end(client).endswith(PAGE)
-        assert [program.event()["event"] for _ in range(2)] == ["connected", "closed"]
-        assert program.end()[0] == 0

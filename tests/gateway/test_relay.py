@@ -111,7 +111,7 @@ async def test_a_reset_of_one_side_resets_the_other(autojump_clock: MockClock, w
 
 async def test_a_side_that_does_not_read_holds_the_other_one_back(autojump_clock: MockClock) -> None:
     relayed = Relayed()
-    size = 4 << 20
+    size = 1 << 20
     taken = 0
 
     async def send() -> None:

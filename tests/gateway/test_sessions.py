@@ -262,6 +262,30 @@ async def test_a_tunnel_by_http(autojump_clock: MockClock) -> None:
     assert bench.network.asked == [("host.test", 443)]
 
 
+async def test_a_request_byte_by_byte(autojump_clock: MockClock) -> None:
+    """However it is cut, the server sees the same, and what stands behind it goes to the server too."""
+    bench = Bench()
+    head = b"CONNECT host.test:443 HTTP/1.1\r\nHost: host.test:443\r\n\r\n"
+    for at in range(1, len(head)):
+        async with served(proxy(bench)) as client:
+            await client.send_all(head[:at])
+            await trio.testing.wait_all_tasks_blocked()
+            await client.send_all(head[at:] + b"early")
+            server = await bench.network.servers.receive()
+            assert await read_until(server, b"early") == b"early"
+            await server.aclose()
+            assert (await read_to_end(client)).startswith(b"HTTP/1.1 200 ")
+    async with served(proxy(bench)) as client:
+        for byte in GET:
+            await client.send_all(bytes((byte,)))
+            await trio.testing.wait_all_tasks_blocked()
+        server = await bench.network.servers.receive()
+        assert (await read_until(server, b"\r\n\r\n")).startswith(b"GET /page HTTP/1.1\r\n")
+        await server.send_all(PAGE)
+        await server.aclose()
+        assert (await read_until(client, b"page")).startswith(b"HTTP/1.1 200 OK")
+
+
 async def test_an_upload_that_waits_for_leave(autojump_clock: MockClock) -> None:
     bench = Bench()
     head = GET.replace(b"GET", b"POST")[:-2] + b"Content-Length: 5\r\nExpect: 100-continue\r\n\r\n"
