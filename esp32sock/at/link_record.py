@@ -21,6 +21,7 @@ class LinkRecord:
         "closed_open",
         "confirming",
         "discarded_bytes",
+        "ends",
         "generation",
         "is_accepted",
         "is_known_orphan",
@@ -39,6 +40,7 @@ class LinkRecord:
         self.generation = 0
         self.closed_open = False  # a CIPCLOSE is in flight for it, and it was open
         self.was_down = False  # CLOSED was read since that went out
+        self.ends = 0  # how often CLOSED was read for it
         self.is_accepted = False  # by the server, in its present generation
         self.confirming = False  # the module printed OK without CONNECT
         self.discarded_bytes = 0  # as last seen

@@ -215,6 +215,7 @@ class Links:
             self.confirm(link_id, listed=True)  # it was open, however shortly
         before = record.state
         record.was_down = True
+        record.ends += 1
         record.is_unsettled = False
         record.machine.feed(LinkInput.DOWN)
         if before is LinkState.OPEN:

@@ -84,11 +84,14 @@ class Reconciler:
             await channel.execute_exclusive(tcpip.ShowPeer(on=believed))
 
     async def _compare_links(self, channel: CommandChannel) -> None:
+        """Only those that nothing happens to meanwhile: of others the list says what was."""
+        before = [_seen(channel, link_id) for link_id in range(LINKS)]
         listed = await _listed(channel)
         if any(self._should_be_listed(channel, link_id) for link_id in set(range(LINKS)) - set(listed)):
             listed |= await _listed(channel)  # a line may have been damaged: a link is not given up for that
         for link_id in range(LINKS):
-            await self._compare_link(channel, link_id, listed.get(link_id))
+            if _seen(channel, link_id) == before[link_id]:
+                await self._compare_link(channel, link_id, listed.get(link_id))
 
     async def _compare_link(
         self, channel: CommandChannel, link_id: int, shown: tcpip.LinkStatus | None
@@ -165,6 +168,12 @@ def expect_listed(context: Context, link_id: int, listed: Container[int] | None)
 
 async def _listed(channel: CommandChannel) -> dict[int, tcpip.LinkStatus]:
     return {link.link_id: link for link in await channel.execute_exclusive(tcpip.Links())}
+
+
+def _seen(channel: CommandChannel, link_id: int) -> tuple[LinkState, int, int]:
+    """What changes whenever the link opens or closes."""
+    record = channel.session.links[link_id]
+    return record.state, record.generation, record.ends
 
 
 def _may_be_open(channel: CommandChannel, link_id: int) -> bool:

@@ -177,6 +177,59 @@ async def test_a_server_that_listens_elsewhere_is_brought_back(autojump_clock: M
         await host.close()
 
 
+class Between(LineProxy):
+    """Puts a line of the module in front of the result of the next list of links, or behind it."""
+
+    def __init__(self, line: bytes, behind: bool) -> None:
+        super().__init__()
+        self._line, self._behind = line, behind
+        self._asked = False
+
+    async def send(self, data: bytes | memoryview) -> None:
+        self._asked = self._asked or bytes(data) == LIST
+        await super().send(data)
+
+    async def receive(self) -> bytes:
+        data = await super().receive()
+        if self._asked and data.endswith(b"\r\nOK\r\n"):
+            line, self._line = self._line, b""
+            data = data + line if self._behind else data[:-6] + line + data[-6:]
+        return data
+
+
+@pytest.mark.parametrize("behind", [False, True])
+async def test_a_link_that_closes_while_links_are_listed_is_no_stranger(
+    behind: bool, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    line = Between(b"4,CLOSED\r\n", behind)
+    async with running(
+        Settings(profile="4.1"), network(p7000=echo), line.opener, heartbeat_s=10.0
+    ) as harness:
+        user = await harness.connect(7000)
+        assert user.link_id == 4
+        await trio.sleep(11.0)
+        assert await user.end.receive_some(1) == b""
+        assert "belongs to nothing" not in caplog.text
+        assert b"AT+CIPCLOSE=4\r\n" not in line.written
+        await harness.simulated.stream.send_all(b"AT+CIPCLOSE=4\r\n")
+
+
+@pytest.mark.parametrize("behind", [False, True])
+async def test_a_client_that_comes_while_links_are_listed_is_kept(
+    behind: bool, autojump_clock: MockClock
+) -> None:
+    announced = b'+LINK_CONN:0,0,"TCP",1,"10.0.2.2",20000,8080\r\n'
+    line = Between(announced, behind)
+    async with running(Settings(profile="4.1"), network(), line.opener, heartbeat_s=10.0) as harness:
+        host = await listen(harness, 8080)
+        await trio.sleep(11.0)
+        stream, remote = await host.accept()
+        assert remote == ("10.0.2.2", 20000)
+        assert b"AT+CIPCLOSE=0\r\n" not in line.written
+        await stream.aclose()
+        await host.close()
+
+
 async def test_a_version_that_is_another_than_before_must_be_said_twice(autojump_clock: MockClock) -> None:
     line = Once()
     async with running(Settings(profile="2.0"), network(p7000=echo), line.opener) as harness:
