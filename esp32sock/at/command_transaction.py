@@ -259,6 +259,7 @@ class CommandTransaction:
         if not self._payload_written and not self._desynchronised:
             return False
         self._machine.feed(CommandInput.ACKNOWLEDGED)
+        self._refilled = self._refilled or not self._payload_written  # it took the recovery's bytes
         if count != self.command.acknowledged_bytes:  # it took the rest for a line
             self._desynchronised = True
         self._context.reports_received = True
@@ -533,6 +534,10 @@ class CommandTransaction:
 
     def _flush(self, result: Result, now: float) -> None:
         """The data phase is over, but what was written may stand where the next command should start."""
+        self._refilled = self._refilled or result in (
+            Result.SEND_OK,
+            Result.SEND_FAIL,
+        )  # of what it was given
         if self._payload_written or self._refilled:
             self._fail(self._response.data_phase_failure())
         self._machine.feed(CommandInput.FLUSH)

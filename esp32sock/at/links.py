@@ -174,6 +174,8 @@ class Links:
             self._events.append(LinkOpened(link_id, record.generation, accepted=False))
         else:
             self._refused(link_id, record)
+            record.is_unsettled = record.state is LinkState.FREE
+            self._events.append(Contradiction(f"it does not list link {link_id}, which it opened"))
 
     def release(self, link_id: int) -> None:
         """Its user is done with a link that is gone; the id may be given out again."""

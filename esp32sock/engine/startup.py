@@ -27,7 +27,7 @@ LIGHT_SLEEP = (2, 1)
 """The first release that has it (at-dialects 5)."""
 STORED_S = 10.0
 """How long a module with a stored passthrough may need after `ready` to join and connect; by taste."""
-RESTORE_S = 1.0
+RESTORE_S = 3.0
 log = logging.getLogger("esp32sock")
 
 
@@ -55,8 +55,10 @@ async def set_up(channel: CommandChannel) -> bool:
 
 
 async def restore(channel: CommandChannel) -> None:
-    """Messages and echo as after a boot: the next program knows them, its probe the echo."""
+    """No link, and messages and echo as after a boot: the next program knows them, its probe the echo."""
     with trio.move_on_after(RESTORE_S), suppress(Error):
+        with suppress(CommandError):  # one that opened unseen, or that no list shows, may be left
+            await channel.execute(tcpip.Close(tcpip.ALL_LINKS))
         if channel.session.firmware.has_sysmsg:
             await channel.execute(passthrough.SetSystemMessages(passthrough.Messages(0)))
         await channel.execute(basic.Echo(on=True))

@@ -969,3 +969,21 @@ def test_a_send_does_not_begin_anew_on_the_link_of_another_client(harness: Sessi
     assert harness.written.count(LINE) == 1
     assert any(isinstance(event, CommandFailed) for event in harness.events)
     assert_usable(harness)
+
+
+def test_a_data_phase_that_takes_the_recovery_for_payload_is_no_fresh_start(harness: SessionHarness) -> None:
+    """The prompt was lost, and the module read `+++` and the empty line behind it in one go."""
+    one = tcpip.Send(0, chunk(0, b"x"))
+    harness.send(one)
+    harness.feed(b"\r\nOK\r\n")
+    until_written(harness, b"+++")
+    until_written(harness, b"\r\n")
+    harness.feed(b"\r\nbusy p...\r\n\r\nRecv 1 bytes\r\n\r\nSEND OK\r\n")
+    while not harness.idle:
+        harness.wait(max(0.01, harness.session.next_deadline() - harness.now))
+        if harness.written[-1] in BARRIERS:
+            harness.feed(ANSWER)
+        elif harness.written[-1] == b"\r\n":
+            harness.feed(b"\r\nERROR\r\n")
+    assert harness.written.count(b"AT+CIPSEND=0,1\r\n") == 1
+    assert any(isinstance(event, CommandFailed) for event in harness.events)

@@ -26,6 +26,7 @@ from esp32sock.engine.options import Options
 from esp32sock.errors import Error, PortError
 from esp32sock.simulator import MemoryNetwork, Settings, open_module
 from tests.chaos import probes, questions, tcp_users, udp_users
+from tests.chaos.bounds import SETTLE_S, recover_s
 from tests.chaos.ledger import Ledger, Violation
 from tests.chaos.line import ChaosFaults, ChaosPort, FaultWindow
 from tests.chaos.peers import set_peers
@@ -42,11 +43,6 @@ if TYPE_CHECKING:
 
 ATTACH_S = 90.0
 """The longest that an attach may take until it works or says why not."""
-RECOVER_S = 60.0
-"""New work must succeed so long after the last fault."""
-SETTLE_S = 130.0
-"""Everything that was begun has ended so long after the last fault: half-close, heartbeat and slow peers
-included."""
 LINKS_S = 10.0
 """No link is left on the module so long after the last socket was closed."""
 BLOCK_S = 1.0
@@ -355,7 +351,7 @@ def silence(opened: Opened, seconds: float) -> None:
 
 async def _probe(world: World) -> None:
     """New work succeeds, soon enough: a stream there and back, a look-up, the listener."""
-    until = trio.current_time() + RECOVER_S
+    until = trio.current_time() + recover_s(world.plan)
     for name, attempt in (("stream", probes.stream), ("look-up", _probe_name), ("listener", _probe_listener)):
         why = "never tried"
         while trio.current_time() < until:
@@ -387,7 +383,7 @@ async def _probe_listener(world: World) -> str:
 
 async def _watch(world: World, scope: trio.CancelScope) -> None:
     """What has not ended in time never will."""
-    await world.until(world.plan.faults_s + RECOVER_S + SETTLE_S)
+    await world.until(world.plan.faults_s + recover_s(world.plan) + SETTLE_S)
     world.ledger.violate("hang", _waits(world.ledger))
     scope.cancel()
 

@@ -29,7 +29,7 @@ TCP_PORTS = 7000
 CLIENT_PORTS = 20000
 UDP_PORTS = 30000
 PAIR_BYTES = 4096
-CONNECT_S = 100.0
+CONNECT_S = 60.0
 """The longest that an application may wait for a connection, a look-up or a command, faults or not."""
 CLOSED_S = 60.0
 """From the application's close to the end of the link, beyond what the peer takes."""
