@@ -1,8 +1,9 @@
 """Whatever stands in a name, a password or a file: the module hears what was meant, and nothing else.
 
-Every text goes through every door. What the host wrote is read at the simulator's UART: a line of the door's
-own command must hold this text, as the simulator's parser reads it; every other line must be one that a
-harmless text gives too. A door may refuse a text, and writes none of it then.
+What is written by hand goes through every door, what is composed through several. What the host wrote is read
+at the simulator's UART: a line of the door's own command must hold this text, as the simulator's parser reads
+it; every other line must be one that a harmless text gives too. A door may refuse a text, and writes none of
+it then.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
+from esp32sock import config_files
 from esp32sock.at.commands import Raw, ping, scan, sntp, softap, ssl, wifi
 from esp32sock.at.tls import TlsOptions
 from esp32sock.cli.at import command_line
 from esp32sock.cli.common import UsageError
 from esp32sock.config import resolve
+from esp32sock.engine.options import Options
 from esp32sock.errors import Error
 from esp32sock.simulator import AccessPoint, Observer, Settings
 from esp32sock.simulator.environment.scenario import Scenario
@@ -27,10 +31,13 @@ from esp32sock.simulator.firmware.commands.executor import parse
 from esp32sock.simulator.firmware.commands.params import split
 from esp32sock.simulator.firmware.results import CommandRefused
 from esp32sock.simulator.network.memory import TlsPeer
+from esp32sock.simulator.options import OPTIONS as SIM_OPTIONS
+from esp32sock.simulator.protocol_sim import settings_of
 from tests.engine.harness import HOST, Harness, echo, network, running
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     Door = Callable[[Harness, str], Awaitable[None]]
 
@@ -44,7 +51,26 @@ TEXTS = (
     "0,CLOSED\r\n", ">", "SEND OK\r\n", "a" * 63, "a" * 64, "a" * 300, "a." * 130, "1.2.3.4\r\nAT", "::1",
     "[::1]", "a/../b", "http://a/", "a@b:c", "-1", "\ud800", "",
 )  # fmt: skip
-"""Over 60 of them: with the doors more than 600 injections."""
+"""What somebody writes by hand."""
+
+COMPOSED = [
+    wrapped.format(end=end, line=line)
+    for wrapped in ("a{end}{line}{end}", 'a"{end}{line}', "{end}{line}{end}{end}")
+    for end in ("\r\n", "\r", "\n", "\0", "\x1a", "\x85", "\u2028", "\\r\\n", ",")
+    for line in ("AT+RST", "AT+RESTORE", "AT+CIPCLOSE=5", "+++", "ATE1")
+]
+"""Every end of a line with every command behind it, bare and behind a quote."""
+ALL_TEXTS = (*TEXTS, *COMPOSED)
+
+
+def texts_of(door: int, doors: int) -> tuple[str, ...]:
+    """What goes through this door: all that are written by hand, and its share of the others."""
+    return (*TEXTS, *COMPOSED[door % doors :: doors])
+
+
+def test_there_are_many() -> None:
+    assert len(set(ALL_TEXTS)) >= 200
+
 
 QUESTIONS = (
     *(b"AT+CIFSR", b"AT+CWJAP", b"AT+CWJAP?", b"AT+CWSTATE?", b"AT+CIPSTATE?", b"AT+CIPMUX?"),
@@ -169,7 +195,7 @@ async def test_a_command_holds_the_text_and_nothing_follows_it(name: str, autoju
         wire = Wire()
         harness.simulated.module.observers = (wire,)
         usual = {shape(line) for _ in range(2) for line in await lines_of(harness, wire, door, HARMLESS)}
-        for text in TEXTS:
+        for text in texts_of(list(DOORS).index(name), len(DOORS) // 2):
             for line in await lines_of(harness, wire, door, text):
                 said, strings = strings_of(line)
                 if said == command and text in strings:
@@ -181,7 +207,7 @@ async def test_a_typed_line_is_one_line(autojump_clock: object) -> None:
     async with running(Settings(profile="4.1"), network()) as harness:
         wire = Wire()
         harness.simulated.module.observers = (wire,)
-        for text in TEXTS:
+        for text in ALL_TEXTS:
             typed = f'AT+CIPDOMAIN="{text}"'
             lines = await lines_of(harness, wire, send_typed, typed)
             assert lines in ([], [typed.encode("utf-8", "replace")]), f"{text!r}: {lines!r}"
@@ -189,7 +215,11 @@ async def test_a_typed_line_is_one_line(autojump_clock: object) -> None:
 
 async def test_names_of_networks_make_nothing_be_sent(autojump_clock: object) -> None:
     """What a scenario file calls its access points, however odd, is only shown."""
-    names = [text for text in TEXTS if 1 <= len(text.encode("utf-8", "replace")) <= 32 and text.isascii()]
+    names = [
+        text
+        for text in dict.fromkeys(ALL_TEXTS)
+        if 1 <= len(text.encode("utf-8", "replace")) <= 32 and text.isascii()
+    ]
     points = "".join(f"[[access_point]]\nssid = {json.dumps(name)}\n" for name in ["net", *names])
     settings = Scenario.parse(points.replace("\x7f", "")).around(Settings(profile="4.1"))
     async with running(settings, network()) as harness:
@@ -203,12 +233,71 @@ async def test_names_of_networks_make_nothing_be_sent(autojump_clock: object) ->
         assert {"AT+RST", "+++", "$(reboot)", "; AT+RST"} <= {point.ssid for point in found}
 
 
+async def test_names_in_a_world_make_nothing_be_sent(autojump_clock: object) -> None:
+    """What a scenario file calls hosts, the module and its certificates stays in the simulated world."""
+    usual: list[bytes] | None = None
+    for text in (HARMLESS, *COMPOSED[::40], "a\r\nAT+RST\r\n"):
+        quoted = json.dumps(text)
+        tables = (
+            f'[network.names]\n{quoted} = "10.0.2.9"\n', f"[module]\nhost_name = {quoted}\n",
+            f"[smartconfig]\nssid = {quoted}\npassword = {quoted}\n", f"[wps]\nssid = {quoted}\n",
+        )  # fmt: skip
+        for table in tables:
+            with suppress(ValueError):
+                settings = Scenario.parse(table).around(Settings(profile="4.1"))
+                wire = Wire()
+                async with running(settings, network()) as harness:
+                    harness.simulated.module.observers = (wire,)
+                    await harness.engine.execute(wifi.Joined())
+                lines = wire.lines()
+                usual = lines if usual is None else usual
+                assert lines == usual, f"{table!r}: {lines!r}"
+    assert usual is not None
+
+
+def test_the_url_of_a_simulated_module_is_taken_or_refused() -> None:
+    """No text ends its own option and begins another."""
+    usual = asdict(settings_of("sim://4.1?seed=7"))
+    for option in SIM_OPTIONS:
+        if option.name in FILES:
+            continue
+        for text in ALL_TEXTS:
+            with suppress(ValueError):
+                found = asdict(settings_of(f"sim://4.1?seed=7&{option.name}={quote(text, errors='replace')}"))
+                changed = {key for key in found if found[key] != usual[key]}
+                assert len(changed) <= 1, f"{option.name}: {text!r} changes {changed}"
+
+
+FILES = ("nvs", "scenario", "certificate")
+"""Options that name a file, of the user's choice."""
+
+
+def test_a_configuration_file_is_taken_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "esp32sock.toml"
+    taken = 0
+    for text in ALL_TEXTS:
+        if "\ud800" in text:
+            continue  # no UTF-8 holds that
+        quoted = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f").replace("\x85", "\\u0085")
+        path.write_text(f'[modules.m]\nport = "memory"\nssid = {quoted}\npassword = {quoted}\n', "utf-8")
+        path.chmod(0o600)
+        file, problems = config_files.read(str(path))
+        if file is None:
+            assert problems, text
+            continue
+        taken += 1
+        found = {key: entry.value for key, entry in file.modules["m"].items()}
+        assert found == {"port": "memory", "ssid": text, "password": text}
+    assert taken > len(ALL_TEXTS) // 2
+
+
 def test_the_environment_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """No text becomes another, and none an option: what is joined then is the door above."""
-    for text in TEXTS:
+    for text in ALL_TEXTS:
         if "\0" in text or not text or "\ud800" in text:
             continue  # no environment holds that
         monkeypatch.setenv("ESP32SOCK_SSID", text)
         monkeypatch.setenv("ESP32SOCK_PASSWORD", text)
         chosen, _ = resolve("memory", (), {})
+        assert isinstance(chosen, Options)
         assert (chosen.url, chosen.ssid, chosen.password) == ("memory", text, text)
