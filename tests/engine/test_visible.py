@@ -16,6 +16,7 @@ from esp32sock.engine.transports import StreamPort
 from esp32sock.errors import CommandError, Error, ModuleReset, PortError, RemoteProtocolError
 from esp32sock.simulator import Settings, parse_faults
 from tests.engine.harness import echo, network, running
+from tests.engine.line_proxy import LineProxy
 from tests.engine.test_faults import Line
 from tests.engine.test_wifi import HOME, Air
 
@@ -113,6 +114,21 @@ async def test_doubts(autojump_clock: MockClock) -> None:
         await trio.sleep(10)
         stats = harness.engine.stats()
         assert (stats["doubts"], stats["comparisons"], stats["repairs"]) == (1, 1, 0)
+
+
+async def test_repairs(autojump_clock: MockClock) -> None:
+    """A doubt, and the module lists a link no more that is believed open."""
+    line = LineProxy()
+    async with running(Settings(), network(p7000=echo), line.opener) as harness:
+        user = await harness.connect(7000)
+        line.replies[b"AT+CIPSTATE?"] = b"\r\nOK\r\n"
+        harness.engine.context.channel.session.receive_data(b"ERROR\r\n", trio.current_time())
+        harness.engine.context.channel.dispatch()
+        await user.over.wait()
+        line.replies.clear()
+        stats = harness.engine.stats()
+        assert (stats["doubts"], stats["repairs"]) == (1, 1)
+        assert sum(stats["resets"].values()) == 1
 
 
 async def test_the_counters_have_their_type(autojump_clock: MockClock) -> None:
