@@ -1,18 +1,21 @@
 """The child of benches that measure one program on a pseudo-terminal: sockets, or a script that knows it all.
 
-Arguments: what to do, the terminal, its rate, the port of the peer behind the module, a count. Prints the CPU
-time of this process and the time that passed, in seconds, for the transfer alone.
+Arguments: what to do, the terminal, its rate, the port of the peer behind the module, a count. Prints
+figures: for a transfer the CPU time of this process and the time that passed, in seconds.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import resource
 import select
 import socket as host_socket
 import sys
 import threading
 import time
+import tracemalloc
 import types
 from importlib import import_module
 from statistics import median
@@ -31,6 +34,11 @@ if TYPE_CHECKING:
 HOST = "10.0.2.2"
 SIZE = 64
 """Of an echo."""
+LINKS = 5
+SETTLE_S = 16
+"""The looks at what passive links hold become rare within this time."""
+CLOSED_S = 6
+"""The deadline of the last command has passed then."""
 ADAFRUIT_BYTES = 2048
 """A send of Adafruit's driver: the most that every firmware takes."""
 
@@ -143,14 +151,63 @@ def adafruit_upload(path: str, baud: int, port: int, count: int) -> tuple[float,
     return timed(send)
 
 
-def adafruit_burst(path: str, baud: int, port: int, count: int) -> tuple[float, float]:
-    """In the place of the CPU time: how many bytes it did not get."""
+def adafruit_burst(path: str, baud: int, port: int, count: int) -> dict[str, float]:
+    """How many bytes it did not get."""
     control = adafruit(path, baud, port)
     control.socket_send(b"x")
     received = b""
     while data := control.socket_receive(timeout=2):
         received += data
-    return float(count - len(received)), 0.0
+    return {"lost": count - len(received)}
+
+
+def idle(path: str, baud: int, port: int, count: int) -> dict[str, float]:
+    """Wake-ups a second of this process in `count` seconds: with five idle links, and with none left."""
+    with esp32sock.attach(path, baudrate=baud):
+        links = [socket.create_connection((HOST, port), 60) for _ in range(LINKS)]
+        time.sleep(SETTLE_S)
+        with_links = wake_ups(count)
+        for link in links:
+            link.close()
+        time.sleep(CLOSED_S)
+        return {"with_links": with_links, "without": wake_ups(count)}
+
+
+def wake_ups(seconds: int) -> float:
+    """How often any thread of this process went to sleep for good, a second; this one's own sleep aside."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+    time.sleep(seconds)
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw - before - 1) / seconds
+
+
+def memory(path: str, baud: int, port: int, count: int) -> dict[str, float]:
+    """Heap and descriptors of each connected link behind the first, over which something has gone."""
+    payload = content(SIZE)
+
+    def connect() -> host_socket.socket:
+        link: host_socket.socket = socket.create_connection((HOST, port), 60)
+        link.sendall(payload)
+        receive(link, SIZE)
+        return link
+
+    tracemalloc.start()
+    with esp32sock.attach(path, baudrate=baud), connect() as first:
+        again = connect()
+        again.close()
+        time.sleep(1)
+        heap, descriptors = in_use()
+        links = [connect() for _ in range(LINKS - 1)]
+        time.sleep(1)
+        with_links, more = in_use()
+        for link in (*links, first):
+            link.close()
+    each = len(links)
+    return {"heap_bytes": (with_links - heap) / each, "descriptors": (more - descriptors) / each}
+
+
+def in_use() -> tuple[int, int]:
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0], len(os.listdir("/proc/self/fd"))
 
 
 class Pin:
@@ -205,7 +262,7 @@ def repeated(once: Callable[[], None], count: int) -> tuple[float, float]:
     return (time.process_time() - cpu_s) / count, median(took)
 
 
-JOBS = {
+JOBS: dict[str, Callable[..., tuple[float, float] | dict[str, float]]] = {
     "our-download": our_download,
     "our-upload": our_upload,
     "our-echo": our_echo,
@@ -214,13 +271,15 @@ JOBS = {
     "our-burst": our_burst,
     "adafruit-upload": adafruit_upload,
     "adafruit-burst": adafruit_burst,
+    "idle-echo": idle,
+    "memory-echo": memory,
 }
 
 
 def main() -> None:
     what, path, baud, port, count = sys.argv[1:]
-    cpu_s, took_s = JOBS[what](path, int(baud), int(port), int(count))
-    print(json.dumps({"cpu_s": cpu_s, "took_s": took_s}))
+    found = JOBS[what](path, int(baud), int(port), int(count))
+    print(json.dumps(found if isinstance(found, dict) else {"cpu_s": found[0], "took_s": found[1]}))
 
 
 if __name__ == "__main__":
