@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import json
 import queue
 import random
@@ -19,7 +20,7 @@ import threading
 import time
 from pathlib import Path
 
-from tests.mutants.mutations import Mutant, mutants
+from tests.mutants.mutations import Mutant, compiles, mutants
 from tests.mutants.reach import ROOMS, Reach, record
 from tests.mutants.workshop import Workshop
 
@@ -52,7 +53,9 @@ def main() -> int:
         record(workshops[0], reach, arguments.jobs)
 
     everything = [mutant for path, text in texts.items() for mutant in mutants(path, text)]
-    chosen = random.Random(arguments.seed).sample(everything, min(arguments.sample, len(everything)))
+    random.Random(arguments.seed).shuffle(everything)
+    compiling = (mutant for mutant in everything if compiles(mutant.apply(texts[mutant.path])))
+    chosen = list(itertools.islice(compiling, arguments.sample))
     print(f"{len(everything)} mutants of {len(texts)} files; a sample of {len(chosen)}", flush=True)
     log = state / "results.jsonl"
     results = _known(log, without_survivors=arguments.again)

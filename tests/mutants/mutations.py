@@ -61,11 +61,12 @@ class Mutant:
 
 
 def mutants(path: str, source: bytes) -> list[Mutant]:
-    """Every mutant of a file; each of them still compiles."""
-    return [mutant for mutant in _Finder(path, source).found() if _compiles(mutant.apply(source))]
+    """Every mutant of a file; some may not compile."""
+    return list(_Finder(path, source).found())
 
 
-def _compiles(source: bytes) -> bool:
+def compiles(source: bytes) -> bool:
+    """Whether this is Python at all: what does not even compile tests nothing."""
     try:
         compile(source, "mutant", "exec")
     except (SyntaxError, ValueError):
@@ -106,17 +107,18 @@ class _Finder:
             case ast.AnnAssign(value=None):
                 return True
             case ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]):
-                return name == "__slots__" or DURATION.fullmatch(name) is not None
+                if name == "__slots__" or DURATION.fullmatch(name):
+                    return True
         return isinstance(node, ast.stmt) and b"pragma: no cover" in self._line(node)
 
     def _of(self, node: ast.AST) -> Iterator[Mutant]:
         match node:
             case ast.Compare(left=left, ops=[operator], comparators=[right]):
-                yield self._between(left, right, f" {COMPARISONS[type(operator)]} ")
+                yield self._between(left, right, COMPARISONS[type(operator)])
             case ast.BoolOp(op=operator, values=[left, right, *_]):
-                yield self._between(left, right, " or " if isinstance(operator, ast.And) else " and ")
+                yield self._between(left, right, "or" if isinstance(operator, ast.And) else "and")
             case ast.BinOp(left=left, op=operator, right=right) if type(operator) in ARITHMETIC:
-                yield self._between(left, right, f" {ARITHMETIC[type(operator)]} ")
+                yield self._between(left, right, ARITHMETIC[type(operator)])
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 yield self._instead(node, f"({self._text(operand)})")
             case ast.Constant(value=bool(value)):
