@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from bench import fairness, goodput, http, smallwrites
+from bench import duplex, fairness, goodput, http, smallwrites
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,7 @@ FALL_POINTS = 0.5
 BENCHES: dict[str, Callable[[], Report]] = {
     "goodput": lambda: goodput.run(quick=True),
     "smallwrites": lambda: smallwrites.run(quick=True),
+    "duplex": lambda: duplex.run(quick=True),
     "http": lambda: http.run(quick=True),
     "fairness": lambda: fairness.run(quick=True),
 }
