@@ -72,7 +72,11 @@ class Workshop:
             return "hung"
         if status == 0:
             return "survived"
-        if status in (1, 2):  # a test failed, or could not even be collected
+        if status in (
+            1,
+            2,
+            4,
+        ):  # 2 and 4: the file of a test cannot even be imported
             return "killed"
         raise RuntimeError(f"pytest ended with {status} at {mutant.name}:\n{output}")
 
