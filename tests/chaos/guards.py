@@ -98,7 +98,9 @@ GUARDS = (
     ),
     Guard("link generation", ("slow-busy", "accept-in-gap"), 56, ((LinkRecord, "generation", _constant(1)),)),
     Guard("half-close gate", ("slow-reader",), 11, ((StreamPump, "_is_behind", _constant(False)),)),
-    Guard("comparison", ("error",), 21, ((Reconciler, "compare", _nothing), (Reconciler, "look", _nothing))),
+    Guard(
+        "comparison", ("lost-closed",), 0, ((Reconciler, "compare", _nothing), (Reconciler, "look", _nothing))
+    ),
     Guard("left-over set-up", ("left-over",), 14, ((ReceiveMode, "set_up", _nothing),)),
     Guard("UDP peer filter", ("udp-stranger",), 0, ((DatagramPump, "collect", _from_anyone),)),
 )
