@@ -38,9 +38,10 @@ def attach(
     *,
     module: str | None = None,
     direct: Direct | None = None,
+    share: bool = False,
     **options: Unpack[AttachOptions],
 ) -> Interface:
-    """Make a module the network interface of this process.
+    """Make a module the network interface of this process; with `share`, of its Python children too.
 
     `url` is a serial device, `usb:SERIAL` for the adapter of that serial number, any pyserial URL or `sim://`;
     `unix:PATH` for the module of a broker (`esp32sock serve`), whose options are the broker's; "auto" for a
@@ -50,6 +51,9 @@ def attach(
     `password` and limits; an `Options` object in place of `url` has them all. What no argument says is taken
     from the environment (ESP32SOCK_PORT, ESP32SOCK_BAUDRATE and so on), then from the configuration files.
 
+    With `share` a broker of its own has the module as long as this process and its children live: forked
+    children go on using it, and Python children that are started begin patched (docs/sharing.md).
+
     Blocks for the probe and the set-up, at most 10 s, also where nothing answers; longer with a join, with a
     module that boots or is busy (30 s), where what answers is not understood (15 s), with `reset` (20 s), and
     on a silent line below 115200 baud (40 s: it may be in a data phase, see `fill_data_phase`). Raises
@@ -58,7 +62,7 @@ def attach(
     attached already. The interface closes at interpreter exit, with `detach()`, or, as a context manager, at
     the end of the block, once what was sent is delivered.
     """
-    attach_now = partial(_attach, url, direct, options, module)
+    attach_now = partial(_attach, url, direct, options, module, share)
     return _keep(lambda opened: _attaching.run(partial(attach_now, opened)))
 
 
@@ -118,12 +122,13 @@ def _attach(
     direct: Direct | None,
     options: AttachOptions,
     module: str | None,
+    share: bool,
     opened: list[Interface],
 ) -> Interface:
     global _default
     if _attached() is not None:
         raise RuntimeError("an interface is attached already; detach() it first")
-    interface = _default = _start(url, direct, options, module, opened)
+    interface = _default = _start(url, direct, options, module, opened, share=share)
     context.note_attached(interface, interface.routes)
     return interface
 
@@ -148,13 +153,18 @@ def _start(
     given: AttachOptions,
     module: str | None,
     opened: list[Interface],
+    *,
+    share: bool = False,
 ) -> Interface:
     options, routes = import_module("esp32sock.config").resolve(url, direct, given, module)
-    if isinstance(options, str):
+    if isinstance(options, str) and not share:
         broker: Interface = import_module("esp32sock.broker.client").connect(options, routes, opened.append)
         return broker
-    local = import_module("esp32sock.net.local_interface")
-    interface: Interface = local.start_interface(options, routes, opened.append)
+    if share:
+        begin = import_module("esp32sock.broker.sharing").share
+    else:
+        begin = import_module("esp32sock.net.local_interface").start_interface
+    interface: Interface = begin(options, routes, opened.append)
     _open.difference_update([one for one in list(_open) if one.is_closed])
     _open.add(interface)
     # Behind whatever opening the port has registered (a simulator has), so as to be called before it.

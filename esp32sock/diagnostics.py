@@ -18,6 +18,8 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from esp32sock._build import BUILD
@@ -25,14 +27,19 @@ from esp32sock._files import open_private
 from esp32sock._version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from os import PathLike
 
+DUMP_VARIABLE = "ESP32SOCK_DUMP"
+"""The file that takes the dump of a program of ours in place of standard error."""
 READ_BYTES = 65536
 QUIET_S = 0.1
 """The stacks are complete when nothing more came for so long; the handler writes them without a pause."""
 
 _lock = threading.Lock()
 _installed: _Dumper | None = None
+_passed_on: set[int] = set()
+"""Processes that run engines for this one: they get the signal too."""
 
 
 def install(file: str | PathLike[str] | None = None, *, signum: int = signal.SIGUSR1) -> None:
@@ -58,6 +65,12 @@ def uninstall() -> None:
         if _installed is not None:
             _installed.close()
             _installed = None
+
+
+def pass_on(pid: int) -> Callable[[], object]:
+    """Send the signal of a dump to this process too from now on; gives back what stops that."""
+    _passed_on.add(pid)
+    return partial(_passed_on.discard, pid)
 
 
 def report() -> str:
@@ -105,6 +118,9 @@ class _Dumper:
                     break
                 stacks += more
             self._write(stacks)
+            for pid in list(_passed_on):
+                with suppress(OSError):  # it has ended
+                    os.kill(pid, self._signum)
         os.close(self._read_end)
 
     def _write(self, stacks: bytes) -> None:

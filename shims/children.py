@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from esp32sock.broker.child_environment import are_served
 from esp32sock.net import foreign_sockets
-from esp32sock.shims.child_environment import are_served
 from esp32sock.shims.monkey import patch
 
 _HELPERS = ("multiprocessing.resource_tracker",)

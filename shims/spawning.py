@@ -1,8 +1,10 @@
-"""Programs that a patched one starts: they have no module, and their sockets use this machine's network.
+"""Programs that a patched one starts: whether they use the module, and what is said and done if they do not.
 
-A Python child is named once on stderr; where the routes leave nothing to the host (`--direct none`) it is
-refused with OSError, but for the resource tracker of multiprocessing, which has no socket. Other programs are
-named there, but for a few that are known to use no network.
+Where the module is shared, Python children use it too, and get what an environment of their own lacks for
+that; those that cannot, and other programs, are named on stderr. Else a Python child is named. Where the
+routes leave nothing to the host (`--direct none`) one without the module is refused with OSError, but for the
+resource tracker of multiprocessing, which has no socket; other programs are named. A few of which it is known
+that they use no network are not.
 
 `subprocess`, `multiprocessing` and asyncio start their children with `_posixsubprocess.fork_exec` or
 `os.posix_spawn`, uvloop in C; a program in its own place comes from `os.exec*`.
@@ -18,10 +20,11 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from esp32sock.shims import child_environment
+from esp32sock.broker import child_environment
 from esp32sock.shims.bypass import is_strict, name_once, refuse
 
 if TYPE_CHECKING:
@@ -39,6 +42,7 @@ _WITHOUT_NETWORK = frozenset({
 })  # fmt: skip
 """Programs that the standard library starts by itself, and other common ones."""
 
+_OTHER_WAY = "this machine's network, not the module"
 _ENVIRONMENT = 3
 """Where the environment stands among the arguments of `fork_exec` behind the first two."""
 _RESOURCE_TRACKER = "from multiprocessing.resource_tracker import"
@@ -51,18 +55,31 @@ def install(set_attribute: Set) -> None:
     @functools.wraps(native)
     def fork_exec(args: Sequence[Any], executables: Sequence[Any], /, *rest: Any) -> int:
         starting(executables[0] if executables else None, args)
-        if child_environment.are_served() and len(rest) > _ENVIRONMENT:
-            rest = (
-                *rest[:_ENVIRONMENT],
-                child_environment.carried_into(rest[_ENVIRONMENT]),
-                *rest[_ENVIRONMENT + 1 :],
-            )
+        if len(rest) > _ENVIRONMENT:
+            environment = child_environment.carried_into(rest[_ENVIRONMENT])
+            rest = (*rest[:_ENVIRONMENT], environment, *rest[_ENVIRONMENT + 1 :])
         return native(args, executables, *rest)
 
     set_attribute(_posixsubprocess, "fork_exec", fork_exec)
     for name in ("_fork_exec", "_posixsubprocess_fork_exec"):
         if getattr(subprocess, name, None) is native:
             set_attribute(subprocess, name, fork_exec)
+    for name in ("execve", "posix_spawn", "posix_spawnp"):
+        set_attribute(os, name, _completing(getattr(os, name)))
+    replace = os.execve
+    set_attribute(os, "execv", functools.wraps(os.execv)(lambda path, args: replace(path, args, os.environ)))
+
+
+def _completing(native: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function of `os`, which gives the child what its environment lacks."""
+
+    @functools.wraps(native)
+    def start(path: Any, argv: Any, env: Any, *rest: Any, **options: Any) -> Any:
+        if child_environment.are_served() and isinstance(env, Mapping):
+            env = child_environment.completed(env)
+        return native(path, argv, env, *rest, **options)
+
+    return start
 
 
 def starting(executable: Any, args: Sequence[Any], *_: Any) -> None:
@@ -82,15 +99,15 @@ def starting_shell(command: Any) -> None:
 
 
 def _judge(words: list[str]) -> None:
+    is_served = child_environment.are_served()
     if _runs_python(words):
-        if child_environment.are_served():
-            _judge_served(words)
-            return
-        why = "it would use this machine's network, not the module"
-        if is_strict():
-            refuse(f"starting {_shown(words)}", f"{why}; run its code in this process")
-        name_once("a Python child", f"is started ({_shown(words)}): {why}")
-    elif is_strict():
+        why = _unreachable(words) if is_served else "it cannot share the module of this process"
+        if why and is_strict():
+            advice = "" if is_served else "; run its code in this process"
+            refuse(f"starting {_shown(words)}", f"{why}, so it would use {_OTHER_WAY}{advice}")
+        if why:
+            name_once(f"a Python child ({_shown(words)})", f"uses {_OTHER_WAY}: {why}")
+    elif is_served or is_strict():
         program = os.path.basename(words[0])
         if program in _SHELLS:
             unknown = [name for name in _programs_in(words) if os.path.basename(name) not in _WITHOUT_NETWORK]
@@ -98,42 +115,53 @@ def _judge(words: list[str]) -> None:
                 return
             program = next((os.path.basename(name) for name in unknown if shutil.which(name)), program)
         if program not in _WITHOUT_NETWORK:
-            name_once(program, "is started: what it sends uses this machine's network, not the module")
+            name_once(program, f"is started: what it sends uses {_OTHER_WAY}")
 
 
-def _judge_served(words: list[str]) -> None:
-    """Python children are served by the broker, but for those that ignore their environment."""
-    why = child_environment.unreachable(words)
-    if why and is_strict():
-        refuse(f"starting {_shown(words)}", f"{why}, so it would use this machine's network, not the module")
-    if why:
-        name_once("a Python child", f"({_shown(words)}) uses this machine's network: {why}")
+def _unreachable(words: list[str]) -> str:
+    """Why the Python of a command line ignores what the environment says; "" if it does not."""
+    for command in _commands_in(words):
+        python = next((at for at, word in enumerate(command) if _is_python(word)), None)
+        if python is not None and (why := child_environment.unreachable(command, python)):
+            return why
+    return ""
 
 
 def _runs_python(words: list[str]) -> bool:
-    program = os.path.basename(words[0])
-    if program in _SHELLS:
+    if os.path.basename(words[0]) in _SHELLS:
         return any(_is_python(name) for name in _programs_in(words))
-    if program in _PREFIXES:
+    if os.path.basename(words[0]) in _PREFIXES:
         return any(_is_python(word) for word in words[1:] if not word.startswith("-"))
     return _is_python(words[0])
 
 
 def _programs_in(words: list[str]) -> list[str]:
     """The programs that a command line for a shell names, as far as it is plain."""
+    programs = []
+    for command in _commands_in(words):
+        for word in command:
+            programs.append(word)
+            if os.path.basename(word) not in _PREFIXES:
+                break
+    return programs
+
+
+def _commands_in(words: list[str]) -> list[list[str]]:
+    """The commands of a command line for a shell, without assignments; any other is one command."""
+    if os.path.basename(words[0]) not in _SHELLS:
+        return [words]
     if "-c" not in words[:-1]:
         return []
     lexer = shlex.shlex(words[words.index("-c") + 1], posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
-    programs, is_first = [], True
+    commands: list[list[str]] = [[]]
     with suppress(ValueError):  # a quotation that does not end
         for word in lexer:
             if word[0] in ";|&()<>":
-                is_first = True
-            elif is_first and "=" not in word:
-                programs.append(word)
-                is_first = os.path.basename(word) in _PREFIXES
-    return programs
+                commands.append([])
+            elif commands[-1] or "=" not in word:
+                commands[-1].append(word)
+    return [command for command in commands if command]
 
 
 def _is_python(program: str) -> bool:

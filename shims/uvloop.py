@@ -17,6 +17,7 @@ import warnings
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from esp32sock.broker import child_environment
 from esp32sock.net import fd_registry
 from esp32sock.shims import spawning
 from esp32sock.shims.bypass import binds_on_host, is_hosts_own, refuse
@@ -109,11 +110,11 @@ def methods(loop_class: Any) -> dict[str, Any]:
         self: Any, protocol_factory: Any, program: Any, *args: Any, **options: Any
     ) -> Any:
         spawning.starting(program, [program, *args])
-        return await own["subprocess_exec"](self, protocol_factory, program, *args, **options)
+        return await own["subprocess_exec"](self, protocol_factory, program, *args, **_completed(options))
 
     async def subprocess_shell(self: Any, protocol_factory: Any, cmd: Any, **options: Any) -> Any:
         spawning.starting_shell(cmd)
-        return await own["subprocess_shell"](self, protocol_factory, cmd, **options)
+        return await own["subprocess_shell"](self, protocol_factory, cmd, **_completed(options))
 
     ours = locals()
     return {name: ours[name] for name in _REPLACED}
@@ -123,6 +124,13 @@ _REPLACED = (
     "create_connection", "connect_accepted_socket", "create_server", "create_datagram_endpoint",
     "getaddrinfo", "getnameinfo", "subprocess_exec", "subprocess_shell",
 )  # fmt: skip
+
+
+def _completed(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a child, whose environment gets what it lacks of ours."""
+    if options.get("env") is None or not child_environment.are_served():
+        return options
+    return {**options, "env": child_environment.completed(options["env"])}
 
 
 async def _connected(

@@ -38,6 +38,7 @@ NEEDS: dict[type, Right] = {
     protocol.OpenDatagram: Right.CONNECT,
     protocol.SetOptions: Right.CONNECT,
     protocol.Resolve: Right.CONNECT,
+    protocol.NotePeer: Right.CONNECT,
     protocol.Listen: Right.LISTEN,
     protocol.NoteBound: Right.LISTEN,
     protocol.Accept: Right.LISTEN,

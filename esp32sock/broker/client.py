@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakSet
@@ -63,10 +64,20 @@ class BrokerInterface(Interface):
         self._connection = BrokerConnection(path, module)
         self.routes = routes
         self._event_queues: WeakSet[EventQueue] = WeakSet()
+        self._at_close: list[Callable[[], object]] = []
+        self._process = os.getpid()
+
+    @property
+    def url(self) -> str:
+        """What to attach for the same module."""
+        return SCHEME + f"{self._connection.path}#{self._connection.module}".removesuffix("#")
+
+    def call_at_close(self, job: Callable[[], object]) -> None:
+        """Call `job` once at the end of `close`, the latest first; in a forked child: not at all."""
+        self._at_close.append(job)
 
     def __repr__(self) -> str:
-        name = f"{self._connection.path}#{self._connection.module}".removesuffix("#")
-        return f"<esp32sock.Interface {SCHEME + name!r}{', closed' if self.is_closed else ''}>"
+        return f"<esp32sock.Interface {self.url!r}{', closed' if self.is_closed else ''}>"
 
     def connect(self) -> None:
         """Call the broker now; PortError if it cannot be reached, or refuses."""
@@ -164,6 +175,10 @@ class BrokerInterface(Interface):
         with suppress(Error, OSError):  # `listen` reports a missing right to listen
             self._connection.post(protocol.NoteBound(key, local))
 
+    def note_peer(self, key: Key, remote: Address) -> None:
+        with suppress(Error, OSError):  # the socket itself works on
+            self._connection.post(protocol.NotePeer(key, remote))
+
     def find_socket(self, key: Key) -> FoundSocket | None:
         answer = self._result("socket", protocol.Find(key))
         if answer is None:
@@ -172,7 +187,7 @@ class BrokerInterface(Interface):
         if isinstance(answer, tuple):
             found, (end, signal) = answer
             guards.watch([Guard(key, end, signal, lambda: None)])
-        return FoundSocket(found.kind, found.local, found.remote)
+        return FoundSocket(found.kind, found.local, found.remote, found.one_peer)
 
     def resolve(self, host: str) -> list[str]:
         doing = f"looking up {host!r}"
@@ -233,6 +248,8 @@ class BrokerInterface(Interface):
         self._connection.close()
         for queue in list(self._event_queues):
             queue.close()
+        while self._at_close and os.getpid() == self._process:
+            self._at_close.pop()()
 
     def _result(self, doing: str, verb: protocol.Verb) -> Any:
         with translated(doing):

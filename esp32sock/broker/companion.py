@@ -1,25 +1,32 @@
-"""A broker beside one program, for `esp32sock run --children`; it ends with the program's last process.
+"""A broker beside one program and its children; it ends with the last process of the program.
 
 Theory of operation. The broker is a process of its own, so that the program may fork, exec and end in any
-order. It reads its options from stdin, and says on stdout how the start went. Then stdin stays open: the
-other end is in the program and in every process forked from it, until they end or become another program.
-After that, the broker ends as soon as no client is connected, and the program that started it is gone.
+order. It is no child of the program, which may wait for all of its children. It reads its options from stdin,
+and says on stdout how the start went. Then stdin stays open: the other end is in the program and in every
+process forked from it, until they end or become another program. After that, the broker ends as soon as no
+client is connected, and the program that started it is gone.
 """
 
 from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
+import select
 import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from esp32sock import diagnostics
+from esp32sock._logging import log_to_stderr
+from esp32sock.broker import child_environment
 from esp32sock.errors import PortError
 
 if TYPE_CHECKING:
@@ -41,54 +48,87 @@ _SOURCES = str(Path(__file__).resolve().parents[2])
 
 @dataclass(frozen=True, eq=False)
 class Companion:
-    """The broker of this program."""
+    """The broker of this program; `pid` is its process."""
 
     url: str
-    folder: str
-    process: subprocess.Popen[bytes]
+    pid: int
+    to_it: int
+    from_it: int
 
     def leave(self) -> None:
-        """To be called at the end of the program: wait for the delivery, unless other processes go on."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
+        """To be called at the end of the program: wait for the delivery, unless other processes go on.
+
+        Blocks at most END_S.
+        """
         try:
-            os.write(self.process.stdin.fileno(), LEAVING)
-            self.process.stdin.close()
-            if self.process.stdout.readline() != STAYS:
-                self.process.wait(END_S)
-        except (OSError, subprocess.TimeoutExpired):
-            return
+            with suppress(OSError):  # it was killed
+                os.write(self.to_it, LEAVING)
+            os.close(self.to_it)
+            with suppress(TimeoutError):
+                _line(self.from_it, END_S)
         finally:
-            self.process.stdout.close()
+            os.close(self.from_it)
 
 
-def start(options: Options) -> Companion:
-    """Start a broker for this module and its program; PortError with the reason if it cannot be had."""
-    folder = tempfile.mkdtemp(prefix="esp32sock-run-")
-    path = os.path.join(folder, "broker.sock")
+class Starting:
+    """A broker that starts, while its program does something else; `ready` waits for it."""
+
+    def __init__(self, options: Options) -> None:
+        self._folder = tempfile.mkdtemp(prefix="esp32sock-run-")
+        self._process = _start(self._folder)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        said = {"options": asdict(options), "log": logging.getLogger("esp32sock").getEffectiveLevel()}
+        try:
+            os.write(self._process.stdin.fileno(), json.dumps(said).encode() + b"\n")
+        except BaseException:
+            self._give_up()
+            raise
+
+    def ready(self) -> Companion:
+        """The broker, once it serves; PortError with the reason if it cannot."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        to_it, from_it = self._process.stdin, self._process.stdout
+        try:
+            self._process.wait()  # it was only there to start the broker, which is no child of ours
+            said = json.loads(_line(from_it.fileno()) or b'{"error": "the broker ended at once"}')
+        except BaseException:
+            self._give_up()
+            raise
+        if "error" in said:
+            self._give_up()
+            raise PortError(said["error"], errno=said.get("errno", errno.EIO))
+        companion = Companion(
+            f"unix:{_path(self._folder)}", said["pid"], os.dup(to_it.fileno()), os.dup(from_it.fileno())
+        )
+        self._close()
+        return companion
+
+    def _close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+    def _give_up(self) -> None:
+        self._close()
+        self._process.kill()
+        self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _start(folder: str) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": _with_sources(os.environ.get("PYTHONPATH", ""))}
-    process = subprocess.Popen(
+    environment.pop(child_environment.MARKER, None)
+    return subprocess.Popen(
         [sys.executable, "-P", "-m", "esp32sock.broker.companion", folder, str(os.getpid())],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        bufsize=0,
         env=environment,
         start_new_session=True,  # Ctrl-C is the program's
     )
-    try:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(asdict(options)).encode() + b"\n")
-        process.stdin.flush()
-        said = json.loads(process.stdout.readline() or b'{"error": "the broker ended at once"}')
-    except BaseException:
-        process.kill()
-        process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    if "error" in said:
-        process.wait()
-        raise PortError(said["error"], errno=said.get("errno", errno.EIO))
-    return Companion(f"unix:{path}", folder, process)
 
 
 def _with_sources(path: str) -> str:
@@ -96,20 +136,43 @@ def _with_sources(path: str) -> str:
     return os.pathsep.join([*filter(None, path.split(os.pathsep)), _SOURCES])
 
 
+def _path(folder: str) -> str:
+    return os.path.join(folder, "broker.sock")
+
+
+def _line(fd: int, timeout: float | None = None) -> bytes:
+    """What a pipe says up to the end of a line, or its own end; TimeoutError if it says nothing so long."""
+    line = b""
+    poller = select.poll()
+    poller.register(fd, select.POLLIN)
+    while not line.endswith(b"\n"):
+        if not poller.poll(None if timeout is None else timeout * 1000):
+            raise TimeoutError
+        byte = os.read(fd, 1)
+        if not byte:
+            break
+        line += byte
+    return line
+
+
 # -- in the broker ------------------------------------------------------------------------------------
 
 
 def main(folder: str, starter: int) -> int:
     """Serve one module for the program that started this process; the exit status."""
+    if os.fork():
+        return 0
+    said = json.loads(_line(0))
+    log_to_stderr(said["log"])
+    diagnostics.install(os.environ.get(diagnostics.DUMP_VARIABLE))
     serving, trio = import_module("esp32sock.broker.serving"), import_module("trio")
-    options = import_module("esp32sock.engine.options").Options(**json.loads(_first_line()))
+    options = import_module("esp32sock.engine.options").Options(**said["options"])
 
     async def serve() -> None:
-        path = os.path.join(folder, "broker.sock")
         await serving.serve(
             [serving.Module(options)],
-            path,
-            on_ready=lambda: _say({}),
+            _path(folder),
+            on_ready=lambda: _say({"pid": os.getpid()}),
             until=lambda broker: _until_left(broker, starter),
         )
 
@@ -122,13 +185,6 @@ def main(folder: str, starter: int) -> int:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 0
-
-
-def _first_line() -> bytes:
-    line = b""
-    while not line.endswith(b"\n") and (byte := os.read(0, 1)):
-        line += byte
-    return line
 
 
 def _say(said: dict[str, Any]) -> None:
@@ -170,10 +226,8 @@ async def _until_gone(pid: int) -> None:
 
 
 def _say_stays() -> None:
-    try:
+    with suppress(OSError):  # nothing waits for it
         os.write(1, STAYS)
-    except OSError:  # nothing waits for it
-        return
 
 
 if __name__ == "__main__":

@@ -17,9 +17,7 @@ the broker died.
 """
 
 import _socket
-import errno
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from typing import Any
 
 from esp32sock.at.commands import Command
@@ -126,6 +124,14 @@ class NoteBound:
 
 
 @dataclass(frozen=True, slots=True)
+class NotePeer:
+    """The open UDP socket `key` is connected to this peer, though its link hears any."""
+
+    key: Key
+    remote: Address
+
+
+@dataclass(frozen=True, slots=True)
 class Accept:
     """Take the first connection that waits at the listener `key`; None if there is none."""
 
@@ -222,55 +228,16 @@ class Finish:
 
 
 Verb = (
-    OpenStream | OpenDatagram | Listen | NoteBound | Accept | Announce | Find | Abandon | Cancel | SetOptions
-    | Resolve | Execute | Join | GetStatus | GetStats | Watch | Finish
+    OpenStream | OpenDatagram | Listen | NoteBound | NotePeer | Accept | Announce | Find | Abandon | Cancel
+    | SetOptions | Resolve | Execute | Join | GetStatus | GetStats | Watch | Finish
 )  # fmt: skip
 
 
 AT_ONCE = (
-    OpenStream, OpenDatagram, Listen, NoteBound, Accept, Announce, Find, Abandon, Cancel, Watch, GetStatus,
-    GetStats,
+    OpenStream, OpenDatagram, Listen, NoteBound, NotePeer, Accept, Announce, Find, Abandon, Cancel, Watch,
+    GetStatus, GetStats,
 )  # fmt: skip
 """Verbs that begin something, or are answered without the module; in the order in which they come."""
-
-
-def check_hello(hello: Any) -> None:
-    """Error(EPROTO) for what is no Hello of this version."""
-    if not isinstance(hello, Hello):
-        raise values.InvalidMessage("the first message is not a Hello")
-    if hello.version != VERSION:
-        raise Error(
-            f"this broker speaks version {VERSION} of the protocol and the client version {hello.version}: "
-            "use the same release of esp32sock on both sides",
-            errno=errno.EPROTO,
-        )
-
-
-def check(verb: Verb) -> None:
-    """ValueError for numbers and addresses that no client of ours sends: the engine relies on them."""
-    match verb:
-        case OpenStream(remote=remote, filler_bytes=filler_bytes):
-            _check_remote(remote)
-            if not 0 <= filler_bytes <= MAX_FILLER_BYTES:
-                raise ValueError(f"{filler_bytes} bytes of filler")
-        case OpenDatagram(local_port=port, remote=remote):
-            _check_port(port)
-            if remote is not None:
-                _check_remote(remote)
-        case Listen(port=port, backlog=backlog):
-            _check_port(port)
-            if not 0 <= backlog <= 65535:
-                raise ValueError(f"a backlog of {backlog}")
-
-
-def _check_remote(remote: Address) -> None:
-    IPv4Address(remote[0])
-    _check_port(remote[1])
-
-
-def _check_port(port: int) -> None:
-    if not 0 <= port <= 65535:
-        raise ValueError(f"port {port} is outside 0 to 65535")
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,11 +289,15 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A socket that another process began: its kind, and its addresses as far as it has any."""
+    """A socket that another process began: its kind, and its addresses as far as it has any.
+
+    `one_peer`: the link of a UDP socket hears `remote` alone.
+    """
 
     kind: int
     local: Address | None
     remote: Address | None
+    one_peer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,6 +354,6 @@ Message = Hello | Welcome | Refused | Call | Reply | Failure | LinkEvent | Modul
 
 values.register(
     Hello, Welcome, Refused, Call, Reply, Failure, LinkEvent, ModuleEvent, OpenStream, OpenDatagram,
-    Listen, NoteBound, Accept, Announce, Find, Abandon, Cancel, SetOptions, Resolve, Execute, Join, GetStatus,
-    GetStats, Watch, Finish, Lines, Status, Found, Accepted, Opened, Failed, Doubtful, Ended,
+    Listen, NoteBound, NotePeer, Accept, Announce, Find, Abandon, Cancel, SetOptions, Resolve, Execute, Join,
+    GetStatus, GetStats, Watch, Finish, Lines, Status, Found, Accepted, Opened, Failed, Doubtful, Ended,
 )  # fmt: skip

@@ -161,9 +161,29 @@ class ServerLink:
 
 
 class DatagramLink(ServerLink):
-    """A UDP link of a client."""
+    """A UDP link of a client; `remote` is the peer that its socket is connected to, if any."""
 
     kind = DATAGRAM
+
+    def __init__(
+        self,
+        number: int,
+        key: Key,
+        uid: int,
+        end: _socket.socket,
+        send: Send,
+        table: SocketTable,
+        remote: Address | None,
+    ) -> None:
+        super().__init__(number, key, uid, end, send, table)
+        self.remote = self._only_peer = remote
+
+    def opened(self, opened: StreamOpened | DatagramOpened) -> None:
+        self.local = opened.local
+        self._open(Opened(opened))
+
+    def found(self) -> Found:
+        return Found(self.kind, self.local, self.remote, self._only_peer is not None)
 
 
 class WaitingConnection:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import trio
 
-from esp32sock.broker import access, protocol, records
+from esp32sock.broker import access, checks, protocol, records
 from esp32sock.broker.lines import with_lines
 from esp32sock.broker.outbox import Outbox, close_all
 from esp32sock.broker.server_links import (
@@ -117,7 +117,7 @@ class Session:
         hello, ends = received
         for end in ends:
             end.close()
-        protocol.check_hello(hello)
+        checks.check_hello(hello)
         if not self._rights:
             raise Error(f"this broker does not serve {self.peer}", errno=errno.EACCES)
         served = modules(hello.module)
@@ -267,7 +267,7 @@ class Session:
 
     def _begin(self, served: ServedModule, call: protocol.Call, ends: list[EngineEnd]) -> None:
         verb = call.verb
-        protocol.check(verb)
+        checks.check(verb)
         match verb:
             case protocol.OpenStream():
                 self._open_stream(served, verb, *taken_ends(ends, _socket.SOCK_STREAM, _socket.SOCK_STREAM))
@@ -277,6 +277,10 @@ class Session:
                 self._listen(served, verb, *taken_ends(ends, _socket.SOCK_STREAM))
             case protocol.NoteBound():
                 served.sockets.note_bound(verb.key, self.peer.uid, verb.local)
+            case protocol.NotePeer():
+                datagrams = served.sockets.find(verb.key, self.peer.uid)
+                if isinstance(datagrams, DatagramLink):
+                    datagrams.remote = verb.remote
             case protocol.Accept():
                 self._accept(served, call, verb)
             case protocol.Announce():
@@ -334,7 +338,8 @@ class Session:
         )  # fmt: skip
 
     def _open_datagram(self, served: ServedModule, verb: protocol.OpenDatagram, end: EngineEnd) -> None:
-        link = DatagramLink(verb.link, verb.key, self.peer.uid, end, self.send, served.sockets)
+        key, uid = verb.key, self.peer.uid
+        link = DatagramLink(verb.link, key, uid, end, self.send, served.sockets, verb.remote)
         self._add(link)
         request = DatagramRequest(end, verb.local_port, verb.remote, link, self._opening(link))
         served.engine.open_datagram(request)

@@ -2,7 +2,9 @@
 
 A value that JSON lacks is an object with one tag: `{"bytes": "..."}`, `{"tuple": [...]}`, `{"data": name,
 "fields": {...}}`. The name of a class is its file and its own (`wifi.Join`); only the classes registered here
-can be named, so a peer chooses among them and never what is imported. Fields are checked against their types.
+and those of a fixed list of files can be named, so a peer chooses among them. Fields are checked against
+their types. A file of that list is imported when one of its classes is first named: to import them all takes
+most of the time in which a client starts.
 """
 
 from __future__ import annotations
@@ -10,19 +12,19 @@ from __future__ import annotations
 import enum
 import errno
 import json
+import pkgutil
 import types
 import typing
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from importlib import import_module
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Union
 
 from esp32sock import errors
-from esp32sock.at import events, firmware, tls, urcs
-from esp32sock.at.commands import base
-from esp32sock.at.commands.catalogue import CATALOGUE
+from esp32sock.at import commands, firmware
 from esp32sock.engine import requests
 from esp32sock.errors import Error
 
@@ -35,14 +37,7 @@ _REQUEST_TYPES = (
     requests.DatagramOpened,
     requests.Listening,
 )
-_ERROR_TYPES = {
-    kind.__name__: kind
-    for kind in (*vars(errors).values(), tls.TlsRefused)
-    if isinstance(kind, type) and issubclass(kind, Error)
-}
 _ERROR_FIELDS = ("command", "result", "error_code", "reason", "lines")
-_FOR_CHECKERS_ONLY = {"TlsOptions": tls.TlsOptions, "Wifi": urcs.Wifi, "Error": Error}
-"""Types that annotations name and their files import for type checkers only."""
 _NO_MESSAGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError, ArithmeticError, Error)
 """What making a value out of anything may raise."""
 _PLAIN_ERRORS: dict[str, type[Exception]] = {"ValueError": ValueError, "TypeError": TypeError}
@@ -68,10 +63,13 @@ def _types_in(module: types.ModuleType) -> list[type]:
     ]
 
 
-def _of_the_catalogue() -> list[type]:
-    modules = {entry.command.__module__ for entry in CATALOGUE} | {base.__name__}
-    return [kind for name in sorted(modules) for kind in _types_in(import_module(name))]
-
+_AT = commands.__name__.rpartition(".")[0]
+_FILES = {
+    **{found.name: f"{commands.__name__}.{found.name}" for found in pkgutil.iter_modules(commands.__path__)},
+    "events": f"{_AT}.events",
+    "urcs": f"{_AT}.urcs",
+}
+"""The files whose data classes and enums may be named; each is imported with the first of them."""
 
 _known: dict[str, type] = {}
 _hints: dict[type, dict[str, Any]] = {}
@@ -82,8 +80,40 @@ def register(*kinds: type) -> None:
     _known.update({_name_of(kind): kind for kind in kinds})
 
 
-register(*_of_the_catalogue(), *_types_in(events), *_types_in(urcs), *_REQUEST_TYPES)
-register(tls.TlsOptions, firmware.Firmware)
+register(*_REQUEST_TYPES, firmware.Firmware)
+
+
+def _find(name: str) -> type | None:
+    """The class of this name; None if there is none, or it may not be named."""
+    file = _FILES.get(name.partition(".")[0])
+    if name not in _known and file is not None:
+        register(*_types_in(import_module(file)))
+    if name == "tls.TlsOptions":
+        register(_tls().TlsOptions)
+    return _known.get(name)
+
+
+@cache
+def _error_types() -> dict[str, type[Error]]:
+    return {
+        kind.__name__: kind
+        for kind in (*vars(errors).values(), _tls().TlsRefused)
+        if isinstance(kind, type) and issubclass(kind, Error)
+    }
+
+
+@cache
+def _for_checkers_only() -> dict[str, Any]:
+    """Types that annotations name and their files import for type checkers only."""
+    return {
+        "TlsOptions": _tls().TlsOptions,
+        "Wifi": import_module(_FILES["urcs"]).Wifi,
+        "Error": Error,
+    }
+
+
+def _tls() -> Any:
+    return import_module(f"{_AT}.tls")
 
 
 def dumps(value: object) -> bytes:
@@ -137,7 +167,7 @@ def _encode(value: Any) -> Any:
         case Mapping():
             return {"mapping": [[_encode(key), _encode(one)] for key, one in value.items()]}
         case Error():
-            name = next(kind.__name__ for kind in type(value).__mro__ if kind.__name__ in _ERROR_TYPES)
+            name = next(kind.__name__ for kind in type(value).__mro__ if kind.__name__ in _error_types())
             return {"error": name, "fields": _encode(_error_fields(value))}
         case ValueError() | TypeError():
             name = "ValueError" if isinstance(value, ValueError) else "TypeError"
@@ -148,7 +178,7 @@ def _encode(value: Any) -> Any:
 
 
 def _require_known(kind: type) -> None:
-    if _known.get(_name_of(kind)) is not kind:
+    if _find(_name_of(kind)) is not kind:
         raise TypeError(f"a {kind.__name__} cannot be sent to another process")
 
 
@@ -190,7 +220,7 @@ def _decode(value: Any, depth: int) -> Any:
 
 
 def _class_named(name: str, base_class: type = object) -> Any:
-    kind = _known.get(name)
+    kind = _find(name)
     if kind is None or not issubclass(kind, base_class):
         raise InvalidMessage(f"not a message: no type is called {name[:80]!r}")
     return kind
@@ -209,7 +239,7 @@ def _error(name: str, values: dict[str, Any]) -> Exception:
     args = values.pop("args", ())
     if name in _PLAIN_ERRORS:
         return _PLAIN_ERRORS[name](*args)
-    kind = _ERROR_TYPES.get(name)
+    kind = _error_types().get(name)
     if kind is None:
         raise InvalidMessage(f"not a message: no error is called {name[:80]!r}")
     error = kind.__new__(kind, *args)
@@ -225,7 +255,7 @@ def _hints_of(kind: type) -> dict[str, Any]:
     """The types of its fields; none where they cannot be had: such a class is never sent."""
     if kind not in _hints:
         try:
-            _hints[kind] = typing.get_type_hints(kind, localns=_FOR_CHECKERS_ONLY)
+            _hints[kind] = typing.get_type_hints(kind, localns=_for_checkers_only())
         except NameError:
             _hints[kind] = {}
     return _hints[kind]

@@ -8,17 +8,15 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from esp32sock import diagnostics
+from esp32sock._logging import log_to_stderr
 from esp32sock.cli.exit_status import INTERRUPTED, USAGE
 from esp32sock.cli.help import short_help
 from esp32sock.cli.output import print_failure
 from esp32sock.cli.parser import WrongArguments, parser_for
-from esp32sock.cli.shared_options import log_to_stderr, ordered
+from esp32sock.cli.shared_options import level_of, ordered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-DUMP_VARIABLE = "ESP32SOCK_DUMP"
-"""The file that takes a diagnostic dump in place of standard error."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,8 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         chosen = next((word for word in words if not word.startswith("-")), None)
         arguments = parser_for(chosen).parse_args(words)
-        log_to_stderr(arguments.verbose)
-        diagnostics.install(os.environ.get(DUMP_VARIABLE))
+        log_to_stderr(level_of(arguments.verbose))
+        diagnostics.install(os.environ.get(diagnostics.DUMP_VARIABLE))
         if chosen != "run":  # the streams belong to the program that it runs
             _open_missing_streams()
             _replace_unprintable()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
@@ -15,11 +15,10 @@ from esp32sock.attach import attach
 from esp32sock.cli.brokered import open_brokered_session
 from esp32sock.cli.exit_status import FAILED, INTERRUPTED, NO_MODULE, USAGE
 from esp32sock.cli.output import print_failure, printable
-from esp32sock.cli.shared_options import add_json, add_port, given_settings
+from esp32sock.cli.shared_options import add_json, add_port, attach_options
 from esp32sock.config import resolve
 from esp32sock.engine.management import ManagementSession, open_management_session
 from esp32sock.errors import CommandError, Error, PortError, flatten_group
-from esp32sock.settings import DIRECT, PORT
 
 if TYPE_CHECKING:
     import argparse
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from esp32sock.at.commands import Command
-    from esp32sock.config import AttachOptions
     from esp32sock.engine.options import Options
     from esp32sock.net.interface_api import Interface
 
@@ -81,12 +79,6 @@ def port_from(arguments: argparse.Namespace) -> str:
     """The port of that module."""
     module = module_of(arguments)
     return module if isinstance(module, str) else module.url
-
-
-def attach_options(arguments: argparse.Namespace) -> AttachOptions:
-    """What the options say to `attach`, besides port, module and routes."""
-    given = given_settings(arguments)
-    return cast("AttachOptions", {name: given[name] for name in given if name not in (PORT, DIRECT)})
 
 
 def attach_module(arguments: argparse.Namespace) -> Interface:

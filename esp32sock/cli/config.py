@@ -6,10 +6,10 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from esp32sock import config_files
-from esp32sock.cli.common import add_subparsers, attach_options, handle_errors
+from esp32sock.cli.common import add_subparsers, handle_errors
 from esp32sock.cli.exit_status import FAILED
 from esp32sock.cli.output import print_result, printable, table
-from esp32sock.cli.shared_options import add_json, add_settings, option_of
+from esp32sock.cli.shared_options import add_json, add_settings, attach_options, option_of
 from esp32sock.config import Found, gather
 from esp32sock.engine.options import Options
 from esp32sock.net.routes import LOOPBACK

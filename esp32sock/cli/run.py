@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import atexit
 import os
 import pkgutil
 import runpy
@@ -13,20 +12,16 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from esp32sock.attach import attach, default
-from esp32sock.broker import companion
-from esp32sock.cli.common import attach_options
+from esp32sock.broker.child_environment import are_served
 from esp32sock.cli.end_signals import close_before_end
 from esp32sock.cli.exit_status import NO_MODULE, USAGE
-from esp32sock.cli.shared_options import add_settings
+from esp32sock.cli.shared_options import add_settings, attach_options
 from esp32sock.config import PASSWORD_VARIABLE, resolve
 from esp32sock.net.context import PORT_VARIABLE
-from esp32sock.net.error_map import translated
-from esp32sock.shims.child_environment import are_served, serve_children
 from esp32sock.shims.monkey import patch
 
 if TYPE_CHECKING:
     from esp32sock.config import AttachOptions
-    from esp32sock.net.interface_api import Interface
 
 STDIN = "-"
 END_MARGIN_S = 5.0
@@ -37,14 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Run an unmodified Python program with its sockets on the module: `esp32sock run script.py ...`, "
         "`esp32sock run -m package ...`, `esp32sock run -c 'code' ...`, or `esp32sock run -` for a program "
-        "on stdin. All arguments after the program go to it."
+        "on stdin. All arguments after the program go to it. Its Python children use the module, too."
     )
     add_settings(parser)
-    parser.add_argument(
-        "--children",
-        action="store_true",
-        help="let Python children of the program use the module too, also after os.exec",
-    )
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument(
         "-m", dest="is_module", action="store_true", help="PROGRAM is the name of a Python module"
@@ -74,33 +64,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _attach(arguments: argparse.Namespace) -> None:
-    """Attach the module, or the broker that shares it with the program's children."""
-    given = _options(arguments)
-    options, routes = resolve(arguments.port, arguments.direct, given, arguments.module)
-    direct = str(routes.direct)
-    if isinstance(options, str):
-        if options == os.environ.get(PORT_VARIABLE) and are_served():
-            default()  # a child of a program that runs like this: its start-up has done the rest
-            return
-        attach(options, direct=direct)
-        serve_children(options, os.environ, direct)
+    """Attach the module by a broker, so that children and what takes the program's place have it too."""
+    options, routes = resolve(arguments.port, arguments.direct, _options(arguments), arguments.module)
+    if options == os.environ.get(PORT_VARIABLE) and are_served():
+        default()  # a child of a program that runs like this: its start-up has done the rest
         return
-    if not arguments.children:
-        interface = attach(options, direct=direct)
+    interface = attach(options, direct=routes.direct, share=True)
+    if not isinstance(options, str):
         close_before_end(interface.close, options.close_s + END_MARGIN_S)
-        return
-    with translated(f"attaching {options.url}"):
-        broker = companion.start(options)
-    interface = attach(broker.url, direct=direct)
-    atexit.register(_leave, interface, broker, os.getpid())
-    serve_children(broker.url, os.environ, direct)
-
-
-def _leave(interface: Interface, broker: companion.Companion, program: int) -> None:
-    """At the end of the program, but not of its forked children: what is open is left to its descriptors."""
-    if os.getpid() == program:
-        interface.close()
-        broker.leave()
 
 
 def _is_there(arguments: argparse.Namespace) -> bool:

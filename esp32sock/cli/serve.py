@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from esp32sock.broker import serving, socket_file
 from esp32sock.broker.access import Access
-from esp32sock.cli.common import UsageError, attach_options, handle_errors, run_trio
-from esp32sock.cli.shared_options import add_settings
+from esp32sock.cli.common import UsageError, handle_errors, run_trio
+from esp32sock.cli.shared_options import add_settings, attach_options
 from esp32sock.config import PASSWORD_VARIABLE, resolve
 
 if TYPE_CHECKING:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from esp32sock.cli.registry import SUBCOMMANDS
-from esp32sock.settings import BY_NAME, MODULE, MODULE_VARIABLE, PORT, SETTINGS, Setting, parsed
+from esp32sock.settings import BY_NAME, DIRECT, MODULE, MODULE_VARIABLE, PORT, SETTINGS, Setting, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from esp32sock.config import AttachOptions
 
 COMMON = ("port", "baudrate", "rtscts", "trace", "pcap")
 """The settings that every command takes; some take all."""
@@ -23,7 +24,6 @@ WITHOUT_VALUE = ("-v", "-vv", "--verbose", "--rtscts", "--no-rtscts", "--json")
 
 LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 """By how often -v was given."""
-LINE = "%(asctime)s.%(msecs)03d %(levelname)-7s %(message)s"
 
 
 def add_port(
@@ -58,6 +58,12 @@ def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """The settings that were given, by their names."""
     values = {setting.name: getattr(arguments, setting.name, None) for setting in SETTINGS}
     return {name: None if value is _OFF else value for name, value in values.items() if value is not None}
+
+
+def attach_options(arguments: argparse.Namespace) -> AttachOptions:
+    """What the options say to `attach`, besides port, module and routes."""
+    given = given_settings(arguments)
+    return cast("AttachOptions", {name: given[name] for name in given if name not in (PORT, DIRECT)})
 
 
 def _add(parser: argparse.ArgumentParser, setting: Setting, *, repeats: bool = False) -> None:
@@ -115,16 +121,9 @@ def add_verbose(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def log_to_stderr(verbose: int) -> None:
-    """Show the log of esp32sock from the level that so many -v ask for; without one, as Python does."""
-    if not verbose:
-        return
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(LINE, datefmt="%H:%M:%S"))
-    log = logging.getLogger("esp32sock")
-    log.addHandler(handler)
-    log.setLevel(LEVELS[min(verbose, len(LEVELS) - 1)])
-    log.propagate = False  # or a program that sets logging up for itself shows each line twice
+def level_of(verbose: int) -> int:
+    """The level from which so many -v show the log."""
+    return LEVELS[min(verbose, len(LEVELS) - 1)]
 
 
 def ordered(words: Sequence[str]) -> list[str]:

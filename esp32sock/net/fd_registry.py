@@ -57,6 +57,11 @@ def find(fd: int) -> SocketState | None:
         return None
 
 
+def find_by_key(key: Key) -> SocketState | None:
+    """The virtual socket of this key; None if this process knows none."""
+    return _by_key.get(key)
+
+
 def park(fd: int, state: SocketState) -> None:
     """Keep a state that has a descriptor but no object."""
     _by_key[state.key] = state

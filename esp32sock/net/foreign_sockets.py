@@ -14,6 +14,7 @@ from esp32sock.net.addresses import ANY
 from esp32sock.net.error_map import os_error
 from esp32sock.net.tcp_phase import Phase
 from esp32sock.net.tcp_socket import VirtualStream
+from esp32sock.net.udp_socket import VirtualDatagram
 
 if TYPE_CHECKING:
     from esp32sock.net.interface_api import FoundSocket, Interface
@@ -39,6 +40,27 @@ class ForeignStream(VirtualStream):
                 self._joins_listener(interface)
 
 
+class ForeignDatagram(VirtualDatagram):
+    """A UDP socket that another process of a shared interface has opened."""
+
+    def __init__(self, key: socketpairs.Key, interface: Interface, found: FoundSocket) -> None:
+        super().__init__(0, key, None)
+        self.interface = interface
+        self.remote = found.remote
+        self.any_port = False
+        if found.local is not None:
+            self.bound = self.local = (found.local[0] if found.one_peer else ANY), found.local[1]
+        if found.one_peer:
+            self._only_peer = found.remote
+
+    def unused(self) -> bool:
+        return False
+
+    def _close_link(self, sock: _socket.socket) -> None:
+        """To be connected to another peer it needs another link, which only its own process can open."""
+        raise os_error(errno.EISCONN, "connect: another process has opened this UDP socket for one peer")
+
+
 def find_from_now_on() -> None:
     """Ask the interface about Unix sockets that nothing here has made; for children of a shared one."""
     global _finds
@@ -59,7 +81,7 @@ def find(fd: int) -> SocketState | None:
     if found is None:
         return None
     if found.kind == _socket.SOCK_DGRAM:
-        raise os_error(errno.EOPNOTSUPP, "a UDP socket of another process: only TCP sockets can be passed on")
+        return ForeignDatagram(key, interface, found)
     return ForeignStream(key, interface, found)
 
 

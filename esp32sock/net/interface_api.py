@@ -88,12 +88,14 @@ if TYPE_CHECKING:
 class FoundSocket:
     """A socket that another process began, and its addresses.
 
-    The kind is SOCK_STREAM, SOCK_DGRAM, 0 for a listener, or -1 for one that is only bound.
+    The kind is SOCK_STREAM, SOCK_DGRAM, 0 for a listener, or -1 for one that is only bound. `one_peer`: the
+    link of a UDP socket hears `remote` alone.
     """
 
     kind: int
     local: Address | None
     remote: Address | None
+    one_peer: bool = False
 
 
 def bounded_wait(wait_for_link_s: float | None, timeout: float | None) -> float | None:
@@ -214,6 +216,9 @@ class Interface(ABC):
 
     def note_bound(self, key: Key, local: Address) -> None:  # noqa: B027  (nothing to tell, in one process)
         """The socket of this key is bound; where `is_shared`, other processes may find it and listen."""
+
+    def note_peer(self, key: Key, remote: Address) -> None:  # noqa: B027  (nothing to tell, in one process)
+        """The UDP socket of this key, whose link hears anyone, is connected to `remote` now."""
 
     def find_socket(self, key: Key) -> FoundSocket | None:
         """What the socket of this key is, if another process began it, where `is_shared`; else None."""

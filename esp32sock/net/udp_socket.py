@@ -75,7 +75,7 @@ class _Link:
 class VirtualDatagram(DatagramReceiver):
     """State of one UDP socket."""
 
-    def __init__(self, proto: int, key: socketpairs.Key, end: socketpairs.EngineEnd) -> None:
+    def __init__(self, proto: int, key: socketpairs.Key, end: socketpairs.EngineEnd | None) -> None:
         super().__init__(proto, key)
         self.end = end
         self._link: _Link | None = None
@@ -144,6 +144,8 @@ class VirtualDatagram(DatagramReceiver):
             self.bound = None
         if self.unused():
             self._open(sock, remote, sock.gettimeout())
+        else:
+            self.require_interface().note_peer(self.key, remote)
         self.remote = remote
 
     def _open(self, sock: C, remote: Address | None, timeout: float | None) -> None:

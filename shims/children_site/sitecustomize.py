@@ -26,14 +26,20 @@ def _import_hidden() -> None:
 
 
 def _begin() -> None:
+    """Patch; where esp32sock is not installed, by that of the parent, which has this file in it."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    parents = os.path.dirname(os.path.dirname(os.path.dirname(here)))
+    sys.path.append(parents)
     try:
         children = importlib.import_module("esp32sock.shims.children")
-    except ImportError as error:
+    except Exception as error:  # whatever another version of Python says of it
         print(
             f"esp32sock: {sys.executable} uses this machine's network: it cannot import esp32sock ({error})",
             file=sys.stderr,
         )
         return
+    finally:
+        sys.path.remove(parents)
     children.begin()
 
 

@@ -28,7 +28,6 @@ ROOM_OF_FILE = {
             "commands",
             "config",
             "config_files",
-            "diagnostics",
             "events",
             "settings",
             "socket",
@@ -37,6 +36,7 @@ ROOM_OF_FILE = {
             "trio_socket",
         )
     },
+    "esp32sock.diagnostics": "common",
     "esp32sock.errors": "common",
     "esp32sock._build": "common",
     "esp32sock._constants": "common",
@@ -50,6 +50,7 @@ ROOM_OF_FILE = {
     "esp32sock._hangup": "common",
     "esp32sock._claim": "common",
     "esp32sock._latch": "common",
+    "esp32sock._logging": "common",
     "esp32sock._pcapng": "common",
     "esp32sock._version": "common",
 }

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
+import socket as stdlib
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import esp32sock
-from esp32sock.shims import child_environment
+from esp32sock.broker import child_environment
 from esp32sock.socket import create_connection
-from tests.broker.harness import PATIENCE_S, Served, peer, until
+from tests.broker.harness import HOST, PATIENCE_S, Served, peer, until
 from tests.e2e.support import simulated
 
 if TYPE_CHECKING:
-    import socket as stdlib
     from collections.abc import Iterator
 
     from tests.e2e.support import SimulatedProcess
@@ -59,7 +60,7 @@ def test_every_kind_of_child_uses_the_module(module: SimulatedProcess) -> None:
     before = module.links_opened()
     with peer(mirror) as (host, port):
         program = str(PROGRAMS / "children.py")
-        done = run("--children", "--port", module.port, "--direct", "none", program, host, str(port))
+        done = run("--port", module.port, "--direct", "none", program, host, str(port))
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == KINDS
     assert module.links_opened() - before == len(KINDS)
@@ -88,8 +89,27 @@ def test_workers_share_the_listener_that_they_inherit(broker: Served) -> None:
     assert workers == {"worker 0", "worker 1", "started"}
 
 
+@pytest.mark.timeout(PROGRAM_S + 30)
+def test_udp_sockets_are_handed_on(broker: Served) -> None:
+    with stdlib.socket(stdlib.AF_INET, stdlib.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+
+        def echo() -> None:
+            while (received := server.recvfrom(100))[0] != b"end":
+                server.sendto(*received)
+
+        thread = threading.Thread(target=echo)
+        thread.start()
+        program = str(PROGRAMS / "datagrams.py")
+        done = run("--port", broker.url, program, HOST, str(server.getsockname()[1]))
+        server.sendto(b"end", server.getsockname())
+        thread.join()
+    said = ["connected True", "bound True", "bound and connected True", "forked"]
+    assert done.stdout.splitlines() == said, done.stderr
+
+
 def test_a_port_that_cannot_be_had_is_named() -> None:
-    done = run("--children", "--port", "/dev/no-such-port", "-c", "print(1)")
+    done = run("--port", "/dev/no-such-port", "-c", "print(1)")
     assert done.returncode == 69
     assert "/dev/no-such-port" in done.stderr
     assert not done.stdout
@@ -113,12 +133,17 @@ def test_children_that_ignore_their_environment_are_known(words: list[str], why:
 def test_an_environment_of_its_own_gets_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(child_environment.MARKER, "1")
     monkeypatch.setenv("ESP32SOCK_PORT", "unix:/x")
+    monkeypatch.setenv("PYTHONPATH", child_environment.SITE)
     given = child_environment.carried_into([b"A=b", b"PYTHONPATH=/mine"])
     assert given is not None
     assert set(given) >= {b"A=b", b"ESP32SOCK_PORT=unix:/x"}
     assert os.fsencode(f"PYTHONPATH={child_environment.SITE}:/mine") in given
     assert child_environment.carried_into(None) is None
     assert child_environment.carried_into(given) == given
+    monkeypatch.delenv("PYTHONPATH")
+    all_of_ours = child_environment.carried_into(None)
+    assert all_of_ours is not None
+    assert os.fsencode(f"PYTHONPATH={child_environment.SITE}") in all_of_ours
 
 
 def test_the_sitecustomize_of_the_environment_is_imported_too(broker: Served, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import signal
 import socket as stdlib
 import subprocess
@@ -242,3 +243,38 @@ def test_breaking_a_stream_finds_the_users_end_wherever_it_is() -> None:
         assert native.recv(100) == b"rest"
         with pytest.raises(ConnectionResetError):
             native.recv(100)
+
+
+@pytest.mark.parametrize("unread", [b"", b"not sent"])
+def test_a_broken_stream_that_is_half_closed_fails_behind_what_was_received(unread: bytes) -> None:
+    from esp32sock.broker.guards import break_stream
+
+    engine, user = socketpairs.stream_pair()
+    key = socketpairs.key_of(user.fileno())
+    engine.send(b"rest")
+    with stdlib.socket(stdlib.AF_UNIX, stdlib.SOCK_STREAM, 0, user.detach()) as native, native.dup() as other:
+        if unread:
+            native.send(unread)
+        native.shutdown(stdlib.SHUT_WR)
+        with select.epoll() as poller:
+            poller.register(native, select.EPOLLIN | select.EPOLLET)
+            assert poller.poll(0)
+            break_stream(key, engine)
+            assert poller.poll(0)
+        assert native.recv(100) == b"rest"
+        with pytest.raises(ConnectionResetError):
+            other.recv(100)
+
+
+def test_code_that_has_half_closed_sees_it_too(own_broker: Served, interface: Interface) -> None:
+    with peer(greet) as address, socket() as sock:
+        sock.connect(address)
+        with raw(sock) as native:
+            native.settimeout(PATIENCE_S)
+            assert native.recv(100) == b"hello"
+            native.shutdown(stdlib.SHUT_WR)
+            own_broker.kill()
+            with pytest.raises(ConnectionResetError):
+                native.recv(100)
+            with pytest.raises(OSError, match="broker"):
+                sock.recv(100)

@@ -151,6 +151,7 @@ def test_the_command_line_has_it() -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGUSR1)
-        dump = dump_of(process)
-    assert "engine: Options(url='sim://'" in dump
+        dump, dump_of_broker = dump_of(process), dump_of(process)
     assert "Thread 0x" in dump
+    assert "engine: Options(url='sim://'" in dump_of_broker
+    assert "Thread 0x" in dump_of_broker

@@ -14,7 +14,7 @@ import pytest
 import esp32sock
 from tests.e2e.fakes import serving
 from tests.e2e.programs_support import PROGRAMS
-from tests.e2e.support import HOST, PROGRAM_S
+from tests.e2e.support import HOST, PROGRAM_S, run_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ WAYS = {
     "detaching": ["detached adopted"],
     "makefile": ["file written"],
     "threads": [f"thread {number}" for number in range(4)],
-    "fork": ["parent child parent"],
+    "fork": ["child's own", "parent child parent"],
     "fork_of_a_holder": ["parent child alone"],
 }
 """How, and what each connection carries in all."""
@@ -121,12 +121,32 @@ def test_the_end_of_the_interpreter_delivers_and_closes(background: Background, 
         assert background.open_links() == 0
 
 
-def test_what_a_killed_program_left_is_closed_by_the_next_one(background: Background) -> None:
+def test_what_a_killed_program_left_is_closed_by_its_broker(background: Background) -> None:
     readers = Readers()
     with serving(readers) as port:
         with program(background, "kill", port) as process:
             pass
         assert process.returncode < 0
+        readers.wait_for(2)
+
+
+ALONE = """
+import os, signal, sys
+import esp32sock
+from esp32sock import socket
+esp32sock.attach(sys.argv[1])
+opened = [socket.create_connection((sys.argv[2], int(sys.argv[3]))) for _ in range(2)]
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("background", ["2.4"], indirect=True)
+def test_what_a_killed_program_without_a_broker_left_is_closed_by_the_next_one(
+    background: Background,
+) -> None:
+    readers = Readers()
+    with serving(readers) as port:
+        assert run_python("-c", ALONE, background.port, HOST, str(port)).returncode < 0
         assert background.open_links() == 2
         esp32sock.attach(background.port)
         esp32sock.detach()

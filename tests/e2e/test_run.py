@@ -3,62 +3,83 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e.support import EXAMPLES, HOST, PAGE, http_server, run_esp32sock, run_python, simulated
 
-WITNESS = str(Path(__file__).with_name("witness.py"))
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.e2e.support import SimulatedProcess
+
 WANTED = f"200 {len(PAGE)} {hashlib.sha256(PAGE).hexdigest()}"
 
 
-def witnessed(*words: str) -> tuple[str, dict[str, int]]:
-    """The output of `esp32sock run` on a simulated module, and what that module saw."""
-    done = run_python(WITNESS, "run", "--port", "sim://", "--direct", "none", *words)
-    assert done.returncode == 0, done.stderr
-    line = next(line for line in done.stderr.splitlines() if line.startswith("WITNESS "))
-    return done.stdout, json.loads(line.removeprefix("WITNESS "))
+@pytest.fixture(scope="module")
+def esp32(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedProcess]:
+    with simulated(tmp_path_factory.mktemp("run")) as process:
+        yield process
 
 
-def test_urllib_unchanged() -> None:
+def witnessed(
+    esp32: SimulatedProcess, *words: str, direct: str = "none"
+) -> tuple[subprocess.CompletedProcess[str], dict[str, int]]:
+    """How `esp32sock run` on a simulated module went, and what that module saw."""
+    before = len(esp32.opened())
+    done = run_esp32sock("run", "--port", esp32.port, "--direct", direct, *words)
+    opened, closed = esp32.opened()[before:], esp32.closed()[before:]
+    seen = {
+        "links": len(opened),
+        "open": len(opened) - len(closed),
+        "sent": sum(entry["bytes_sent"] for entry in closed),
+        "received": sum(entry["bytes_received"] for entry in closed),
+    }
+    return done, seen
+
+
+def test_urllib_unchanged(esp32: SimulatedProcess) -> None:
     with http_server() as port:
-        output, seen = witnessed(str(EXAMPLES / "fetch.py"), f"http://{HOST}:{port}/")
-    assert WANTED in output
+        done, seen = witnessed(esp32, str(EXAMPLES / "fetch.py"), f"http://{HOST}:{port}/")
+    assert WANTED in done.stdout, done.stderr
     assert seen["links"] == 1
     assert seen["open"] == 0
     assert seen["received"] > len(PAGE)
     assert 50 < seen["sent"] < 1000
 
 
-def test_a_server_on_localhost_is_reached_through_the_module_when_nothing_is_direct() -> None:
+def test_a_server_on_localhost_is_reached_through_the_module_when_nothing_is_direct(
+    esp32: SimulatedProcess,
+) -> None:
     with http_server() as port:
-        output, seen = witnessed(str(EXAMPLES / "fetch.py"), f"http://localhost:{port}/")
-    assert WANTED in output
+        done, seen = witnessed(esp32, str(EXAMPLES / "fetch.py"), f"http://localhost:{port}/")
+    assert WANTED in done.stdout, done.stderr
     assert seen["links"] == 1
 
 
-def test_requests_unchanged_keeps_its_connection() -> None:
+def test_requests_unchanged_keeps_its_connection(esp32: SimulatedProcess) -> None:
     with http_server() as port:
         url = f"http://{HOST}:{port}/"
-        output, seen = witnessed(str(EXAMPLES / "fetch_requests.py"), url, url, url)
-    assert output.count(WANTED) == 3
+        done, seen = witnessed(esp32, str(EXAMPLES / "fetch_requests.py"), url, url, url)
+    assert done.stdout.count(WANTED) == 3, done.stderr
     assert seen["links"] == 1
     assert seen["received"] > 3 * len(PAGE)
 
 
-def test_httpie_as_a_module() -> None:
+def test_httpie_as_a_module(esp32: SimulatedProcess) -> None:
     with http_server() as port:
         url = f"http://{HOST}:{port}/"
-        output, seen = witnessed("-m", "httpie", "--ignore-stdin", "--body", "--pretty=none", url)
-    assert output.encode() == PAGE
+        done, seen = witnessed(esp32, "-m", "httpie", "--ignore-stdin", "--body", "--pretty=none", url)
+    assert done.stdout.encode() == PAGE, done.stderr
     assert seen["links"] == 1
     assert seen["received"] > len(PAGE)
 
 
-def test_pip_downloads_from_a_local_index(tmp_path: Path) -> None:
+def test_pip_downloads_from_a_local_index(esp32: SimulatedProcess, tmp_path: Path) -> None:
     """pip brings its own copy of requests and urllib3, which nobody here touched."""
     archive = b"PK\x05\x06" + bytes(18)  # an empty zip: a wheel to download, not to install
     name = "simple_thing-1.0-py3-none-any.whl"
@@ -79,25 +100,23 @@ def test_pip_downloads_from_a_local_index(tmp_path: Path) -> None:
             pass
 
     with http_server(Index) as port:
-        done = run_python(
-            WITNESS, "run", "--port", "sim://", "--direct", "none", "-m", "pip", "--isolated", "download",
+        done, seen = witnessed(
+            esp32, "-m", "pip", "--isolated", "download",
             "--no-deps", "--no-cache-dir", "--disable-pip-version-check", "--dest", str(tmp_path),
             "--index-url", f"http://{HOST}:{port}/simple", "--trusted-host", HOST, "simple-thing",
         )  # fmt: skip
-    seen = json.loads(done.stderr.rpartition("WITNESS ")[2])
     assert seen["links"] >= 1, done.stderr
     assert seen["received"] > 200
     # pip takes the file apart, finds no metadata in it and says so: it has read every byte of it.
     assert name in done.stdout + done.stderr
 
 
-def test_loopback_stays_on_the_host_unless_told_otherwise() -> None:
+def test_loopback_stays_on_the_host_unless_told_otherwise(esp32: SimulatedProcess) -> None:
     with http_server() as port:
-        done = run_python(
-            WITNESS, "run", "--port", "sim://", str(EXAMPLES / "fetch.py"), f"http://127.0.0.1:{port}/"
-        )
-    assert WANTED in done.stdout
-    assert '"links": 0' in done.stderr
+        url = f"http://127.0.0.1:{port}/"
+        done, seen = witnessed(esp32, str(EXAMPLES / "fetch.py"), url, direct="127.0.0.0/8")
+    assert WANTED in done.stdout, done.stderr
+    assert seen["links"] == 0
 
 
 def test_the_port_may_come_from_the_environment() -> None:

@@ -17,6 +17,7 @@ import importlib.util
 import json
 import os
 import select
+import shlex
 import socket
 import sys
 import threading
@@ -424,8 +425,6 @@ for name, runs in {"uvloop": in_uvloop, "uvloop.loop.Loop": in_uvloops_c_class}.
         lambda runs=runs: runs(lambda loop: loop.create_datagram_endpoint(protocol, remote_addr=OUTSIDE)))  # type: ignore[misc]  # fmt: skip
     way(f"{name}: sock_connect of a C socket", REFUSED,
         lambda runs=runs: runs(lambda loop: loop.sock_connect(raw_non_blocking(), OUTSIDE)))  # type: ignore[misc]  # fmt: skip
-    way(f"{name}: a child", REFUSED,
-        lambda runs=runs: runs(lambda loop: loop.subprocess_exec(tcp_protocol, sys.executable, "-V")))  # type: ignore[misc]  # fmt: skip
 way("gevent.monkey.patch_all", REFUSED, lambda: imported("gevent.monkey").patch_all())
 way("gevent.monkey.patch_socket", REFUSED, lambda: imported("gevent.monkey").patch_socket())
 way("eventlet.monkey_patch", REFUSED, lambda: imported("eventlet").monkey_patch())
@@ -434,11 +433,16 @@ way("eventlet.monkey_patch", REFUSED, lambda: imported("eventlet").monkey_patch(
 # -- started programs
 
 PYTHON = sys.executable
-SPAWN = "import multiprocessing as m; m.get_context('{}').Process(target=print).start()"
+CONNECT = f"import socket; socket.create_connection(('127.0.0.1', {PORT}), {TIMEOUT_S}).close()"
+CHILD = [PYTHON, "-c", CONNECT]
+
+
+def connect() -> None:
+    socket.create_connection(OUTSIDE, TIMEOUT_S).close()
 
 
 def spawned(method: str) -> None:
-    process = imported("multiprocessing").get_context(method).Process(target=print)
+    process = imported("multiprocessing").get_context(method).Process(target=connect)
     process.start()
     process.join()
 
@@ -446,13 +450,13 @@ def spawned(method: str) -> None:
 def executor() -> None:
     futures = imported("concurrent.futures")
     with futures.ProcessPoolExecutor(1, imported("multiprocessing").get_context("spawn")) as pool:
-        pool.submit(print).result()
+        pool.submit(connect).result()
 
 
 def script() -> None:
     path = os.path.join(FOLDER, "script")
     with open(path, "w") as file:
-        file.write(f"#!{PYTHON}\n")
+        file.write(f"#!{PYTHON}\n{CONNECT}\n")
     os.chmod(path, 0o700)
     imported("subprocess").run([path], check=True)
 
@@ -462,22 +466,56 @@ def shell(command: str) -> None:
         raise OSError("the command failed")
 
 
-way("subprocess.run", REFUSED, lambda: imported("subprocess").run([PYTHON, "-V"], check=True))
-way("subprocess: shell=True", REFUSED,
-    lambda: imported("subprocess").run(f"cd / && {PYTHON} -V", shell=True, check=True))  # fmt: skip
-way("subprocess: env", REFUSED, lambda: imported("subprocess").run(["env", "X=1", PYTHON, "-V"], check=True))
-way("subprocess: a script", REFUSED, script)
-way("subprocess: close_fds=False", REFUSED,
-    lambda: imported("subprocess").run([PYTHON, "-V"], close_fds=False, check=True))  # fmt: skip
-way("os.system", REFUSED, lambda: shell(f"{PYTHON} -V"))
-way("os.popen", REFUSED, lambda: os.popen(f"{PYTHON} -V").read())
-way("os.execv", REFUSED, lambda: os.execv(PYTHON, [PYTHON, "-V"]))
-way("os.posix_spawn", REFUSED, lambda: os.posix_spawn(PYTHON, [PYTHON, "-V"], os.environ))
-way("multiprocessing: spawn", REFUSED, lambda: spawned("spawn"))
-way("multiprocessing: forkserver", REFUSED, lambda: spawned("forkserver"))
-way("ProcessPoolExecutor: spawn", REFUSED, executor)
-way("asyncio: a child", REFUSED,
-    lambda: in_asyncio(lambda loop: loop.subprocess_exec(protocol, PYTHON, "-V")))  # fmt: skip
+def ends_well(child: int) -> None:
+    if os.waitpid(child, 0)[1]:
+        raise OSError("the child failed")
+
+
+def replaced(replace: Callable[[], object]) -> None:
+    """A forked child becomes another program."""
+    child = os.fork()
+    if not child:
+        with suppress(BaseException):
+            replace()
+        os._exit(1)
+    ends_well(child)
+
+
+async def asyncio_child(_: Any) -> None:
+    process = await imported("asyncio").create_subprocess_exec(*CHILD)
+    if await process.wait():
+        raise OSError("the child failed")
+
+
+def run(*words: str, **options: Any) -> None:
+    imported("subprocess").run(words, check=True, **options)
+
+
+SHELL_LINE = f"cd / && {shlex.join(CHILD)}"
+way("subprocess.run", CARRIED, lambda: run(*CHILD))
+way("subprocess: shell=True", CARRIED, lambda: run(SHELL_LINE, shell=True))
+way("subprocess: env", CARRIED, lambda: run("env", "X=1", *CHILD))
+way("subprocess: an environment of its own", CARRIED, lambda: run(*CHILD, env={}))
+way("subprocess: a script", CARRIED, script)
+way("subprocess: close_fds=False", CARRIED, lambda: run(*CHILD, close_fds=False))
+way("os.system", CARRIED, lambda: shell(SHELL_LINE))
+way("os.popen", CARRIED, lambda: os.popen(SHELL_LINE).close())
+way("os.execv", CARRIED, lambda: replaced(lambda: os.execv(PYTHON, CHILD)))
+way("os.execve: an environment of its own", CARRIED, lambda: replaced(lambda: os.execve(PYTHON, CHILD, {})))
+way("os.posix_spawn: an environment of its own", CARRIED,
+    lambda: ends_well(os.posix_spawn(PYTHON, CHILD, {})))  # fmt: skip
+way("multiprocessing: spawn", CARRIED, lambda: spawned("spawn"))
+way("multiprocessing: forkserver", CARRIED, lambda: spawned("forkserver"))
+way("ProcessPoolExecutor: spawn", CARRIED, executor)
+way("asyncio: a child", CARRIED, lambda: in_asyncio(asyncio_child))
+for name, runs in {"uvloop": in_uvloop, "uvloop.loop.Loop": in_uvloops_c_class}.items():
+    way(f"{name}: a child", CARRIED, lambda runs=runs: runs(asyncio_child))  # type: ignore[misc]
+for option in ("-I", "-E", "-S"):
+    way(f"subprocess: python {option}", REFUSED,
+        lambda option=option: run(PYTHON, option, "-c", CONNECT))  # type: ignore[misc]  # fmt: skip
+way("subprocess: env -i", REFUSED, lambda: run("env", "-i", *CHILD))
+way("os.system: python -I", REFUSED, lambda: shell(f"true && {PYTHON} -I -c 1"))
+way("os.execv: python -I", REFUSED, lambda: os.execv(PYTHON, [PYTHON, "-I", "-V"]))
 way("multiprocessing: the resource tracker", CARRIED,
     lambda: bool(imported("multiprocessing").get_context("spawn").Semaphore()))  # fmt: skip
 way("another program", NAMED,
@@ -535,9 +573,18 @@ def try_it(act: Callable[[], Any]) -> str | None:
     return None
 
 
+def forked_well(act: Callable[[], Any]) -> bool:
+    """Whether it goes well in a child."""
+    child = os.fork()
+    if not child:
+        os._exit(try_it(act) is not None)
+    ends_well(child)
+    return True
+
+
 def connect_one_made_before() -> None:
     with socket.socket() as sock:
-        forked(lambda: sock.connect(OUTSIDE))
+        forked_well(lambda: sock.connect(OUTSIDE))
 
 
 IN_CHILD: dict[str, Callable[[], Any]] = {
@@ -546,16 +593,20 @@ IN_CHILD: dict[str, Callable[[], Any]] = {
     "bind": lambda: socket.socket().bind(("127.0.0.1", 0)),
     "look-up": lambda: socket.getaddrinfo(NAME, 1),
     "http.client": lambda: imported("http.client").HTTPConnection(*LINES).request("GET", "/"),
-    "_socket.socket": lambda: C().connect(OUTSIDE),
-    "_socket.socket, UDP": lambda: C(*UDP).sendto(b"x", OUTSIDE),
-    "the C getaddrinfo": lambda: original("getaddrinfo")("localhost", 1),
     "asyncio": lambda: in_asyncio(lambda loop: loop.create_connection(tcp_protocol, *OUTSIDE)),
 }
 for name, call in IN_CHILD.items():
+    way(f"a forked child: {name}", CARRIED, lambda call=call: forked_well(call))  # type: ignore[misc]
+UNREACHED_IN_CHILD: dict[str, Callable[[], Any]] = {
+    "_socket.socket": lambda: C().connect(OUTSIDE),
+    "_socket.socket, UDP": lambda: C(*UDP).sendto(b"x", OUTSIDE),
+    "the C getaddrinfo": lambda: original("getaddrinfo")("localhost", 1),
+}
+for name, call in UNREACHED_IN_CHILD.items():
     way(f"a forked child: {name}", REFUSED, lambda call=call: forked(call))  # type: ignore[misc]
 
 
-way("a forked child: a socket made before", REFUSED, connect_one_made_before)
+way("a forked child: a socket made before", CARRIED, connect_one_made_before)
 
 
 # -- after detach, and at exit
