@@ -29,8 +29,10 @@ def share(
     """
     if callable(routes.direct):
         raise ValueError("share: children cannot ask a function for their routes; give networks and names")
-    begin = _connected if isinstance(options, str) else _started
-    interface = begin(options, routes, keep)
+    if isinstance(options, str):
+        interface = _connected(options, routes, keep)
+    else:
+        interface = _started(options, routes, keep)
     before = dict(os.environ)
     interface.call_at_close(lambda: child_environment.serve_no_children(os.environ, before))
     child_environment.serve_children(interface.url, os.environ, str(routes.direct) or "none")
