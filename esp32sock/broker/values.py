@@ -15,7 +15,7 @@ import json
 import pkgutil
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -30,6 +30,8 @@ from esp32sock.errors import Error
 
 MAX_DEPTH = 12
 """How deep values may nest; chosen, messages of ours need 6."""
+
+Check = Callable[[Any], bool]
 
 _REQUEST_TYPES = (
     requests.StreamOptions,
@@ -72,7 +74,10 @@ _FILES = {
 """The files whose data classes and enums may be named; each is imported with the first of them."""
 
 _known: dict[str, type] = {}
-_hints: dict[type, dict[str, Any]] = {}
+_forms: dict[type, tuple[str, tuple[str, ...]]] = {}
+"""The name and the fields of each data class that was sent."""
+_checks: dict[type, dict[str, Check]] = {}
+"""What the fields of each data class that came must be; none for those that may be anything."""
 
 
 def register(*kinds: type) -> None:
@@ -118,13 +123,13 @@ def _tls() -> Any:
 
 def dumps(value: object) -> bytes:
     """A value as JSON text; TypeError for one that is of no known type."""
-    return json.dumps(_encode(value), separators=(",", ":"), ensure_ascii=True).encode()
+    return _write(_encode(value)).encode()
 
 
 def loads(text: bytes) -> Any:
     """The value of JSON text that a peer sent; InvalidMessage if it has none."""
     try:
-        return _decode(json.loads(text, parse_constant=_no_number), 0)
+        return _decode(_read(text.decode()), 0)
     except InvalidMessage:
         raise
     except (
@@ -143,7 +148,26 @@ def _no_number(name: str) -> None:
     raise InvalidMessage(f"not a message: {name} is no number")
 
 
+_write = json.JSONEncoder(separators=(",", ":")).encode
+_read = json.JSONDecoder(parse_constant=_no_number).decode
+_PLAIN = frozenset({type(None), bool, int, float, str})
+
+
 def _encode(value: Any) -> Any:
+    """The common types first: a verb must not take long."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    form = _forms.get(kind)
+    if form is not None:
+        name, names = form
+        return {"data": name, "fields": {field: _encode(getattr(value, field)) for field in names}}
+    if kind is tuple:
+        return {"tuple": [_encode(one) for one in value]}
+    return _encode_other(value)
+
+
+def _encode_other(value: Any) -> Any:
     match value:
         case enum.Enum():
             _require_known(type(value))
@@ -172,9 +196,10 @@ def _encode(value: Any) -> Any:
         case ValueError() | TypeError():
             name = "ValueError" if isinstance(value, ValueError) else "TypeError"
             return {"error": name, "fields": _encode({"args": (str(value),)})}
-    _require_known(type(value))
-    named = {field.name: _encode(getattr(value, field.name)) for field in fields(value) if field.init}
-    return {"data": _name_of(type(value)), "fields": named}
+    kind = type(value)
+    _require_known(kind)
+    _forms[kind] = _name_of(kind), tuple(field.name for field in fields(value) if field.init)
+    return _encode(value)
 
 
 def _require_known(kind: type) -> None:
@@ -189,11 +214,13 @@ def _error_fields(error: Error) -> dict[str, Any]:
 
 
 def _decode(value: Any, depth: int) -> Any:
+    if type(value) in _PLAIN:
+        return value
     if depth > MAX_DEPTH:
         raise InvalidMessage("not a message: nested too deep")
     match value:
-        case None | bool() | int() | float() | str():
-            return value
+        case {"data": str(name), "fields": dict(inner)}:
+            return _data(name, {key: _decode(one, depth + 1) for key, one in inner.items()})
         case list():
             return [_decode(one, depth + 1) for one in value]
         case {"bytes": str(text)}:
@@ -214,8 +241,6 @@ def _decode(value: Any, depth: int) -> Any:
             return _class_named(name, enum.Enum)(_decode(inner, depth + 1))
         case {"error": str(name), "fields": {"mapping": list()} as inner}:
             return _error(name, _decode(inner, depth + 1))
-        case {"data": str(name), "fields": dict(inner)}:
-            return _data(name, {key: _decode(one, depth + 1) for key, one in inner.items()})
     raise InvalidMessage("not a message: a value of no known form")
 
 
@@ -229,8 +254,8 @@ def _class_named(name: str, base_class: type = object) -> Any:
 def _data(name: str, values: dict[str, Any]) -> Any:
     kind = _class_named(name)
     value = kind(**values)
-    for field, hint in _hints_of(kind).items():
-        if field in values and not _is_of(values[field], hint):
+    for field, is_right in _checks_of(kind).items():
+        if field in values and not is_right(values[field]):
             raise InvalidMessage(f"{name}: {field} cannot be a {type(values[field]).__name__}")
     return value
 
@@ -251,37 +276,65 @@ def _error(name: str, values: dict[str, Any]) -> Exception:
     return error
 
 
-def _hints_of(kind: type) -> dict[str, Any]:
-    """The types of its fields; none where they cannot be had: such a class is never sent."""
-    if kind not in _hints:
+def _checks_of(kind: type) -> dict[str, Check]:
+    """What its fields must be; nothing where the types cannot be had: such a class is never sent."""
+    if kind not in _checks:
         try:
-            _hints[kind] = typing.get_type_hints(kind, localns=_for_checkers_only())
+            hints = typing.get_type_hints(kind, localns=_for_checkers_only())
         except NameError:
-            _hints[kind] = {}
-    return _hints[kind]
+            hints = {}
+        _checks[kind] = {name: check for name, hint in hints.items() if (check := _check_of(hint))}
+    return _checks[kind]
 
 
-def _is_of(value: object, hint: Any) -> bool:
-    """Whether a value is of an annotated type, as far as messages use them."""
+def _check_of(hint: Any) -> Check | None:
+    """Whether a value is of an annotated type, as far as messages use them; None if it may be anything."""
     if hint is Any:
-        return True
+        return None
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (Union, types.UnionType):
-        return any(_is_of(value, one) for one in inner)
-    if hint is None or hint is type(None):
-        return value is None
+        checks = [_check_of(one) for one in inner]
+        classes = [check for check in checks if isinstance(check, _IsOf)]
+        others = [check for check in checks if check and not isinstance(check, _IsOf)]
+        if None in checks:
+            return None
+        kinds = _IsOf(tuple(kind for check in classes for kind in check.kinds))
+        return (
+            (lambda value: kinds(value) or any(is_right(value) for is_right in others)) if others else kinds
+        )
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return lambda value: isinstance(value, int | float) and not isinstance(value, bool)
     if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
+        return lambda value: isinstance(value, int) and not isinstance(value, bool)
     if origin is typing.Literal:
-        return value in inner
-    if origin is tuple and isinstance(value, tuple):
-        if len(inner) == 2 and inner[1] is ...:
-            return all(_is_of(one, inner[0]) for one in value)
-        return len(inner) == len(value) and all(map(_is_of, value, inner))
-    if origin is list and isinstance(value, list):
-        return all(_is_of(one, inner[0]) for one in value)
-    if isinstance(origin or hint, type):
-        return isinstance(value, origin or hint)
-    return True
+        return lambda value: value in inner
+    if origin is tuple:
+        return _check_of_tuple(inner)
+    if origin is list:
+        is_item = _check_of(inner[0])
+        return lambda value: isinstance(value, list) and (is_item is None or all(map(is_item, value)))
+    kind = type(None) if hint is None else origin or hint
+    return _IsOf((kind,)) if isinstance(kind, type) else None
+
+
+def _check_of_tuple(inner: tuple[Any, ...]) -> Check:
+    checks = [_check_of(one) or (lambda value: True) for one in inner if one is not ...]
+    if inner[1:] == (...,):
+        return lambda value: isinstance(value, tuple) and all(map(checks[0], value))
+    return lambda value: (
+        isinstance(value, tuple)
+        and len(value) == len(checks)
+        and all(is_right(one) for is_right, one in zip(checks, value, strict=True))
+    )
+
+
+class _IsOf:
+    """Whether a value is of one of these classes."""
+
+    __slots__ = ("kinds",)
+
+    def __init__(self, kinds: tuple[type, ...]) -> None:
+        self.kinds = kinds
+
+    def __call__(self, value: object) -> bool:
+        return isinstance(value, self.kinds)
