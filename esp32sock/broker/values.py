@@ -132,15 +132,7 @@ def loads(text: bytes) -> Any:
         return _decode(_read(text.decode()), 0)
     except InvalidMessage:
         raise
-    except (
-        ValueError,
-        TypeError,
-        LookupError,
-        AttributeError,
-        RecursionError,
-        ArithmeticError,
-        Error,
-    ) as error:
+    except _NO_MESSAGE as error:
         raise InvalidMessage(f"not a message: {error}") from error
 
 
