@@ -96,9 +96,8 @@ async def _open(context: Context, request: StreamRequest) -> tuple[StreamPump, A
             async with nullcontext() if tls is None else configurator.prepared(channel, link_id, tls):
                 local_port = await _connect(context, link_id, request, configurator, deadline)
             if context.server is not None and context.is_own(request.remote[0]):
-                await (
-                    context.server.all_announced()
-                )  # so that a program finds its own connection in the backlog
+                # So that a program finds its own connection in the backlog.
+                await context.server.all_announced()
                 if tls is None:  # with TLS the two ends count different bytes
                     pool.pair_loopback(local_port, pump)
         return pump, (context.local_ip(request.remote[0]), local_port)
@@ -124,6 +123,13 @@ async def _retire(context: Context, replaced: LinkHolder) -> None:
     await context.pool.wait_released(pump)
 
 
+def _leads_to_itself(context: Context, host: str) -> bool:
+    """Whether the module's own server may be the peer: that link comes up behind the OK, and before the
+    answer to whatever is asked next.
+    """
+    return context.server is not None and context.is_own(host)
+
+
 async def _connect(
     context: Context, link_id: int, request: StreamRequest, configurator: TlsConfigurator, deadline: float
 ) -> int:
@@ -143,7 +149,7 @@ async def _connect(
             context.link_options.opened(link_id, keepalive_s)
             await context.link_options.apply(channel, link_id, request.options)
         announced = announced_link(links, link_id, "TCP" if tls is None else "SSL", request.remote)
-        if announced is not None:
+        if announced is not None and not _leads_to_itself(context, host):
             context.pool.listed[link_id] = announced
             return announced.local_port
         listed = await list_links(channel)
