@@ -79,10 +79,13 @@ class Gathered:
         return (layer[name] for layer in self.layers if name in layer)
 
     def get_password(self) -> Found | None:
-        """A password is for the network of the same place, or of one that counts less."""
+        """A password is for the network of the same place, or of one that counts less.
+
+        An argument is given in any case: one without a network is a mistake, and `Options` says so.
+        """
         for layer in self.layers:
             if PASSWORD in layer:
-                return layer[PASSWORD] if self.get(SSID) else None
+                return layer[PASSWORD] if layer is self.layers[0] or self.get(SSID) else None
             if SSID in layer:
                 return None
         return None
