@@ -295,8 +295,9 @@ async def _peer_sends(harness: Rig) -> float:
 
 
 async def _overrun(harness: Rig) -> float:
+    """Behind a header and what a new link is announced with, in the middle of the payload."""
     harness.window.is_open = True
-    harness.opened.controls.inject("overrun-down@40=120")
+    harness.opened.controls.inject("overrun-down@200=120")
     harness.opened.runner.perform(lambda: harness.peers["accepted"].send(bytes(700)))
     return trio.current_time()
 

@@ -51,7 +51,7 @@ def completed(script: Path, *words: str, folder: Path | None = None) -> list[str
     ("words", "offered"),
     [
         ([""], list(SUBCOMMANDS)),
-        (["s"], ["smartconfig", "sleep", "serve", "simulate"]),
+        (["s"], ["smartconfig", "sleep", "serve", "service", "simulate"]),
         (["--v"], ["--version"]),
         (["wifi", "s"], ["scan", "status", "static"]),
         (["ap", ""], ["start", "stop", "stations", "dhcp"]),

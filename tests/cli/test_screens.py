@@ -13,6 +13,7 @@ import pytest
 from esp32sock._build import BUILD
 from esp32sock.cli.completion import positions
 from esp32sock.cli.parser import full_parser
+from tests.cli.servers import free_port
 from tests.cli.terminal import CTRL_C, SCENARIO, SCREENS, assert_screen, on_terminal
 
 if TYPE_CHECKING:
@@ -157,6 +158,14 @@ def test_serve() -> None:
         seen = on_terminal(*words, keys=[(socket.name, CTRL_C)])
         assert not socket.exists()
     assert_screen("serve", seen, SOCKET=str(socket))
+
+
+@pytest.mark.parametrize("word", ["proxy", "forward"])
+def test_a_gateway(word: str) -> None:
+    port = free_port()
+    words = {"proxy": ["--listen", f"127.0.0.1:{port}"], "forward": [str(port), "10.0.2.2:80"]}[word]
+    seen = on_terminal(word, "-p", "sim://2.4", *words, keys=[(str(port), CTRL_C)])
+    assert_screen(word, seen, PORT=str(port))
 
 
 def test_demo() -> None:

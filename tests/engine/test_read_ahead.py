@@ -89,7 +89,9 @@ async def test_holds_no_more_than_its_room(
     assert [len(piece) for piece in taken] == [60, 60, 60, 60, 10, 0]
 
 
-def test_the_end_of_the_stream_stands_behind_its_bytes(pair: tuple[socket.socket, socket.socket]) -> None:
+async def test_the_end_of_the_stream_stands_behind_its_bytes(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
     engine, application = pair
     ahead = ReadAhead(engine, ROOM_BYTES)
     application.send(b"last")
@@ -102,7 +104,9 @@ def test_the_end_of_the_stream_stands_behind_its_bytes(pair: tuple[socket.socket
     assert ahead.take(ROOM_BYTES) == b""
 
 
-def test_what_cannot_be_sent_stands_at_the_head_again(pair: tuple[socket.socket, socket.socket]) -> None:
+async def test_what_cannot_be_sent_stands_at_the_head_again(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
     engine, application = pair
     ahead = ReadAhead(engine, ROOM_BYTES)
     application.send(b"first, second")

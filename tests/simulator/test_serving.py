@@ -179,7 +179,7 @@ def test_options_of_the_url():
         window=2880,
     )
     assert settings_of("sim://") == Settings()
-    assert f"module speaks profile {Settings().profile} " in " ".join((protocol_sim.__doc__ or "").split())
+    assert f"module has profile {Settings().profile} " in " ".join((protocol_sim.__doc__ or "").split())
     assert settings_of("sim://?faults=drop:0.1,busy@3&nvs=flash&boot_noise=1") == Settings(
         faults="drop:0.1,busy@3", nvs="flash", boot_noise=True
     )
