@@ -165,6 +165,7 @@ VERBS: list[tuple[protocol.Verb, int]] = [
     (protocol.OpenDatagram(7, KEY, 0, ADDRESS), 1),
     (protocol.Listen(7, KEY, 8080, 5), 1),
     (protocol.NoteBound(KEY, ("0.0.0.0", 8080)), 0),
+    (protocol.NotePeer(KEY, ADDRESS), 0),
     (protocol.Accept(7, KEY), 0),
     (protocol.Announce(KEY), 0),
     (protocol.Find(KEY), 0),
