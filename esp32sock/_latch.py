@@ -7,6 +7,7 @@ engine. Here every wait has a lock of its own, and leaving that behind harms not
 
 from __future__ import annotations
 
+import sys
 from _thread import TIMEOUT_MAX, LockType, allocate_lock
 from contextlib import suppress
 
@@ -28,7 +29,12 @@ class Latch:
                 lock.release()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block until the flag is set, at most `timeout` seconds; whether it is set."""
+        """Block until the flag is set, at most `timeout` seconds; whether it is set.
+
+        While the interpreter ends nothing is waited for: no thread is left that could set the flag.
+        """
+        if sys.is_finalizing():
+            return self.is_set
         mine = allocate_lock()
         mine.acquire()
         self._waiting.append(mine)
