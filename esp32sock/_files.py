@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
-import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -67,9 +67,10 @@ def replaced(path: str | Path, *, new_mode: int | None = None) -> Iterator[Binar
         with _opened_as_it_is(path) as output:
             yield output
         return
-    fd, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    # The name is known before the file is there: no interrupt can come in between and leave the file behind.
+    part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        with os.fdopen(fd, "wb") as output:
+        with open(part, "xb", opener=_private) as output:
             yield output
             os.fchmod(output.fileno(), _mode_of(path, new_mode))
         os.replace(part, path)
@@ -77,6 +78,10 @@ def replaced(path: str | Path, *, new_mode: int | None = None) -> Iterator[Binar
         with suppress(FileNotFoundError):
             os.unlink(part)
         raise
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, PRIVATE)
 
 
 def _can_be_replaced(path: Path) -> bool:

@@ -25,8 +25,10 @@ settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
-# A shell that runs the suite in its background has it ignored, and what is started here inherits that.
+# A shell that runs the suite in its background has SIGINT ignored, nohup has SIGHUP, and what is started here
+# inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_finish() -> None:

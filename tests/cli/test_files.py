@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import readline
 import stat
+import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from esp32sock import _files
 from esp32sock._files import open_private, replaced
 from esp32sock.cli.at import HISTORY_LINES, history
 from esp32sock.simulator.nvs import NvsFile
@@ -19,6 +22,7 @@ from esp32sock.simulator.serial.endpoints import PtyPort
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from types import FrameType
 
 
 @pytest.fixture
@@ -87,6 +91,43 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
         interrupted()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interrupt_anywhere_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    left = 0
+
+    def trace(frame: FrameType, what: str, _: object) -> Any:
+        nonlocal left
+        if frame.f_code.co_filename != _files.__file__:
+            return None
+        left -= what == "line"
+        if left < 0:
+            raise KeyboardInterrupt
+        return trace
+
+    def write_until(step: int) -> bool:
+        nonlocal left
+        left = step
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            with replaced(path) as output:
+                output.write(b"new")
+        except KeyboardInterrupt:
+            return False
+        finally:
+            sys.settrace(before)
+        return True
+
+    for step in itertools.count():
+        path.write_bytes(b"old")
+        written = write_until(step)
+        assert list(tmp_path.iterdir()) == [path], step
+        assert path.read_bytes() in ((b"new",) if written else (b"old", b"new")), step
+        if written:
+            break
+    assert step > 10
 
 
 def test_ones_own_link_is_written_through(tmp_path: Path) -> None:
