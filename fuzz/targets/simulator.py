@@ -1,8 +1,8 @@
 """The simulated module: whatever is written to it, it answers as a firmware does, and nothing in it raises.
 
 An input is a profile, a few settings and lines. A line that begins with a byte below 0x08 is no line but
-something that happens: time passes, a peer acts, bytes come without a line end. What holds, as in
-`tests/simulator/walks.py`, whose lines are drawn from a grammar:
+something that happens: time passes, a peer acts, bytes come without a line end, or a piece of the payload
+that a prompt waits for. What holds, as in `tests/simulator/walks.py`, whose lines are drawn from a grammar:
 
 - a line has a result or a prompt within PATIENCE_S, or the profile says that the firmware hangs there;
 - the module gets through AT+RST, unless the profile says that it is deaf;
@@ -14,15 +14,24 @@ something that happens: time passes, a peer acts, bytes come without a line end.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from esp32sock.simulator.device import Device
+from esp32sock.simulator.environment.radio import (
+    DEFAULT_ACCESS_POINTS,
+    AccessPoint,
+    JoinFailure,
+    Provisioning,
+    SoftApClient,
+)
 from esp32sock.simulator.environment.settings import Settings
+from esp32sock.simulator.network.memory import START_UNIX_S
 from esp32sock.simulator.profiles.generations import PROFILES
-from fuzz import corpus
+from fuzz import corpus, scenes
 from fuzz.controls import Controls
-from tests.simulator.replay.peers import DRIVEN_PORTS, Driver, network_of_the_captures
+from tests.simulator.replay.peers import DRIVEN_PORTS, Driver, echo, network_of_the_captures
 from tests.simulator.walks import HOSTS, KINDS, LENGTHS, NUMBERS, STRINGS
 
 if TYPE_CHECKING:
@@ -38,7 +47,26 @@ MOST_STEPS = 20_000
 LINES_A_SEED = 80
 PROFILE_NAMES = tuple(PROFILES)
 NETWORKS = ("v2.0", "v4.1dev", "v201712")
+RICH = 0x40
+"""A flag: more is around the module than behind the recordings."""
+SURROUNDINGS: dict[str, Any] = {
+    "access_points": (
+        *DEFAULT_ACCESS_POINTS,
+        AccessPoint("locked", password="12345678", bssid="10:01:00:c4:0a:60", encryption=3),
+        AccessPoint("office", bssid="10:01:00:c4:0a:61", encryption=5),
+        AccessPoint("mute", bssid="10:01:00:c4:0a:62", gives_addresses=False),
+        AccessPoint("broken", bssid="10:01:00:c4:0a:63", failure=4),
+        AccessPoint(
+            "moody", bssid="10:01:00:c4:0a:64", failures=(JoinFailure.TIMEOUT, JoinFailure.NOT_FOUND)
+        ),
+    ),
+    "update": "v9.9",
+    "provisioning": Provisioning("locked", "12345678", after_s=0.5),
+    "wps": "locked",
+    "stations": (SoftApClient("1a:fe:34:00:00:01", 0.5), SoftApClient("1a:fe:34:00:00:02", 1.5)),
+}
 PAUSES_S = (0.0, 0.02, 0.3, 1.0, 3.0)
+HAPPENS_IN_DATA = (b"\1", b"\2", b"\4", b"\5")
 PAUSE_EVERY = 8
 """So many lines to one pause: waiting costs more than a line."""
 
@@ -56,12 +84,14 @@ def dictionary() -> list[bytes]:
         *lines, *(line + b"=" for line in lines), b"=?", b"?", b'"10.0.2.2"', b'"host.test"', b'"TCP"',
         b'"UDP"', b'"SSL"', b",7000", b",7003", b",7004", b",7005", b",7443", b",8080", b"\nAT+CIPMUX=1\n",
         b"\\\\", b'\\"', b"\nAT+CIPSEND=0,5\nhello\n", b"0x1F", b"-1", b"4294967296", b"\n\1\1", b"\n\2\2",
-        b"\n\3\0", b'""', *(b"," + value.encode() for value in (*NUMBERS, *LENGTHS, *HOSTS)),
+        b"\n\3\0", b'""', b"\n\5data", b'"TCPv6"', b'"UDPv6"', b'"SSLv6"',
+        b'"fec0::2"', *(b"," + value.encode() for value in (*NUMBERS, *LENGTHS, *HOSTS)),
         *(b"," + value.encode() for value in (*KINDS, *STRINGS)),
     ]  # fmt: skip
 
 
 def seeds() -> Iterator[bytes]:
+    yield from scenes.inputs([profile.commands for profile in PROFILES.values()])
     number = count()
     for dialogue in corpus.dialogues():
         items = [data.removesuffix(b"\r\n") for side, data in dialogue if side == "H"]
@@ -108,6 +138,13 @@ class Bench:
             cold=bool(self.flags & 2),
             paced=self.flags & 0xC == 0xC,
         )
+        if self.flags & RICH:
+            settings = replace(settings, boot_noise=settings.paced, **SURROUNDINGS)
+            self.network.start_unix_s = START_UNIX_S
+            self.network.names_6["host6.test"] = "fec0::2"
+            for port in (7000, 7001):
+                self.network.listen("fec0::2", port, echo)
+            self.network.answer_datagrams("fec0::2", 7005, lambda data: [data])
         self.device = Device(settings, self.network)
         self.now = 0.0
         if settings.cold:
@@ -117,7 +154,7 @@ class Bench:
 
     def play(self, items: list[bytes]) -> None:
         for item in items:
-            if self.device.firmware.receiver.diverted:
+            if self.device.firmware.receiver.diverted and item[:1] not in HAPPENS_IN_DATA:
                 self.payload(item)
             elif item[:1] < b"\x08":
                 self.happens(item)
@@ -141,6 +178,9 @@ class Bench:
                     self.write(b"\r\n")
                     self.wait(RESULT_OR_PROMPT, PATIENCE_S)
                 self.end_unfinished()
+            case b"\5":
+                self.write(item[1:])
+                self.wait(None, 0.05)
             case _:
                 self.driver.connect(self.network, b"%d" % next(self.clients))
                 self.wait(None, 0.05)
@@ -200,6 +240,9 @@ class Bench:
     def get_through(self, line: bytes, said: bytes) -> None:
         """No result: the profile knows why, and AT+RST ends it; a deaf module is replaced."""
         device = self.device
+        if device.output_deadline() is not None:  # a line of few baud: the result is under way
+            self._power_on()
+            return
         firmware, profile = device.firmware, device.profile
         state = firmware.board.state
         known = state.wedged or state.handshake_hangs or firmware.receiver.deaf or not firmware.board.running
