@@ -318,7 +318,7 @@ class CommandTransaction:
         if result not in ends and not (result is Result.OK and self._is_stored):
             return False
         if result is Result.ERROR:
-            return True
+            return not self._may_hide_payload
         if result is Result.OK and not self._has_its_shape:
             self._may_have_run = True  # it may be this OK whose line, or payload, was lost
             return False
@@ -336,6 +336,12 @@ class CommandTransaction:
         if link_id is not None:
             return self._context.demux.blocks(link_id) != self._blocks_before
         return self._response.has_begun or not self.command.answers_with_line
+
+    @property
+    def _may_hide_payload(self) -> bool:
+        """Whether payload may have been lost with the answer: ERROR may then be a mangled barrier's."""
+        is_doubtful = self._may_have_run or self._doubt.barriers > 0
+        return self.command.receives is not None and is_doubtful
 
     def _finish(self, result: Result) -> None:
         """The command is over; report it to the caller and to its link."""
@@ -526,10 +532,11 @@ class CommandTransaction:
             self._machine.feed(CommandInput.NOT_CANCELLED)
         self._refilled = self._refilled or (step.refills and bool(step.write))
         if step.write:
+            self._first_barrier = self._context.barrier.count
             self._context.outgoing.append(step.write)
-        if step.write or step.refills:
+        if step.is_answered:
             self._wait(now, step.wait_s)
-        else:  # the silence before `+++`, whatever the module prints
+        else:
             self._patience.start(now, step.wait_s, 0)
 
     def _flush(self, result: Result, now: float) -> None:
@@ -545,6 +552,7 @@ class CommandTransaction:
         self._context.demux.cancel_prompt()
         wait_s = self._clean_after(result)
         if wait_s is None:
+            self._first_barrier = self._context.barrier.count
             self._context.outgoing.append(EMPTY_LINE)
             wait_s = FLUSH_WAIT_S
         self._wait(now, max(0.0, self._give_up_at - now) if self._has_caller else self._owed_s)

@@ -35,21 +35,23 @@ FILLER = b"0"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Write this, then wait so long for a final result."""
+    """Write this, then wait so long for a final result, and for what the line may add where one is due."""
 
     write: bytes
     wait_s: float
+    is_answered: bool = True
     refills: bool = False
 
 
 def steps(payload_bytes: int, s_per_byte: float) -> Iterator[Step]:
     """Everything that can be tried for a data phase of this many bytes, in order."""
-    yield Step(b"", SILENCE_S)
+    yield Step(b"", SILENCE_S, is_answered=False)  # whatever the module prints
     yield Step(ESCAPE_SEQUENCE, CANCEL_WAIT_S)
     yield Step(EMPTY_LINE, FLUSH_WAIT_S)
     for start in range(0, payload_bytes, REFILL_BYTES):
         count = min(REFILL_BYTES, payload_bytes - start)
-        yield Step(FILLER * count, REFILL_WAIT_S + count * s_per_byte, refills=True)
+        wait_s = REFILL_WAIT_S + count * s_per_byte
+        yield Step(FILLER * count, wait_s, is_answered=False, refills=True)  # else a slow line would add up
     yield Step(b"", LAST_WAIT_S, refills=True)
 
 
