@@ -18,6 +18,7 @@ class LinkRecord:
     __slots__ = (
         "blocks_at_accept",
         "blocks_at_prompt",
+        "came_up",
         "closed_open",
         "confirming",
         "discarded_bytes",
@@ -40,6 +41,7 @@ class LinkRecord:
         self.generation = 0
         self.closed_open = False  # a CIPCLOSE is in flight for it, and it was open
         self.was_down = False  # CLOSED was read since that went out
+        self.came_up = False  # while it was closed or given up here: what it received was dropped
         self.ends = 0  # how often CLOSED was read for it
         self.is_accepted = False  # by the server, in its present generation
         self.confirming = False  # the module printed OK without CONNECT

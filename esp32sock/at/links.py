@@ -64,7 +64,7 @@ class Links:
             record.machine.feed(LinkInput.START)
             record.generation += 1
             record.confirming = False
-            record.is_known_orphan = record.is_unsettled = False
+            record.is_known_orphan = record.is_unsettled = record.came_up = False
             record.was_cancelled = False
             record.shown = None
             self._set_sink(command.opens, command.sink)
@@ -72,6 +72,7 @@ class Links:
             record = self._checked(command.closes)
             self.confirm(command.closes, listed=True)  # its result tells
             record.closed_open, record.was_down = record.state is LinkState.OPEN, False
+            record.came_up = False
             record.machine.feed(LinkInput.CLOSE)
             record.is_known_orphan = False
             self._set_sink(command.closes, DISCARD)
@@ -137,7 +138,8 @@ class Links:
 
     def _close_ended(self, link_id: int, *, good: bool) -> None:
         record = self.records[link_id]
-        record.is_unsettled = not (good or record.was_down) and (record.closed_open or record.is_unsettled)
+        was_open = not record.was_down and (record.closed_open or record.is_unsettled)
+        record.is_unsettled = not good and (was_open or record.came_up)
         if record.is_unsettled:
             self._events.append(Contradiction(f"it did not close link {link_id}"))
         record.machine.feed(LinkInput.CLOSED)
@@ -158,6 +160,7 @@ class Links:
             record.machine.feed(LinkInput.REFUSED)
         if record.state is LinkState.FREE:
             self._set_sink(link_id, DISCARD)
+            record.is_unsettled = record.is_unsettled or record.came_up
 
     def needs_confirmation(self, link_id: int) -> bool:
         """Whether CIPSTART had OK but no CONNECT: the module's list of links must be read."""
@@ -181,6 +184,7 @@ class Links:
         """Its user is done with a link that is gone; the id may be given out again."""
         record = self.records[link_id]
         record.machine.feed(LinkInput.RELEASE)
+        record.is_unsettled = record.is_unsettled or record.came_up
         self._set_sink(link_id, DISCARD)
 
     # -- what the module prints -----------------------------------------------------------------------
@@ -195,7 +199,8 @@ class Links:
         before = record.state
         record.machine.feed(LinkInput.UP)
         record.confirming = False
-        if record.state is not LinkState.OPEN or before is LinkState.OPEN:
+        record.came_up = record.state is not LinkState.OPEN
+        if record.came_up or before is LinkState.OPEN:
             return
         record.is_known_orphan = record.is_unsettled = False
         accepted = record.is_accepted = before is not LinkState.CONNECTING
@@ -216,7 +221,7 @@ class Links:
         if record.confirming:
             self.confirm(link_id, listed=True)  # it was open, however shortly
         before = record.state
-        record.was_down = True
+        record.was_down, record.came_up = True, False
         record.ends += 1
         record.is_unsettled = False
         record.machine.feed(LinkInput.DOWN)
@@ -248,7 +253,7 @@ class Links:
         for link_id, record in enumerate(self.records):
             before = record.state
             record.confirming = False
-            record.is_known_orphan = record.is_unsettled = False
+            record.is_known_orphan = record.is_unsettled = record.came_up = False
             self._set_sink(link_id, DISCARD)
             if before is LinkState.FREE:
                 continue
@@ -284,6 +289,8 @@ class Links:
                 record.discarded_bytes = discarded
                 if record.state is LinkState.FREE:
                     self._orphan(link_id, record, "payload arrived for a link that is not open")
+                elif record.was_down or not record.closed_open:
+                    record.came_up = True  # unseen, since what was open before has ended
 
     def check_open(self, link_id: int) -> None:
         """The module announces payload of this link: without a link here, its CONNECT was lost."""

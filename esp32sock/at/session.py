@@ -400,6 +400,7 @@ class Session:
             case LinkUp():
                 if self._transaction is not None:
                     self._transaction.link_came_up(urc.link_id)
+                    self._forget_if_over()
                 self.links.up(urc)
             case LinkDown():
                 self.links.down(urc.link_id)

@@ -68,6 +68,8 @@ class CommandChannel:
         self._listener = listener
         self.silence: Error | None = None
         """Why nothing waits for the module to be set up: it is silent, or was when the port was opened."""
+        self.is_found = False
+        """Whether a module that was known is set up again: one that does not answer is looked for again."""
         self.is_stuck = False
         """Whether the module is not silent, but busy without an end."""
         self.comparison = Comparison(lambda: self.state is ModuleState.READY)

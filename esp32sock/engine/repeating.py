@@ -6,7 +6,8 @@ import logging
 from typing import TYPE_CHECKING, TypeVar
 
 from esp32sock.at.commands import tcpip
-from esp32sock.errors import CommandError
+from esp32sock.at.state import ModuleState
+from esp32sock.errors import CommandError, CommandTimeout
 
 if TYPE_CHECKING:
     from esp32sock.at.commands import Command
@@ -20,14 +21,23 @@ log = logging.getLogger("esp32sock")
 
 
 async def execute_repeated(channel: CommandChannel, command: Command[R]) -> R:
-    """Run a query or a setting while holding the channel, up to TRIES times; raises what the last try did."""
+    """Run a query or a setting while holding the channel, up to TRIES times; raises what the last try did.
+
+    CommandTimeout at once where the module is looked for then: it may take each try as payload.
+    """
     for _ in range(TRIES - 1):
         try:
             return await channel.execute_exclusive(command)
         except CommandError as error:
+            if isinstance(error, CommandTimeout) and _is_looked_for(channel):
+                raise
             channel.session.count_repeat()
             log.debug("%s; trying again", error)
     return await channel.execute_exclusive(command)
+
+
+def _is_looked_for(channel: CommandChannel) -> bool:
+    return channel.is_found and channel.state is ModuleState.SYNCING
 
 
 async def list_links(channel: CommandChannel) -> dict[int, tcpip.LinkStatus] | None:

@@ -167,6 +167,7 @@ class Supervisor:
         channel = CommandChannel(port, listener)
         channel.supervise(self._reconciler.compare)
         channel.session.firmware = self._firmware
+        channel.is_found = not first
         channel.silence = None if first else self._context.failure
         failure: Error | None = None
         try:
@@ -179,6 +180,7 @@ class Supervisor:
                     await self._start(channel, first=first)
                     self._outage.ended()
                     self._expect_baud(port.baudrate)
+                    channel.is_found = True
                     begun()
                     nursery.start_soon(keep_heartbeat, self._context, channel, self._reconciler)
                     await self._supervise(channel)

@@ -629,6 +629,33 @@ def test_an_error_to_the_close_of_a_link_that_its_peer_closed_meanwhile_is_expec
     assert_events(harness.events, [Failed(close, CommandError)])
 
 
+@pytest.mark.parametrize("connect", [b"0,CONNECT\r\n", b""], ids=["seen", "its CONNECT lost"])
+@pytest.mark.parametrize("open_before", [True, False])
+def test_a_client_that_comes_while_its_id_is_closed_is_not_taken_for_a_new_one(
+    open_before: bool, connect: bytes
+) -> None:
+    harness = SessionHarness.ready(links=[0] if open_before else [])
+    close = tcpip.Close(0)
+    harness.send(close)
+    harness.feed(b"0,CLOSED\r\n" * open_before + connect + b"\r\n+IPD,0,5:hello\r\n" + ERROR)
+    doubt = Contradiction("it did not close link 0")
+    assert_events(harness.events, [doubt, Failed(close, CommandError)])
+    links = harness.session.links
+    assert not links.adopt(LinkUp(0, True, ("10.0.2.2", 20001), 80)), "hello was dropped"
+    harness.send(close)
+    harness.feed(b"0,CLOSED\r\n" + OK)
+    assert not links[0].is_unsettled
+    harness.feed(b"0,CONNECT\r\n")
+    assert links[0].state is LinkState.OPEN
+
+
+def test_a_client_that_comes_while_its_id_is_closed_and_goes_is_forgotten() -> None:
+    harness = SessionHarness.ready(links=[0])
+    harness.send(tcpip.Close(0))
+    harness.feed(b"0,CLOSED\r\n0,CONNECT\r\n0,CLOSED\r\n" + ERROR)
+    assert not harness.session.links[0].is_unsettled
+
+
 def test_a_client_on_the_id_of_an_accepted_link_shows_that_its_closed_was_lost() -> None:
     harness = SessionHarness.ready(links=[0])
     harness.feed(b"\r\n+IPD,0,3:old\r\n0,CONNECT\r\n\r\n+IPD,0,3:new\r\n")

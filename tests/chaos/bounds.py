@@ -32,6 +32,8 @@ REJOIN_S = 30.0
 """The module joins again by itself, at times of its own."""
 BLACK_HOLE_S = 30.0
 """The patience of applications whose peer is swallowed: their links are taken so long."""
+SERVER_LINKS = 3
+"""A listener has no more clients at a time by default (`server_links`); the module refuses the next one."""
 SETTLE_S = 70.0
 """Everything that was begun has ended so long after new work succeeds: a heartbeat finds what ended unseen,
 then the half-close time passes."""
@@ -40,7 +42,13 @@ then the half-close time passes."""
 def recover_s(plan: Plan) -> float:
     """How long after the end of the faults new work must succeed."""
     held_s = max((_held_s(dose, plan.faults_s) for dose in plan.doses), default=0.0)
-    return RECOVER_S + EVIDENCE_S + held_s + PROBE_EXCHANGES * plan.latency_s
+    return RECOVER_S + EVIDENCE_S + held_s + PROBE_EXCHANGES * plan.latency_s + _full_s(plan)
+
+
+def _full_s(plan: Plan) -> float:
+    """How long the listener may have all the clients that it may have, because their users do not read."""
+    pauses = sorted((tcp.read_pause_s for tcp in plan.tcp if tcp.accepted), reverse=True)
+    return pauses[SERVER_LINKS - 1] if len(pauses) >= SERVER_LINKS else 0.0
 
 
 def _held_s(dose: Dose, faults_s: float) -> float:

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 WRITERS = {
     ("esp32sock/_files.py", "os.open"): "the functions that all others use",
-    ("esp32sock/_files.py", "tempfile.mkstemp"): "beside the file that it replaces, 0600",
+    ("esp32sock/_files.py", "open"): "beside the file that it replaces, 0600",
     ("esp32sock/cli/__init__.py", "os.open"): "/dev/null, for a stream that is closed",
     ("esp32sock/cli/demo.py", "trace.open"): "in a folder of its own, 0700, which is removed",
     ("esp32sock/engine/transports.py", "os.open"): "/dev/null, to mend a descriptor",
