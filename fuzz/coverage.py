@@ -31,6 +31,11 @@ OF_ELSE = 1 << 20
 LEAVING = {"RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE"}
 """What stands behind one of these is entered by a jump or by an exception."""
 
+OF_COMPILER = -1
+"""The block of what no line of source asks for: the end of a wait whose coroutine is thrown away, and what
+turns a StopIteration into a RuntimeError. Each `await` has both, and only chance decides which are entered.
+"""
+
 
 def instrument() -> None:
     """Compile esp32sock so from now on; call it before anything of it is imported."""
@@ -87,9 +92,11 @@ class PythonCoverage:
             reached: set[int] = set()
             missed: set[int] = set()
             for offset, block in blocks.items():
+                if block == OF_COMPILER:
+                    continue
                 (reached if block in self._entered[code] else missed).add(_line(code, offset))
             name = code.co_filename.removeprefix(PACKAGE)
-            for line in missed - reached - {0}:  # what has none is the compiler's
+            for line in missed - reached - {0}:
                 way = f"{line - OF_ELSE} not" if line > OF_ELSE else f"{line}"
                 found.add(f"{name}:{way} {code.co_qualname}")
         return sorted(found)
@@ -102,7 +109,7 @@ class PythonCoverage:
             blocks = self._blocks[code] = _blocks(code)
             self._entered[code] = set()
         entered, block = self._entered[code], blocks.get(offset, 0)
-        if block not in entered:
+        if block not in entered and block != OF_COMPILER:
             entered.add(block)
             self.known += 1
         return self._disable
@@ -113,7 +120,8 @@ def _blocks(code: CodeType) -> dict[int, int]:
     found, start, begins = {}, 0, True
     for instruction in dis.get_instructions(code):
         if begins or instruction.is_jump_target:
-            start = instruction.offset
+            cleans_up = instruction.opname == "CLEANUP_THROW" or not _line(code, instruction.offset)
+            start = OF_COMPILER if cleans_up else instruction.offset
         found[instruction.offset] = start
         jumps = instruction.opcode in dis.hasjrel or instruction.opcode in dis.hasjabs
         begins = jumps or instruction.opname in LEAVING

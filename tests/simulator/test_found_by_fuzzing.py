@@ -12,6 +12,10 @@ def input_for(profile: str, *lines: bytes) -> bytes:
     return bytes([simulator.PROFILE_NAMES.index(profile), 0, 0]) + b"\n".join(lines)
 
 
+RICH_5_0 = bytes([simulator.PROFILE_NAMES.index("5.0"), simulator.RICH | 0xC, 0])
+"""The settings of an input: a paced module with a phone beside it."""
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -31,6 +35,13 @@ def input_for(profile: str, *lines: bytes) -> bytes:
                 b'AT+CIPSTART="TCP","192.168.7.2",7000',
             ),
             id="a netmask with holes",
+        ),
+        *(
+            pytest.param(
+                RICH_5_0 + b"AT+CWSTARTSMART\n\2\2\n\2\2\n\2\1\n" + line + b"\n\2\4\nAT+CWJAP?",
+                id=f"while SmartConfig waits for an address: {line.decode()}",
+            )
+            for line in (b'AT+CWJAP="p",', b'AT+CWJAP="Espressif",""', b"AT+CWQAP", b"AT+CWMODE=2")
         ),
     ],
 )

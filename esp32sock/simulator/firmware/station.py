@@ -140,17 +140,19 @@ class Station:
         self._print("WIFI CONNECTED")
 
     async def obtain_address(self) -> bool:
-        """DHCP, or the fixed address, on the access point we are at; whether it gave one."""
-        board = self._board
-        if self.access_point is None:
+        """DHCP, or the fixed address; whether there is one, and the access point has not been left."""
+        board, joined = self._board, self.access_point
+        if joined is None:
             return False
         await board.kernel.sleep(board.settings.timing.dhcp_s)
-        if not self.access_point.gives_addresses and self.fixed_subnet is None:
+        if self.access_point is not joined:  # a command left it while SmartConfig was joining
+            return False
+        if not joined.gives_addresses and self.fixed_subnet is None:
             return False
         self.has_address = True
         self.failed = False
         self._print("WIFI GOT IP")
-        self.has_address_6 = self._obtains_6(self.access_point)
+        self.has_address_6 = self._obtains_6(joined)
         if self.has_address_6:
             self._print("WIFI GOT IPv6 LL")  # at-dialects 3.4; behind the other by guess
             self._print("WIFI GOT IPv6 GL")
@@ -195,7 +197,8 @@ class Station:
         await self._connect(found)
         if await self.obtain_address():
             return None
-        self.leave()
+        if self.access_point is found:
+            self.leave()
         return board.profile.address_failure
 
     def leave(self, *, announce: bool = True) -> bool:
