@@ -52,6 +52,10 @@ PROMPT_S = 1.5
 """The prompt comes within milliseconds; by taste."""
 RECEIVED_S = 1.0
 """From the last payload byte to `Recv`, beyond the time on the wire; by taste, milliseconds seen."""
+TAIL_BYTES, TAIL_S = 8192, 30.0
+"""A long send of which no more than so much is left: that may be because a byte was lost, so no longer."""
+REFILL_MOST_BYTES = 48 * 1024
+"""What is filled in for a long send that `+++` did not end."""
 UNANNOUNCED_S = 10.0
 """From the last payload byte to SEND OK on a module that did not print `Recv`."""
 BUSY_S = 15.0
@@ -148,7 +152,7 @@ class CommandTransaction:
         self._machine.feed(CommandInput.PAYLOAD_WRITTEN)
         self._payload_written = True
         answer_s = RECEIVED_S if self._context.reports_received else UNANNOUNCED_S
-        if self.command.stores_payload:
+        if self.command.stores_payload or self.command.reports_progress:
             answer_s = self.command.timeout
         on_the_wire_s = self._payload_bytes * self._context.s_per_byte
         self._wait(now, on_the_wire_s + answer_s)
@@ -269,6 +273,17 @@ class CommandTransaction:
         self._doubt_from(now)
         self._context.links.payload_taken(self.command)
         self._context.outgoing.clear()
+        return True
+
+    def sent(self, sent: int, received: int, now: float) -> bool:
+        """`+CIPSENDL`: so much went out, so much has come; the rest may take as long as the peer is slow."""
+        if not self._machine.allows(CommandInput.ACKNOWLEDGED) or not self._payload_written:
+            return False
+        if received >= self._payload_bytes:
+            return self.received(received, now)
+        left_bytes = self._payload_bytes - sent
+        slow_s = TAIL_S if left_bytes <= TAIL_BYTES else self.command.timeout
+        self._wait(now, left_bytes * self._context.s_per_byte + slow_s)
         return True
 
     def result(self, result: Result, now: float) -> bool:
@@ -519,7 +534,7 @@ class CommandTransaction:
         self._start_recovery(now)
 
     def _start_recovery(self, now: float) -> None:
-        self._recovery.start(self._payload_bytes, self._context.s_per_byte)
+        self._recovery.start(min(self._payload_bytes, REFILL_MOST_BYTES), self._context.s_per_byte)
         self._recover(now)
 
     def _recover(self, now: float) -> None:

@@ -51,6 +51,11 @@ class Firmware:
         return CIPSEND_MAX if self.at_least(2, 4) else CIPSEND_MAX_V1
 
     @property
+    def sends_long(self) -> bool:
+        """AT+CIPSENDL, from 2.4 on (at-dialects 7.5)."""
+        return self.at_least(2, 4)
+
+    @property
     def pull_max(self) -> int:
         """The most bytes to ask for in one CIPRECVDATA: 2048 on 2.0 and 2.1 (at-dialects 7.7).
 

@@ -39,6 +39,8 @@ BUSY = frozenset({b"busy p...", b"busy s..."})
 
 RECEIVED = re.compile(rb"Recv (\d{1,9}) bytes")
 
+SENT = re.compile(rb"\+CIPSENDL:(\d{1,10}),(\d{1,10})")
+
 ERROR_CODE = re.compile(rb"(?:ERR CODE:|\+ERRNO:)0x([0-9a-fA-F]{1,8})")
 
 REASONS = frozenset(

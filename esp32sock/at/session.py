@@ -42,7 +42,7 @@ from esp32sock.at.firmware import Firmware
 from esp32sock.at.framing import NEED_DATA, PROMPT, Demux, Line
 from esp32sock.at.links import PASSTHROUGH_LINK, Links
 from esp32sock.at.patience import NEVER
-from esp32sock.at.results import BUSY, RECEIVED, RESULTS
+from esp32sock.at.results import BUSY, RECEIVED, RESULTS, SENT
 from esp32sock.at.state import CommandState, ModuleInput, ModuleState, command_machine, module_machine
 from esp32sock.at.transaction_context import TransactionContext
 from esp32sock.at.urcs import (
@@ -246,6 +246,11 @@ class Session:
         self._context.s_per_byte = value
 
     @property
+    def round_trip_s(self) -> float:
+        """From a short line to its answer, as measured; 0.0 while unknown."""
+        return self._context.round_trip_s
+
+    @property
     def grace_s(self) -> float:
         """What the line alone may add to an answer, by the round trips that were measured."""
         return self._context.grace_s
@@ -379,6 +384,8 @@ class Session:
             return known
         if text in BUSY:
             return transaction.busy(now)
+        if transaction.command.reports_progress and (sent := SENT.fullmatch(text)) is not None:
+            return transaction.sent(int(sent[1]), int(sent[2]), now)
         received = RECEIVED.fullmatch(text)
         return received is not None and transaction.received(int(received[1]), now)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esp32sock.at.commands import Raw, basic, passive, servers, tcpip, tcpoptions, udp, wifi
+from esp32sock.at.commands import Raw, basic, longsend, passive, servers, tcpip, tcpoptions, udp, wifi
 from esp32sock.at.firmware import Firmware, parse_gmr
 from esp32sock.at.framing import DATAGRAM, STREAM, stream_chunk
 from esp32sock.at.urcs import parse_urc
@@ -58,6 +58,7 @@ LINES: list[tuple[Command[Any], bytes]] = [
     (tcpip.OpenTcp(4, HOST_64, 65535, 7200), b'AT+CIPSTART=4,"TCP","%s",65535,7200' % HOST_64.encode()),
     (tcpip.OpenTcp(1, "h", 1, 0), b'AT+CIPSTART=1,"TCP","h",1,0'),
     (tcpip.Send(0, chunk(0, b"hello")), b"AT+CIPSEND=0,5"),
+    (longsend.SetLongSend(longsend.LongSendSettings(4096, 2920)), b"AT+CIPSENDLCFG=4096,2920"),
     (tcpip.Send(3, stream_chunk(3, memoryview(bytes(3000)), 2048)), b"AT+CIPSEND=3,2048"),
     (tcpip.Send(0, stream_chunk(None, memoryview(b"x"), 2048)), b"AT+CIPSEND=1"),
     (tcpip.Close(), b"AT+CIPCLOSE"),

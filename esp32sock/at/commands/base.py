@@ -60,6 +60,8 @@ class Command(Generic[R]):
     """Whether OK never comes without a response line before it: one that does is not its own."""
     lists_links: ClassVar[bool] = False
     """Whether its response lines are the links that are open: they are compared by the way."""
+    reports_progress: ClassVar[bool] = False
+    """Whether `+CIPSENDL:<sent>,<received>` says how much of its payload went out; no `Recv` comes then."""
     timeout: ClassVar[float] = USUAL_TIMEOUT_S
     time_is_known: ClassVar[bool] = True
     """Whether a module that works on for longer than `timeout` is stuck."""
