@@ -19,7 +19,7 @@ import trio
 
 from bench._report import Criterion, Report
 from bench._virtual import BLOCK, HOST, PORT, Line, World, attached, content, in_virtual_time
-from esp32sock.engine.tcp_pump import SHARED_BYTES
+from esp32sock.engine.chunk_sizes import SHARED_BYTES
 
 if TYPE_CHECKING:
     from esp32sock.simulator import Connection

@@ -89,6 +89,7 @@ async def _follow(channel: CommandChannel, before: basic.UartSettings, now: basi
     both = basic.FlowControl.RTS_CTS
     if now.flow is both or before.flow is both:
         channel.port.set_rtscts(now.flow is both)
+    channel.has_flow_control = now.flow is both
     channel.write_raw(b"\r\n")  # what the change may have left in the module's line buffer
     await trio.sleep(SETTLE_S)
 

@@ -48,6 +48,8 @@ PAUSE_S = 0.5
 """A deadline found so late passed while the host was paused: it starts anew."""
 END_LINE_S = 0.1
 """Between an empty line and AT+RST: what comes in one write with another line is dropped (real-firmware)."""
+WRITE_BYTES = 8192
+"""What the port gets at a time: a long send ends there when the module restarts."""
 SAMPLE_BYTES = 4096
 """How much of the last input is kept for the probe while the module is not set up."""
 
@@ -74,6 +76,8 @@ class CommandChannel:
         """Whether the module is not silent, but busy without an end."""
         self.comparison = Comparison(lambda: self.state is ModuleState.READY)
         self.turns = Turns()
+        self.has_flow_control = False
+        """Whether module and host hold each other back with RTS and CTS."""
         self.era = 0
         """How often the module restarted or fell silent."""
         self._holder_era: int | None = None
@@ -153,9 +157,9 @@ class CommandChannel:
             await self._can_write.wait()
             while self._outgoing:
                 piece = self._outgoing[0]
-                await self.port.send(piece)
-                if self._outgoing and self._outgoing[0] is piece:
-                    self._outgoing.pop(0)
+                await self.port.send(piece[:WRITE_BYTES])
+                if self._outgoing and self._outgoing[0] is piece:  # else the module restarted meanwhile
+                    self._outgoing[:1] = [piece[WRITE_BYTES:]] if len(piece) > WRITE_BYTES else []
             self._can_write = trio.Event()
 
     async def _keep_time(self) -> None:

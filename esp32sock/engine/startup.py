@@ -140,6 +140,7 @@ async def use_flow_control(channel: CommandChannel) -> None:
     await channel.execute_exclusive(basic.SetUart(wanted))
     channel.port.set_rtscts(True)
     await channel.execute_exclusive(basic.Test())
+    channel.has_flow_control = True
 
 
 async def _multiplex(channel: CommandChannel) -> bool:

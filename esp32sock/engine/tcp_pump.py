@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING, NoReturn
 import trio
 
 from esp32sock._hangup import hung_up, unread_in_pair
-from esp32sock.at.commands import tcpip
 from esp32sock.at.framing import stream_chunk
+from esp32sock.engine.chunk_sizes import ChunkSizes
 from esp32sock.engine.hangup import HangupWatch
 from esp32sock.engine.link_ends import detached, unsent
 from esp32sock.engine.read_ahead import ReadAhead
@@ -47,15 +47,12 @@ if TYPE_CHECKING:
     from esp32sock.engine.link_pool import LinkPool
     from esp32sock.engine.unread_looks import UnreadLooks
 
-CHUNK_BYTES = 5760
-"""The module's TCP send buffer, 4 segments: with more, SEND OK waits for the peer (performance-facts 2.6)."""
 WINDOW_BYTES = 5760
 """What a link's other end takes before its reader reads: the module's TCP window (performance-facts 2.4)."""
-SHARED_BYTES = 1440
-SHARED_S = 0.05
-"""A chunk while other tasks wait for the channel: one segment, or what the line carries in SHARED_S."""
 BLOCKED_S = 2.0
 """Once the peer has closed, an application with bytes to send may read nothing for so long, or twice that."""
+DROPPED_BYTES = 8192
+"""At a time, of what is written to a peer that is gone."""
 HALF_CLOSE_LOOK_S = 0.25
 """Between two looks at whether a reader that is behind has caught up, on a link that is half closed."""
 
@@ -97,9 +94,8 @@ class StreamPump:
         self._finishing = trio.Event()
         self._loopback_peer: StreamPump | None = None
         self._peer_read = trio.Event()
-        self._shared_bytes = max(SHARED_BYTES, int(SHARED_S / (channel.session.s_per_byte or 1e-9)))
-        self._chunk_bytes = min(CHUNK_BYTES, channel.session.firmware.cipsend_max)
-        self._ahead = ReadAhead(end, self._chunk_bytes)
+        self._sizes = ChunkSizes(channel, secure=link_id in pool.secure)
+        self._ahead = ReadAhead(end, self._sizes.usual_bytes)
         self._is_streaming = False  # more was there when the chunk before had gone
 
     @property
@@ -214,7 +210,7 @@ class StreamPump:
         try:
             with suppress(OSError, trio.ClosedResourceError):  # nothing more there, or closed meanwhile
                 await trio.lowlevel.wait_readable(self._end)
-                while self._end.recv(CHUNK_BYTES):
+                while self._end.recv(DROPPED_BYTES):
                     pass
         finally:
             self.close_end()
@@ -274,7 +270,7 @@ class StreamPump:
                     self._emptied = trio.Event()
                     await self._emptied.wait()
                 if not self._peer_closed:
-                    await reader.pull(self._shared_bytes)
+                    await reader.pull(self._sizes.shared_bytes)
                     self._more.set()
         except Error as error:
             if reader.is_pulling or not self._peer_closed:
@@ -318,8 +314,9 @@ class StreamPump:
                 self.fail(unsent(len(self._ahead)))
 
     async def _send_chunks(self) -> bool:
-        shared = self._channel.turns.are_contended
-        limit = min(self._shared_bytes, self._chunk_bytes) if shared else self._chunk_bytes
+        streaming = self._is_streaming and self._loopback_peer is None
+        limit = await self._sizes.limit(streaming=streaming)
+        self._ahead.room_bytes = max(self._sizes.usual_bytes, limit)
         data = memoryview(self._ahead.take(limit))
         self._sending = self._sending or bool(data)
         more = self._ahead.read() > 0
@@ -332,7 +329,7 @@ class StreamPump:
                     self._ahead.put_back(data)
                     return True
                 chunk = stream_chunk(self.link_id, data, limit)
-                send = tcpip.Send(self.link_id, chunk)
+                send = self._sizes.command(self.link_id, chunk)
                 await self._channel.execute_exclusive(send)
                 await self._stalls.sent(send)
                 self.sent_bytes += len(chunk.payload)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from esp32sock.engine.tcp_pump import CHUNK_BYTES, WINDOW_BYTES
+from esp32sock.engine.chunk_sizes import CHUNK_BYTES
+from esp32sock.engine.tcp_pump import WINDOW_BYTES
 from esp32sock.simulator import Settings
 from tests.engine.harness import PAIR_BYTES, running
 from tests.engine.test_listener import listen
