@@ -50,6 +50,7 @@ class Line:
     baud: int
     turn_around_ms: float
     receive: Receive | None = None
+    rtscts: bool = False
 
     @property
     def bytes_per_s(self) -> float:
@@ -124,6 +125,9 @@ class CountingPort(StreamPort):
         self.commands += bytes(data[:2]) == b"AT"
         await super().send(data)
 
+    def set_rtscts(self, on: bool) -> None:
+        """The memory line minds the module's RTS in any case."""
+
 
 @dataclass
 class World:
@@ -168,7 +172,7 @@ async def attached(line: Line) -> AsyncIterator[World]:
             return port
 
         port = CountingPort(opened.stream, "memory", line.baud)
-        engine = Engine(Options("memory", receive=line.receive), opener)
+        engine = Engine(Options("memory", receive=line.receive, rtscts=line.rtscts), opener)
         async with trio.open_nursery() as nursery:
             await nursery.start(engine.run)
             world = World(engine, network, port)

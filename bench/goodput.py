@@ -30,14 +30,20 @@ TURN_AROUNDS_MS = (0.0, 1.0, 4.0, 16.0)
 LEAST_SHARE = 0.97
 COUNT = 288_000
 """Bytes of a transfer."""
+LONG = "up, long sends"
+LONG_COUNT = 1_000_000
+LONG_BAUDS = BAUDS[1:]
+"""Below, a CIPSEND holds the line for as long as anything may."""
+LEAST_LONG_SHARE = {4.0: 0.95, 16.0: 0.88}
+"""By turn-around: a long send is as long as 100 of them, but at most a second and 256 KiB."""
 
 
-async def upload(line: Line, write_bytes: int = 65536) -> float:
+async def upload(line: Line, write_bytes: int = 65536, count: int = COUNT) -> float:
     """Seconds from the first write to the last byte at the peer."""
     async with attached(line) as world:
-        sink = world.sink(COUNT)
+        sink = world.sink(count)
         stream = await world.connect()
-        data = content(COUNT)
+        data = content(count)
         started = trio.current_time()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(stream.send, data, write_bytes)
@@ -60,6 +66,21 @@ async def bare_upload(line: Line, chunk: int) -> float:
             await host.command(f"AT+CIPSEND=0,{len(piece)}", b">")
             await host.write(piece)
             await host.until(b"SEND OK\r\n")
+        return trio.current_time() - started
+
+
+async def bare_long(line: Line) -> float:
+    """Everything in one CIPSENDL."""
+    async with module(line) as (opened, network):
+        sink = Sink(LONG_COUNT, bytearray(), trio.Event())
+        network.listen(HOST, PORT, sink.serve)
+        host = BareHost(opened)
+        await _open(host)
+        await host.command(f"AT+UART_CUR={line.baud},8,1,0,3")
+        started = trio.current_time()
+        await host.command(f"AT+CIPSENDL=0,{LONG_COUNT}", b">")
+        await host.write(content(LONG_COUNT))
+        await host.until(b"SEND OK\r\n")
         return trio.current_time() - started
 
 
@@ -130,9 +151,11 @@ class Pour:
 def run(*, quick: bool = False) -> Report:
     report = Report("goodput")
     for name, profile, receive, measure, bare in CELLS:
-        for baud in BAUDS[1:2] if quick else BAUDS:
+        is_long = name == LONG
+        count = LONG_COUNT if is_long else COUNT
+        for baud in BAUDS[1:2] if quick else LONG_BAUDS if is_long else BAUDS:
             for turn_around_ms in TURN_AROUNDS_MS[-1:] if quick else TURN_AROUNDS_MS:
-                line = Line(profile, baud, turn_around_ms, receive)
+                line = Line(profile, baud, turn_around_ms, receive, rtscts=is_long)
                 took_s = in_virtual_time(partial(measure, line))
                 share = in_virtual_time(partial(bare, line)) / took_s
                 row = f"{name}, {baud} baud, {turn_around_ms:g} ms"
@@ -140,18 +163,20 @@ def run(*, quick: bool = False) -> Report:
                     {
                         "cell": row,
                         "firmware": profile,
-                        "kb_per_s": round(COUNT / took_s / 1000, 2),
-                        "of_line_percent": round(100 * COUNT / took_s / line.bytes_per_s, 2),
+                        "kb_per_s": round(count / took_s / 1000, 2),
+                        "of_line_percent": round(100 * count / took_s / line.bytes_per_s, 2),
                         "of_ceiling_percent": round(100 * share, 2),
                     }
                 )
-                report.criteria.append(Criterion(f"of the ceiling, {row}", round(share, 4), LEAST_SHARE))
+                least = LEAST_LONG_SHARE.get(turn_around_ms, LEAST_SHARE) if is_long else LEAST_SHARE
+                report.criteria.append(Criterion(f"of the ceiling, {row}", round(share, 4), least))
     return report
 
 
 CELLS: tuple[tuple[str, str, Receive | None, Measure, Measure], ...] = (
     ("up by 2048", "2.0", None, upload, partial(bare_upload, chunk=2048)),
     ("up by 5760", "4.1", None, upload, partial(bare_upload, chunk=5760)),
+    (LONG, "4.1", None, partial(upload, count=LONG_COUNT), bare_long),
     ("down, passive by 2048", "2.0", "passive", download, partial(bare_pull, piece=2048)),
     ("down, passive", "4.1", "passive", download, partial(bare_pull, piece=5760)),
     ("down, active", "2.0", None, download, bare_active),

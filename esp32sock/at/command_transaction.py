@@ -299,7 +299,8 @@ class CommandTransaction:
         elif self._desynchronised:
             self._flush(result, now)
         else:
-            self._measure(now)
+            if not self.command.reports_progress:
+                self._measure(now)
             self._finish(result)
         return True
 
@@ -309,6 +310,7 @@ class CommandTransaction:
             self._machine.feed(CommandInput.ACCEPTED)
             self._context.links.send_accepted(self.command)
             self._measure(now)
+            self._context.prompted(self._answered_s(now))
             self._wait(now, PROMPT_S)
             self._response.has_begun = True
         return self._machine.allows(CommandInput.PROMPT)
@@ -316,8 +318,12 @@ class CommandTransaction:
     def _measure(self, now: float) -> None:
         """What the module answers out of its memory shows the round trip of the line."""
         if (self._awaits_prompt or self.command.timeout <= USUAL_TIMEOUT_S) and not self._doubt.barriers:
-            on_the_wire_s = len(self.line_bytes) * self._context.s_per_byte
-            self._context.measured(max(0.0, now - self._written_at - on_the_wire_s))
+            self._context.measured(self._answered_s(now))
+
+    def _answered_s(self, now: float) -> float:
+        """From the line to now, its time on the wire aside."""
+        on_the_wire_s = len(self.line_bytes) * self._context.s_per_byte
+        return max(0.0, now - self._written_at - on_the_wire_s)
 
     @property
     def _is_stored(self) -> bool:

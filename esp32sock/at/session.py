@@ -246,9 +246,9 @@ class Session:
         self._context.s_per_byte = value
 
     @property
-    def round_trip_s(self) -> float:
-        """From a short line to its answer, as measured; 0.0 while unknown."""
-        return self._context.round_trip_s
+    def prompt_s(self) -> float:
+        """From the line of a send to its prompt, as measured, the wire aside; 0.0 while unknown."""
+        return self._context.prompt_s
 
     @property
     def grace_s(self) -> float:

@@ -57,6 +57,8 @@ class TransactionContext:
     _heard_last: bytes = b""
     round_trip_s: float = 0.0
     """From a short line to its answer, as measured: rises at once, falls slowly."""
+    prompt_s: float = 0.0
+    """From the line of a send to its prompt, in the same way: what a command costs beside its payload."""
 
     def heard(self, data: bytes | memoryview, now: float) -> None:
         """Bytes were read."""
@@ -72,6 +74,10 @@ class TransactionContext:
     def measured(self, seconds: float) -> None:
         """A short command was answered so long after its line was written."""
         self.round_trip_s = min(LONGEST_ROUND_TRIP_S, max(seconds, 0.9 * self.round_trip_s))
+
+    def prompted(self, seconds: float) -> None:
+        """The prompt of a send came so long after its line was written."""
+        self.prompt_s = min(LONGEST_ROUND_TRIP_S, max(seconds, 0.9 * self.prompt_s))
 
     @property
     def grace_s(self) -> float:

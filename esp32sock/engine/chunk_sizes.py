@@ -28,11 +28,13 @@ SHARED_S = 0.05
 """A chunk while other tasks want the channel too: one segment, or what the line carries in SHARED_S."""
 LONG_BYTES = 256 * 1024
 """The most that one link may keep for its next command."""
-TURNS = 50
+TURNS = 100
 LONG_LEAST_S, LONG_MOST_S = 0.25, 1.0
 """How long a long send may hold the line: TURNS round trips, within these bounds; by taste."""
 SETTINGS = LongSendSettings(report_bytes=4096, packet_bytes=2920)
 """Packets as by default; a report of 25 bytes for each 4096 keeps the other direction free."""
+ANSWERS = ("SEND FAIL", "ERROR")
+"""What a long send ends with whose link has ended."""
 
 log = logging.getLogger("esp32sock")
 
@@ -54,11 +56,24 @@ class ChunkSizes:
         long_bytes = self._long_bytes if streaming else 0
         return long_bytes if long_bytes and await self._prepare() else self.usual_bytes
 
-    def command(self, link_id: int, chunk: Chunk) -> tcpip.Send | SendLong:
-        """What sends this chunk."""
-        if len(chunk.payload) > self._channel.session.firmware.cipsend_max:
-            return SendLong(link_id, chunk.payload)
-        return tcpip.Send(link_id, chunk)
+    async def send(self, link_id: int, chunk: Chunk) -> tcpip.Send | SendLong:
+        """Send this chunk, and give the command that did; CommandError as the module answers.
+
+        A long send that ends in no answer has lost bytes on its way: there are no more of them then.
+        """
+        if len(chunk.payload) <= self._channel.session.firmware.cipsend_max:
+            send = tcpip.Send(link_id, chunk)
+            await self._channel.execute_exclusive(send)
+            return send
+        long = SendLong(link_id, chunk.payload)
+        try:
+            await self._channel.execute_exclusive(long)
+        except CommandError as error:
+            if error.result not in ANSWERS:
+                log.warning("%s; no long sends until the module restarts", error)
+                self._channel.has_flow_control = False
+            raise
+        return long
 
     @property
     def _long_bytes(self) -> int:
@@ -66,7 +81,7 @@ class ChunkSizes:
         session = self._channel.session
         if not (self._may_be_long and self._channel.has_flow_control and session.s_per_byte):
             return 0
-        held_s = min(LONG_MOST_S, max(LONG_LEAST_S, TURNS * session.round_trip_s))
+        held_s = min(LONG_MOST_S, max(LONG_LEAST_S, TURNS * session.prompt_s))
         most = min(LONG_BYTES, int(held_s / session.s_per_byte))
         return most if most >= 2 * session.firmware.cipsend_max else 0
 

@@ -329,9 +329,7 @@ class StreamPump:
                     self._ahead.put_back(data)
                     return True
                 chunk = stream_chunk(self.link_id, data, limit)
-                send = self._sizes.command(self.link_id, chunk)
-                await self._channel.execute_exclusive(send)
-                await self._stalls.sent(send)
+                await self._stalls.sent(await self._sizes.send(self.link_id, chunk))
                 self.sent_bytes += len(chunk.payload)
                 data = data[len(chunk.payload) :]
         finally:

@@ -192,7 +192,7 @@ async def test_a_peer_that_reads_nothing_for_a_minute(autojump_clock: MockClock)
 
 
 async def test_a_byte_lost_on_the_line_is_an_error(autojump_clock: MockClock) -> None:
-    """The module waits for it; the send is cancelled, and the next command works."""
+    """The module waits for it; the send is ended, the next command works, and no other is sent like that."""
     data = PLANTED * 300
     sink = Sink(len(data))
     async with flowing(network(p7000=sink.serve, p7001=echo)) as (harness, port):
@@ -214,6 +214,10 @@ async def test_a_byte_lost_on_the_line_is_an_error(autojump_clock: MockClock) ->
         assert lost
         assert user.error is not None
         await _echoes(harness)
+        sent = port.count(b"+CIPSENDL=")
+        again = await harness.connect(7000)
+        await again.end.send_all(data)
+        assert port.count(b"+CIPSENDL=") == sent
 
 
 async def test_another_link_ends_the_long_sends(autojump_clock: MockClock) -> None:
