@@ -86,9 +86,9 @@ PLAIN_HOST: Final = re.compile(r"[0-9A-Za-z.:_%-]{1,64}")
 
 # -- between the engine's end of a pair and the user's ------------------------------------------------
 
-DATAGRAM_HEADER: Final = struct.Struct("!HH4s")
-"""In front of the payload in each message of a datagram pair: the address family (always AF_INET, so that
-bytes out of step are noticed), the port, the IPv4 address. Towards the engine it names the destination, from
+DATAGRAM_HEADER: Final = struct.Struct("!HH16s")
+"""In front of the payload in each message of a datagram pair: the address family (AF_INET or AF_INET6), the
+port, the address, of which IPv4 fills the first four bytes. Towards the engine it names the destination, from
 the engine the source."""
 
 # -- frames -------------------------------------------------------------------------------------------

@@ -47,6 +47,7 @@ class AttachOptions(TypedDict, total=False):
     receive: Receive | None
     reset: ResetLine | None
     fill_data_phase: bool
+    ipv6: bool | None
     dns_cache_s: float
     reclaim_idle_s: float | None
     heartbeat_s: float | None

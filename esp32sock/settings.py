@@ -149,6 +149,12 @@ SETTINGS = (
         "LINE",
     ),
     Setting("fill_data_phase", SWITCH, "end a data phase that an earlier program left (default: on)"),
+    Setting(
+        "ipv6",
+        _or_none(SWITCH),
+        "IPv6 of the module on (true), unused (false), or used where it is on (none)",
+        "SWITCH",
+    ),
     Setting("dns_cache_s", SECONDS, "seconds that a found address is used again (default: 30)", "SECONDS"),
     Setting(
         "reclaim_idle_s",

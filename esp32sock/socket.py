@@ -23,7 +23,6 @@ for _name in dir(_stdlib):
 
 __all__ = list(_stdlib.__all__)
 
-has_ipv6 = False
 getaddrinfo = _resolver.getaddrinfo_enums  # type: ignore[assignment]
 gethostbyname = _resolver.gethostbyname
 gethostbyname_ex = _resolver.gethostbyname_ex

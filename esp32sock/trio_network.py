@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from socket import AF_INET, SOCK_DGRAM, SOCK_STREAM
+from socket import AF_INET, AF_INET6, AF_UNSPEC, SOCK_DGRAM, SOCK_STREAM
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -14,7 +14,7 @@ from esp32sock.net.resolver import getaddrinfo_enums
 from esp32sock.trio_socket import BACKLOG, ModuleSocket, in_worker, open_socket
 
 if TYPE_CHECKING:
-    from socket import SocketKind
+    from socket import AddressFamily, SocketKind
 
     from esp32sock.net.interface_api import Interface
 
@@ -43,7 +43,7 @@ class ModuleNetwork:
         the attempt up and leaves no link.
         """
         failure: OSError | None = None
-        for family, kind, proto, _, address in await self._look_up(host, port):
+        for family, kind, proto, _, address in await self._look_up(host, port, family=AF_UNSPEC):
             sock = open_socket(self._interface, family, kind, proto)
             try:
                 await sock.connect(address)
@@ -64,7 +64,7 @@ class ModuleNetwork:
         Port 0 takes a free one. OSError if the module refuses (EADDRINUSE or EMFILE: it listens already).
         Cancelling stops what was begun.
         """
-        sock = open_socket(self._interface)
+        sock = open_socket(self._interface, _family_of(host))
         try:
             await sock.bind((host, port))
             await sock.start_listening(backlog)
@@ -79,18 +79,21 @@ class ModuleNetwork:
         OSError that says why there is none, after UDP_OPENS_S at most from the look-up of the name; until
         then cancelling has no effect.
         """
-        address = None if remote is None else (await self._look_up(*remote, SOCK_DGRAM))[0][4]
+        family, address = AF_INET, None
+        if remote is not None:
+            found = await self._look_up(*remote, SOCK_DGRAM, family=AF_UNSPEC)
+            family, address = found[0][0], found[0][4]
 
         def opened() -> virtual.socket:
-            sock = virtual.socket(AF_INET, SOCK_DGRAM)
-            try:
-                sock.settimeout(UDP_OPENS_S)
-                with self._interface.use():
+            with self._interface.use():
+                sock = virtual.socket(family, SOCK_DGRAM)
+                try:
+                    sock.settimeout(UDP_OPENS_S)
                     sock.bind((ANY, 0)) if address is None else sock.connect(address)
-            except BaseException:
-                sock.close()
-                raise
-            return sock
+                except BaseException:
+                    sock.close()
+                    raise
+                return sock
 
         return ModuleSocket(await trio.to_thread.run_sync(opened), self._interface)
 
@@ -103,6 +106,15 @@ class ModuleNetwork:
         return [str(address[0]) for *_, address in await self._look_up(host, None)]
 
     async def _look_up(
-        self, host: str | bytes, port: int | None, kind: SocketKind = SOCK_STREAM
+        self,
+        host: str | bytes,
+        port: int | None,
+        kind: SocketKind = SOCK_STREAM,
+        *,
+        family: AddressFamily = AF_INET,
     ) -> list[Any]:
-        return await in_worker(self._interface, getaddrinfo_enums, host, port, AF_INET, kind)
+        return await in_worker(self._interface, getaddrinfo_enums, host, port, family, kind)
+
+
+def _family_of(host: str) -> AddressFamily:
+    return AF_INET6 if ":" in host else AF_INET

@@ -22,7 +22,7 @@ import trio
 from esp32sock import socket as virtual
 from esp32sock.errors import Error
 from esp32sock.net import fd_registry
-from esp32sock.net.addresses import ANY, numeric
+from esp32sock.net.addresses import any_of, numeric
 from esp32sock.net.resolver import getaddrinfo_enums
 from esp32sock.net.tcp_socket import VirtualStream
 
@@ -297,15 +297,17 @@ class ModuleSocket(trio.socket.SocketType):
 
     async def _looked_up(self, address: Any) -> Any:
         """The address with its host and service as numbers; anything strange is left to the call itself."""
-        if self.family != AF_INET or not isinstance(address, tuple) or len(address) != 2:
+        if not isinstance(address, tuple) or not 2 <= len(address) <= (2 if self.family == AF_INET else 4):
             return address
-        host, port = address
+        host, port, *rest = address
         if host is None:
             host = ""
-        if isinstance(port, int) and (not isinstance(host, str) or numeric(host) is not None):
-            return host, port
-        found = await self._in_worker(getaddrinfo_enums, host or ANY, port, AF_INET, self.type, self.proto)
-        return found[0][4]
+        if isinstance(port, int) and (not isinstance(host, str) or numeric(host, self.family) is not None):
+            return host, port, *rest
+        found = await self._in_worker(
+            getaddrinfo_enums, host or any_of(self.family), port, self.family, self.type, self.proto
+        )
+        return (*found[0][4][:2], *rest)
 
     def _raise_outcome(self, address: Any) -> None:
         """OSError if the connecting that has just ended has failed."""
@@ -333,8 +335,12 @@ def open_socket(
     type: SocketKind | int = SOCK_STREAM,  # noqa: A002
     proto: int = 0,
 ) -> ModuleSocket:
-    """A new socket; OSError(EAFNOSUPPORT) for IPv6, OSError(EPROTONOSUPPORT) for neither TCP nor UDP."""
-    sock = virtual.socket(family, type, proto)
+    """A new socket.
+
+    OSError(EAFNOSUPPORT) for IPv6 where that is off, OSError(EPROTONOSUPPORT) for neither TCP nor UDP.
+    """
+    with interface.use():
+        sock = virtual.socket(family, type, proto)
     state = fd_registry.state_by_id(id(sock))
     if state is not None:
         state.interface = interface

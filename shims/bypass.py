@@ -63,7 +63,10 @@ def _is_any(host: str) -> bool:
 
 
 def _as_ipv4(host: str) -> str | None:
-    """The IPv4 address that an IPv6 one stands for: loopback, any, or mapped; None for all others."""
+    """The IPv4 address that an IPv6 one stands for: loopback, any, or mapped; others stand for themselves.
+
+    None for what is no address.
+    """
     try:
         address = IPv6Address(host.partition("%")[0])
     except ValueError:
@@ -72,4 +75,4 @@ def _as_ipv4(host: str) -> str | None:
         return LOOPBACK
     if address.is_unspecified:
         return ANY
-    return None if address.ipv4_mapped is None else str(address.ipv4_mapped)
+    return str(address.ipv4_mapped or address)

@@ -116,8 +116,6 @@ def _patch_all() -> None:
             _set(stdlib, name, function)
     for module, attribute, name in early:
         _set(module, attribute, _LOOK_UPS[name])
-    for module in (_socket, stdlib):
-        _set(module, "has_ipv6", False)
     _patch_trio()
     _before_leaving.append(uvloop.install(_set))
     _before_leaving.append(greenlets.install(_set))

@@ -36,6 +36,11 @@ class Firmware:
         return self.version[:2] >= (major, minor)
 
     @property
+    def has_ipv6(self) -> bool:
+        """AT+CIPV6 and what needs it, from 2.2 on (at-dialects 7.14)."""
+        return self.at_least(2, 2)
+
+    @property
     def is_known(self) -> bool:
         """Whether the module reported its version."""
         return any(self.version)

@@ -21,6 +21,8 @@ class Wifi(Enum):
     CONNECTED = auto()
     GOT_IP = auto()
     DISCONNECTED = auto()
+    GOT_IPV6 = auto()
+    """An IPv6 address, of the link or a global one (at-dialects 7.14)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class LinkUp:
     remote: tuple[str, int] | None = None
     local_port: int | None = None
     kind: str | None = None
-    """TCP, SSL or UDP."""
+    """TCP, SSL or UDP, with `v6` over IPv6."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,10 @@ def _link_conn(match: re.Match[bytes]) -> Urc:
 
 def _peer(address: str, port: int | None) -> tuple[str, int] | None:
     try:
-        ip_address(address)
+        host = str(ip_address(address))
     except ValueError:
         return None
-    return None if port is None else (address, port)
+    return None if port is None else (host, port)
 
 
 def _port(digits: bytes) -> int | None:
@@ -121,12 +123,13 @@ _EITHER: tuple[tuple[bytes, Meaning], ...] = (
     (rb'\+LINK_CONN:(\d),(\d),"(\w+)",(\d),"([0-9A-Fa-f.:]*)",(\d{1,5}),(\d{1,5})', _link_conn),
     (rb"WIFI CONNECTED", lambda _: WifiLine(Wifi.CONNECTED)),
     (rb"WIFI GOT IP", lambda _: WifiLine(Wifi.GOT_IP)),
+    (rb"WIFI GOT IPv6 [LG]L", lambda _: WifiLine(Wifi.GOT_IPV6)),
     (rb"WIFI DISCONNECT", lambda _: WifiLine(Wifi.DISCONNECTED)),
     (rb"Will force to restart!!!", lambda _: Restarting()),
     (
         COUNTED_URCS
         + rb"|\+MQTT(?:CONNECTED|DISCONNECTED|PUB:)\b.*|\+WS_(?:CONNECTED|DISCONNECTED|CLOSED):.*"
-        rb"|WIFI GOT IPv6 [LG]L|\+QUITT|\+TIME_UPDATED|Have \d+ Connections|NO (?:CERT|PRVT_KEY|CA) FOUND"
+        rb"|\+QUITT|\+TIME_UPDATED|Have \d+ Connections|NO (?:CERT|PRVT_KEY|CA) FOUND"
         rb"|\+(?:STA_CONNECTED|STA_DISCONNECTED|DIST_STA_IP|ETH_\w+|SCRD|CIPSENDL)\b.*"
         rb"|smartconfig .*|Smart get wifi info|ssid:.*|password:.*"
         rb"|(?:\x1b\[[0-9;]*m)?[EWIDV] \(\d+\) .*",  # the log of a board whose AT and log share a port

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from typing import Any
 
 from esp32sock.broker import protocol, values
@@ -42,7 +42,7 @@ def check(verb: protocol.Verb) -> None:
 
 
 def _check_remote(remote: protocol.Address) -> None:
-    IPv4Address(remote[0])
+    ip_address(remote[0])
     _check_port(remote[1])
 
 

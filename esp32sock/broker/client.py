@@ -141,16 +141,25 @@ class BrokerInterface(Interface):
         local_port: int,
         remote: Address | None,
         events: DatagramEvents,
+        *,
+        ipv6: bool = False,
     ) -> None:
         number, end = _number(handle), _engine_end(end)
-        verb = protocol.OpenDatagram(number, end.user_key, local_port, remote)
+        verb = protocol.OpenDatagram(number, end.user_key, local_port, remote, ipv6)
         self._connection.begin(number, DatagramLink(events, end), verb, (end,))
 
     def listen(
-        self, handle: Handle, end: _socket.socket, port: int, backlog: int, events: ListenEvents
+        self,
+        handle: Handle,
+        end: _socket.socket,
+        port: int,
+        backlog: int,
+        events: ListenEvents,
+        *,
+        ipv6: bool = False,
     ) -> None:
         number, end = _number(handle), _engine_end(end)
-        verb = protocol.Listen(number, end.user_key, port, backlog)
+        verb = protocol.Listen(number, end.user_key, port, backlog, ipv6)
         self._connection.begin(number, ListenerLink(events, end), verb, (end,))
 
     def take_connection(self, key: Key) -> Connection | None:
@@ -189,10 +198,10 @@ class BrokerInterface(Interface):
             guards.watch([Guard(key, end, signal, lambda: None)])
         return FoundSocket(found.kind, found.local, found.remote, found.one_peer)
 
-    def resolve(self, host: str) -> list[str]:
+    def resolve(self, host: str, *, ipv6: bool = False) -> list[str]:
         doing = f"looking up {host!r}"
         with translated(doing, name=host):
-            return cast("list[str]", self._ask(doing, protocol.Resolve(host)))
+            return cast("list[str]", self._ask(doing, protocol.Resolve(host, ipv6)))
 
     def execute(self, command: Command[R], *, timeout: float | None = None, force: bool = False) -> R:
         if not isinstance(command, Command):
@@ -228,7 +237,15 @@ class BrokerInterface(Interface):
 
     def status(self) -> ModuleStatus:
         found = cast("protocol.Status", self._result("status", protocol.GetStatus()))
-        return ModuleStatus(found.port, found.firmware, found.build, found.station_ip, dict(found.links))
+        return ModuleStatus(
+            found.port,
+            found.firmware,
+            found.build,
+            found.station_ip,
+            dict(found.links),
+            found.station_ipv6,
+            found.has_ipv6,
+        )
 
     def stats(self) -> Stats:
         return cast("Stats", self._result("stats", protocol.GetStats()))

@@ -103,6 +103,7 @@ class OpenDatagram:
     key: Key
     local_port: int
     remote: Address | None
+    ipv6: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ class Listen:
     key: Key
     port: int
     backlog: int
+    ipv6: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,7 @@ class Resolve:
     """`Interface.resolve`: the addresses of a name."""
 
     host: str
+    ipv6: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +288,8 @@ class Status:
     station_ip: str | None
     links: tuple[tuple[int, str], ...]
     clients: int
+    station_ipv6: tuple[str, ...] = ()
+    has_ipv6: bool = False
 
 
 @dataclass(frozen=True, slots=True)

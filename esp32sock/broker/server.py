@@ -44,7 +44,14 @@ class ServedModule:
         engine = self.engine
         links = tuple(engine.links().items())
         return protocol.Status(
-            engine.options.url, str(engine.firmware), BUILD, engine.station_ip, links, self.clients
+            engine.options.url,
+            str(engine.firmware),
+            BUILD,
+            engine.station_ip,
+            links,
+            self.clients,
+            engine.context.station_ipv6,
+            engine.context.ipv6_is_on,
         )
 
 

@@ -232,7 +232,7 @@ class Session:
         engine = served.engine
         match verb:
             case protocol.Resolve():
-                return await engine.resolve(verb.host)
+                return await engine.resolve(verb.host, ipv6=verb.ipv6)
             case protocol.Execute():
                 command = with_lines(verb.command)
                 command.line(engine.firmware)  # ValueError and TypeError belong to the caller
@@ -341,7 +341,7 @@ class Session:
         key, uid = verb.key, self.peer.uid
         link = DatagramLink(verb.link, key, uid, end, self.send, served.sockets, verb.remote)
         self._add(link)
-        request = DatagramRequest(end, verb.local_port, verb.remote, link, self._opening(link))
+        request = DatagramRequest(end, verb.local_port, verb.remote, link, self._opening(link), verb.ipv6)
         served.engine.open_datagram(request)
 
     def _listen(self, served: ServedModule, verb: protocol.Listen, end: EngineEnd) -> None:
@@ -350,7 +350,7 @@ class Session:
         served.engine.listen(
             ListenRequest(
                 end, verb.port, link, self._opening(link), link.make_pair, handle_of,
-                served.engine.options.server_links, verb.backlog,
+                served.engine.options.server_links, verb.backlog, ipv6=verb.ipv6,
             )
         )  # fmt: skip
 

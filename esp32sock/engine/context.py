@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import logging
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Protocol
 
 import trio
@@ -38,7 +39,14 @@ often give a connection; by taste."""
 ASK_ADDRESS_S = 1.0
 """Between two questions for the address meanwhile."""
 
+ANY_V6, LOOPBACK_V6 = "::", "::1"
+
 log = logging.getLogger("esp32sock")
+
+
+def is_ipv6(host: str | None) -> bool:
+    """Whether a numeric address is one of IPv6; None stands for names."""
+    return host is not None and ":" in host
 
 
 class RunningServer(Protocol):
@@ -46,6 +54,8 @@ class RunningServer(Protocol):
 
     @property
     def port(self) -> int: ...
+    @property
+    def is_ipv6(self) -> bool: ...
     @property
     def is_ending(self) -> bool:
         """Whether its application has closed the listener already."""
@@ -88,6 +98,9 @@ class Context:
         self.tasks = Tasks()
         self.counters = Counters()
         self.names = NameCache(options.dns_cache_s)
+        self.names_ipv6 = NameCache(options.dns_cache_s)
+        self.ipv6_is_on = False
+        """Whether the module's IPv6 is on, and to be used: it was turned on, or it has shown an address."""
         self._addresses = wifi.Addresses()
         self.receive_mode = ReceiveMode(None, Firmware())
         self.link_options = LinkOptions(Firmware())
@@ -203,13 +216,21 @@ class Context:
     def addresses(self, addresses: wifi.Addresses) -> None:
         if addresses.station_ip != self._addresses.station_ip:
             self.names.forget_all()
+            self.names_ipv6.forget_all()
         self._addresses = addresses
+        if (addresses.station_ipv6 or addresses.softap_ipv6) and self.options.ipv6 is not False:
+            self.ipv6_is_on = True
 
     @property
     def station_ip(self) -> str | None:
         """As sockets have it; None without Wi-Fi."""
         address = self.addresses.station_ip
         return None if address is None else str(address)
+
+    @property
+    def station_ipv6(self) -> tuple[str, ...]:
+        """As sockets have them, a global address first; none while IPv6 is off or has no network."""
+        return tuple(map(str, self.addresses.station_ipv6)) if self.ipv6_is_on else ()
 
     @property
     def softap_ip(self) -> str | None:
@@ -219,15 +240,31 @@ class Context:
 
     def is_own(self, host: str) -> bool:
         """Whether the address is the module itself."""
+        if is_ipv6(host):
+            return host == LOOPBACK_V6 or IPv6Address(host) in self._own_ipv6
         return host.startswith("127.") or host in (self.station_ip, self.softap_ip)
 
     def local_ip(self, peer: str) -> str:
         """What this peer sees as the address of the module, which connects to itself over loopback."""
+        if is_ipv6(peer):
+            return self._local_ipv6(peer)
         if peer.startswith("127."):
             return "127.0.0.1"
         if self._is_softap_client(peer) and self.softap_ip is not None:
             return self.softap_ip
         return self.station_ip or "0.0.0.0"
+
+    @property
+    def _own_ipv6(self) -> tuple[IPv6Address, ...]:
+        return self.addresses.station_ipv6 + self.addresses.softap_ipv6
+
+    def _local_ipv6(self, peer: str) -> str:
+        """Of the link for a peer on the link, else the global one, as far as there is one."""
+        if peer == LOOPBACK_V6:
+            return peer
+        wanted = IPv6Address(peer).is_link_local
+        best = sorted(self._own_ipv6, key=lambda address: address.is_link_local is not wanted)
+        return str(best[0]) if best else ANY_V6
 
     def _is_softap_client(self, host: str) -> bool:
         """Whether the address is in the module's own network (a /24, at-dialects 6), which needs no Wi-Fi."""
@@ -247,25 +284,38 @@ class Context:
             )
         if self.may_reach(host):
             return
+        if is_ipv6(host) and not self.ipv6_is_on:
+            raise Error(
+                f"IPv6 is off on the module on {self.options.url}: turn it on with ipv6=True (from firmware "
+                "2.2 on)",
+                errno=errno.EAFNOSUPPORT,
+            )
         with trio.move_on_after(NETWORK_S):
-            while self.addresses.station_ip is None:
+            while not self.may_reach(host):
                 await self._ask_address()
                 with trio.move_on_after(ASK_ADDRESS_S):
-                    await self.until(lambda: self.addresses.station_ip is not None)
+                    await self.until(lambda: self.may_reach(host))
             return
-        raise self.no_network()
+        raise self.no_network(host)
 
     def may_reach(self, host: str | None = None) -> bool:
         """Whether the module has a network for this address, or for names if None."""
+        if host is not None and is_ipv6(host):
+            return self._may_reach_ipv6(host)
         return self.addresses.station_ip is not None or (host is not None and self._is_softap_client(host))
+
+    def _may_reach_ipv6(self, host: str) -> bool:
+        own = self._own_ipv6 if self.ipv6_is_on else ()
+        on_link = host in (ANY_V6, LOOPBACK_V6) or IPv6Address(host).is_link_local
+        return any(on_link or not address.is_link_local for address in own)
 
     async def verify_network(self, host: str) -> None:
         """After a connection failed: Error(ENETUNREACH) if the reason is that there is no network."""
         if self.is_own(host) or self._is_softap_client(host):
             return
         await self._ask_address()
-        if self.addresses.station_ip is None:
-            raise self.no_network()
+        if not self.may_reach(host):
+            raise self.no_network(host)
 
     async def _ask_address(self) -> None:
         if self.network is not None:
@@ -274,8 +324,14 @@ class Context:
             except CommandError as error:
                 log.debug("%s", error)
 
-    def no_network(self) -> Error:
-        """What is wrong while the station has no address."""
+    def no_network(self, host: str | None = None) -> Error:
+        """What is wrong while the station has no address, of IPv6 for such a host."""
+        if is_ipv6(host) and self.addresses.station_ip is not None:
+            return Error(
+                f"the module on {self.options.url} has no IPv6 address by which it reaches {host}: does its "
+                "access point have IPv6?",
+                errno=errno.ENETUNREACH,
+            )
         return Error(
             f"the module on {self.options.url} has no Wi-Fi: join an access point first, with ssid= "
             "and password= (or ESP32SOCK_SSID and ESP32SOCK_PASSWORD)",

@@ -116,24 +116,32 @@ class Engine:
 
         return await self._station.join(execute, wifi.Join(ssid, password, bssid), timeout=timeout)
 
-    async def resolve(self, host: str) -> list[str]:
+    async def resolve(self, host: str, *, ipv6: bool = False) -> list[str]:
         """The addresses of a name, as sockets have them, from the last `dns_cache_s` or the module.
+
+        Those of IPv4, or those of IPv6.
 
         CommandError when the module does not find any, after LOOK_UP_S at most where the firmware has a
         time-out (4.1 on), else after up to 35 s; Error(ENETUNREACH) without Wi-Fi.
         """
-        known = self.context.names.get(host, trio.current_time())
+        names = self.context.names_ipv6 if ipv6 else self.context.names
+        known = names.get(host, trio.current_time())
         if known is not None:
             return known
         await self.context.wait_for_network()
         try:
-            found = await self.execute(tcpip.Resolve(host, LOOK_UP_S * 1000))
+            found = await self.execute(tcpip.Resolve(host, LOOK_UP_S * 1000, self._family(ipv6=ipv6)))
         except CommandError:
             await self.context.verify_network(host)
             raise
-        addresses = [str(address) for address in found]
-        self.context.names.put(host, addresses, trio.current_time())
+        addresses = [str(address) for address in found if (address.version == 6) is ipv6]
+        names.put(host, addresses, trio.current_time())
         return addresses
+
+    def _family(self, *, ipv6: bool) -> tcpip.Family:
+        if ipv6:
+            return tcpip.Family.IPV6
+        return tcpip.Family.IPV4 if self.context.ipv6_is_on else tcpip.Family.IPV4_FIRST
 
     # -- links ----------------------------------------------------------------------------------------
 

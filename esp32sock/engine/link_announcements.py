@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from esp32sock.at.commands.tcpip import LinkStatus
+from esp32sock.at.kinds import without_family
 
 if TYPE_CHECKING:
     from esp32sock.at.links import Links
@@ -24,7 +25,9 @@ def announced_link(links: Links, link_id: int, kind: str, remote: Address | None
     `remote` is where a link of our own leads to; None for one that the server accepted.
     """
     shown = links[link_id].shown
-    if shown is None or shown.remote is None or shown.local_port is None or shown.kind != kind:
+    if shown is None or shown.remote is None or shown.local_port is None or shown.kind is None:
+        return None
+    if without_family(shown.kind) != kind:
         return None
     accepted = remote is None
     if shown.accepted is not accepted or (remote is not None and shown.remote[1] != remote[1]):

@@ -15,6 +15,7 @@ import trio
 
 from esp32sock._hangup import hung_up
 from esp32sock.at.commands import servers
+from esp32sock.engine.context import ANY_V6
 from esp32sock.engine.hangup import HangupWatch
 from esp32sock.engine.link_announcements import announced_link
 from esp32sock.engine.link_closing import close_orphan
@@ -51,6 +52,7 @@ class Server:
 
     def __init__(self, context: Context, channel: CommandChannel, request: ListenRequest) -> None:
         self.port = request.port
+        self.is_ipv6 = request.ipv6
         self._context = context
         self.pool = context.pool
         self.channel = channel
@@ -194,7 +196,7 @@ class Server:
             stream.is_waiting = False
 
     async def _remote(self, event: LinkOpened) -> Address:
-        """The address of the peer, announced or asked; 0.0.0.0 when the link is closed already.
+        """The address of the peer, announced or asked; 0.0.0.0 or :: when the link is closed already.
 
         _NotAcceptedError when the module lists it as one that it opened by a command.
         """
@@ -208,11 +210,12 @@ class Server:
         except Error:
             listed = None
         shown = None if listed is None else listed.get(event.link_id)
+        unknown = (ANY_V6 if self.is_ipv6 else "0.0.0.0"), 0
         if links[event.link_id].generation != event.generation:
-            return "0.0.0.0", 0
+            return unknown
         if shown is None:
             expect_listed(self._context, event.link_id, listed)
-            return "0.0.0.0", 0
+            return unknown
         if not shown.accepted:
             raise _NotAcceptedError(f"link {event.link_id} is a late one of our own")
         self.pool.listed[event.link_id] = shown
@@ -238,7 +241,7 @@ async def run_server(context: Context, request: ListenRequest) -> None:
     if server is None:
         return
     log.info("listening on port %d of the module", server.port)
-    request.events.listening(Listening((context.station_ip or "0.0.0.0", server.port)))
+    request.events.listening(Listening((_own_address(context, request), server.port)))
     ended_by: Error | None = None
     try:
         with trio.CancelScope() as serving:
@@ -251,6 +254,12 @@ async def run_server(context: Context, request: ListenRequest) -> None:
         current = context.server
         if isinstance(current, Server) and current.request is request:
             await _stop(current)
+
+
+def _own_address(context: Context, request: ListenRequest) -> str:
+    if request.ipv6:
+        return next(iter(context.station_ipv6), ANY_V6)
+    return context.station_ip or "0.0.0.0"
 
 
 async def _serve_on(context: Context, request: ListenRequest, server: Server) -> Error | None:
@@ -321,6 +330,8 @@ async def _start(context: Context, request: ListenRequest) -> Server:
             f"the module has one server, and it listens on port {context.server.port} already",
             errno=errno.EADDRINUSE if same else errno.EMFILE,
         )
+    if request.ipv6:
+        await context.wait_for_network(ANY_V6)
     server = context.server = Server(context, channel, request)
     try:
         async with channel.exclusive():
@@ -328,7 +339,7 @@ async def _start(context: Context, request: ListenRequest) -> Server:
             await context.receive_mode.prepare_server(channel, request.links)
             for link_id in range(request.links):
                 await context.link_options.apply(channel, link_id)
-            await channel.execute_exclusive(servers.Listen(server.port))
+            await channel.execute_exclusive(servers.Listen(server.port, server.is_ipv6))
             server.pool.server_port = server.port
             await channel.execute_exclusive(servers.ServerTimeout(0))
     except BaseException:

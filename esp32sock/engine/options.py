@@ -31,6 +31,8 @@ class Options:
     `reset` names the line of the serial adapter that restarts the module while it is on; it is used when
     nothing else brings a silent module back. `fill_data_phase` allows to end a data phase that an earlier
     program left, by up to 48 KiB of empty lines on a line that is silent otherwise.
+    `ipv6` turns the module's IPv6 on (True, from firmware 2.2 on) or leaves it unused (False); by itself it
+    is used where it is on.
     `dns_cache_s` is how long an address that was found for a name is used again, 0 for not at all.
     `reclaim_idle_s` ends a TCP stream on which nothing moved for so long, as if its peer had closed it, when
     another connection waits for a link; None for never.
@@ -52,6 +54,7 @@ class Options:
     receive: Receive | None = None
     reset: ResetLine | None = None
     fill_data_phase: bool = True
+    ipv6: bool | None = None
     dns_cache_s: float = 30.0
     reclaim_idle_s: float | None = None
     heartbeat_s: float | None = 30.0

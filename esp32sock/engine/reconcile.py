@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from esp32sock.at.commands import servers, tcpip
 from esp32sock.at.framing import LINKS, STREAM
+from esp32sock.at.kinds import without_family
 from esp32sock.at.state import LinkState
 from esp32sock.at.urcs import LinkUp
 from esp32sock.errors import CommandError, Error
@@ -150,7 +151,7 @@ class Reconciler:
         except CommandError as error:
             log.debug("%s", error)
             return
-        if shown is None or shown.port != server.port:
+        if shown is None or (shown.port, shown.is_ipv6) != (server.port, server.is_ipv6):
             self._context.counters.repairs += 1
             if shown is not None:  # a module that listens does not change its port
                 await channel.execute_exclusive(servers.StopListening())
@@ -184,11 +185,11 @@ def _may_be_open(channel: CommandChannel, link_id: int) -> bool:
 
 def _is_same(believed: tcpip.LinkStatus, shown: tcpip.LinkStatus) -> bool:
     """Whether it is the same connection; the peer of a UDP link may change (known-bugs 15)."""
-    if believed.kind == shown.kind == "UDP":
+    if believed.kind == shown.kind and without_family(shown.kind) == "UDP":
         return True
     if shown.remote[0].is_unspecified:  # 1.0 forgets the peers of accepted links at CIPSERVER=0 (observed)
         shown = replace(shown, remote=believed.remote)
-    if {believed.kind, shown.kind} <= STREAMS:  # the list may show SSL as TCP
+    if {without_family(believed.kind), without_family(shown.kind)} <= STREAMS:  # the list may show SSL as TCP
         shown = replace(shown, kind=believed.kind)
     return believed == shown
 

@@ -225,13 +225,17 @@ class StreamRequest:
 
 @dataclass(frozen=True, slots=True)
 class DatagramRequest:
-    """A UDP link; without `remote` it receives from any peer, and must name its `local_port` (not 0)."""
+    """A UDP link; without `remote` it receives from any peer, and must name its `local_port` (not 0).
+
+    With `ipv6` these are peers of IPv6; `remote` says by itself which it is.
+    """
 
     end: _socket.socket
     local_port: int
     remote: Address | None
     events: DatagramEvents
     opening: Opening
+    ipv6: bool = False
 
     def failed(self, error: Error) -> None:
         """`end` is its owner's again."""
@@ -256,6 +260,8 @@ class ListenRequest:
     """One more than so many may wait to be accepted, as on Linux."""
     closes_end_on_failure: bool = False
     """Whether nothing waits for the outcome, so that only the closed end shows a failure."""
+    ipv6: bool = False
+    """Listen for IPv6, and for nothing else."""
     waiting: list[Accepted] = field(default_factory=list)
     """The connections that wait; they survive a restart of the server."""
 

@@ -14,6 +14,7 @@ import trio
 from esp32sock.at.commands import ssl, tcpip
 from esp32sock.at.commands.validation import MAX_WITHIN_MS
 from esp32sock.at.state import LinkState
+from esp32sock.engine.context import is_ipv6
 from esp32sock.engine.link_announcements import announced_link
 from esp32sock.engine.link_closing import close_link, drop_link
 from esp32sock.engine.link_ends import abandoned, detached
@@ -200,4 +201,4 @@ async def pump_to_the_end(
 
 
 def _text(address: Address) -> str:
-    return f"{address[0]}:{address[1]}"
+    return f"[{address[0]}]:{address[1]}" if is_ipv6(address[0]) else f"{address[0]}:{address[1]}"

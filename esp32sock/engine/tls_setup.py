@@ -221,4 +221,4 @@ class TlsConfigurator:
 
 def _is_address(name: str) -> bool:
     """Whether it is a numeric address, which does not belong into SNI (RFC 6066, 3)."""
-    return bool(name) and name.replace(".", "").isdigit()
+    return ":" in name or (bool(name) and name.replace(".", "").isdigit())

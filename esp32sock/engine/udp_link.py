@@ -13,7 +13,6 @@ from __future__ import annotations
 import errno
 import logging
 import math
-import socket as addresses
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
@@ -24,9 +23,11 @@ from esp32sock._constants import DATAGRAM_HEADER, ESCAPE_SEQUENCE
 from esp32sock._hangup import hung_up
 from esp32sock.at.commands import tcpip
 from esp32sock.at.commands.sendex import SendMarked
-from esp32sock.at.commands.udp import ANY_PEER, OpenUdp, PeerMode
+from esp32sock.at.commands.udp import ANY_PEER, ANY_PEER_V6, OpenUdp, PeerMode
 from esp32sock.at.framing import MAX_DATAGRAM_BYTES, datagram_chunk
 from esp32sock.at.state import LinkState
+from esp32sock.engine.context import ANY_V6, is_ipv6
+from esp32sock.engine.datagram_peers import canonical_ipv6, packed_peer, unpacked_peer
 from esp32sock.engine.hangup import HangupWatch
 from esp32sock.engine.link_announcements import announced_link
 from esp32sock.engine.link_closing import close_link, drop_link
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("esp32sock")
 
-"""Family, port, IPv4 address; the sockets use the same."""
 QUEUE_BYTES = 212_992
 """What waits for a slow reader; Linux has this much by default for a UDP socket."""
 WAIT_FOR_LINK_S = 5.0
@@ -80,6 +80,7 @@ class DatagramPump:
         self._channel = channel
         self._end = request.end
         self._remote = request.remote
+        self._is_ipv6 = is_ipv6(request.remote[0]) if request.remote else request.ipv6
         self._events = request.events
         self._counters = counters
         self._unread: deque[bytes] = deque()
@@ -93,6 +94,8 @@ class DatagramPump:
         """Every complete datagram that lies there; never waits."""
         while (datagram := demux.take_datagram(self.link_id)) is not None:
             host, port, payload = datagram
+            if host is not None and self._is_ipv6:
+                host = canonical_ipv6(host)
             if host is not None and self._remote in (None, (host, port)):
                 self._received((host, port), payload)
             else:
@@ -110,9 +113,7 @@ class DatagramPump:
 
     def _received(self, peer: Address, payload: bytes) -> None:
         try:
-            header = DATAGRAM_HEADER.pack(
-                addresses.AF_INET, peer[1], addresses.inet_pton(addresses.AF_INET, peer[0])
-            )
+            header = packed_peer(peer, ipv6=self._is_ipv6)
         except OSError:
             log.debug("UDP link %d: datagram from unexpected %r dropped", self.link_id, peer)
             self._counters.datagrams_dropped += 1
@@ -215,9 +216,8 @@ class DatagramPump:
         return True
 
     async def _send(self, message: bytes) -> None:
-        _, port, host = DATAGRAM_HEADER.unpack_from(message)
         payload = memoryview(message)[DATAGRAM_HEADER.size :]
-        peer = (addresses.inet_ntoa(host), port) if self._remote is None else None
+        peer = unpacked_peer(message) if self._remote is None else None
         try:
             command = self._command(payload, peer)
             await self._channel.execute_exclusive(command)
@@ -292,13 +292,13 @@ async def run_datagram(context: Context, request: DatagramRequest) -> None:
 
 async def _open(context: Context, request: DatagramRequest) -> tuple[DatagramPump, Address]:
     channel = await context.ready()
-    host = request.remote[0] if request.remote else None
+    host = request.remote[0] if request.remote else ANY_V6 if request.ipv6 else None
     await context.wait_for_network(host)
     pool = context.pool
     await _wait_for_port(context, request.local_port)
     link_id = await pool.take(WAIT_FOR_LINK_S)
     pump = DatagramPump(channel, pool, link_id, request, context.counters)
-    peer = "to any peer" if request.remote is None else f"to {request.remote[0]}:{request.remote[1]}"
+    peer = "to any peer" if request.remote is None else "to {}:{}".format(*request.remote)
     pool.use(pump, f"UDP {peer}")
     try:
         command = _open_command(link_id, request)
@@ -352,4 +352,5 @@ async def _wait_for_port(context: Context, port: int) -> None:
 def _open_command(link_id: int, request: DatagramRequest) -> OpenUdp:
     if request.remote is not None:
         return OpenUdp(link_id, request.remote, request.local_port or None)
-    return OpenUdp(link_id, ANY_PEER, request.local_port, PeerMode.FOLLOWS_LAST_SENDER)
+    any_peer = ANY_PEER_V6 if request.ipv6 else ANY_PEER
+    return OpenUdp(link_id, any_peer, request.local_port, PeerMode.FOLLOWS_LAST_SENDER)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import trio
 
-from esp32sock.at.commands import Raw, basic, smartconfig, tcpip, wifi
+from esp32sock.at.commands import Raw, basic, ipv6, smartconfig, tcpip, wifi
 from esp32sock.at.state import ModuleState
 from esp32sock.at.urcs import Wifi
 from esp32sock.engine.outage_log import OutageLog
@@ -71,7 +71,12 @@ class Station:
     # -- commands -------------------------------------------------------------------------------------
 
     async def set_up(self, channel: CommandChannel, *, must_join: bool) -> None:
-        """Join the wanted network, holding the channel; CommandError if that fails and `must_join`."""
+        """Join the wanted network, holding the channel; CommandError if that fails and `must_join`.
+
+        With `ipv6` of the options IPv6 is on before.
+        """
+        if self._context.options.ipv6:
+            await self._turn_ipv6_on(channel)
         if self._wanted is not None:
             try:
                 await _join_again(channel.execute_exclusive, self._wanted)
@@ -81,6 +86,22 @@ class Station:
                 self._outage.failed(error)
                 self._context.tasks.spawn(self._keep_joined)
         await self.read_addresses(channel)
+
+    async def _turn_ipv6_on(self, channel: CommandChannel) -> None:
+        """An IPv6 address comes with a join (at-dialects 7.14), so a network of before is joined anew."""
+        if not channel.session.firmware.has_ipv6:
+            raise Error(
+                "this firmware has no IPv6 (ipv6=True); it exists from 2.2 on", errno=errno.EAFNOSUPPORT
+            )
+        self._context.ipv6_is_on = True
+        if await execute_repeated(channel, ipv6.Ipv6()):
+            return
+        await execute_repeated(channel, ipv6.SetIpv6(on=True))
+        if await execute_repeated(channel, wifi.Joined()) is None:
+            return
+        await channel.execute_exclusive(wifi.Leave())
+        if self._wanted is None:
+            await channel.execute_exclusive(wifi.Rejoin())
 
     async def join(
         self, execute: Execute, wanted: wifi.Join, *, timeout: float | None = None
@@ -129,6 +150,8 @@ class Station:
             self._left = False
         elif isinstance(command, basic.Restore):
             self._wanted, self._left = None, True
+        elif isinstance(command, ipv6.SetIpv6):
+            self._context.ipv6_is_on = command.on and self._context.options.ipv6 is not False
         elif _leaves_network(command):
             self._wanted, self._left = None, True
             self._context.notify()
@@ -146,6 +169,9 @@ class Station:
             if self._context.addresses.station_ip is not None:
                 self._suspect_restart(self._context.channel)
             self._context.tasks.spawn(self._expect_address)
+        elif state is Wifi.GOT_IPV6:
+            if self._context.options.ipv6 is not False:
+                self._context.tasks.spawn(self.verify)
         elif state is Wifi.GOT_IP:
             self._left = self._is_doubtful = False
             self._context.tasks.spawn(self.verify)

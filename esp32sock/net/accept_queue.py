@@ -46,8 +46,9 @@ def shared_listener(interface: Interface, key: Key, wait_s: float = 0.0) -> Addr
 class AcceptQueue:
     """The events object of one listener; connections queue here in the order of their bytes."""
 
-    def __init__(self, bound: Address) -> None:
+    def __init__(self, bound: Address, *, ipv6: bool = False) -> None:
         self.local = bound
+        self._ipv6 = ipv6
         self._interface: Interface | None = None
         self._queue: deque[Waiting] = deque()
         self._taking = threading.Lock()
@@ -62,7 +63,7 @@ class AcceptQueue:
         doing = f"listening on port {self.local[1]}"
         self._interface = interface
         with translated(doing):
-            interface.listen(handle, end, self.local[1], backlog, self)
+            interface.listen(handle, end, self.local[1], backlog, self, ipv6=self._ipv6)
         if interface.may_block():
             self._decided.wait()
             self._raise_error(doing)

@@ -47,6 +47,14 @@ def interface() -> Interface:
     return _override.get() or _provider()
 
 
+def has_ipv6() -> bool:
+    """Whether the interface to use now has IPv6; False without an interface that can be asked."""
+    try:
+        return interface().status().has_ipv6
+    except OSError:
+        return False
+
+
 # What `using` says here, if it says anything.
 override = _override.get
 

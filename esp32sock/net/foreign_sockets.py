@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from esp32sock.net import context, fd_registry, socketpairs
 from esp32sock.net.accept_queue import LISTENER
-from esp32sock.net.addresses import ANY
+from esp32sock.net.addresses import any_of
 from esp32sock.net.error_map import os_error
 from esp32sock.net.tcp_phase import Phase
 from esp32sock.net.tcp_socket import VirtualStream
@@ -27,14 +27,14 @@ class ForeignStream(VirtualStream):
     """A listener or a stream that another process of a shared interface has begun."""
 
     def __init__(self, key: socketpairs.Key, interface: Interface, found: FoundSocket) -> None:
-        super().__init__(0, key)
+        super().__init__(0, key, _family_of(found))
         self.interface = interface
         self.local, self.remote = found.local, found.remote
         if found.kind == _socket.SOCK_STREAM:
             self.phase = Phase.OPEN
             self._was_joined = self._connect_reported = True
         else:
-            self.bound = found.local or (ANY, 0)
+            self.bound = found.local or (any_of(self.family), 0)
             self.any_port = False
             if found.kind == LISTENER:
                 self._joins_listener(interface)
@@ -44,12 +44,15 @@ class ForeignDatagram(VirtualDatagram):
     """A UDP socket that another process of a shared interface has opened."""
 
     def __init__(self, key: socketpairs.Key, interface: Interface, found: FoundSocket) -> None:
-        super().__init__(0, key, None)
+        super().__init__(0, key, None, _family_of(found))
         self.interface = interface
         self.remote = found.remote
         self.any_port = False
         if found.local is not None:
-            self.bound = self.local = (found.local[0] if found.one_peer else ANY), found.local[1]
+            self.bound = self.local = (
+                (found.local[0] if found.one_peer else any_of(self.family)),
+                found.local[1],
+            )
         if found.one_peer:
             self._only_peer = found.remote
 
@@ -83,6 +86,11 @@ def find(fd: int) -> SocketState | None:
     if found.kind == _socket.SOCK_DGRAM:
         return ForeignDatagram(key, interface, found)
     return ForeignStream(key, interface, found)
+
+
+def _family_of(found: FoundSocket) -> int:
+    known = found.local or found.remote
+    return _socket.AF_INET6 if known is not None and ":" in known[0] else _socket.AF_INET
 
 
 def _is_unix(fd: int) -> bool:

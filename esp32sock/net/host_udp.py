@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.net import socketpairs
-from esp32sock.net.addresses import parse
+from esp32sock.net.addresses import named, parse, scope_of
 from esp32sock.net.arguments import sendto_arguments
 from esp32sock.net.error_map import os_error
 from esp32sock.net.resolver import destination
@@ -20,7 +20,6 @@ from esp32sock.net.resolver import destination
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from esp32sock.engine.requests import Address
     from esp32sock.net.interface_api import Interface
 
 C = _socket.socket
@@ -31,8 +30,11 @@ class HostUdpSocket:
 
     kind = _socket.SOCK_DGRAM
 
-    def __init__(self, proto: int, key: socketpairs.Key, interface: Interface | None) -> None:
+    def __init__(
+        self, proto: int, key: socketpairs.Key, interface: Interface | None, family: int = _socket.AF_INET
+    ) -> None:
         self.proto = proto
+        self.family = family
         self.key = key
         self.interface = interface
 
@@ -64,16 +66,16 @@ class HostUdpSocket:
         accepted: tuple[int, Any] = C._accept(sock)  # type: ignore[attr-defined]
         return accepted
 
-    def _of_host(self, doing: str, address: Any) -> Address:
-        host, port = parse(doing, address)
-        dotted, direct = destination(host, self.interface)
+    def _of_host(self, doing: str, address: Any) -> Any:
+        host, port = parse(doing, address, self.family)
+        dotted, direct = destination(host, self.interface, self.family)
         if not direct:
             raise os_error(
                 errno.ENETUNREACH,
                 f"{doing}: this socket is the host's own since its first address, {dotted} is the module's; "
                 "use one socket for each",
             )
-        return dotted, port
+        return named((dotted, port), self.family, scope_of(address))
 
     # What the registry and trio's sockets ask of every state.
 

@@ -71,13 +71,18 @@ MARGIN_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class ModuleStatus:
-    """The state of the module as the interface has it now; `station_ip` is None without Wi-Fi."""
+    """The state of the module as the interface has it now; `station_ip` is None without Wi-Fi.
+
+    `station_ipv6` are the addresses of IPv6, a global one first; `has_ipv6` says whether there may be any.
+    """
 
     port: str
     firmware: str
     build: str
     station_ip: str | None
     links: Mapping[int, str] = field(default_factory=dict)
+    station_ipv6: tuple[str, ...] = ()
+    has_ipv6: bool = False
 
 
 if TYPE_CHECKING:
@@ -189,19 +194,30 @@ class Interface(ABC):
         local_port: int,
         remote: Address | None,
         events: DatagramEvents,
+        *,
+        ipv6: bool = False,
     ) -> None:
-        """Open a UDP link over a SOCK_SEQPACKET `end`; each message is an 8-byte header and a payload.
+        """Open a UDP link over a SOCK_SEQPACKET `end`; each message is a header and a payload.
 
         As with a stream, `end` is the engine's until `failed`. The header is
         `esp32sock._constants.DATAGRAM_HEADER`. With `remote` only that peer is received from; without it,
-        anyone (mode 2 of CIPSTART). `local_port` 0 lets the module choose.
+        anyone (mode 2 of CIPSTART), over IPv6 if `ipv6`. `local_port` 0 lets the module choose.
         """
 
     @abstractmethod
     def listen(
-        self, handle: Handle, end: _socket.socket, port: int, backlog: int, events: ListenEvents
+        self,
+        handle: Handle,
+        end: _socket.socket,
+        port: int,
+        backlog: int,
+        events: ListenEvents,
+        *,
+        ipv6: bool = False,
     ) -> None:
-        """Start the module's server on `port`; a byte is written to `end` for each waiting connection.
+        """Start the module's server on `port`, for IPv6 alone if `ipv6`.
+
+        A byte is written to `end` for each waiting connection.
 
         As with a stream, `end` is the engine's until `failed`. One more than `backlog` may wait until their
         `attach`; a connection beyond them is closed at once, and not reported.
@@ -225,9 +241,10 @@ class Interface(ABC):
         return None
 
     @abstractmethod
-    def resolve(self, host: str) -> list[str]:
-        """The IPv4 addresses of a name, asked of the module (CIPDOMAIN); `socket.gaierror` if it has none.
+    def resolve(self, host: str, *, ipv6: bool = False) -> list[str]:
+        """The IPv4 addresses of a name, or with `ipv6` its IPv6 addresses, asked of the module (CIPDOMAIN).
 
+        `socket.gaierror` if it has none.
         Blocks for 8 s at most where the firmware can be told (4.1 on), else up to 35 s, and 25 s on a module
         that has fallen silent, after its turn on the line.
         """

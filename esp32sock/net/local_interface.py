@@ -155,12 +155,21 @@ class LocalInterface(Interface):
         local_port: int,
         remote: Address | None,
         events: DatagramEvents,
+        *,
+        ipv6: bool = False,
     ) -> None:
-        request = DatagramRequest(end, local_port, remote, events, _opening(handle))
+        request = DatagramRequest(end, local_port, remote, events, _opening(handle), ipv6)
         self._begin(self._engine.open_datagram, request)
 
     def listen(
-        self, handle: Handle, end: _socket.socket, port: int, backlog: int, events: ListenEvents
+        self,
+        handle: Handle,
+        end: _socket.socket,
+        port: int,
+        backlog: int,
+        events: ListenEvents,
+        *,
+        ipv6: bool = False,
     ) -> None:
         request = ListenRequest(
             end,
@@ -172,6 +181,7 @@ class LocalInterface(Interface):
             self._options.server_links,
             backlog,
             closes_end_on_failure=not self.may_block(),  # so that `accept` returns with the reason
+            ipv6=ipv6,
         )
         self._begin(self._engine.listen, request)
 
@@ -179,10 +189,10 @@ class LocalInterface(Interface):
         if not self._portal.post(job, request):
             raise Error("the interface was detached", errno=errno.ENETDOWN)
 
-    def resolve(self, host: str) -> list[str]:
+    def resolve(self, host: str, *, ipv6: bool = False) -> list[str]:
         doing = f"looking up {host!r}"
         with translated(doing, name=host):
-            return self._wait(doing, self._engine.resolve, host)
+            return self._wait(doing, partial(self._engine.resolve, ipv6=ipv6), host)
 
     def execute(self, command: Command[R], *, timeout: float | None = None, force: bool = False) -> R:
         doing = getattr(command, "label", "execute")
@@ -233,7 +243,15 @@ class LocalInterface(Interface):
 
     def status(self) -> ModuleStatus:
         engine, url = self._engine, self._options.url
-        return ModuleStatus(url, str(engine.firmware), BUILD, engine.station_ip, engine.links())
+        return ModuleStatus(
+            url,
+            str(engine.firmware),
+            BUILD,
+            engine.station_ip,
+            engine.links(),
+            engine.context.station_ipv6,
+            engine.context.ipv6_is_on,
+        )
 
     def stats(self) -> Stats:
         return self._engine.stats()

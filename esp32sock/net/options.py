@@ -46,6 +46,7 @@ RCVTIMEO = (_socket.SOL_SOCKET, _socket.SO_RCVTIMEO)
 SNDBUF = (_socket.SOL_SOCKET, _socket.SO_SNDBUF)
 RCVBUF = (_socket.SOL_SOCKET, _socket.SO_RCVBUF)
 BROADCAST = (_socket.SOL_SOCKET, _socket.SO_BROADCAST)
+V6ONLY = (_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY)
 
 # Given to the module with the link, or when they change on an open one.
 HONOURED = frozenset({KEEPALIVE, KEEPIDLE, NODELAY, LINGER, SNDTIMEO})
@@ -54,10 +55,10 @@ HONOURED = frozenset({KEEPALIVE, KEEPIDLE, NODELAY, LINGER, SNDTIMEO})
 NATIVE = frozenset({SNDBUF, RCVBUF, RCVTIMEO, SNDTIMEO})
 
 _MEMBERSHIPS = frozenset(
-    (_socket.IPPROTO_IP, getattr(_socket, name))
+    (_socket.IPPROTO_IPV6 if name.startswith("IPV6") else _socket.IPPROTO_IP, getattr(_socket, name))
     for name in (
         "IP_ADD_MEMBERSHIP", "IP_DROP_MEMBERSHIP", "IP_ADD_SOURCE_MEMBERSHIP", "IP_DROP_SOURCE_MEMBERSHIP",
-        "IP_BLOCK_SOURCE", "IP_UNBLOCK_SOURCE",
+        "IP_BLOCK_SOURCE", "IP_UNBLOCK_SOURCE", "IPV6_JOIN_GROUP", "IPV6_LEAVE_GROUP",
     )
     if hasattr(_socket, name)
 )  # fmt: skip
@@ -116,16 +117,34 @@ STORED: Mapping[Option, bytes] = MappingProxyType(
     }
 )
 
+# The same at the level of IPv6, which AF_INET6 sockets alone have.
+STORED_V6: Mapping[Option, bytes] = MappingProxyType(
+    _known(
+        _socket.IPPROTO_IPV6,
+        {
+            "IPV6_V6ONLY": 0,
+            "IPV6_UNICAST_HOPS": 64,
+            "IPV6_MULTICAST_HOPS": 1,
+            "IPV6_MULTICAST_LOOP": 1,
+            "IPV6_MULTICAST_IF": 0,
+            "IPV6_TCLASS": 0,
+            "IPV6_DONTFRAG": 0,
+        },
+    )
+)
+
 
 class SocketOptions:
     """The options of one socket."""
 
-    def __init__(self) -> None:
+    def __init__(self, family: int = _socket.AF_INET) -> None:
+        self._family = family
+        self._stored = {**STORED, **STORED_V6} if family == _socket.AF_INET6 else STORED
         self._values: dict[Option, bytes] = {}
 
     def store(self, option: Option, value: bytes) -> None:
         """Set an option; OSError(ENOPROTOOPT) if it cannot be had, EINVAL if the value is too short."""
-        default = STORED.get(option)
+        default = self._stored.get(option)
         if default is None and option not in NATIVE:
             raise refusal(option)
         if default is not None and len(value) < len(default):
@@ -136,9 +155,9 @@ class SocketOptions:
         """What was set, or the default; OSError(ENOPROTOOPT) for what we do not have."""
         if option in self._values:
             return self._values[option]
-        if option not in STORED:
+        if option not in self._stored:
             raise refusal(option)
-        return STORED[option]
+        return self._stored[option]
 
     def number(self, option: Option) -> int:
         """A stored integer option."""
@@ -157,6 +176,10 @@ class SocketOptions:
         """Whether sending to the broadcast address is allowed."""
         return bool(self.number(BROADCAST))
 
+    def is_ipv6_only(self) -> bool:
+        """Whether an AF_INET6 socket is to have no peers of IPv4."""
+        return self._family == _socket.AF_INET6 and bool(self.number(V6ONLY))
+
     def sndbuf_bytes(self) -> int | None:
         """The send buffer that was asked for."""
         value = self._values.get(SNDBUF)
@@ -164,7 +187,7 @@ class SocketOptions:
 
     def inherited(self) -> SocketOptions:
         """The options of a stream accepted by the listener that has these."""
-        options = SocketOptions()
+        options = SocketOptions(self._family)
         options._values.update(self._values)
         return options
 
@@ -226,7 +249,12 @@ def decoded(value: bytes, length: int) -> int | bytes:
 def name_of(option: Option) -> str:
     """The usual name of an option, for messages."""
     level, number = option
-    prefixes = {_socket.SOL_SOCKET: "SO_", _socket.IPPROTO_IP: "IP_", _socket.IPPROTO_TCP: "TCP_"}
+    prefixes = {
+        _socket.SOL_SOCKET: "SO_",
+        _socket.IPPROTO_IP: "IP_",
+        _socket.IPPROTO_IPV6: "IPV6_",
+        _socket.IPPROTO_TCP: "TCP_",
+    }
     prefix = prefixes.get(level)
     for name, value in vars(_socket).items():
         if prefix and name.startswith(prefix) and value == number:

@@ -2,7 +2,9 @@
 
 What needs no look-up (numeric hosts, None, services, flags) is left to the C library with AI_NUMERICHOST,
 which then asks no server: so errors and their order are the usual ones. A name that no host can have is
-refused before anything is sent. The interface is IPv4 only, and so are the answers.
+refused before anything is sent. Where the interface has IPv6, names have addresses of both families: with a
+global address of its own those of IPv6 come first (RFC 6724), without one they are looked up only if a
+program asks for them alone. Where to listen when no host is given is IPv4 alone: the module has one server.
 """
 
 from __future__ import annotations
@@ -13,7 +15,15 @@ from socket import EAI_ADDRFAMILY, EAI_AGAIN, EAI_NONAME, AddressFamily, SocketK
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.net import context
-from esp32sock.net.addresses import ANY, LOOPBACK, numeric
+from esp32sock.net.addresses import (
+    ANY,
+    ANY_V6,
+    LOOPBACK,
+    LOOPBACK_V6,
+    is_of_other_family,
+    numeric,
+    unmapped,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,38 +54,41 @@ def getaddrinfo(
     proto: int = 0,
     flags: int = 0,
 ) -> list[AddressInfo]:
-    """What `_socket.getaddrinfo` answers, for IPv4 only.
+    """What `_socket.getaddrinfo` answers: for names, of the families that the interface has.
 
     Blocks while the module looks a name up: as `Interface.resolve` says.
     """
     if context.is_on_host():
         return _host_getaddrinfo(host, port, family, type, proto, flags)
-    if family == _socket.AF_UNSPEC:
-        family = _socket.AF_INET
     if isinstance(host, str):
         host = host.encode("idna")
     elif host is not None and not isinstance(host, (bytes, bytearray)):
         raise TypeError("getaddrinfo() argument 1 must be string or None")
     if host is not None and b"\0" in host:
         raise _unknown(host.decode("latin-1"), "it contains a NUL")
-    numeric_only = flags | _socket.AI_NUMERICHOST
+    numeric_only = (flags | _socket.AI_NUMERICHOST) & ~_socket.AI_ADDRCONFIG  # which is the host's
+    alone = _socket.AF_INET if host is None and family == _socket.AF_UNSPEC else family
     try:
-        return _host_getaddrinfo(host, port, family, type, proto, numeric_only)
+        return _host_getaddrinfo(host, port, alone, type, proto, numeric_only)
     except _socket.gaierror as error:
         if host is None or error.errno != EAI_NONAME or flags & _socket.AI_NUMERICHOST:
             raise
     name = _checked(host.decode("latin-1"))
-    if family != _socket.AF_INET:
-        raise _socket.gaierror(
-            EAI_ADDRFAMILY, f"Address family for hostname not supported: {name!r}: the module is IPv4 only"
-        )
+    if family != _socket.AF_INET and not context.has_ipv6():
+        if family != _socket.AF_UNSPEC:
+            raise _socket.gaierror(
+                EAI_ADDRFAMILY,
+                f"Address family for hostname not supported: {name!r}: the module's IPv6 is off",
+            )
+        family = _socket.AF_INET
     if not _is_own(name) and context.to_host(name):
         found = _host_getaddrinfo(host, port, family, type, proto, flags)
         context.add_host_addresses({str(answer[4][0]) for answer in found})
         return found
     answers: list[AddressInfo] = []
-    for address in addresses_of(name):
-        answers += _host_getaddrinfo(address, port, family, type, proto, numeric_only & ~_socket.AI_CANONNAME)
+    plain = numeric_only & ~(_socket.AI_CANONNAME | _socket.AI_V4MAPPED | _socket.AI_ALL)
+    for address in _of_families(name, family, flags):
+        answers += _host_getaddrinfo(address, port, 0, type, proto, plain)
     if flags & _socket.AI_CANONNAME and answers:
         answers[0] = (*answers[0][:3], name, answers[0][4])
     return answers
@@ -150,47 +163,84 @@ def getnameinfo(sockaddr: tuple[Any, ...], flags: int, /) -> tuple[str, str]:
     return numeric_only
 
 
-def address_of(host: str) -> str:
-    """The dotted address of checked host text: numeric, '' (any), '<broadcast>', or a name looked up."""
-    address = numeric(host)
+def _of_families(name: str, family: int, flags: int) -> list[str]:
+    """The numeric addresses of a checked name in the order in which to try them; gaierror if none."""
+    if family == _socket.AF_INET:
+        return addresses_of(name)
+    if family == _socket.AF_INET6:
+        return _of_ipv6(name, flags)
+    own = context.interface().status().station_ipv6
+    if all(address.startswith("fe80:") for address in own):
+        return addresses_of(name)
+    try:
+        found = addresses_of(name)
+    except _socket.gaierror:
+        return addresses_of(name, ipv6=True)
+    try:
+        return addresses_of(name, ipv6=True) + found
+    except _socket.gaierror:
+        return found
+
+
+def _of_ipv6(name: str, flags: int) -> list[str]:
+    """As the flags AI_V4MAPPED and AI_ALL say, IPv4 addresses stand for those that are missing."""
+    found: list[str] = []
+    try:
+        found = addresses_of(name, ipv6=True)
+    except _socket.gaierror:
+        if not flags & _socket.AI_V4MAPPED:
+            raise
+    if flags & _socket.AI_V4MAPPED and (not found or flags & _socket.AI_ALL):
+        found += [f"::ffff:{address}" for address in addresses_of(name)]
+    return found
+
+
+def address_of(host: str, family: int = _socket.AF_INET) -> str:
+    """The numeric address of checked host text: numeric, '' (any), '<broadcast>', or a name looked up."""
+    address = numeric(host, family)
     if address is not None:
         return address
+    if is_of_other_family(host, family):
+        raise _socket.gaierror(EAI_ADDRFAMILY, f"Address family for hostname not supported: {host!r}")
     name = _checked(host)
     if not _is_own(name) and context.to_host(name):
-        answers = _host_getaddrinfo(name, None, _socket.AF_INET, _socket.SOCK_STREAM)
+        answers = _host_getaddrinfo(name, None, family, _socket.SOCK_STREAM)
         found = [str(answer[4][0]) for answer in answers]
         context.add_host_addresses(found)
         return found[0]
-    return addresses_of(name)[0]
+    return addresses_of(name, ipv6=family == _socket.AF_INET6)[0]
 
 
-def destination(host: str, using: Interface | None = None) -> tuple[str, bool]:
-    """(dotted address, whether the host's own stack serves it) of where to connect or send to.
+def destination(host: str, using: Interface | None = None, family: int = _socket.AF_INET) -> tuple[str, bool]:
+    """(numeric address, whether the host's own stack serves it) of where to connect or send to.
 
     As on Linux, any address means this machine itself. `using` is the interface of a socket that has one.
     """
-    dotted = address_of(host)
-    if dotted == ANY:
-        dotted = LOOPBACK
+    dotted = unmapped(address_of(host, family))
+    if dotted in (ANY, ANY_V6):
+        dotted = LOOPBACK_V6 if dotted == ANY_V6 else LOOPBACK
     return dotted, context.to_host(dotted, using)
 
 
-def addresses_of(name: str) -> list[str]:
-    """The addresses that the module finds for a checked name; gaierror if none.
+def addresses_of(name: str, *, ipv6: bool = False) -> list[str]:
+    """The addresses of one family that the module finds for a checked name; gaierror if none.
 
     The name of this host means the station, and `localhost` needs no look-up (RFC 6761).
     """
     if f".{name.rstrip('.').lower()}".endswith(".localhost"):
-        return [LOOPBACK]
+        return [LOOPBACK_V6 if ipv6 else LOOPBACK]
     interface = context.interface()
     if _is_own(name):
-        station = interface.status().station_ip
-        if station is None:
+        status = interface.status()
+        own = [*status.station_ipv6] if ipv6 else [status.station_ip] if status.station_ip else []
+        if not own:
             raise _again(name, "that is this host's own name, and the module has no address yet")
-        return [station]
+        return own
     if not interface.may_block():
         raise _again(name, "this thread runs the engine and cannot wait for it; look names up through trio")
-    addresses = interface.resolve(name.rstrip("."))
+    addresses = (
+        interface.resolve(name.rstrip("."), ipv6=True) if ipv6 else interface.resolve(name.rstrip("."))
+    )
     if not addresses:
         raise _unknown(name, "the module found no address")
     return addresses

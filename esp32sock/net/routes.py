@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 Direct = str | Iterable[str] | Callable[[str], bool]
 
 # paho-mqtt, multiprocessing, debuggers and test servers connect to themselves over loopback.
-LOOPBACK = ("127.0.0.0/8", "localhost", ".localhost")
+LOOPBACK = ("127.0.0.0/8", "::1", "localhost", ".localhost")
 
 ENVIRONMENT = "ESP32SOCK_DIRECT"
 
@@ -24,7 +24,7 @@ class Routes:
     def __init__(self, direct: Direct = LOOPBACK) -> None:
         self.direct = direct
         self._chooses = direct if callable(direct) else None
-        self._networks: list[IPv4Network] = []
+        self._networks: list[IPv4Network | IPv6Network] = []
         self._names: set[str] = set()
         self._suffixes: tuple[str, ...] = ()
         if not callable(direct):
@@ -43,19 +43,20 @@ class Routes:
         if self._chooses is not None:
             return bool(self._chooses(host))
         try:
-            address = IPv4Address(host)
-        except AddressValueError:
+            address = ip_address(host)
+        except ValueError:
             name = host.rstrip(".").lower()
             return name in self._names or name.endswith(self._suffixes)
         return any(address in network for network in self._networks)
 
     def _add(self, entry: str) -> None:
         try:
-            self._networks.append(IPv4Network(entry, strict=False))
-        except (AddressValueError, NetmaskValueError):
+            self._networks.append(ip_network(entry, strict=False))
+        except ValueError:
             if "/" in entry or ":" in entry or any(character.isspace() for character in entry):
                 raise ValueError(
-                    f"direct route {entry!r}: give an IPv4 network such as 192.168.1.0/24, a name, or .suffix"
+                    f"direct route {entry!r}: give a network such as 192.168.1.0/24 or fd00::/8, a name, or "
+                    ".suffix"
                 ) from None
             name = entry.rstrip(".").lower().removeprefix("*")
             if name.startswith("."):

@@ -41,16 +41,20 @@ def _init(self: Any, family: int = -1, type: int = -1, proto: int = -1, fileno: 
         _init_over(self, family, type, proto, fileno)
     elif context.is_on_host():
         _stdlib_init(self, family, type, proto, fileno)
-    elif family in (-1, _socket.AF_INET):
-        _init_virtual(self, _socket.SOCK_STREAM if type == -1 else type, 0 if proto == -1 else proto)
-    elif family == _socket.AF_INET6:
-        raise os_error(errno.EAFNOSUPPORT, "the module is IPv4 only; use AF_INET")
+    elif family in (-1, _socket.AF_INET, _socket.AF_INET6):
+        if family == _socket.AF_INET6 and not context.has_ipv6():
+            raise os_error(
+                errno.EAFNOSUPPORT,
+                "the module's IPv6 is off: attach with ipv6=True (from firmware 2.2 on), or use AF_INET",
+            )
+        family = _socket.AF_INET if family == -1 else family
+        _init_virtual(self, family, _socket.SOCK_STREAM if type == -1 else type, 0 if proto == -1 else proto)
     else:
         refuse_family(family)
         _stdlib_init(self, family, type, proto, fileno)
 
 
-def _init_virtual(self: Any, flagged: int, proto: int) -> None:
+def _init_virtual(self: Any, family: int, flagged: int, proto: int) -> None:
     kind = flagged & ~_FLAGS
     if kind not in _PROTOS or proto not in _PROTOS[kind]:
         raise os_error(
@@ -58,20 +62,20 @@ def _init_virtual(self: Any, flagged: int, proto: int) -> None:
         )
     if kind == _socket.SOCK_STREAM:
         user_end = with_descriptors(socketpairs.fresh_stream)
-        state: SocketState = VirtualStream(proto, socketpairs.key_of(user_end.fileno()))
+        state: SocketState = VirtualStream(proto, socketpairs.key_of(user_end.fileno()), family)
     else:
         end, user_end = with_descriptors(socketpairs.datagram_pair)
-        state = VirtualDatagram(proto, socketpairs.key_of(user_end.fileno()), end)
+        state = VirtualDatagram(proto, socketpairs.key_of(user_end.fileno()), end, family)
     os.set_blocking(user_end.fileno(), not flagged & _socket.SOCK_NONBLOCK)
-    _init_owning(self, flagged, proto, user_end)
+    _init_owning(self, family, flagged, proto, user_end)
     fd_registry.adopt(self, state)
 
 
-def _init_owning(self: Any, type: int, proto: int, user_end: _socket.socket) -> None:  # noqa: A002
+def _init_owning(self: Any, family: int, type: int, proto: int, user_end: _socket.socket) -> None:  # noqa: A002
     """Make `self` the owner of the descriptor in place of `user_end`; closed if that is interrupted."""
     fd = user_end.fileno()
     try:
-        _stdlib_init(self, _socket.AF_INET, type, proto, user_end.detach())
+        _stdlib_init(self, family, type, proto, user_end.detach())
     except BaseException:
         if user_end.fileno() < 0 and _socket.socket.fileno(self) != fd:
             os.close(fd)
@@ -85,7 +89,7 @@ def _init_over(self: Any, family: int, type: int, proto: int, fileno: Any) -> No
         return
     _stdlib_init(
         self,
-        _socket.AF_INET if family == -1 else family,
+        state.family if family == -1 else family,
         state.kind if type == -1 else type,
         state.proto if proto == -1 else proto,
         fileno,

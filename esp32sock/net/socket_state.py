@@ -18,6 +18,7 @@ class SocketState(Protocol):
     """
 
     kind: int
+    family: int
     proto: int
     key: Key
     interface: Interface | None

@@ -20,13 +20,10 @@ from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from esp32sock._constants import DATAGRAM_HEADER
 from esp32sock.net import epoll_registrations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from esp32sock.engine.requests import Address
 
 Key = tuple[int, int]
 
@@ -184,18 +181,6 @@ def dup_guard(fd: int) -> Iterator[None]:
     """Within the block, what is open there stays open, whatever is put under its number."""
     with _duplicate(fd):
         yield
-
-
-def datagram_header(address: Address) -> bytes:
-    """The header of a datagram to or from a numeric address."""
-    host, port = address
-    return DATAGRAM_HEADER.pack(_socket.AF_INET, port, _socket.inet_aton(host))
-
-
-def datagram_address(header: bytes) -> Address:
-    """The numeric address in a header."""
-    _, port, packed = DATAGRAM_HEADER.unpack(header)
-    return _socket.inet_ntoa(packed), port
 
 
 def _pair(kind: int) -> tuple[EngineEnd, EngineEnd]:

@@ -52,14 +52,14 @@ class StreamData(VirtualSocket):
     def sendto(self, sock: C, /, *arguments: Any) -> int:
         data, flags, address = sendto_arguments(arguments)
         if address is not None:
-            parse("sendto", address)
+            parse("sendto", address, self.family)
         return int(self._send(sock, flags, C.send, data, flags))
 
     def sendmsg(
         self, sock: C, buffers: Iterable[Any], ancdata: Any = (), flags: int = 0, address: Any = None, /
     ) -> int:
         if address is not None:
-            parse("sendmsg", address)
+            parse("sendmsg", address, self.family)
         refuse_ancillary(ancdata)
         return int(self._send(sock, flags, C.sendmsg, buffers, (), flags))
 

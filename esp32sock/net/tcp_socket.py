@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from esp32sock.net import fd_registry, socketpairs
 from esp32sock.net.accept_queue import LISTENS_S, AcceptQueue, shared_listener
-from esp32sock.net.addresses import ANY, parse
+from esp32sock.net.addresses import any_of, named, parse, scope_of
 from esp32sock.net.arguments import shorter
 from esp32sock.net.error_map import os_error, translated
 from esp32sock.net.garbage import collect_without_links, with_descriptors
@@ -45,8 +45,8 @@ C = _socket.socket
 class VirtualStream(StreamData):
     """State of one TCP socket."""
 
-    def __init__(self, proto: int, key: socketpairs.Key) -> None:
-        super().__init__(proto, key)
+    def __init__(self, proto: int, key: socketpairs.Key, family: int = _socket.AF_INET) -> None:
+        super().__init__(proto, key, family)
         self.phase = Phase.FRESH
         self._attempt: Attempt | None = None
         self._accept_queue: AcceptQueue | None = None
@@ -64,7 +64,7 @@ class VirtualStream(StreamData):
         cls, listener: VirtualStream, key: socketpairs.Key, opened: StreamOpened, handle: AcceptedStream
     ) -> VirtualStream:
         """The state of a stream that `listener` accepted; it inherits the options, as on Linux."""
-        stream = cls(listener.proto, key)
+        stream = cls(listener.proto, key, listener.family)
         stream.interface, stream.options = listener.interface, listener.options.inherited()
         stream._connect_reported = stream._was_accepted = True
         stream.local, stream.remote = opened.local, opened.remote
@@ -105,20 +105,20 @@ class VirtualStream(StreamData):
 
         Without one, 130 s at most from its turn on the line, and 20 s on a module that has fallen silent.
         """
-        host, port = parse("connect", address)
+        host, port = parse("connect", address, self.family)
         sys.audit("socket.connect", sock, address)
         self.check_usable(sock)
         if self._resume_connect(sock, (host, port)):
             return
-        dotted, direct = destination(host)
+        dotted, direct = destination(host, family=self.family)
+        self.refuse_mapped(dotted)
+        self.scope = scope_of(address)
         if direct and self.tls is not None:
-            raise os_error(
-                errno.EPROTONOSUPPORT,
-                f"connect: the host itself reaches {host}, so the module does no TLS; use ssl.SSLContext",
-            )
+            reason = f"connect: the host itself reaches {host}, so the module does no TLS; use ssl.SSLContext"
+            raise os_error(errno.EPROTONOSUPPORT, reason)
         if direct:
             self.move_to_host(sock)
-            C.connect(sock, (dotted, port))
+            C.connect(sock, named((dotted, port), self.family, self.scope))
             return
         if port == 0:
             raise os_error(errno.ECONNREFUSED, "no host listens on port 0")
@@ -152,7 +152,7 @@ class VirtualStream(StreamData):
         attempt = self._attempt
         if attempt is None or self._connect_reported or asked == attempt.asked:
             return
-        if (destination(asked[0])[0], asked[1]) != attempt.remote:
+        if (destination(asked[0], family=self.family)[0], asked[1]) != attempt.remote:
             raise os_error(
                 errno.EALREADY if self.phase is Phase.CONNECTING else errno.EISCONN,
                 f"connect: an earlier attempt of this socket is to {attempt.asked[0]}:{attempt.asked[1]}",
@@ -292,12 +292,12 @@ class VirtualStream(StreamData):
         if self.phase is not Phase.FRESH or self.tls is not None:
             raise os_error(errno.EINVAL, "listen: this socket is connected or set up as a TLS client")
         if self.bound is None:
-            self.bind(sock, (ANY, 0))
+            self.bind(sock, (any_of(self.family), 0))
         assert self.bound is not None
         interface = self.require_interface()
         if self._joins_listener(interface):
             return
-        queue = AcceptQueue(self.bound)
+        queue = AcceptQueue(self.bound, ipv6=self.family == _socket.AF_INET6)
         handle = interface.new_handle()
         try:
             end = self._join(sock)
@@ -333,7 +333,7 @@ class VirtualStream(StreamData):
         else:
             self._start_over()
 
-    def accept_descriptor(self, sock: C, /) -> tuple[int, Address]:
+    def accept_descriptor(self, sock: C, /) -> tuple[int, Any]:
         """What `_accept` returns to `accept`: a new descriptor and the address of the peer.
 
         Blocks as long as the socket's time-out says, else until a client comes: no outage ends it.
@@ -352,7 +352,7 @@ class VirtualStream(StreamData):
             socketpairs.release(user_end)
         # Else a signal handler raised before the program had the last one: it has no object yet.
         assert stream.remote is not None
-        return fd, stream.remote
+        return fd, named(stream.remote, self.family)
 
     def has_stream_link(self) -> bool:
         return self.handle is not None and self.phase in (Phase.CONNECTING, Phase.OPEN)
@@ -366,16 +366,16 @@ class VirtualStream(StreamData):
 
     # Names, ends and errors.
 
-    def getsockname(self, sock: C, /) -> Address:
+    def getsockname(self, sock: C, /) -> Any:
         self.restore_sndbuf_once_open(sock)
         return super().getsockname(sock)
 
-    def getpeername(self, sock: C, /) -> Address:
+    def getpeername(self, sock: C, /) -> Any:
         self._check_open(sock)
         self.restore_sndbuf_once_open(sock)
         if self.phase is not Phase.OPEN or self.was_reset or self.remote is None:
             raise os_error(errno.ENOTCONN, "this socket has no peer")
-        return self.remote
+        return named(self.remote, self.family, self.scope)
 
     def take_error_number(self, sock: C) -> int:
         self.restore_sndbuf_once_open(sock)

@@ -7,7 +7,8 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from esp32sock._constants import DATAGRAM_HEADER
-from esp32sock.net import socketpairs
+from esp32sock.engine.datagram_peers import unpacked_peer
+from esp32sock.net.addresses import named
 from esp32sock.net.arguments import buffer_room, refuse_out_of_band
 from esp32sock.net.error_map import os_error
 from esp32sock.net.virtual_socket import VirtualSocket
@@ -40,15 +41,15 @@ class DatagramReceiver(VirtualSocket):
             return b""  # the C module does not even ask the kernel
         return self._receive(sock, bufsize, flags)[0]
 
-    def recvfrom(self, sock: C, bufsize: int, flags: int = 0, /) -> tuple[bytes, Address | None]:
+    def recvfrom(self, sock: C, bufsize: int, flags: int = 0, /) -> tuple[bytes, Any]:
         data, _, peer = self._receive(sock, bufsize, flags)
-        return data, peer
+        return data, self._named(peer)
 
     def recvmsg(
         self, sock: C, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
     ) -> tuple[bytes, list[Any], int, Address | None]:
         data, msg_flags, peer = self._receive(sock, bufsize, flags, ancbufsize)
-        return data, [], msg_flags, peer
+        return data, [], msg_flags, self._named(peer)
 
     def recv_into(self, sock: C, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         view = buffer_room(buffer, nbytes, "recv_into", "buffer too small for requested bytes")
@@ -59,13 +60,13 @@ class DatagramReceiver(VirtualSocket):
     ) -> tuple[int, Address | None]:
         view = buffer_room(buffer, nbytes, "recvfrom_into", "nbytes is greater than the length of the buffer")
         count, _, peer = self._receive_into(sock, [view], flags)
-        return count, peer
+        return count, self._named(peer)
 
     def recvmsg_into(
         self, sock: C, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0, /
     ) -> tuple[int, list[Any], int, Address | None]:
         count, msg_flags, peer = self._receive_into(sock, buffers, flags, ancbufsize)
-        return count, [], msg_flags, peer
+        return count, [], msg_flags, self._named(peer)
 
     def _receive(
         self, sock: C, bufsize: int, flags: int, ancbufsize: int = 0
@@ -84,7 +85,7 @@ class DatagramReceiver(VirtualSocket):
             if len(message) < HEADER_BYTES:
                 self._end_of_link()
                 return b"", msg_flags, None
-            peer = socketpairs.datagram_address(message[:HEADER_BYTES])
+            peer = unpacked_peer(message)
             if self._hears(sock, peer, flags):
                 return message[HEADER_BYTES:], msg_flags, peer
 
@@ -105,9 +106,12 @@ class DatagramReceiver(VirtualSocket):
             if count < HEADER_BYTES:
                 self._end_of_link()
                 return 0, msg_flags, None
-            peer = socketpairs.datagram_address(bytes(header))
+            peer = unpacked_peer(bytes(header))
             if self._hears(sock, peer, flags):
                 return count - HEADER_BYTES, msg_flags, peer
+
+    def _named(self, peer: Address | None) -> Any:
+        return None if peer is None else named(peer, self.family)
 
     def _before_receiving(self, flags: int) -> None:
         refuse_out_of_band(flags)

@@ -23,8 +23,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from esp32sock._latch import Latch
+from esp32sock.engine.datagram_peers import packed_peer
 from esp32sock.net import fd_registry, local_ports, socketpairs
-from esp32sock.net.addresses import ANY, LOOPBACK, parse
+from esp32sock.net.addresses import ANY, ANY_V6, LOOPBACK, LOOPBACK_V6, any_of, named, parse, scope_of
 from esp32sock.net.arguments import (
     bytes_like,
     refuse_ancillary,
@@ -75,11 +76,18 @@ class _Link:
 class VirtualDatagram(DatagramReceiver):
     """State of one UDP socket."""
 
-    def __init__(self, proto: int, key: socketpairs.Key, end: socketpairs.EngineEnd | None) -> None:
-        super().__init__(proto, key)
+    def __init__(
+        self,
+        proto: int,
+        key: socketpairs.Key,
+        end: socketpairs.EngineEnd | None,
+        family: int = _socket.AF_INET,
+    ) -> None:
+        super().__init__(proto, key, family)
         self.end = end
         self._link: _Link | None = None
         self._only_peer: Address | None = None  # the one peer that the open link receives from
+        self._link_is_ipv6 = False
         self._end_lock = threading.RLock()  # a signal handler may use the socket that it interrupts
         self.shut_read = self._shut_write = False
         self._gathered: tuple[Address, list[memoryview]] | None = None  # what MSG_MORE keeps back
@@ -88,7 +96,7 @@ class VirtualDatagram(DatagramReceiver):
 
     def note_opened(self, link: _Link, opened: DatagramOpened) -> None:
         if link is self._link:
-            unconnected = self.bound[0] if self.bound else ANY
+            unconnected = self.bound[0] if self.bound else any_of(self.family)
             self.local = (unconnected if self._only_peer is None else opened.local[0]), opened.local[1]
 
     def note_failed(self, link: _Link, error: Error) -> None:
@@ -129,16 +137,19 @@ class VirtualDatagram(DatagramReceiver):
             raise
 
     def connect(self, sock: C, address: Any, /) -> None:
-        host, port = parse("connect", address)
+        host, port = parse("connect", address, self.family)
         sys.audit("socket.connect", sock, address)
         self.check_usable(sock)
-        dotted, direct = destination(host)
+        dotted, direct = destination(host, family=self.family)
+        self.refuse_mapped(dotted)
+        self.scope = scope_of(address)
         if direct and self.unused():
             self.move_to_host(sock)
-            C.connect(sock, (dotted, port))
+            C.connect(sock, named((dotted, port), self.family, self.scope))
             return
         remote = dotted, port
-        if self._only_peer is not None and self._only_peer != remote:
+        is_other_kind = not self.unused() and self._link_is_ipv6 is not (":" in dotted)
+        if (self._only_peer is not None and self._only_peer != remote) or is_other_kind:
             self._close_link(sock)
             self.release_port()  # the module may still have it in use for the link that ends
             self.bound = None
@@ -148,11 +159,11 @@ class VirtualDatagram(DatagramReceiver):
             self.require_interface().note_peer(self.key, remote)
         self.remote = remote
 
-    def _open(self, sock: C, remote: Address | None, timeout: float | None) -> None:
+    def _open(self, sock: C, remote: Address | None, timeout: float | None, *, to: str = "") -> None:
         """Hand our end to the engine; waits for the link at most so long, where this thread may."""
         interface = self.require_interface()
         if self.bound is None:  # as Linux does, so that the local port is known before the link is there
-            self.bound = ANY, local_ports.claim(interface, self, 0)
+            self.bound = any_of(self.family), local_ports.claim(interface, self, 0)
         collect_without_links(interface)
         with self._end_lock:
             if self.end is None or self.end.fileno() < 0:
@@ -164,10 +175,12 @@ class VirtualDatagram(DatagramReceiver):
         link = _Link(self, end, is_awaited=waits)
         handle = interface.new_handle()
         doing = "opening a UDP link"
+        peer = remote[0] if remote is not None else to
+        ipv6 = ":" in peer if peer else self.family == _socket.AF_INET6
         try:
-            self._link, self.handle, self._only_peer = link, handle, remote
+            self._link, self.handle, self._only_peer, self._link_is_ipv6 = link, handle, remote, ipv6
             with translated(doing):
-                interface.open_datagram(handle, end, self.bound[1] if self.bound else 0, remote, link)
+                interface.open_datagram(handle, end, self.bound[1], remote, link, ipv6=ipv6)
             if waits and not link.decided.wait(timeout):
                 raise TimeoutError("timed out")
         except BaseException:
@@ -182,7 +195,7 @@ class VirtualDatagram(DatagramReceiver):
         objects = fd_registry.objects_of(self)
         interface = self.interface
         super().move_to_host(sock)
-        host_side = HostUdpSocket(self.proto, socketpairs.key_of(sock.fileno()), interface)
+        host_side = HostUdpSocket(self.proto, socketpairs.key_of(sock.fileno()), interface, self.family)
         for each in objects:
             fd_registry.adopt(each, host_side)
 
@@ -203,25 +216,29 @@ class VirtualDatagram(DatagramReceiver):
 
     # Names.
 
-    def getsockname(self, sock: C, /) -> Address:
+    def _local_address(self) -> Address:
         """As on Linux, connecting settles which of our addresses the peer sees."""
-        host, port = super().getsockname(sock)
-        if host == ANY and self.remote is not None and self.interface is not None:
-            to_itself = self.remote[0].startswith("127.")
-            host = LOOPBACK if to_itself else self.interface.status().station_ip or ANY
-        return host, port
+        host, port = super()._local_address()
+        if host not in (ANY, ANY_V6) or self.remote is None or self.interface is None:
+            return host, port
+        if self.remote[0] == LOOPBACK_V6 or self.remote[0].startswith("127."):
+            return (LOOPBACK_V6 if ":" in self.remote[0] else LOOPBACK), port
+        status = self.interface.status()
+        if ":" in self.remote[0]:
+            return next(iter(status.station_ipv6), ANY_V6), port
+        return status.station_ip or ANY, port
 
-    def getpeername(self, sock: C, /) -> Address:
+    def getpeername(self, sock: C, /) -> Any:
         self._check_open(sock)
         if self.remote is None:
             raise os_error(errno.ENOTCONN, "this UDP socket is not connected")
-        return self.remote
+        return named(self.remote, self.family, self.scope)
 
     def listen(self, sock: C, backlog: int = 0, /) -> None:
         operator.index(backlog)
         raise os_error(errno.EOPNOTSUPP, "a UDP socket cannot listen")
 
-    def accept_descriptor(self, sock: C, /) -> tuple[int, Address]:
+    def accept_descriptor(self, sock: C, /) -> tuple[int, Any]:
         raise os_error(errno.EOPNOTSUPP, "a UDP socket cannot accept")
 
     def shutdown(self, sock: C, how: int, /) -> None:
@@ -247,12 +264,12 @@ class VirtualDatagram(DatagramReceiver):
 
     def sendto(self, sock: C, /, *arguments: Any) -> int:
         data, flags, address = sendto_arguments(arguments)
-        return self._send(sock, [data], flags, parse("sendto", address), address)
+        return self._send(sock, [data], flags, parse("sendto", address, self.family), address)
 
     def sendmsg(
         self, sock: C, buffers: Iterable[Any], ancdata: Any = (), flags: int = 0, address: Any = None, /
     ) -> int:
-        where = None if address is None else parse("sendmsg", address)
+        where = None if address is None else parse("sendmsg", address, self.family)
         views = [bytes_like(buffer) for buffer in buffers]
         refuse_ancillary(ancdata)
         return self._send(sock, views, flags, where, address)
@@ -268,11 +285,12 @@ class VirtualDatagram(DatagramReceiver):
             raise os_error(errno.EPIPE, "send: this socket was shut down")
         remote, size_bytes = self.remote, sum(map(len, views))
         if where is not None:
-            dotted, direct = destination(where[0], self.interface)
+            dotted, direct = destination(where[0], self.interface, self.family)
+            self.refuse_mapped(dotted)
             remote = dotted, where[1]
             if direct and self.unused():
                 self.move_to_host(sock)
-                return C.sendmsg(sock, views, (), flags, remote)
+                return C.sendmsg(sock, views, (), flags, named(remote, self.family, scope_of(address)))
             if direct:
                 raise os_error(
                     errno.ENETUNREACH, f"this socket uses the module, but {dotted} is reached by the host"
@@ -288,9 +306,16 @@ class VirtualDatagram(DatagramReceiver):
         refuse_datagram(remote, views, may_broadcast=self.options.broadcast())
         if self.unused():
             self.check_usable(sock)
-            self._open(sock, None, 0 if flags & _socket.MSG_DONTWAIT else sock.gettimeout())
+            timeout = 0 if flags & _socket.MSG_DONTWAIT else sock.gettimeout()
+            self._open(sock, None, timeout, to=remote[0])
+        if self._link_is_ipv6 is not (":" in remote[0]):
+            raise os_error(
+                errno.ENETUNREACH,
+                f"{remote[0]}: a UDP link of the module is for IPv4 or for IPv6, and this socket has one for "
+                f"the other; use one socket for each",
+            )
         try:
-            C.sendmsg(sock, [socketpairs.datagram_header(remote), *views], (), flags)
+            C.sendmsg(sock, [packed_peer(remote), *views], (), flags)
             return size_bytes
         except (BrokenPipeError, ConnectionResetError) as error:
             self.raise_error("send")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from esp32sock._hangup import hung_up
 from esp32sock.errors import Error
 from esp32sock.net import context, fd_registry, local_ports, options, socketpairs
-from esp32sock.net.addresses import ANY, LOOPBACK, parse
+from esp32sock.net.addresses import ANY, ANY_V6, LOOPBACK, LOOPBACK_V6, any_of, named, parse, unmapped
 from esp32sock.net.error_map import is_being_raised, os_error, raise_from
 from esp32sock.net.options import SocketOptions
 from esp32sock.net.resolver import address_of
@@ -33,18 +33,20 @@ class VirtualSocket(ABC):
 
     kind: int
 
-    def __init__(self, proto: int, key: socketpairs.Key) -> None:
+    def __init__(self, proto: int, key: socketpairs.Key, family: int = _socket.AF_INET) -> None:
         self.proto = proto
+        self.family = family
         self.key = key
         self.end: socketpairs.EngineEnd | None = None  # the other end, while the engine does not have it
         self.fork_count = context.forks()
-        self.options = SocketOptions()
+        self.options = SocketOptions(family)
         self.interface: Interface | None = None
         self.handle: Handle | None = None
         self.bound: Address | None = None
         self.any_port = True  # the program did not ask for a local port of its own
         self.local: Address | None = None
         self.remote: Address | None = None
+        self.scope = 0  # of the peer, as the program gave it
         self.error: Error | None = None
 
     # What the two kinds do differently.
@@ -54,7 +56,7 @@ class VirtualSocket(ABC):
         """As `socket.connect`."""
 
     @abstractmethod
-    def getpeername(self, sock: _socket.socket, /) -> Address:
+    def getpeername(self, sock: _socket.socket, /) -> Any:
         """As `socket.getpeername`."""
 
     @abstractmethod
@@ -90,7 +92,7 @@ class VirtualSocket(ABC):
         """As `socket.listen`."""
 
     @abstractmethod
-    def accept_descriptor(self, sock: _socket.socket, /) -> tuple[int, Address]:
+    def accept_descriptor(self, sock: _socket.socket, /) -> tuple[int, Any]:
         """As `socket._accept`: what `accept` makes a socket of, and the peer's address."""
 
     def is_descriptor_open(self, fd: int) -> bool:
@@ -108,8 +110,13 @@ class VirtualSocket(ABC):
             self.interface = context.interface()
         return self.interface
 
+    def refuse_mapped(self, host: str) -> None:
+        """OSError(ENETUNREACH) for an IPv4 peer of a socket that is to have none."""
+        if ":" not in host and self.options.is_ipv6_only():
+            raise os_error(errno.ENETUNREACH, f"{host}: this socket is for IPv6 only (IPV6_V6ONLY)")
+
     def connect_ex(self, sock: _socket.socket, address: Any, /) -> int:
-        parse("connect_ex", address)
+        parse("connect_ex", address, self.family)
         try:
             self.connect(sock, address)
         except (_socket.gaierror, _socket.herror):
@@ -120,15 +127,15 @@ class VirtualSocket(ABC):
         return 0
 
     def bind(self, sock: _socket.socket, address: Any, /) -> None:
-        host, port = parse("bind", address)
+        host, port = parse("bind", address, self.family)
         sys.audit("socket.bind", sock, address)
         self.check_usable(sock)
         if self.bound is not None or not self.unused():
             raise os_error(errno.EINVAL, "bind: this socket is already bound")
-        dotted = address_of(host)
-        if dotted != ANY and context.to_host(dotted):
+        dotted = unmapped(address_of(host, self.family))
+        if dotted not in (ANY, ANY_V6) and context.to_host(dotted):
             self.move_to_host(sock)
-            _socket.socket.bind(sock, (dotted, port))
+            _socket.socket.bind(sock, named((dotted, port), self.family))
             return
         interface = self.require_interface()
         _refuse_foreign(interface, dotted)
@@ -136,9 +143,18 @@ class VirtualSocket(ABC):
         self.any_port = not port
         interface.note_bound(self.key, self.bound)
 
-    def getsockname(self, sock: _socket.socket, /) -> Address:
+    def getsockname(self, sock: _socket.socket, /) -> Any:
         self._check_open(sock)
-        return self.local or self.bound or (ANY, 0)
+        return named(self._local_address(), self.family)
+
+    def _local_address(self) -> Address:
+        return self.local or self.bound or (any_of(self.family), 0)
+
+    @property
+    def port_families(self) -> tuple[int, ...]:
+        """In which families a port of its own is taken: an IPv6 socket has it in both, as on Linux."""
+        is_alone = self.family == _socket.AF_INET or self.options.is_ipv6_only()
+        return (self.family,) if is_alone else (_socket.AF_INET, _socket.AF_INET6)
 
     def getsockopt(self, sock: _socket.socket, level: int, optname: int, buflen: int = 0, /) -> int | bytes:
         self._check_open(sock)
@@ -148,7 +164,7 @@ class VirtualSocket(ABC):
                 return _socket.socket.getsockopt(carrier, level, optname, *([buflen] if buflen else []))
         facts = {
             _socket.SO_TYPE: self.kind,
-            _socket.SO_DOMAIN: _socket.AF_INET,
+            _socket.SO_DOMAIN: self.family,
             _socket.SO_PROTOCOL: self.proto or _DEFAULT_PROTO[self.kind],
             _socket.SO_ACCEPTCONN: int(self.accepts()),
         }
@@ -169,6 +185,8 @@ class VirtualSocket(ABC):
         if option in options.NATIVE:
             with self._carrier(sock, option) as carrier:
                 _socket.socket.setsockopt(carrier, level, optname, encoded)
+        if option == options.V6ONLY and self.bound is not None and self.family == _socket.AF_INET6:
+            raise os_error(errno.EINVAL, "IPV6_V6ONLY: this socket is bound")
         before = self.options.for_stream()
         self.options.store(option, encoded)
         changed = option in options.HONOURED and self.options.for_stream() != before
@@ -208,7 +226,7 @@ class VirtualSocket(ABC):
 
     def move_to_host(self, sock: _socket.socket) -> None:
         """Become a socket of the host, under the same descriptor numbers; nothing virtual is left."""
-        host_socket = _socket.socket(_socket.AF_INET, self.kind, self.proto)
+        host_socket = _socket.socket(self.family, self.kind, self.proto)
         try:
             self.options.copy_to(host_socket)
             if self.bound is not None:
@@ -223,11 +241,11 @@ class VirtualSocket(ABC):
     def _bind_on_host(self, host_socket: _socket.socket, bound: Address) -> None:
         """The same port if it can be: one that was chosen here may be in use on the host."""
         try:
-            host_socket.bind(bound)
+            host_socket.bind(named(bound, self.family))
         except OSError as error:
             if not self.any_port or error.errno != errno.EADDRINUSE:
                 raise
-            host_socket.bind((bound[0], 0))
+            host_socket.bind(named((bound[0], 0), self.family))
 
     def replace_descriptor(self, sock: _socket.socket) -> None:
         """Give the descriptors a new file, after a failed attempt has used up the old one."""
@@ -262,8 +280,12 @@ _DEFAULT_PROTO = {_socket.SOCK_STREAM: _socket.IPPROTO_TCP, _socket.SOCK_DGRAM: 
 
 
 def _refuse_foreign(interface: Interface, dotted: str) -> None:
-    station = interface.status().station_ip
-    if dotted in (ANY, LOOPBACK, station):
+    if dotted in (ANY, ANY_V6, LOOPBACK, LOOPBACK_V6):
+        return
+    status = interface.status()
+    own = status.station_ipv6 if ":" in dotted else (status.station_ip,)
+    station = next(iter(own), None)
+    if dotted in own:
         return
     has = "no address yet" if station is None else f"the address {station}"
     raise os_error(errno.EADDRNOTAVAIL, f"bind to {dotted}: the module has {has}; bind to '' for any")

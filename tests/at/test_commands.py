@@ -193,7 +193,11 @@ ADDRESSES = {
             b'+CIFSR:ETHIP,"10.0.3.1"',
             b'+CIFSR:ETHMAC,"00:11:22:33:44:55"',
         ],
-        wifi.Addresses(station_ip=IPv4Address("10.0.2.15"), station_mac="aa:bb:cc:dd:ee:ff"),
+        wifi.Addresses(
+            station_ip=IPv4Address("10.0.2.15"),
+            station_mac="aa:bb:cc:dd:ee:ff",
+            station_ipv6=(IPv6Address("2001:db8::1"), IPv6Address("fe80::1")),
+        ),
     ),
     "without an address": ([b'+CIFSR:STAIP,""', b"+CIFSR:APIP,"], wifi.Addresses()),
     "off": ([], wifi.Addresses()),

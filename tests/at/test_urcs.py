@@ -49,13 +49,13 @@ EITHER: list[tuple[bytes, Urc]] = [
     (b'+LINK_CONN:0,0,"TCP",1,"",7000,80', LinkUp(0, True, None, 80, "TCP")),
     (b"WIFI CONNECTED", WifiLine(Wifi.CONNECTED)),
     (b"WIFI GOT IP", WifiLine(Wifi.GOT_IP)),
+    (b"WIFI GOT IPv6 LL", WifiLine(Wifi.GOT_IPV6)),
+    (b"WIFI GOT IPv6 GL", WifiLine(Wifi.GOT_IPV6)),
     (b"WIFI DISCONNECT", WifiLine(Wifi.DISCONNECTED)),
     (b"Will force to restart!!!", Restarting()),
     *(
         (line, AmbiguousLine(line))
         for line in (
-            b"WIFI GOT IPv6 LL",
-            b"WIFI GOT IPv6 GL",
             b'+STA_CONNECTED:"aa:bb:cc:dd:ee:ff"',
             b'+STA_DISCONNECTED:"aa:bb:cc:dd:ee:ff"',
             b'+DIST_STA_IP:"aa:bb:cc:dd:ee:ff","192.168.4.2"',

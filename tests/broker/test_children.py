@@ -150,7 +150,10 @@ def test_the_sitecustomize_of_the_environment_is_imported_too(broker: Served, tm
     (tmp_path / "sitecustomize.py").write_text("print('mine')\n")
     environment = dict(os.environ, PYTHONPATH=str(tmp_path))
     child_environment.serve_children(broker.url, environment)
-    code = "import sys, socket; print(any('children_site' in p for p in sys.path), socket.has_ipv6)"
+    code = (
+        "import sys, socket; patched = 'esp32sock' in socket.socket.__init__.__code__.co_filename; "
+        "print(any('children_site' in p for p in sys.path), patched)"
+    )
     words = [sys.executable, "-c", code]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout.split() == ["mine", "False", "False"], done.stderr
+    assert done.stdout.split() == ["mine", "False", "True"], done.stderr

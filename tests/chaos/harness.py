@@ -12,6 +12,7 @@ import trio.testing
 
 from esp32sock._constants import DATAGRAM_HEADER
 from esp32sock.at.commands import basic
+from esp32sock.engine.datagram_peers import packed_peer
 from esp32sock.engine.engine import Engine
 from esp32sock.engine.options import Options
 from esp32sock.engine.requests import DatagramRequest, ListenRequest, Opening, StreamRequest
@@ -167,7 +168,7 @@ class Rig:
     async def datagram_comes_back(self) -> bool:
         """Whether the UDP socket still works."""
         end = trio.socket.from_stdlib_socket(self._ends[1])
-        header = DATAGRAM_HEADER.pack(socket.AF_INET, UDP_PORT, socket.inet_aton(HOST))
+        header = packed_peer((HOST, UDP_PORT))
         with trio.move_on_after(TRY_S):
             try:
                 await end.send(header + b"there and back")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from esp32sock._constants import DATAGRAM_HEADER
+from esp32sock.engine.datagram_peers import packed_peer, unpacked_peer
 from esp32sock.engine.requests import DatagramRequest, Opening
 from tests.chaos.content import datagram
 
@@ -83,7 +84,7 @@ async def udp_user(world: World, plan: UdpPlan) -> None:
 
 async def _send_datagrams(world: World, record: Datagrams, end: trio.socket.SocketType) -> None:
     plan = record.plan
-    header = DATAGRAM_HEADER.pack(socket.AF_INET, plan.port, socket.inet_aton(HOST))
+    header = packed_peer((HOST, plan.port))
     for number, size in enumerate(plan.datagrams):
         data = datagram(plan.up_origin, number, size)
         record.sent_up[data] = record.sent_up.get(data, 0) + 1
@@ -114,8 +115,7 @@ def _strange(world: World, record: Datagrams, number: int) -> None:
 async def _receive_datagrams(world: World, record: Datagrams, end: trio.socket.SocketType) -> None:
     try:
         while message := await end.recv(4096):
-            _, port, host = DATAGRAM_HEADER.unpack_from(message)
-            data, source = message[DATAGRAM_HEADER.size :], (socket.inet_ntoa(host), port)
+            data, source = message[DATAGRAM_HEADER.size :], unpacked_peer(message)
             record.user_got(data, source)
     except OSError as error:
         world.trace.note(f"{record.name}: receiving: {error}")

@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from esp32sock._constants import DATAGRAM_HEADER
+from esp32sock.engine.datagram_peers import packed_peer, unpacked_peer
 from esp32sock.engine.requests import DatagramRequest
 from esp32sock.errors import Error, ModuleReset, PortError
 from esp32sock.simulator import Settings
@@ -55,12 +56,11 @@ class User:
         self.over.set()
 
     async def send(self, data: bytes, port: int, host: str = HOST) -> None:
-        await self.end.send(DATAGRAM_HEADER.pack(socket.AF_INET, port, socket.inet_aton(host)) + data)
+        await self.end.send(packed_peer((host, port)) + data)
 
     async def receive(self) -> tuple[bytes, tuple[str, int]]:
         message = await self.end.recv(65536)
-        _, port, host = DATAGRAM_HEADER.unpack_from(message)
-        return message[DATAGRAM_HEADER.size :], (socket.inet_ntoa(host), port)
+        return message[DATAGRAM_HEADER.size :], unpacked_peer(message)
 
     async def close(self) -> None:
         self.end.close()

@@ -18,6 +18,8 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from esp32sock._constants import DATAGRAM_HEADER
+from esp32sock.engine.datagram_peers import packed_peer, unpacked_peer
 from esp32sock.errors import CommandError, Error, ModuleReset
 from esp32sock.net import context, socketpairs
 from esp32sock.net.error_map import translated
@@ -164,7 +166,7 @@ class Link:
             return
         assert self.events is not None
         self.set_linger()
-        self.events.opened(StreamOpened(0, self.net.getsockname(), self.net.getpeername()))
+        self.events.opened(StreamOpened(0, self.net.getsockname()[:2], self.net.getpeername()[:2]))
         self.drop(filler_bytes)
         self.pump()
 
@@ -293,13 +295,13 @@ class DatagramLink:
             self.close()
             return
         with suppress(OSError):
-            self.net.sendto(message[8:], socketpairs.datagram_address(message[:8]))
+            self.net.sendto(message[DATAGRAM_HEADER.size :], unpacked_peer(message))
 
     def from_net(self, _: int) -> None:
         with suppress(BlockingIOError, BrokenPipeError):
             data, peer = self.net.recvfrom(65536)
-            if self.remote in (None, peer):
-                self.end.send(socketpairs.datagram_header(peer) + data)
+            if self.remote in (None, peer[:2]):
+                self.end.send(packed_peer(peer[:2]) + data)
 
     def ended(self, error: Error | None) -> None:
         if self.events is not None:
@@ -347,7 +349,7 @@ class Listener:
         link = Link(self.fake, end, net)
         self.fake.links.add(link)
         assert self.events is not None
-        self.events.accepted(user_end, StreamOpened(0, net.getsockname(), peer), link)
+        self.events.accepted(user_end, StreamOpened(0, net.getsockname()[:2], peer[:2]), link)
         with suppress(BrokenPipeError):  # the listener was closed just now
             self.end.send(b"\1")
         link.watch()
@@ -395,6 +397,8 @@ class FakeInterface(Interface):
         self.asked: list[str] = []
         self.opened: list[tuple[Address, StreamOptions, float | None]] = []
         self.station_ip = station_ip
+        self.station_ipv6: tuple[str, ...] = ()
+        self.names_ipv6: dict[str, list[str]] = {}
         self.most_links = links
         self.blocking = True
         self._routes = Routes(direct)
@@ -457,7 +461,8 @@ class FakeInterface(Interface):
     ) -> None:
         assert options.tls is replacing is None, "TLS of the module needs a module"
         self.opened.append((remote, options, timeout))
-        link = Link(self, end, _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM))
+        family = _socket.AF_INET6 if ":" in remote[0] else _socket.AF_INET
+        link = Link(self, end, _socket.socket(family, _socket.SOCK_STREAM))
         _taken(handle).link = link
         link.events = events
         link.options = options
@@ -476,8 +481,10 @@ class FakeInterface(Interface):
         local_port: int,
         remote: Address | None,
         events: DatagramEvents,
+        *,
+        ipv6: bool = False,
     ) -> None:
-        net = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+        net = _socket.socket(_socket.AF_INET6 if ipv6 else _socket.AF_INET, _socket.SOCK_DGRAM)
         link = _taken(handle).link = DatagramLink(self, end, net)
         link.remote = remote
         link.events = events
@@ -487,22 +494,29 @@ class FakeInterface(Interface):
             try:
                 net.setblocking(False)
                 net.setsockopt(_socket.SOL_SOCKET, _socket.SO_BROADCAST, 1)
-                net.bind(("127.0.0.1", local_port))
+                net.bind(("::1" if ipv6 else "127.0.0.1", local_port))
             except OSError as error:
                 link.fail(Error(f"CIPSTART UDP: {error}", errno=error.errno or errno.EIO))
                 return
             if len(self.links) > self.most_links:
                 link.fail(Error("all links of the module are taken", errno=errno.EMFILE))
                 return
-            events.opened(DatagramOpened(0, net.getsockname()))
+            events.opened(DatagramOpened(0, net.getsockname()[:2]))
             link.start()
 
         self._decide(open_it)
 
     def listen(
-        self, handle: Handle, end: _socket.socket, port: int, backlog: int, events: ListenEvents
+        self,
+        handle: Handle,
+        end: _socket.socket,
+        port: int,
+        backlog: int,
+        events: ListenEvents,
+        *,
+        ipv6: bool = False,
     ) -> None:
-        net = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        net = _socket.socket(_socket.AF_INET6 if ipv6 else _socket.AF_INET, _socket.SOCK_STREAM)
         listener = _taken(handle).link = Listener(self, end, net)
         listener.events = events
         self.links.add(listener)
@@ -510,23 +524,24 @@ class FakeInterface(Interface):
         def listen() -> None:
             try:
                 net.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
-                net.bind(("127.0.0.1", port))
+                net.bind(("::1" if ipv6 else "127.0.0.1", port))
                 net.listen(backlog)
                 net.setblocking(False)
             except OSError as error:
                 listener.fail(Error(f"CIPSERVER: {error}", errno=error.errno or errno.EIO))
                 return
-            events.listening(Listening(net.getsockname()))
+            events.listening(Listening(net.getsockname()[:2]))
             listener.start()
 
         self._decide(listen)
 
-    def resolve(self, host: str) -> list[str]:
+    def resolve(self, host: str, *, ipv6: bool = False) -> list[str]:
         self.asked.append(host)
+        names = self.names_ipv6 if ipv6 else self.names
         with translated(f"looking up {host!r}", name=host):
-            if host not in self.names:
+            if host not in names:
                 raise CommandError("AT+CIPDOMAIN", "ERROR")
-            return self.names[host]
+            return names[host]
 
     def use(self) -> AbstractContextManager[Interface]:
         return context.using(self)
@@ -541,7 +556,8 @@ class FakeInterface(Interface):
         raise AssertionError("the sockets watch no events")
 
     def status(self) -> ModuleStatus:
-        return ModuleStatus("fake", "2.4", "fake", self.station_ip)
+        own = self.station_ipv6
+        return ModuleStatus("fake", "2.4", "fake", self.station_ip, {}, own, has_ipv6=bool(own))
 
     def stats(self) -> dict[str, int]:
         return {"links_opened": len(self.opened)}

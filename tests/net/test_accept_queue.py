@@ -185,9 +185,11 @@ def test_the_backlog_reaches_the_engine(
     seen = []
     listen = fake.listen
 
-    def note(handle: Handle, end: EngineEnd, port: int, backlog: int, events: ListenEvents) -> None:
+    def note(
+        handle: Handle, end: EngineEnd, port: int, backlog: int, events: ListenEvents, *, ipv6: bool
+    ) -> None:
         seen.append(backlog)
-        listen(handle, end, port, backlog, events)
+        listen(handle, end, port, backlog, events, ipv6=ipv6)
 
     monkeypatch.setattr(fake, "listen", note)
     with socket.socket() as listener:

@@ -24,7 +24,6 @@ OURS = {
     "gethostbyname_ex",
     "gethostbyaddr",
     "getnameinfo",
-    "has_ipv6",
     "create_connection",
     "create_server",
     "fromfd",

@@ -184,7 +184,7 @@ def interface_whose_calls_end_with(error: Exception | None) -> LocalInterface:
 
 
 def test_ipv6_only_is_refused_without_asking(fake: FakeInterface) -> None:
-    with pytest.raises(socket.gaierror, match="IPv4 only") as caught:
+    with pytest.raises(socket.gaierror, match="IPv6 is off") as caught:
         socket.getaddrinfo("www.example", 80, socket.AF_INET6)
     assert caught.value.errno == socket.EAI_ADDRFAMILY
     assert fake.asked == []

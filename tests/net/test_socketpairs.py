@@ -11,6 +11,7 @@ import socket as stdlib
 import pytest
 
 from esp32sock._hangup import hung_up
+from esp32sock.engine.datagram_peers import packed_peer, unpacked_peer
 from esp32sock.net import socketpairs
 
 
@@ -147,6 +148,9 @@ def test_a_child_has_no_ends_of_ours() -> None:
 
 def test_headers_go_both_ways() -> None:
     address = ("192.0.2.1", 65535)
-    header = socketpairs.datagram_header(address)
-    assert header == b"\x00\x02\xff\xff\xc0\x00\x02\x01"
-    assert socketpairs.datagram_address(header) == address
+    header = packed_peer(address)
+    assert header == b"\x00\x02\xff\xff\xc0\x00\x02\x01" + bytes(12)
+    assert unpacked_peer(header) == address
+    of_ipv6 = packed_peer(("2001:db8::1", 1))
+    assert unpacked_peer(of_ipv6 + b"payload") == ("2001:db8::1", 1)
+    assert len(of_ipv6) == len(header)

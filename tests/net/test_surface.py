@@ -29,12 +29,12 @@ def words(text: str) -> set[str]:
     return set(text.split())
 
 
-VIRTUAL = words("socket getaddrinfo gethostbyname gethostbyname_ex gethostbyaddr getnameinfo has_ipv6")
+VIRTUAL = words("socket getaddrinfo gethostbyname gethostbyname_ex gethostbyaddr getnameinfo")
 """Ours, in the explicit module and under the patch."""
 FOLLOWS = words("create_connection create_server has_dualstack_ipv6 getfqdn fromfd send_fds recv_fds")
 """Python over globals: untouched by the patch, and what they make is ours."""
 PASSES = words("""
-    socketpair dup close gethostname sethostname getservbyname getservbyport getprotobyname inet_aton
+    has_ipv6 socketpair dup close gethostname sethostname getservbyname getservbyport getprotobyname inet_aton
     inet_ntoa inet_pton inet_ntop htonl htons ntohl ntohs getdefaulttimeout setdefaulttimeout CMSG_LEN
     CMSG_SPACE if_nameindex if_nametoindex if_indextoname error herror gaierror timeout AddressFamily
     SocketKind MsgFlag AddressInfo SocketType CAPI SocketIO _GLOBAL_DEFAULT_TIMEOUT _intenum_converter
@@ -88,7 +88,7 @@ def test_every_name_is_decided() -> None:
 def test_explicit_names() -> None:
     for name in names():
         same = getattr(socket, name) is getattr(stdlib, name)
-        assert same is (name not in VIRTUAL | REBUILT or (name == "has_ipv6" and not stdlib.has_ipv6)), name
+        assert same is (name not in VIRTUAL | REBUILT), name
     for name in dir(stdlib):
         if is_constant(name) and not name.startswith("__"):
             assert getattr(socket, name) is getattr(stdlib, name)
@@ -100,10 +100,9 @@ def test_patched_names(fake: FakeInterface) -> None:
     with patched():
         changed = {name for name, value in before.items() if getattr(stdlib, name) is not value}
         assert changed <= VIRTUAL - {"socket"}
-        assert changed >= VIRTUAL - {"socket", "has_ipv6", "getaddrinfo"}
+        assert changed >= VIRTUAL - {"socket", "getaddrinfo"}
         assert _socket.getaddrinfo is not resolved_by_c  # which the function in `socket` calls
         assert stdlib.SocketType is _socket.socket
-        assert not stdlib.has_ipv6
         assert not stdlib.has_dualstack_ipv6()
     assert {name: getattr(stdlib, name) for name in dir(stdlib)} == before
 
@@ -159,7 +158,7 @@ def test_other_families_are_the_hosts(fake: FakeInterface, family: int) -> None:
 
 def test_ipv6_is_refused_so_that_callers_fall_back(fake: FakeInterface) -> None:
     for make in (socket.socket, stdlib.socket):
-        with patched(), pytest.raises(OSError, match="IPv4 only") as caught:
+        with patched(), pytest.raises(OSError, match="IPv6 is off") as caught:
             make(stdlib.AF_INET6, stdlib.SOCK_STREAM)
         assert caught.value.errno == errno.EAFNOSUPPORT
     fake.names["peer.example"] = ["127.0.0.1"]

@@ -230,7 +230,7 @@ def test_aiohttp_keeps_its_family(
             return await response.read()
 
     if fails:
-        with pytest.raises(aiohttp.ClientConnectorDNSError, match="IPv4 only"):
+        with pytest.raises(aiohttp.ClientConnectorDNSError, match="IPv6 is off"):
             asyncio.run(fetch())
     else:
         assert asyncio.run(fetch()) == PAGE

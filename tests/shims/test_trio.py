@@ -238,9 +238,9 @@ async def test_refused_and_unknown(patched: LocalInterface) -> None:
     with pytest.raises(trio.socket.gaierror) as unknown:
         await trio.open_tcp_stream("no-such-host.invalid", 80)
     assert unknown.value.errno == trio.socket.EAI_NONAME
-    with pytest.raises(trio.socket.gaierror, match="IPv4 only"):
+    with pytest.raises(trio.socket.gaierror, match="IPv6 is off"):
         await trio.socket.getaddrinfo("example.com", 80, family=trio.socket.AF_INET6)
-    with pytest.raises(OSError, match="IPv4 only") as six:
+    with pytest.raises(OSError, match="IPv6 is off") as six:
         trio.socket.socket(trio.socket.AF_INET6)
     assert six.value.errno == errno.EAFNOSUPPORT
     assert await trio.socket.getnameinfo((HOST, 80), trio.socket.NI_NUMERICSERV) == (HOST, "80")

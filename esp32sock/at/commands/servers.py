@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, ClassVar
 from esp32sock._dataclass import dataclass
 from esp32sock.at.commands.base import Command, SimpleCommand
 from esp32sock.at.commands.validation import checked_port, checked_seconds
+from esp32sock.at.kinds import kind_for, without_family
 from esp32sock.at.params import after_colon, command_line, fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from esp32sock.at.firmware import Firmware
+
+TCP_V6 = kind_for("TCP", "", ipv6=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +26,15 @@ class Listen(SimpleCommand):
     name: ClassVar[str] = "+CIPSERVER"
 
     port: int
+    ipv6: bool = False
+    """Listen for IPv6 instead (from 2.2 on)."""
 
     @property
     def ends_server(self) -> bool:
         return True
 
     def line(self, firmware: Firmware) -> bytes:
-        return command_line("+CIPSERVER", 1, checked_port(self.port))
+        return command_line("+CIPSERVER", 1, checked_port(self.port), TCP_V6 if self.ipv6 else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,11 @@ class Server:
 
     port: int
     kind: str = "TCP"
+
+    @property
+    def is_ipv6(self) -> bool:
+        """Whether it listens for IPv6."""
+        return self.kind != without_family(self.kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from esp32sock.at.commands.validation import (
     checked_seconds,
 )
 from esp32sock.at.framing import LINKS
+from esp32sock.at.kinds import kind_for
 from esp32sock.at.params import after_colon, command_line, fields
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class OpenSsl(SimpleCommand):
     keepalive_s: int | None = None
     within_ms: int | None = None
     """How long the module may try, up to 60000; before 4.1 there is no such parameter."""
+    ipv6: bool = False
+    """Look a name up as IPv6; an address of IPv6 needs no word (from 2.2 on)."""
 
     @property
     def opens(self) -> int | None:
@@ -61,7 +64,7 @@ class OpenSsl(SimpleCommand):
         return command_line(
             "+CIPSTART",
             *(() if self.link_id is None else (checked_link(self.link_id),)),
-            "SSL",
+            kind_for("SSL", self.host, ipv6=self.ipv6),
             checked_host(self.host),
             checked_port(self.port),
             self.keepalive_s,

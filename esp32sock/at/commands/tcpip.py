@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,7 +14,9 @@ from esp32sock.at.commands.validation import (
     checked_milliseconds,
     checked_port,
     checked_seconds,
+    one_of,
 )
+from esp32sock.at.kinds import kind_for
 from esp32sock.at.params import MAX_LINE_BYTES, after_colon, command_line, fields
 
 if TYPE_CHECKING:
@@ -24,8 +27,15 @@ if TYPE_CHECKING:
 
 ALL_LINKS = 5
 """As link id in CIPCLOSE: every one (at-dialects 7.8)."""
-IPV4_FIRST = 1
-"""Which addresses CIPDOMAIN looks for: as it does unasked (at-dialects 7.2)."""
+
+
+class Family(IntEnum):
+    """Which addresses CIPDOMAIN looks for (at-dialects 7.2)."""
+
+    IPV4_FIRST = 1
+    """As it does unasked: IPv6 where the name has no IPv4 address, and IPv6 is on."""
+    IPV4 = 2
+    IPV6 = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +85,14 @@ class Resolve(Command["list[IPv4Address | IPv6Address]"]):
     host: str
     within_ms: int | None = None
     """How long the look-up may take, up to 60000; before 4.1 there is no such parameter."""
+    family: Family = Family.IPV4_FIRST
+    """Which addresses are wanted; before 2.2 there are only those of IPv4, and no such parameter."""
 
     def line(self, firmware: Firmware) -> bytes:
         within_ms = checked_milliseconds(self.within_ms, firmware)
-        bound = () if within_ms is None else (IPV4_FIRST, within_ms)
+        family = one_of(Family, self.family)
+        asked = within_ms is not None or (family != Family.IPV4_FIRST and firmware.has_ipv6)
+        bound = (family, within_ms) if asked else ()
         room = MAX_LINE_BYTES - len(command_line("+CIPDOMAIN", "", *bound))
         return command_line("+CIPDOMAIN", checked_host(self.host, room), *bound)
 
@@ -106,6 +120,8 @@ class OpenTcp(SimpleCommand):
     keepalive_s: int | None = None
     within_ms: int | None = None
     """How long the module may try, up to 60000; before 4.1 there is no such parameter."""
+    ipv6: bool = False
+    """Look a name up as IPv6; an address of IPv6 needs no word (from 2.2 on)."""
 
     @property
     def opens(self) -> int | None:
@@ -117,7 +133,7 @@ class OpenTcp(SimpleCommand):
         return command_line(
             "+CIPSTART",
             *(() if self.link_id is None else (checked_link(self.link_id),)),
-            "TCP",
+            kind_for("TCP", self.host, ipv6=self.ipv6),
             checked_host(self.host),
             checked_port(self.port),
             self.keepalive_s,

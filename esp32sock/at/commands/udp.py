@@ -9,6 +9,7 @@ from esp32sock._dataclass import dataclass
 from esp32sock.at.commands.base import SimpleCommand
 from esp32sock.at.commands.validation import checked_host, checked_link, checked_port, one_of
 from esp32sock.at.framing import DATAGRAM, STREAM
+from esp32sock.at.kinds import kind_for
 from esp32sock.at.params import command_line
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class PeerMode(IntEnum):
 
 ANY_PEER = ("0.0.0.0", 1)
 """As remote with `FOLLOWS_LAST_SENDER`: receives from anyone (at-dialects 7.4; the port must not be 0)."""
+ANY_PEER_V6 = ("::", 1)
+"""The same for IPv6 (at-dialects 7.14)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class OpenUdp(SimpleCommand):
     mode: PeerMode = PeerMode.FIXED
     as_stream: bool = False
     """Read its payload as a stream, without borders, as passthrough has it."""
+    ipv6: bool = False
+    """Look a name up as IPv6; an address of IPv6 needs no word (from 2.2 on)."""
 
     @property
     def opens(self) -> int | None:
@@ -61,7 +66,7 @@ class OpenUdp(SimpleCommand):
         return command_line(
             "+CIPSTART",
             *(() if self.link_id is None else (checked_link(self.link_id),)),
-            "UDP",
+            kind_for("UDP", host, ipv6=self.ipv6),
             checked_host(host),
             checked_port(port),
             self.local_port,

@@ -6,7 +6,7 @@ import errno
 import re
 from dataclasses import field
 from enum import IntEnum
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock._dataclass import dataclass
@@ -16,7 +16,7 @@ from esp32sock.at.commands.validation import checked_mac, checked_ssid, one_of
 from esp32sock.at.params import after_colon, command_line, fields, utf_8
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from esp32sock.at.firmware import Firmware
 
@@ -303,6 +303,9 @@ class Addresses:
     station_mac: str | None = None
     softap_ip: IPv4Address | None = None
     softap_mac: str | None = None
+    station_ipv6: tuple[IPv6Address, ...] = ()
+    """From 2.2 on with AT+CIPV6=1: the global address first, then that of the link (at-dialects 7.14)."""
+    softap_ipv6: tuple[IPv6Address, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,9 +328,17 @@ class OwnAddresses(Command[Addresses]):
             found.get(b"STAMAC") or None,
             _own_address(found.get(b"APIP")),
             found.get(b"APMAC") or None,
+            _own_ipv6(found, b"STA"),
+            _own_ipv6(found, b"AP"),
         )
 
 
 def _own_address(text: str | None) -> IPv4Address | None:
     address = IPv4Address(text) if text else NOWHERE
     return None if address == NOWHERE else address
+
+
+def _own_ipv6(found: Mapping[bytes, str], interface: bytes) -> tuple[IPv6Address, ...]:
+    shown = (found.get(interface + label) for label in (b"IP6GL", b"IP6LL"))
+    addresses = (IPv6Address(text) for text in shown if text)
+    return tuple(address for address in addresses if not address.is_unspecified)
