@@ -94,6 +94,7 @@ class CommandTransaction:
         self._echo = echo
         self._has_caller = True
         self._is_given_up = False
+        self._is_link_gone = False  # of a long send
         self._owed_left_s = 0.0
         self._give_up_at = now + PROMPT_S + AGAIN_S + context.queued_s  # for a send that begins anew
         self._resends_left = RESENDS
@@ -152,7 +153,10 @@ class CommandTransaction:
         self._machine.feed(CommandInput.PAYLOAD_WRITTEN)
         self._payload_written = True
         answer_s = RECEIVED_S if self._context.reports_received else UNANNOUNCED_S
-        if self.command.stores_payload or self.command.reports_progress:
+        if self.command.reports_progress:
+            self._await_report(now, self._payload_bytes)
+            return
+        if self.command.stores_payload:
             answer_s = self.command.timeout
         on_the_wire_s = self._payload_bytes * self._context.s_per_byte
         self._wait(now, on_the_wire_s + answer_s)
@@ -281,10 +285,23 @@ class CommandTransaction:
             return False
         if received >= self._payload_bytes:
             return self.received(received, now)
-        left_bytes = self._payload_bytes - sent
-        slow_s = TAIL_S if left_bytes <= TAIL_BYTES else self.command.timeout
-        self._wait(now, left_bytes * self._context.s_per_byte + slow_s)
+        self._await_report(now, self._payload_bytes - sent)
         return True
+
+    def _await_report(self, now: float, left_bytes: int) -> None:
+        """The next `+CIPSENDL` is too late after this. A link that is gone has no peer that is slow."""
+        slow_s = TAIL_S if left_bytes <= TAIL_BYTES else self.command.timeout
+        if self._is_link_gone:
+            slow_s = RECEIVED_S
+        self._wait(now, left_bytes * self._context.s_per_byte + slow_s)
+
+    def link_went_down(self, link_id: int, now: float) -> None:
+        """CLOSED: what is left of a long send on this link is taken and dropped at the rate of the line."""
+        if not self.command.reports_progress or getattr(self.command, "link_id", None) != link_id:
+            return
+        self._is_link_gone = True
+        if self._machine.state is CommandState.AWAIT_SEND_RESULT and not self._payload_acknowledged:
+            self._await_report(now, self._payload_bytes)
 
     def result(self, result: Result, now: float) -> bool:
         """A final result."""

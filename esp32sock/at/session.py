@@ -410,6 +410,8 @@ class Session:
                     self._forget_if_over()
                 self.links.up(urc)
             case LinkDown():
+                if self._transaction is not None:
+                    self._transaction.link_went_down(urc.link_id, self._context.heard_at)
                 self.links.down(urc.link_id)
             case Waiting():
                 self.links.check_open(urc.link_id)

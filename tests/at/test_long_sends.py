@@ -84,6 +84,18 @@ def test_a_peer_that_closed(harness: SessionHarness) -> None:
     assert_usable(harness)
 
 
+def test_a_byte_lost_on_the_way_to_a_peer_that_closed(harness: SessionHarness) -> None:
+    """Nothing is slow then, so the rest is there as soon as the line has carried it."""
+    harness.feed(REPORT % (1024, 1024) + b"0,CLOSED\r\n")
+    waited = until_written(harness, b"+++")
+    assert waited == pytest.approx(transaction.RECEIVED_S + recovery.SILENCE_S)
+
+
+def test_another_link_that_closed_changes_nothing(harness: SessionHarness) -> None:
+    harness.feed(REPORT % (15000, 15000) + b"1,CLOSED\r\n")
+    assert until_written(harness, b"+++") == pytest.approx(transaction.TAIL_S + recovery.SILENCE_S)
+
+
 def test_after_a_send_that_failed_it_may_succeed(harness: SessionHarness) -> None:
     """NonOS says SEND OK late; here no `Recv` tells, but the last report does."""
     harness.feed(REPORT % (1024, 20000) + b"\r\nSEND FAIL\r\n")
