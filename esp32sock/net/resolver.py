@@ -4,7 +4,7 @@ What needs no look-up (numeric hosts, None, services, flags) is left to the C li
 which then asks no server: so errors and their order are the usual ones. A name that no host can have is
 refused before anything is sent. Where the interface has IPv6, names have addresses of both families: with a
 global address of its own those of IPv6 come first (RFC 6724), without one they are looked up only if a
-program asks for them alone. Where to listen when no host is given is IPv4 alone: the module has one server.
+program asks for them alone. Where to listen (no host, or AI_PASSIVE) is IPv4 alone: there is one server.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def _of_families(name: str, family: int, flags: int) -> list[str]:
     if family == _socket.AF_INET6:
         return _of_ipv6(name, flags)
     own = context.interface().status().station_ipv6
-    if all(address.startswith("fe80:") for address in own):
+    if flags & _socket.AI_PASSIVE or all(address.startswith("fe80:") for address in own):
         return addresses_of(name)
     try:
         found = addresses_of(name)

@@ -25,7 +25,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.compat.expected import EXPECTED
-from tests.compat.plan import cases
+from tests.compat.plan import cases, has_ipv6
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +138,8 @@ def _over_a_module(arguments: argparse.Namespace, closing: ExitStack) -> Callabl
     import esp32sock
     from esp32sock.shims import monkey
 
-    interface = esp32sock.attach(_simulated(arguments.profile, closing), direct=())
+    ipv6 = True if has_ipv6(arguments.profile) else None
+    interface = esp32sock.attach(_simulated(arguments.profile, closing), direct=(), ipv6=ipv6)
     closing.callback(esp32sock.detach)
     monkey.patch()
     closing.callback(monkey.unpatch)

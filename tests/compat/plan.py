@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import socket
 import unittest
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,6 +28,11 @@ SOCKET_CLASSES = (
     "SendmsgTCPTest",
     "RecvmsgTCPTest",
     "GeneralModuleTests",
+    "SendmsgUDP6Test",
+    "RecvmsgUDP6Test",
+    "RecvmsgIntoUDP6Test",
+    "CreateServerTest",
+    "CreateServerFunctionalTest",
 )
 MODULES = (
     "test.test_httplib",
@@ -48,10 +54,27 @@ QUICK = (
     "test.test_socket.ContextManagersTest",
     "test.test_socket.TCPTimeoutTest",
     "test.test_socket.GeneralModuleTests",
+    "test.test_socket.SendmsgUDP6Test",
     "test.test_asyncio.test_streams.StreamTests",
     "test.test_asyncio.test_sock_lowlevel.EPollEventLoopTests",
 )
 """What `make test` has time for."""
+
+
+WITHOUT_IPV6 = ("doc-v1", "0.10", "1.0", "1.2", "2.0", "2.1")
+"""Profiles whose firmware has none (at-dialects 7.14)."""
+
+
+def has_ipv6(profile: str) -> bool:
+    """Whether there is IPv6: in this firmware, and on the loopback of this machine, which is used."""
+    if profile in WITHOUT_IPV6:
+        return False
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, order=True)

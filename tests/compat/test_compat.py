@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.compat.expected import EXPECTED, MOST, SKIPPED_FOR_IPV4
+from tests.compat.expected import EXPECTED, MOST
 from tests.compat.plan import QUICK, Unit, units
 from tests.compat.running import run_unit
 
@@ -33,7 +33,7 @@ def test_the_quick_part_and_the_expectations_name_what_exists() -> None:
     known = {str(unit) for unit in units()}
     assert set(QUICK) <= known
     assert len(EXPECTED) <= MOST
-    for name in (*EXPECTED, *SKIPPED_FOR_IPV4):
+    for name in EXPECTED:
         assert name.rpartition(".")[0] in known, name
 
 
