@@ -17,4 +17,4 @@ class UnfrozenClock(trio.abc.Clock):
         return monotonic()
 
     def deadline_to_sleep_time(self, deadline: float) -> float:
-        return deadline - self.current_time()
+        return deadline - monotonic()

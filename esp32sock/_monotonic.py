@@ -7,8 +7,8 @@ as it is (freezegun 1.5, time-machine 3.6).
 from __future__ import annotations
 
 import time
+from functools import partial
 
-
-def monotonic() -> float:
-    """Seconds since an unspecified moment, whatever `time.monotonic` returns."""
-    return time.clock_gettime(time.CLOCK_MONOTONIC)
+monotonic = partial(time.clock_gettime, time.CLOCK_MONOTONIC)
+"""Seconds since an unspecified moment, whatever `time.monotonic` returns. No function of Python's own:
+the engine asks 25 times a round trip."""

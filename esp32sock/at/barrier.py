@@ -21,6 +21,8 @@ from esp32sock._dataclass import dataclass
 
 QUERIES = {b"CIPMUX": re.compile(rb"\+CIPMUX:([01])"), b"CIPMODE": re.compile(rb"\+CIPMODE:[0-9]")}
 """What may be asked, by the name that the answer bears; the first that is free is taken."""
+ANSWER_START = b"+CIPM"
+"""Of each answer: no other line need be looked at."""
 FORGOTTEN_S = 60.0
 """An answer that has not come for so long never comes; by taste. One that is forgotten and comes all the same
 counts for a later barrier; one that was lost costs a barrier more."""
@@ -56,6 +58,8 @@ class Barrier:
 
     def add(self, text: bytes, command_line: bytes) -> bool:
         """Whether this response line answers a barrier rather than the command in flight."""
+        if not text.startswith(ANSWER_START):
+            return False
         for name in self._beside(command_line):
             match = QUERIES[name].fullmatch(text)
             if match is not None:
