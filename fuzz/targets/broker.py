@@ -1,8 +1,8 @@
 """A broker's side of its protocol: whatever a client sends, with whatever descriptors, in whatever order.
 
 An input is steps: a record of raw bytes, a call with one of its values replaced, descriptors of any kind
-with it, time, or the end of the client. The broker's session, the engine and the simulated module behind it
-are the real ones, in virtual time. What holds:
+with it, time, a peer that connects to the module, or the end of the client. The broker's session, the engine
+and the simulated module behind it are the real ones, in virtual time. What holds:
 
 - the client is answered, or refused with a reason: an error of the protocol, and no fault of the broker;
 - after it is gone its tasks are, and no descriptor of any kind is left in the broker;
@@ -48,6 +48,7 @@ HOST = "10.0.2.2"
 GONE_S = 400.0
 """Longer than any verb of the client may go on behind its end."""
 KEY = (1, 2)
+SERVER_PORT = 8080
 FAULT = "fault of the broker"
 
 VERBS: tuple[Any, ...] = (
@@ -55,7 +56,7 @@ VERBS: tuple[Any, ...] = (
     protocol.OpenStream(4, KEY, (HOST, 7001), StreamOptions(), 100, 5.0, 2.0, 3),
     protocol.OpenDatagram(5, KEY, 5000, (HOST, 7005)),
     protocol.OpenDatagram(6, KEY, 5001, None),
-    protocol.Listen(7, KEY, 8080, 5),
+    protocol.Listen(7, KEY, SERVER_PORT, 5),
     protocol.NoteBound(KEY, ("", 80)),
     protocol.Accept(8, KEY),
     protocol.Announce(KEY),
@@ -108,6 +109,18 @@ def seeds() -> Iterator[bytes]:
             yield bytes([1, number, 255, plain, ends, 3, 2, 1, 9, 3, plain, 0, 3, 1])
         for odd in range(len(ODD)):
             yield bytes([1, number, 3 + odd % 7, odd, 2, 3, 1, 1, 9, 255, plain, 0])
+    for kinds in (1, 2, 0x11):
+        listen, accept, announce = (bytes([1, verb, 255, plain]) for verb in (4, 6, 7))
+        steps = (
+            listen + bytes([kinds]),
+            b"\7",
+            accept + b"\0",
+            announce + b"\0",
+            b"\7",
+            accept + b"\0",
+            b"\2",
+        )
+        yield b"\3\x50".join(steps)
     for record in (HELLO, b"", b"[1]", b'{"data":"x"}', b"[" * 200, values.dumps(protocol.Reply(1, None))):
         yield bytes([0, 0, len(record)]) + record
         yield bytes([4, 0, 0, len(record)]) + record
@@ -138,10 +151,14 @@ async def _serve(controls: Controls) -> None:
                 await nursery.start(engine.run)
                 await engine.execute(basic.Test())
                 before = descriptors()
-                await _be_served(engine, controls)
+                await _be_served(engine, controls, network)
                 with trio.fail_after(GONE_S):
                     await engine.execute(basic.Test())
-                    await engine.context.until(lambda: not engine.context.pool.pumps)
+                for _ in range(int(GONE_S)):
+                    if not engine.context.pool.pumps:
+                        break
+                    await trio.sleep(1)
+                assert not engine.context.pool.pumps, "a link outlives the client that had it"
                 left = descriptors() - before
                 assert not left, f"descriptors are left: {left}"
                 nursery.cancel_scope.cancel()
@@ -152,14 +169,14 @@ async def _serve(controls: Controls) -> None:
     assert not faults.said, faults.said
 
 
-async def _be_served(engine: Engine, controls: Controls) -> None:
+async def _be_served(engine: Engine, controls: Controls, network: MemoryNetwork) -> None:
     served = ServedModule("memory", engine)
     broker = Broker([served], Access())
     theirs, ours = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     ours.setblocking(False)
     theirs.setblocking(False)
     session = Session(ours, Peer(os.getpid(), 0, 0), frozenset(Right))
-    client = Client(theirs, controls)
+    client = Client(theirs, controls, network)
     over = trio.Event()
 
     async def serve() -> None:
@@ -179,9 +196,10 @@ async def _be_served(engine: Engine, controls: Controls) -> None:
 class Client:
     """What it sends, and the ends that it keeps."""
 
-    def __init__(self, sock: _socket.socket, controls: Controls) -> None:
+    def __init__(self, sock: _socket.socket, controls: Controls, network: MemoryNetwork) -> None:
         self._sock = sock
         self._controls = controls
+        self._network = network
         self._kept: list[int] = []
 
     async def play(self) -> None:
@@ -194,13 +212,16 @@ class Client:
                     await self._send(controls.take(controls.word() % 400), ())
                 case 4:  # before it has said Hello, if nothing came before
                     await self._send(controls.take(controls.word() % 400), ())
-                case 1 | 5 | 6 | 7:
+                case 1 | 5 | 6:
                     await self._hello(says_hello)
                     record = changed(calls()[controls.byte() % len(calls())], controls)
                     await self._send(record, self._ends(controls.byte()))
                 case 2:
                     while self._kept:
                         os.close(self._kept.pop())
+                case 7:
+                    self._network.connect(SERVER_PORT, _echo)
+                    await trio.sleep(0.1)
                 case _:
                     await trio.sleep(controls.byte() / 8)
                     self._read()
