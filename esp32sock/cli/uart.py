@@ -15,9 +15,11 @@ from esp32sock.errors import Error, PortError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Awaitable, Callable
 
     from esp32sock.engine.management import ManagementSession
 
+FASTEST = "fastest"
 FLOWS = {"none": 0, "rts": 1, "cts": 2, "rtscts": 3}
 
 
@@ -32,7 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rate = add_subcommand(
         commands, "baud", set_baud, "change the baud rate of both sides; if that fails, the old rate stays"
     )
-    rate.add_argument("rate", type=int, help="baud rate, 80 to 5000000")
+    rate.add_argument(
+        "rate",
+        type=baud_rate,
+        help=f"baud rate, 80 to 5000000, or {FASTEST}: the most that the line carries",
+    )
     for changing in (setting, rate):
         changing.add_argument("--store", action="store_true", help="keep the setting after a restart too")
 
@@ -53,7 +59,14 @@ async def set_flow(session: ManagementSession, arguments: argparse.Namespace) ->
     )
 
 
+def baud_rate(text: str) -> int | str:
+    return text if text == FASTEST else int(text)
+
+
 async def set_baud(session: ManagementSession, arguments: argparse.Namespace) -> None:
+    if arguments.rate == FASTEST:
+        await use_fastest(session, arguments)
+        return
     current = await session.uart_settings()
     await change(session, arguments, replace(current, baudrate=arguments.rate))
 
@@ -63,18 +76,33 @@ async def change(
 ) -> None:
     command = basic.SetUart(wanted)
     command.line(session.firmware)  # raises for a wrong argument before any setting changes
-    until = "" if arguments.store else ", until the module restarts"
 
     async def change_and_confirm() -> None:
         await session.change_uart(wanted, store=arguments.store)
-        print(f"verified: use --baud {wanted.baudrate} from now on{until}", file=sys.stderr, flush=True)
+        _confirm(wanted.baudrate, arguments)
 
+    await _change_whole(session, change_and_confirm)
+    await show(session, arguments)
+
+
+async def use_fastest(session: ManagementSession, arguments: argparse.Namespace) -> None:
+    async def climb_and_confirm() -> None:
+        _confirm((await session.use_fastest_rate(store=arguments.store)).baudrate, arguments)
+
+    await _change_whole(session, climb_and_confirm)
+    await show(session, arguments)
+
+
+def _confirm(baudrate: int, arguments: argparse.Namespace) -> None:
+    until = "" if arguments.store else ", until the module restarts"
+    print(f"verified: use --baud {baudrate} from now on{until}", file=sys.stderr, flush=True)
+
+
+async def _change_whole(session: ManagementSession, job: Callable[[], Awaitable[None]]) -> None:
+    """An interrupt half-way would leave both sides at different rates."""
     try:
-        await run_shielded(
-            change_and_confirm
-        )  # an interrupt half-way would leave both sides at different rates
+        await run_shielded(job)
     except PortError as error:
         if session.channel.error is not None:
             raise
         raise Error(str(error)) from error  # not a lost port: the module still answers at its old rate
-    await show(session, arguments)

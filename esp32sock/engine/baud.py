@@ -21,6 +21,7 @@ from esp32sock.engine.options import DEFAULT_BAUD
 from esp32sock.errors import CommandError, Error, PortError
 
 if TYPE_CHECKING:
+    from esp32sock.at.firmware import Firmware
     from esp32sock.engine.channel import CommandChannel
     from esp32sock.engine.transports import Port
 
@@ -29,6 +30,10 @@ SETTLE_S = 0.05
 (at-dialects 5.1).
 """
 VERIFY_TRIES = 3
+RATES = (230_400, 460_800, 921_600, 1_500_000, 2_000_000, 3_000_000, 4_000_000, 5_000_000)
+"""What is tried upwards: usual rates of adapters, up to the most that a module takes (at-dialects 5.1)."""
+CHECKS = 8
+"""How often the module must describe itself in the same words before a rate counts as carried."""
 
 log = logging.getLogger("esp32sock")
 
@@ -70,6 +75,49 @@ async def change(channel: CommandChannel, wanted: basic.UartSettings, *, store: 
         "adapter or its cable may not support this rate or the flow control",
         errno=errno.EPROTO,
     )
+
+
+async def climb(channel: CommandChannel, *, store: bool = False) -> basic.UartSettings:
+    """Try RATES upwards, leave both sides at the highest that carries, store it if asked; its settings.
+
+    Called while holding the channel. A rate that the adapter refuses is left out; the first one at which an
+    answer is missing or differs ends it, and both sides go back. PortError if they cannot.
+    """
+    best = await present(channel)
+    best = replace(best, baudrate=channel.port.baudrate or best.baudrate)
+    described = await channel.execute_exclusive(basic.Version())
+    for rate in RATES:
+        if rate <= best.baudrate:
+            continue
+        wanted = replace(best, baudrate=rate)
+        try:
+            await change(channel, wanted)
+        except PortError as error:
+            log.info("%s", error)
+            if error.errno == errno.EINVAL:
+                continue
+            if not await _is_responding(channel):
+                raise
+            break
+        if not await _is_carried(channel, described):
+            await change(channel, best)
+            break
+        best = wanted
+    if store:
+        await channel.execute_exclusive(basic.SetStoredUart(best))
+    return best
+
+
+async def _is_carried(channel: CommandChannel, described: Firmware) -> bool:
+    """Whether answers of several lines come as before, again and again."""
+    for _ in range(CHECKS):
+        try:
+            if await channel.execute_exclusive(basic.Version()) != described:
+                return False
+        except CommandError as error:
+            log.info("%s", error)
+            return False
+    return True
 
 
 def _try_rate(port: Port, wanted: int, present: int) -> None:

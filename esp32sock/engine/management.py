@@ -155,6 +155,11 @@ class ManagementSession:
         async with self.channel.exclusive():
             await baud.change(self.channel, wanted, store=store)
 
+    async def use_fastest_rate(self, *, store: bool = False) -> basic.UartSettings:
+        """Bring both sides to the highest rate that carries; see `baud.climb` for what it raises."""
+        async with self.channel.exclusive():
+            return await baud.climb(self.channel, store=store)
+
 
 @asynccontextmanager
 async def open_management_session(

@@ -55,6 +55,22 @@ def test_a_rate_that_the_adapter_cannot_do(
     assert settings(in_a_pipe, esp32_pty) == before
 
 
+def test_the_fastest_rate(
+    in_a_pipe: Run, esp32_pty: str, adapter: Callable[[Callable[[int], int]], None]
+) -> None:
+    adapter(at_most_a_million)
+    done = in_a_pipe("uart", "baud", "fastest", "--port", esp32_pty)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "verified: use --baud 921600 from now on, until the module restarts\n"
+    assert done.stdout.startswith("now")
+
+
+def test_a_rate_that_is_none(in_a_pipe: Run, esp32_pty: str) -> None:
+    done = in_a_pipe("uart", "baud", "quick", "--port", esp32_pty)
+    assert done.returncode == 2
+    assert "invalid baud_rate value: 'quick'" in done.stderr
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The simulator answers at once or never."""

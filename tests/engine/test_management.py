@@ -10,6 +10,7 @@ import trio
 
 from esp32sock.at.commands import basic, tcpip, wifi
 from esp32sock.at.events import UnknownText, WifiChanged
+from esp32sock.engine import baud
 from esp32sock.engine.management import ManagementSession, open_management_session
 from esp32sock.engine.transports import StreamPort
 from esp32sock.errors import PortError
@@ -137,3 +138,56 @@ async def test_a_password_that_a_phone_told_is_not_among_the_events(
         heard = [one.events.receive_nowait() for _ in range(count)]
         assert UnknownText(b"password:***") in heard
         assert "correct" not in repr(heard)
+
+
+async def test_the_fastest_rate_is_tried_upwards(autojump_clock: trio.testing.MockClock) -> None:
+    async with management() as (one, line):
+        assert (await one.use_fastest_rate()).baudrate == baud.RATES[-1]
+        assert line.baudrate == baud.RATES[-1]
+        assert (await one.uart_settings()).baudrate == baud.RATES[-1]
+        assert (await one.execute(basic.StoredUart())).baudrate == 115200
+
+
+async def test_the_fastest_rate_that_the_adapter_has_is_stored(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with management(most=1_000_000) as (one, line):
+        assert (await one.use_fastest_rate(store=True)).baudrate == 921_600
+        assert line.baudrate == 921_600
+        assert (await one.execute(basic.StoredUart())).baudrate == 921_600
+
+
+async def test_the_fastest_rate_is_below_one_that_garbles(autojump_clock: trio.testing.MockClock) -> None:
+    async with management(garbles_from=900_000) as (one, line):
+        assert (await one.use_fastest_rate()).baudrate == 460_800
+        assert line.baudrate == 460_800
+        assert await one.is_responding()
+        assert max(line.rates) == 921_600
+
+
+class Worn(Line):
+    """Short answers get through at 921600, now and then a long one does not."""
+
+    descriptions = 0
+
+    async def receive(self) -> bytes:
+        data = await super().receive()
+        if self.baudrate == 921_600 and b"version" in data:
+            self.descriptions += 1
+            return data.replace(b"version", b"verzion") if self.descriptions == 5 else data
+        return data
+
+
+async def test_a_rate_at_which_one_of_several_answers_differs_is_not_the_fastest(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with open_module(None, network(p7000=echo)) as simulated:
+        port = Worn(simulated)
+
+        async def opener(url: str, baud: int) -> Port:
+            return port
+
+        async with open_management_session("memory", 115200, opener=opener) as one:
+            assert (await one.use_fastest_rate()).baudrate == 460_800
+            assert port.baudrate == 460_800
+            assert await one.is_responding()
