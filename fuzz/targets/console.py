@@ -35,7 +35,7 @@ from fuzz import corpus
 from fuzz.controls import Controls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from esp32sock.at.commands import Command
 
@@ -51,6 +51,24 @@ _ASKS = re.compile(
 )
 """Lines that ask for payload, by this file's own reading of at-dialects 7.13."""
 
+
+ODD = (
+    b"",
+    b"0",
+    b"1",
+    b"-1",
+    b"9",
+    b"99",
+    b"65536",
+    b"x",
+    b'""',
+    b'"x"',
+    b'"10.0.2.2"',
+    b'"x',
+    b"\xff",
+    b"1.5",
+)
+"""Fields of a line."""
 
 _NUMBERS = re.compile(rb"(?:,\d{1,2})*")
 
@@ -88,9 +106,29 @@ def seeds() -> Iterator[bytes]:
         for prefix in kind.prefixes:
             for values in (b'"a",1,2,3,4', b"1", b'"10.0.2.2","255.0.0.0"', b"0,1,2"):
                 yield bytes([number, number % 5]) + prefix + values
+    for number, kind in enumerate(command_types()):
+        for line in _odd(lines, tuple(kind.prefixes)):
+            yield bytes([number, number % 5]) + line
+    for line in _odd(lines, (b"0,", b"1,", b"+", b"WIFI", b"STA")):
+        yield b"\0\0" + line
     asked = sorted({line for piece in corpus.said("H", 1 << 20) for line in piece.split(b"\r\n") if line})
     for line in asked[:: max(1, len(asked) // 800)]:
         yield b"\0\0" + line[:400]
+
+
+def _odd(lines: Sequence[bytes], prefixes: tuple[bytes, ...]) -> Iterator[bytes]:
+    """Of each shape of line that begins so, one with each field replaced by each odd one."""
+    shapes = {}
+    for line in lines:
+        if line.startswith(prefixes):
+            shapes.setdefault((re.split(rb"[:,]", line)[0], line.count(b",")), line)
+    for line in shapes.values():
+        head, colon, rest = line.partition(b":")
+        parts = (rest if colon else head).split(b",")
+        for at in range(len(parts)):
+            for odd in ODD:
+                changed = [*parts[:at], odd, *parts[at + 1 :]]
+                yield (head + colon if colon else b"") + b",".join(changed)
 
 
 def run(data: bytes) -> int:

@@ -181,7 +181,7 @@ class Server(SimpleNamespace):
     """The server that the engine believes in."""
 
     port = SERVER_PORT
-    is_ending = False
+    is_ipv6 = is_ending = False
 
     def fail(self, error: Error) -> None:
         self.is_ending = True

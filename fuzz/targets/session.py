@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from esp32sock.at.commands import basic, passive, passthrough, tcpip, udp, wifi
+from esp32sock.at.commands import basic, longsend, passive, passthrough, tcpip, udp, wifi
 from esp32sock.at.commands.base import Raw
 from esp32sock.at.events import (
     CommandDone,
@@ -74,11 +74,12 @@ ANSWERS = (
     b"\r\nOK\r\n", b"\r\nERROR\r\n", b"\r\n>", b"> ", b"\r\nSEND OK\r\n", b"\r\nSEND FAIL\r\n",
     b"busy p...\r\n", b"\r\nSEND Canceled\r\n", b"\r\nready\r\n", b"+CIPMUX:1\r\n\r\nOK\r\n",
     b"+CIPMODE:0\r\n\r\nOK\r\n", b"0,CONNECT\r\n", b"0,CLOSED\r\n", b"1,CONNECT\r\n",
-    b"\r\n+IPD,0,5:hello\r\n", b"+CIPMUX:0\r\n\r\nOK\r\n",
+    b"\r\n+IPD,0,5:hello\r\n", b"+CIPMUX:0\r\n\r\nOK\r\n", b"+CIPSENDL:0,0\r\n", b"+CIPSENDL:1,1\r\n",
+    b"+CIPSENDL:100,200\r\n",
 )  # fmt: skip
 
 _RECOVERY = re.compile(rb"\+\+\+|\r\n|0+")
-_RECEIVED = re.compile(rb"Recv ([0-9]+) bytes|SEND |ERROR|ready|CLOSED")
+_RECEIVED = re.compile(rb"Recv ([0-9]+) bytes|\+CIPSENDL:|SEND |ERROR|ready|CLOSED")
 BARRIERS = (b"AT+CIPMUX?\r\n", b"AT+CIPMODE?\r\n")
 
 
@@ -99,6 +100,16 @@ def seeds() -> Iterator[bytes]:
     bulk = b"\r\n+IPD,0,1400:" + bytes(range(256)) * 5 + b"x" * 120
     for repeats in (0x10, 0x70, 0xF0):
         yield b"\0\0" + _say(b"0,CONNECT\r\n") + bytes([SAYS | repeats]) + len(bulk).to_bytes(2, "big") + bulk
+    long = bytes([SENDS_PAYLOAD | 0x30, 0, 200, 65])
+    reports = (b"\r\n>", b"+CIPSENDL:100,200\r\n", b"+CIPSENDL:200,200\r\n", b"\r\nSEND OK\r\n")
+    for version in range(len(VERSIONS)):
+        for said in (
+            reports,
+            reports[:2],
+            (b"\r\n>", b"+CIPSENDL:0,0\r\n", b"0,CLOSED\r\n", b"\r\nSEND FAIL\r\n"),
+        ):
+            begin = bytes([0, version]) + _say(b"0,CONNECT\r\n") + long
+            yield begin + b"".join(map(_say, said)) + bytes([WAITS, 7]) + long
     for number in range(len(COMMANDS)):
         yield b"\0\0" + bytes([SENDS, number, 0]) + b"".join(bytes([OBEYS, n]) for n in range(len(ANSWERS)))
 
@@ -138,8 +149,9 @@ def run(data: bytes) -> int:
             case 2:
                 driver.send(Raw(controls.take(controls.byte())))
             case 3:
+                link, length = controls.byte() % LINKS, controls.byte()
                 driver.send_payload(
-                    controls.byte() % LINKS, controls.byte(), controls.byte() if kind & 16 else 0
+                    link, length, controls.byte() if kind & 16 else 0, as_long=bool(kind & 32)
                 )
             case 4:
                 driver.wait(PAUSES_S[controls.byte() % len(PAUSES_S)])
@@ -195,8 +207,11 @@ class Driver:
         self.in_flight = self.last = command
         self.pump()
 
-    def send_payload(self, link: int, length: int, fill: int) -> None:
+    def send_payload(self, link: int, length: int, fill: int, *, as_long: bool = False) -> None:
         data = memoryview(bytes([fill or 43]) * (length or 1))
+        if as_long:
+            self.send(longsend.SendLong(link if self.session.demux.mux else None, data))
+            return
         as_datagram = self.session.links[link].sink == DATAGRAM
         number = link if self.session.demux.mux else None
         if as_datagram:

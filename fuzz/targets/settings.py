@@ -10,11 +10,13 @@ import json
 import os
 import re
 import tempfile
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.config import resolve
+from esp32sock.engine.options import Options
 from esp32sock.net.routes import Routes
 from esp32sock.simulator.device import Device
 from esp32sock.simulator.environment.scenario import Scenario
@@ -23,6 +25,7 @@ from esp32sock.simulator.faults.spec import BOTH_WAYS, KINDS, parse_faults
 from esp32sock.simulator.network.memory import MemoryNetwork
 from esp32sock.simulator.nvs import NvsFile
 from esp32sock.simulator.options import OPTIONS
+from esp32sock.simulator.profiles.generations import PROFILES
 from esp32sock.simulator.protocol_sim import settings_of
 from fuzz.controls import Controls
 
@@ -86,8 +89,46 @@ after_s = 1.0
 """
 
 
+ODD = (
+    "0", "1", "-1", "7", "65536", "1e9", "1e400", "nan", "inf", "1_0", "true", '""', '"x"', '"é"', "[]", "{}",
+    "[1]", '["timeout", "x"]', '"' + "x" * 33 + '"', '"' + "x" * 65 + '"', '"1.2.3"', '"1.2.3.4"', '"::1"',
+    '"fec0::"', '"00:00:00:00:00:0g"', '"ff:ff:ff:ff:ff:ff"', '"wpa3"', '"open"', '{ address = "x" }',
+    '{ delay_s = -1 }', "1979-05-27", '"\\u0000"', '"\\n"',
+)  # fmt: skip
+"""Values in TOML; most are JSON too."""
+FLASH = {
+    "cwmode": "1", "ssid": '"Espressif"', "password": '""', "bssid": '""', "dhcp": "3", "host_name": '"x"',
+    "translink": '{"<tuple>": ["TCP", "10.0.2.2", 7000, 0]}', "reconnect": '{"<tuple>": [1, 3]}',
+    "autoconnect": "1", "ipv6": "true", "uart": '"x"', "version": '"2.0"', "dns": '{"<tuple>": ["1.1.1.1"]}',
+}  # fmt: skip
+
+
+def _odd() -> Iterator[bytes]:
+    """Each value of each kind of text replaced by each odd one."""
+    lines = SCENARIO.strip().split("\n")
+    for number, line in enumerate(lines):
+        key, is_value, _ = line.partition(" = ")
+        for odd in ODD if is_value else ("[[network]]", "[x]", "x", "[access_point]", ""):
+            changed = f"{key} = {odd}" if is_value else odd
+            yield b"\0" + "\n".join([*lines[:number], changed, *lines[number + 1 :]]).encode()
+    for odd in ODD:
+        bare = odd.strip('"')
+        yield from (f"\1{name}:{bare},{name}@1={bare}".encode() for name in (*KINDS, *BOTH_WAYS, "all"))
+        yield from (f"\0022.0?{option.name}={bare}".encode() for option in OPTIONS)
+        yield b"\3" + bare.encode() + b"/8," + bare.encode()
+        yield from (f'\4{{"{key}": {odd}, "cwmode": 3}}'.encode() for key in FLASH)
+        yield from (f'\5{{"{field.name}": {odd}}}'.encode() for field in fields(Options))
+    full = ", ".join(f'"{key}": {value}' for key, value in FLASH.items())
+    for ssid in ("Espressif", "OpenNetworkA1", "nobody"):
+        for password in ("", "12345678"):
+            yield f'\4{{{full}, "ssid": "{ssid}", "password": "{password}"}}'.encode()
+    for profile in PROFILES:
+        yield f"\002{profile}?joined=1&cold=1&boot_noise=1".encode()
+
+
 def seeds() -> Iterator[bytes]:
     yield b"\0" + SCENARIO.encode()
+    yield from _odd()
     tables = SCENARIO.strip().split("\n[")
     for number, table in enumerate(tables):
         yield b"\0" + ("[" * (number > 0) + table).encode()
