@@ -132,6 +132,11 @@ class Firmware:
         return not self.at_least(2, 0)
 
     @property
+    def prompts_with_space(self) -> bool:
+        """The NonOS firmware of the ESP8266 prints `> `, and no 1.3 or later is another (at-dialects 1.1)."""
+        return (1, 3) <= self.version[:2] < (2, 0)
+
+    @property
     def is_mute_in_passthrough(self) -> bool:
         """2.0 prints nothing that a link receives with CIPMODE=1 (observed 2.0, walks 2016 and 2024)."""
         return self.version[:2] == (2, 0)

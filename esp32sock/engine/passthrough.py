@@ -93,6 +93,8 @@ class Passthrough(trio.abc.Stream):
         self._reports = reports
         """None if the module prints none."""
         self._received = bytearray()
+        self._space_follows = management.firmware.prompts_with_space
+        """Whether the first byte is the rest of the prompt."""
         self._more = trio.Event()
         self._pluses = 0
         """How many pluses, and nothing else, were written since the last silence; 3 for anything else."""
@@ -203,6 +205,9 @@ class Passthrough(trio.abc.Stream):
 
     def payload(self) -> None:
         taken = self._management.channel.session.demux.take(LINK)
+        if self._space_follows and taken:
+            self._space_follows = False
+            taken = taken.removeprefix(b" ")
         self._received += taken
         if self._reports is not None:
             for is_open in self._reports.take_out(self._received, len(taken)):

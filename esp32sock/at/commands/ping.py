@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from esp32sock.at.firmware import Firmware
+
+_NONOS = re.compile(rb"\+(\d{1,9})")
+"""What the NonOS firmware of the ESP8266 answers (at-dialects 7.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,12 @@ class Ping(Command[timedelta]):
     def line(self, firmware: Firmware) -> bytes:
         return command_line("+PING", checked_host(self.host))
 
+    def matches_line(self, text: bytes) -> bool:
+        return text.startswith(self.prefixes) or _NONOS.fullmatch(text) is not None
+
     def parse(self, lines: Sequence[bytes], firmware: Firmware) -> timedelta:
-        return timedelta(milliseconds=int(after_colon(lines[0])))
+        shown = _NONOS.fullmatch(lines[0])
+        return timedelta(milliseconds=int(shown[1] if shown else after_colon(lines[0])))
 
     def advice(self, lines: Sequence[bytes]) -> str:
         return "the host did not answer" if b"+PING:TIMEOUT" in lines else ""
