@@ -30,7 +30,7 @@ CLIENT = b"\4"
 """A client of the server connects."""
 PIECE = b"\5"
 """In front of data that does not end the data phase."""
-A_SECOND, PAUSE = b"\2\3", b"\2\4"
+AN_INSTANT, SHORTLY, A_SECOND, PAUSE = b"\2\1", b"\2\2", b"\2\3", b"\2\4"
 PEER_SENDS, PEER_CLOSES, PEER_RESETS = b"\1\0some data", b"\1\x20", b"\1\x30"
 """Of the peer behind port 7100."""
 
@@ -81,6 +81,10 @@ SCENES: tuple[tuple[bytes, ...], ...] = (
                         b'Espressif","","10:01:00:c4:0a:51",1,1,2,1', b'locked","12345678"', b'office","x"',
                         b'mute",""', b'broken",""', b'moody",""', b'locked","12345679"')
     ),
+    *(
+        (b"AT+CWMODE=1", b"AT+CWSTARTSMART", SHORTLY, SHORTLY, AN_INSTANT, line, PAUSE, b"AT+CWJAP?")
+        for line in (b'AT+CWJAP="p",', b'AT+CWJAP="Espressif",""', b"AT+CWQAP", b"AT+CWMODE=2", b"AT+RST")
+    ),
     # What is stored
     (b'AT+SYSFLASH=0,"client_ca"', b'AT+SYSFLASH=1,"client_ca",0,5', b"bytes",
      b'AT+SYSFLASH=2,"client_ca",0,9', b'AT+SYSFLASH=0,"client_ca",0,4096',
@@ -110,7 +114,7 @@ SCENES: tuple[tuple[bytes, ...], ...] = (
     # Sending
     (TCP + b"7000", b"AT+CIPSENDL=5", b"hello", b"AT+CIPSENDLCFG=2,4", b"AT+CIPSENDL=10", PIECE + b"12",
      PIECE + b"345", b"678910", b"AT+CIPSENDL=9000", PIECE + b"x" * 3000, PEER_CLOSES, b"y" * 3000),
-    (TCP + b"7100", b"AT+CIPSENDL=9000", PIECE + b"x" * 3000, PEER_RESETS, PIECE + b"y" * 900, b"+++"),
+    (TCP + b"7100", b"AT+CIPSENDL=9000", PIECE + b"x" * 3000, PEER_RESETS, PIECE + b"y" * 3000, b"+++"),
     (TCP + b"7100", b"AT+CIPSENDEX=20", PIECE + b"ab\\", PIECE + b"0", b"AT+CIPSENDEX=5", b"12\\045"),
     (TCP + b"7100", b"AT+CIPSEND=5", PEER_RESETS, b"hello", TCP + b"7999", TCP + b"7100", b"AT+CIPSEND=5",
      PIECE + b"hel", PEER_CLOSES, b"lo", TCP + b"7003", b"AT+CIPSEND=9", b"half\nsend", b"AT+CIPSEND=5"),
