@@ -19,11 +19,16 @@ from esp32sock.at.commands import (
     certificates,
     clock,
     dhcp,
+    dns,
+    hostname,
     ipv6,
     longsend,
+    mdns,
     passive,
     passthrough,
     ping,
+    psk,
+    rejoining,
     scan,
     sendex,
     servers,
@@ -73,6 +78,7 @@ OPEN = tcpip.OpenTcp(None, HOST, 7000)
 SERVE = servers.Listen(8080)
 
 VERSIONS = {"doc-v1": (1, 0, 0, 0), "4.1": (4, 1, 1, 0)}
+QUAD9 = (IPv4Address("9.9.9.9"), IPv4Address("149.112.112.112"))
 MAC = "18:fe:35:98:d3:7b"
 HERE = addresses.Subnet(*map(IPv4Address, ("192.168.6.100", "192.168.6.1", "255.255.255.0")))
 THERE = addresses.Subnet(*map(IPv4Address, ("192.168.5.1", "192.168.5.1", "255.255.255.0")))
@@ -106,6 +112,12 @@ def cut(subnet: addresses.Subnet) -> Any:
 def heard(points: list[scan.AccessPoint]) -> list[tuple[Any, ...]]:
     """Without the strength, which is chance."""
     return [(point.ssid, point.bssid, point.channel) for point in points]
+
+
+def usual_name_servers(talk: Talk) -> tuple[IPv4Address, ...]:
+    """What DHCP names; later firmware starts with servers of its own (at-dialects 7.2)."""
+    own = ("208.67.222.222", "114.114.114.114", "8.8.8.8") if talk.session.firmware.at_least(2, 2) else ()
+    return tuple(map(IPv4Address, own or ("10.0.2.3",)))
 
 
 def free_memory(talk: Talk) -> basic.Memory:
@@ -464,5 +476,22 @@ CASES = [
         mux=True,
         before=(passive.SetReceiveMode(passive=True),),
     ),
+    Case("AT+CIPDNS?", dns.Dns(), usual_name_servers),
+    Case(
+        "AT+CIPDNS=", dns.SetDns((IPv4Address("9.9.9.9"),)), after=((dns.Dns(), (IPv4Address("9.9.9.9"),)),)
+    ),
+    Case("AT+CIPDNS=", dns.SetDns()),
+    Case("AT+CWHOSTNAME?", hostname.Hostname(), "espressif"),
+    Case("AT+CWHOSTNAME=", hostname.SetHostname("kitchen"), after=((hostname.Hostname(), "kitchen"),)),
+    Case("AT+CWRECONNCFG?", rejoining.GetRejoining(), rejoining.Rejoining(1, 0)),
+    Case(
+        "AT+CWRECONNCFG=",
+        rejoining.SetRejoining(rejoining.Rejoining(5, 10)),
+        after=((rejoining.GetRejoining(), rejoining.Rejoining(5, 10)),),
+    ),
+    Case("AT+CIPSSLCPSK=", psk.SetPsk(2, "a key, really", 'the "hint"'), mux=True),
+    Case("AT+CIPSSLCPSK=", psk.SetPsk(None, "a key, really", "the hint")),
+    Case("AT+MDNS=", mdns.StartMdns("kitchen", "_http", 80)),
+    Case("AT+MDNS=", mdns.StopMdns(), before=(mdns.StartMdns("kitchen", "_http", 80),)),
     Case("AT+PING=", ping.Ping(HOST), timedelta(milliseconds=2)),
 ]
