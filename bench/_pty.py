@@ -33,6 +33,12 @@ def source(link: socket.socket, count: int) -> None:
     link.recv(1)
 
 
+def waiting(link: socket.socket, count: int) -> None:
+    """Sends once it has heard one byte."""
+    if link.recv(1):
+        source(link, count)
+
+
 def sink(link: socket.socket, count: int) -> None:
     """Says `.` for what it expects, `!` for anything else."""
     received = bytearray()
@@ -70,19 +76,31 @@ def serving(peer: Callable[[socket.socket], None]) -> Iterator[int]:
         yield listening.getsockname()[1]
 
 
-def measured(what: str, settings: Settings, count: int) -> dict[str, float]:
-    """What `_pty_program.py` measures on a module with these settings, in a process of its own."""
+def measured(what: str, settings: Settings, count: int, modules: int = 1) -> dict[str, float]:
+    """What `_pty_program.py` measures on modules with these settings, in a process of its own."""
     peers = {
         "download": partial(source, count=count),
         "upload": partial(sink, count=count),
         "echo": echo,
         "burst": partial(burst, count=count),
+        "waiting": partial(waiting, count=count),
     }
     with ExitStack() as stack:
         port = stack.enter_context(serving(peers[what.partition("-")[2]]))
-        module = BackgroundModule(settings)
-        stack.callback(module.stop)
-        command = [sys.executable, str(PROGRAM), what, module.path, str(settings.baud), str(port), str(count)]
+        paths = []
+        for _ in range(modules):
+            module = BackgroundModule(settings)
+            stack.callback(module.stop)
+            paths.append(module.path)
+        command = [
+            sys.executable,
+            str(PROGRAM),
+            what,
+            ",".join(paths),
+            str(settings.baud),
+            str(port),
+            str(count),
+        ]
         environment = os.environ | {"PYTHONPATH": str(PROGRAM.parents[1])}
         done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, timeout=300)
     figures: dict[str, float] = json.loads(done.stdout)

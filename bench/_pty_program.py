@@ -17,6 +17,7 @@ import threading
 import time
 import tracemalloc
 import types
+from contextlib import ExitStack
 from importlib import import_module
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -210,6 +211,46 @@ def in_use() -> tuple[int, int]:
     return tracemalloc.get_traced_memory()[0], len(os.listdir("/proc/self/fd"))
 
 
+def scale(paths: str, baud: int, port: int, count: int) -> dict[str, float]:
+    """Downloads of `count` bytes on five links of each module at a time, over all of them."""
+    with ExitStack() as stack:
+        modules = [
+            stack.enter_context(esp32sock.open_interface(path, baudrate=baud)) for path in paths.split(",")
+        ]
+        links = []
+        for module in modules:
+            with module.use():
+                links += [
+                    stack.enter_context(socket.create_connection((HOST, port), 60)) for _ in range(LINKS)
+                ]
+        cpu_s, took_s = timed(lambda: receive_all(links, count))
+        return {
+            "cpu_s": cpu_s,
+            "took_s": took_s,
+            "threads": threading.active_count(),
+            "descriptors": len(os.listdir("/proc/self/fd")),
+        }
+
+
+def receive_all(links: list[host_socket.socket], count: int) -> None:
+    """In one thread, since only the threads of the package count."""
+    expected = content(count)
+    got = {link.fileno(): bytearray() for link in links}
+    by_fd = {link.fileno(): link for link in links}
+    poll = select.poll()
+    for fd, link in by_fd.items():
+        link.sendall(b"x")
+        poll.register(fd, select.POLLIN)
+    while by_fd:
+        for fd, _ in poll.poll():
+            got[fd] += by_fd[fd].recv(65536)
+            if len(got[fd]) >= count:
+                poll.unregister(fd)
+                del by_fd[fd]
+    if any(data != expected for data in got.values()):
+        raise AssertionError("something else arrived")
+
+
 class Pin:
     """A pin that goes nowhere."""
 
@@ -273,6 +314,7 @@ JOBS: dict[str, Callable[..., tuple[float, float] | dict[str, float]]] = {
     "adafruit-burst": adafruit_burst,
     "idle-echo": idle,
     "memory-echo": memory,
+    "scale-waiting": scale,
 }
 
 

@@ -8,7 +8,9 @@ faster than the line carries them: on a pseudo-terminal without a pace.
 
 from __future__ import annotations
 
-LONGEST_S = 0.005
+LONGEST_S = 0.02
+USUAL_S, FEW_BYTES = 0.005, 128
+"""A rest is as long as the first, or as the line takes for so few bytes, if that is longer; by taste."""
 SHORTEST_S = 0.001
 """Less is not worth a timer."""
 ROOM_BYTES = 1024
@@ -28,5 +30,6 @@ class Rests:
         elapsed_s, self._read_at = now - self._read_at, now
         if not missing_bytes or read_bytes * s_per_byte > elapsed_s + BATCH_S:
             return 0.0
-        rest_s = min(LONGEST_S, ROOM_BYTES * s_per_byte, missing_bytes * s_per_byte)
+        wanted_s = min(LONGEST_S, max(USUAL_S, FEW_BYTES * s_per_byte))
+        rest_s = min(wanted_s, ROOM_BYTES * s_per_byte, missing_bytes * s_per_byte)
         return rest_s if rest_s >= SHORTEST_S else 0.0
