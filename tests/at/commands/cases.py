@@ -115,9 +115,10 @@ def heard(points: list[scan.AccessPoint]) -> list[tuple[Any, ...]]:
 
 
 def usual_name_servers(talk: Talk) -> tuple[IPv4Address, ...]:
-    """What DHCP names; later firmware starts with servers of its own (at-dialects 7.2)."""
-    own = ("208.67.222.222", "114.114.114.114", "8.8.8.8") if talk.session.firmware.at_least(2, 2) else ()
-    return tuple(map(IPv4Address, own or ("10.0.2.3",)))
+    """What DHCP names first, and the firmware's own behind or in front of it (at-dialects 7.2)."""
+    release, by_dhcp, others = talk.session.firmware, ("10.0.2.3",), ("114.114.114.114", "8.8.8.8")
+    first = ("208.67.222.222",) if release.at_least(4, 1) else by_dhcp
+    return tuple(map(IPv4Address, first + (others if release.at_least(2, 2) else ())))
 
 
 def free_memory(talk: Talk) -> basic.Memory:
