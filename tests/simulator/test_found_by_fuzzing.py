@@ -52,3 +52,12 @@ def test_answers_and_comes_to_rest(data: bytes) -> None:
 def test_an_overrun_loses_no_more_than_there_is() -> None:
     """The rest of a huge number was a range that filled the memory."""
     assert settings.run(b"\1overrun-up@1=100000000000") > 0
+
+
+@pytest.mark.parametrize(
+    "link", ['"x"', "5", '{"<tuple>": ["TCP", "10.0.2.2", 7e2, 0]}', '{"<tuple>": [1, 2, 3, 4]}']
+)
+def test_a_flash_file_that_holds_no_link_for_passthrough(link: str) -> None:
+    """Only what a firmware stores there is resumed; anything else made the simulator raise."""
+    flash = f'{{"cwmode": 1, "ssid": "Espressif", "password": "", "translink": {link}}}'
+    assert settings.run(b"\4" + flash.encode()) > 0

@@ -214,15 +214,12 @@ class Passthrough:
     def resume(self) -> None:
         """Enter the mode if SAVETRANSLINK says so, once there is a network."""
         stored: tuple[object, ...] = self._board.nvs.get("translink", ())
-        if len(stored) == 4:
-            self._opener = self._board.spawn(self._resume(*stored))
+        match stored:  # what else stands in a flash file is no link
+            case (str() as kind, str() as host, int() as port, int() as extra):
+                self._opener = self._board.spawn(self._resume(kind, host, port, extra))
 
-    async def _resume(self, kind: object, host: object, port: object, extra: object) -> None:
+    async def _resume(self, kind: str, host: str, port: int, extra: int) -> None:
         board = self._board
-        assert isinstance(kind, str)
-        assert isinstance(host, str)
-        assert isinstance(port, int)
-        assert isinstance(extra, int)
         board.state.passthrough_mode = True
         while True:
             await board.kernel.sleep(board.state.reconnect_interval * TENTH_S)
