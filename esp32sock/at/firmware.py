@@ -133,8 +133,8 @@ class Firmware:
 
     @property
     def prompts_with_space(self) -> bool:
-        """The NonOS firmware of the ESP8266 prints `> `, and no 1.3 or later is another (at-dialects 1.1)."""
-        return (1, 3) <= self.version[:2] < (2, 0)
+        """The NonOS firmware of the ESP8266 prints `> ` (at-dialects 1.1)."""
+        return _is_nonos(self.version, self.text)
 
     @property
     def is_mute_in_passthrough(self) -> bool:
@@ -166,8 +166,14 @@ def parse_gmr(lines: Iterable[bytes]) -> Firmware:
         text = line.decode("utf-8", "replace").strip()
         match = _AT_VERSION.match(text)
         if match:
-            return Firmware(_version(match), _chip(match[6] or ""), text)
+            version = _version(match)
+            return Firmware(version, _chip(match[6] or "", version), text)
     return Firmware()
+
+
+def _is_nonos(version: Version, text: str) -> bool:
+    """Whether it is from 1.3 on and names no commit, as builds for the ESP32 do (at-dialects 5.2)."""
+    return (1, 3) <= version[:2] < (2, 0) and " - " not in text
 
 
 def _version(match: re.Match[str]) -> Version:
@@ -176,7 +182,12 @@ def _version(match: re.Match[str]) -> Version:
     return (parts[0], parts[1], parts[2], parts[3])
 
 
-def _chip(details: str) -> str:
-    """The second field of `(ca41ec4 - ESP32 - Sep 16 2020 11:28:17)`, if it names a chip."""
+def _chip(details: str, version: Version) -> str:
+    """The second field of `(ca41ec4 - ESP32 - Sep 16 2020 11:28:17)`, if it names a chip.
+
+    NonOS, which is the ESP8266's alone, does not.
+    """
+    if _is_nonos(version, details):
+        return "ESP8266"
     fields = [field.strip() for field in details.split(" - ")]
     return fields[1] if len(fields) > 1 and fields[1].startswith("ESP") else "ESP32"

@@ -33,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     starting = add_subcommand(commands, "start", start, "turn the access point on", stores=True)
     starting.add_argument("ssid", help="name of the access point")
     starting.add_argument("--no-password", action="store_true", help="let stations join without a password")
-    starting.add_argument("--channel", type=int, default=1, help="1 to 13 (default: %(default)s)")
+    starting.add_argument(
+        "--channel", type=int, default=1, help="1 to 13, or 36 to 177 with 5 GHz (default: %(default)s)"
+    )
     starting.add_argument(
         "--stations", type=int, default=4, help="maximum number of stations, 1 to 10 (default: %(default)s)"
     )

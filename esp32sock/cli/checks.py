@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from esp32sock.at.chips import chip_named
 from esp32sock.at.commands import Raw, addresses, basic, ping, tcpip, wifi
 from esp32sock.cli.findings import Finding, ok, problem, warning
 from esp32sock.cli.output import printable
@@ -56,6 +57,20 @@ async def firmware(session: ManagementSession, arguments: argparse.Namespace) ->
         return ok("firmware", text)
     advice = "firmware before 2.1 can lose data while it sends; run `esp32sock update`"
     return warning("firmware", text, "old-firmware", advice)
+
+
+async def chip(session: ManagementSession, arguments: argparse.Namespace) -> Finding:
+    """The chip, and the pins of its AT port as shipped."""
+    return ok("chip", described_chip(session.firmware.chip))
+
+
+def described_chip(name: str) -> str:
+    """`ESP32C3, AT on TX 7, RX 6, CTS 5, RTS 4`: GPIO numbers."""
+    ports = [
+        f"TX {pins.tx}, RX {pins.rx}, CTS {pins.cts}, RTS {pins.rts}" + (f" ({modules})" if modules else "")
+        for modules, pins in chip_named(name).pins
+    ]
+    return f"{name}, AT on {' or '.join(ports)}" if ports else name
 
 
 async def dialect(session: ManagementSession, arguments: argparse.Namespace) -> Finding:
@@ -243,6 +258,7 @@ async def names(session: ManagementSession, arguments: argparse.Namespace) -> Fi
 
 CHECKS: tuple[Callable[[ManagementSession, argparse.Namespace], Awaitable[Finding]], ...] = (
     firmware,
+    chip,
     dialect,
     adapter,
     line,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from esp32sock.at.commands import basic, tcpip, wifi
+from esp32sock.cli.checks import described_chip
 from esp32sock.cli.common import add_options, port_from, run_with_module
 from esp32sock.cli.output import member_name, print_fields, print_result, printable
 
@@ -69,7 +70,7 @@ def show(info: Info) -> None:
         {
             "port": info.port,
             "firmware": info.firmware.removeprefix("AT version:"),
-            "chip": info.chip,
+            "chip": described_chip(info.chip),
             "memory": memory and f"{memory.free_bytes} bytes free",
             "serial": serial and described(serial),
             "Wi-Fi mode": member_name(info.wifi_mode).replace("-", " "),

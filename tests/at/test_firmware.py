@@ -69,7 +69,7 @@ GMR: list[tuple[list[bytes], tuple[int, int, int, int], str]] = [
         (4, 2, 0, 0),
         "ESP32C2",
     ),
-    ([b"AT version:1.5.0.0(Oct 24 2017 12:03:18)", b"SDK version:2.1.0"], (1, 5, 0, 0), "ESP32"),
+    ([b"AT version:1.5.0.0(Oct 24 2017 12:03:18)", b"SDK version:2.1.0"], (1, 5, 0, 0), "ESP8266"),
     ([b"Ai-Thinker-compile time:x", b"AT version:2.4.0.0(s-1 - ESP32 - May  9)"], (2, 4, 0, 0), "ESP32"),
     ([b"AT version:2.4"], (2, 4, 0, 0), "ESP32"),
     ([b"AT version:v2.4.0.0"], (0, 0, 0, 0), "ESP32"),

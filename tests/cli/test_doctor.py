@@ -101,7 +101,7 @@ def test_nothing_wrong_is_found_where_nothing_is(in_a_pipe: Run) -> None:
     findings, status = examined(in_a_pipe, SCENARIO)
     assert named(findings) == []
     assert [finding["check"] for finding in findings] == [
-        *("port", "firmware", "dialect", "adapter", "line", "throughput", "flow control", "memory"),
+        *("port", "firmware", "chip", "dialect", "adapter", "line", "throughput", "flow control", "memory"),
         *("Wi-Fi", "gateway", "names"),
     ]
     found = {finding["check"]: finding["found"] for finding in findings}

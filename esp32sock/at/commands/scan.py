@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock._dataclass import dataclass
 from esp32sock.at.commands.base import Command, SimpleCommand
-from esp32sock.at.commands.validation import bits_of, checked_mac, checked_ssid
+from esp32sock.at.commands.validation import bits_of, checked_channel, checked_mac, checked_ssid
 from esp32sock.at.params import after_colon, command_line
 
 if TYPE_CHECKING:
@@ -77,8 +77,9 @@ class AccessPoint:
 
 @dataclass(frozen=True, slots=True)
 class Scan(Command["list[AccessPoint]"]):
-    """Listen for access points: all, or those of one name, address or channel (1 to 14).
+    """Listen for access points: all, or those of one name, address or channel.
 
+    Channels are 1 to 14, with 5 GHz also 36 to 177.
     `shown` is what AT+CWLAPOPT made the module print. Takes 2 to 5 s on hardware.
     Source: V1.0, 4.2.4, at-dialects 6.
     """
@@ -93,13 +94,11 @@ class Scan(Command["list[AccessPoint]"]):
     shown: ScanField = ScanField.ALL
 
     def line(self, firmware: Firmware) -> bytes:
-        if self.channel is not None and not 1 <= self.channel <= 14:
-            raise ValueError(f"channel {self.channel} is outside 1 to 14")
         return command_line(
             "+CWLAP",
             None if self.ssid is None else checked_ssid(self.ssid),
             None if self.bssid is None else checked_mac(self.bssid, group=True),
-            self.channel,
+            None if self.channel is None else checked_channel(self.channel, firmware),
         )
 
     def parse(self, lines: Sequence[bytes], firmware: Firmware) -> list[AccessPoint]:

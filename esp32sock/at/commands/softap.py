@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from esp32sock._dataclass import dataclass
 from esp32sock.at.commands.base import Command, EndsLinks
 from esp32sock.at.commands.scan import Encryption
-from esp32sock.at.commands.validation import MAX_SSID_BYTES, checked_ssid
+from esp32sock.at.commands.validation import MAX_SSID_BYTES, checked_channel, checked_ssid
 from esp32sock.at.params import command_line, utf_8
 
 if TYPE_CHECKING:
@@ -27,10 +27,12 @@ MAX_STATIONS = 10
 ENCRYPTIONS = (Encryption.OPEN, Encryption.WPA_PSK, Encryption.WPA2_PSK, Encryption.WPA_WPA2_PSK)
 """V1.0, 4.2.6: no WEP."""
 
+CHANNELS = range(1, 14)
+
 
 @dataclass(frozen=True, slots=True)
 class SoftApSettings:
-    """An access point that the module is; channels 1 to 13, 1 to 10 stations."""
+    """An access point that the module is; channels 1 to 13, with 5 GHz also 36 to 177; 1 to 10 stations."""
 
     ssid: str
     password: str = field(default="", repr=False)
@@ -41,7 +43,7 @@ class SoftApSettings:
 
 
 _SETTINGS = re.compile(
-    rb'\+CWSAP:"(?P<ssid>.*)","(?P<password>.*)",(?P<channel>\d{1,2}),(?P<encryption>\d{1,2})'
+    rb'\+CWSAP:"(?P<ssid>.*)","(?P<password>.*)",(?P<channel>\d{1,3}),(?P<encryption>\d{1,2})'
     rb"(?:,(?P<most>\d{1,2}))?(?:,(?P<hidden>\d))?",
     re.DOTALL,
 )
@@ -100,15 +102,13 @@ class SetSoftAp(EndsLinks):
             raise ValueError(f"the password of a SoftAP has 8 to 63 bytes, this one {length}")
         if wanted.encryption is Encryption.OPEN and length:
             raise ValueError("an open SoftAP has no password")
-        if not 1 <= wanted.channel <= 13:
-            raise ValueError(f"channel {wanted.channel} is outside 1 to 13")
         if not 1 <= wanted.max_stations <= MAX_STATIONS:
             raise ValueError(f"{wanted.max_stations} stations; a SoftAP has 1 to {MAX_STATIONS}")
         return command_line(
             "+CWSAP",
             checked_ssid(wanted.ssid),
             wanted.password,
-            wanted.channel,
+            checked_channel(wanted.channel, firmware, CHANNELS),
             int(wanted.encryption),
             wanted.max_stations,
             bool(wanted.hidden),

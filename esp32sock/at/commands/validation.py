@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from esp32sock.at.chips import CHANNELS, CHANNELS_5_GHZ, chip_named
 from esp32sock.at.framing import LINKS
 
 if TYPE_CHECKING:
@@ -59,6 +60,15 @@ def checked_host(host: str, limit_bytes: int = MAX_HOST_BYTES) -> str:
     if length > limit_bytes:
         raise ValueError(f"a host name of {length} bytes: a command carries at most {limit_bytes}")
     return host
+
+
+def checked_channel(channel: int, firmware: Firmware, channels: range = CHANNELS) -> int:
+    """A Wi-Fi channel of these, or one of 5 GHz where the chip has them."""
+    has_5_ghz = chip_named(firmware.chip).has_5_ghz
+    if channel in channels or (has_5_ghz and channel in CHANNELS_5_GHZ):
+        return channel
+    also = f" and {CHANNELS_5_GHZ[0]} to {CHANNELS_5_GHZ[-1]}" if has_5_ghz else f" of the {firmware.chip}"
+    raise ValueError(f"channel {channel} is outside {channels[0]} to {channels[-1]}{also}")
 
 
 def checked_seconds(what: str, seconds: int, most: int = 7200) -> int:
