@@ -211,6 +211,18 @@ def in_use() -> tuple[int, int]:
     return tracemalloc.get_traced_memory()[0], len(os.listdir("/proc/self/fd"))
 
 
+def attach_twice(path: str, baud: int, port: int, count: int) -> dict[str, float]:
+    """Seconds until the interface is there, for the first time and after a detach."""
+    for name in ("config", "net.local_interface", "engine.options"):
+        import_module(f"esp32sock.{name}")
+    took_s = []
+    for _ in range(2):
+        began = time.perf_counter()
+        with esp32sock.attach(path, baudrate=baud):
+            took_s.append(time.perf_counter() - began)
+    return {"first_s": took_s[0], "again_s": took_s[1]}
+
+
 def scale(paths: str, baud: int, port: int, count: int) -> dict[str, float]:
     """Downloads of `count` bytes on five links of each module at a time, over all of them."""
     with ExitStack() as stack:
@@ -314,6 +326,7 @@ JOBS: dict[str, Callable[..., tuple[float, float] | dict[str, float]]] = {
     "adafruit-burst": adafruit_burst,
     "idle-echo": idle,
     "memory-echo": memory,
+    "attach-echo": attach_twice,
     "scale-waiting": scale,
 }
 

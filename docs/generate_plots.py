@@ -13,6 +13,7 @@ RATES = ("115200", "921600", "3 Mbaud", "5 Mbaud")
 COLOURS = {"0": "#2a9d8f", "1": "#457b9d", "4": "#e9a23b", "16": "#d1495b"}
 PLOTS = {
     "goodput-up.svg": ("up by 5760", "4.1", "Sending, firmware 4.1"),
+    "goodput-long.svg": ("up, long sends", "4.1", "Sending with flow control, firmware 4.1"),
     "goodput-down.svg": ("down, passive", "4.1", "Receiving, firmware 4.1"),
 }
 LEFT, TOP, WIDTH, HEIGHT, GAP, BAR = 44, 40, 560, 180, 24, 27

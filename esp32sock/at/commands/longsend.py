@@ -6,10 +6,11 @@ It must be able to hold the host back meanwhile. Source: at-dialects 7.5, real-f
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar
 
 from esp32sock._constants import ESCAPE_SEQUENCE
+from esp32sock._dataclass import dataclass
 from esp32sock.at.commands.base import Command, SimpleCommand
 from esp32sock.at.commands.validation import checked_link
 from esp32sock.at.params import after_colon, command_line, fields
