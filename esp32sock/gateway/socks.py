@@ -271,8 +271,6 @@ class SocksServer:
         destination = reader.address()
         if number not in (Command.CONNECT, Command.UDP_ASSOCIATE):
             raise _RefusedError(Reply.COMMAND_NOT_SUPPORTED, f"command {number}")
-        if number == Command.CONNECT and destination.is_ipv6:
-            raise _RefusedError(Reply.ADDRESS_TYPE_NOT_SUPPORTED, f"{destination}: the module has IPv4 only")
         self.request = Request(Command(number), destination)
         self._move(Input.REQUESTED)
 
@@ -347,5 +345,5 @@ def parse_datagram(data: bytes) -> Datagram:
     except _RefusedError as refused:
         raise DatagramError(str(refused)) from None
     if address.is_ipv6:
-        raise DatagramError(f"{address}: the module has IPv4 only")
+        raise DatagramError(f"{address}: a relay of datagrams is for IPv4")
     return Datagram(address, data[reader.taken :])

@@ -29,6 +29,7 @@ from esp32sock.gateway.udp_forward import UdpForward
 from esp32sock.trio import open_interface
 from tests.cli.servers import free_port
 from tests.e2e.support import HOST
+from tests.e2e.test_ipv6 import has_loopback
 from tests.gateway.harness import read_to_end, read_until
 
 if TYPE_CHECKING:
@@ -69,9 +70,14 @@ class Running:
 
 
 @asynccontextmanager
-async def running(limits: Limits | None = None, wait_for_link_s: float = 5.0) -> AsyncIterator[Running]:
+async def running(
+    limits: Limits | None = None, wait_for_link_s: float = 5.0, ipv6: bool | None = None
+) -> AsyncIterator[Running]:
     with trio.fail_after(PATIENCE_S):
-        async with open_interface("sim://2.4", direct=()) as interface, trio.open_nursery() as nursery:
+        async with (
+            open_interface("sim://2.4", direct=(), ipv6=ipv6) as interface,
+            trio.open_nursery() as nursery,
+        ):
             interface.interface.wait_for_link_s = wait_for_link_s
             found = Running(Gateway(interface, limits or Limits()), nursery)
             found.gateway = Gateway(interface, limits or Limits(), found.send.send_nowait)
@@ -80,10 +86,12 @@ async def running(limits: Limits | None = None, wait_for_link_s: float = 5.0) ->
 
 
 @asynccontextmanager
-async def server(handle: Callable[[trio.SocketStream], Awaitable[None]]) -> AsyncIterator[int]:
+async def server(
+    handle: Callable[[trio.SocketStream], Awaitable[None]], host: str | None = None
+) -> AsyncIterator[int]:
     """A server of this machine; the module finds it at HOST."""
     async with trio.open_nursery() as nursery:
-        listeners = await nursery.start(trio.serve_tcp, handle, 0)
+        listeners = await nursery.start(partial(trio.serve_tcp, handle, 0, host=host))
         yield listeners[0].socket.getsockname()[1]
         nursery.cancel_scope.cancel()
 
@@ -95,7 +103,7 @@ async def by_socks(proxy: tuple[str, int], host: str, port: int) -> trio.SocketS
         b"\x05\x01\x00\x05\x01\x00\x03" + bytes((len(name),)) + name + struct.pack("!H", port)
     )
     answer = b""
-    while len(answer) < 12:
+    while len(answer) < (24 if answer[5:6] == b"\x04" else 12):
         answer += await stream.receive_some()
     if answer[3]:
         await stream.aclose()
@@ -188,6 +196,23 @@ async def _once_free(proxy: tuple[str, int], port: int) -> trio.SocketStream:
             return await by_socks(proxy, HOST, port)
         except ConnectionError:
             continue
+
+
+@pytest.mark.parametrize("ipv6", [None, True])
+async def test_ipv6_by_socks(ipv6: bool | None) -> None:
+    """A connection where the module has it, and the reason where not."""
+    if not has_loopback():
+        pytest.skip("this machine has no IPv6 loopback")
+    async with running(ipv6=ipv6) as gateway, server(echo, "::1") as port:
+        proxy = await gateway.proxy()
+        if ipv6 is None:
+            with pytest.raises(ConnectionError) as refused:
+                await by_socks(proxy, "fec0::2", port)
+            assert refused.value.errno == Reply.ADDRESS_TYPE_NOT_SUPPORTED
+            return
+        async with await by_socks(proxy, "fec0::2", port) as stream:
+            await stream.send_all(b"over IPv6")
+            assert await read_until(stream, b"IPv6") == b"over IPv6"
 
 
 async def test_udp_by_socks() -> None:
