@@ -15,11 +15,12 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from esp32sock import socket
 from esp32sock._constants import LINKS
-from esp32sock.shims.explicit import make, through
+from esp32sock.shims.explicit import blocking, make, through
 from esp32sock.shims.idle_connections import LINK_WAIT_S, POLL_S, make_room, register
 
 if TYPE_CHECKING:
     from esp32sock.net.interface_api import Interface
+    from esp32sock.trio_network import ModuleNetwork
 
 
 class Resolver(AbstractResolver):
@@ -97,7 +98,7 @@ class _Connector(aiohttp.TCPConnector):
             return
 
 
-def connector(interface: Interface | None = None, **options: Any) -> aiohttp.TCPConnector:
+def connector(interface: Interface | ModuleNetwork | None = None, **options: Any) -> aiohttp.TCPConnector:
     """A TCPConnector that connects and resolves through the attached module, or through `interface`.
 
     Unless `limit` says otherwise, it has as many connections as the module has links.
@@ -105,7 +106,8 @@ def connector(interface: Interface | None = None, **options: Any) -> aiohttp.TCP
 
     def socket_factory(address: tuple[Any, ...]) -> socket.socket:
         family, kind, proto, _, _ = address
-        return make(interface, family, kind, proto)
+        return make(used, family, kind, proto)
 
+    used = blocking(interface)
     options = {"limit": LINKS, **options}
-    return _Connector(interface, resolver=Resolver(interface), socket_factory=socket_factory, **options)
+    return _Connector(used, resolver=Resolver(used), socket_factory=socket_factory, **options)

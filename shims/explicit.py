@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from esp32sock import socket
 from esp32sock.net.context import using
@@ -14,9 +14,16 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from esp32sock.net.interface_api import Interface
+    from esp32sock.trio_network import ModuleNetwork
 
 SocketOption = tuple[Any, ...]
 """Level, name and value, as `setsockopt` takes them."""
+
+
+def blocking(given: Interface | ModuleNetwork | None) -> Interface | None:
+    """The module for blocking calls: of a trio program's interface the one for its worker threads."""
+    found: Interface | None = getattr(given, "interface", None)
+    return found or cast("Interface | None", given)
 
 
 def through(interface: Interface | None) -> AbstractContextManager[object]:

@@ -22,7 +22,7 @@ from httpcore._backends.anyio import AnyIOStream
 from httpcore._backends.sync import SyncStream
 
 from esp32sock._constants import LINKS
-from esp32sock.shims.explicit import connect
+from esp32sock.shims.explicit import blocking, connect
 from esp32sock.shims.idle_connections import register
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from esp32sock.net.interface_api import Interface
     from esp32sock.shims.explicit import SocketOption
+    from esp32sock.trio_network import ModuleNetwork
 
 
 class _Blocking(httpcore.SyncBackend):
@@ -82,20 +83,27 @@ class _Asynchronous(httpcore.AnyIOBackend):
 
 
 def transport(
-    interface: Interface | None = None, *, verify: ssl.SSLContext | bool = True, **options: Any
+    interface: Interface | ModuleNetwork | None = None,
+    *,
+    verify: ssl.SSLContext | bool = True,
+    **options: Any,
 ) -> httpx.HTTPTransport:
     """A transport for httpx.Client, through the attached module or `interface`.
 
     `options` are those of `httpx.HTTPTransport`; ValueError for `uds`. A proxy is reached through the module.
     """
     made = httpx.HTTPTransport(verify=verify, **_bounded(options))
-    pool = _change_backend(made, _Blocking(interface), options)
-    pool._idle_connections = _Idle(interface, pool)
+    used = blocking(interface)
+    pool = _change_backend(made, _Blocking(used), options)
+    pool._idle_connections = _Idle(used, pool)
     return made
 
 
 def async_transport(
-    interface: Interface | None = None, *, verify: ssl.SSLContext | bool = True, **options: Any
+    interface: Interface | ModuleNetwork | None = None,
+    *,
+    verify: ssl.SSLContext | bool = True,
+    **options: Any,
 ) -> httpx.AsyncHTTPTransport:
     """A transport for httpx.AsyncClient under asyncio or trio, through the attached module or `interface`.
 
@@ -103,9 +111,10 @@ def async_transport(
     module.
     """
     made = httpx.AsyncHTTPTransport(verify=verify, **_bounded(options))
-    backend = _Asynchronous(interface)
+    used = blocking(interface)
+    backend = _Asynchronous(used)
     pool = _change_backend(made, backend, options)
-    pool._idle_connections = _AsynchronousIdle(interface, pool, backend)
+    pool._idle_connections = _AsynchronousIdle(used, pool, backend)
     return made
 
 

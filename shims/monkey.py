@@ -20,8 +20,10 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from esp32sock.net import context, resolver
+from esp32sock import socket as virtual
+from esp32sock.net import context, fd_registry, resolver
 from esp32sock.net.socket_methods import METHODS
+from esp32sock.net.tcp_socket import VirtualStream
 from esp32sock.shims import audit, greenlets, native_libraries, spawning, uvloop
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ def patch() -> None:
 
 
 def unpatch() -> None:
-    """Remove the patch. Open virtual sockets keep their connection, but not their virtual methods."""
+    """Remove the patch. Open connections are plain sockets then, listeners and UDP sockets go on too."""
     with _lock:
         try:
             _unpatch_all()
@@ -128,6 +130,8 @@ def _patch_all() -> None:
 def _unpatch_all() -> None:
     """Remove the patch; may be called again after an interrupt at any point."""
     global _patched
+    if _patched:
+        _keep_methods()
     while _undo:
         owner, name, before = _undo[-1]
         if before is not _ABSENT:
@@ -142,6 +146,14 @@ def _unpatch_all() -> None:
         setattr(module, attribute, getattr(_socket, name))  # imported while the patch was in force
     context.keep_routes(False)
     _patched = False
+
+
+def _keep_methods() -> None:
+    """What works only by its methods gets the class that always has them; a connection is left as it is."""
+    for sock, state in fd_registry.living():
+        is_connection = isinstance(state, VirtualStream) and state.has_stream_link()
+        if type(sock) is stdlib.socket and not is_connection:
+            sock.__class__ = virtual.socket
 
 
 def _set(owner: Any, name: str, value: Any) -> None:

@@ -18,6 +18,7 @@ fails that has a module, the traffic of the serial line is in its report.
 from __future__ import annotations
 
 import os
+import socket
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,18 @@ def settings_for(wanted: Mapping[str, Any]) -> Settings:
     return settings_with({name: value for name, value in wanted.items() if name != "attach"})
 
 
+def _need_sockets(node: pytest.Item) -> None:
+    """UsageError if all sockets are forbidden, as by pytest-socket: module and engine are woken by them."""
+    try:
+        for end in socket.socketpair():
+            end.close()
+    except RuntimeError as error:
+        raise pytest.UsageError(
+            f"{node.nodeid}: the esp32 fixtures need sockets of this machine, which are forbidden here "
+            f"({error}); under pytest-socket's --disable-socket mark the test with pytest.mark.enable_socket"
+        ) from None
+
+
 @pytest.fixture
 def esp32_background(request: pytest.FixtureRequest) -> Iterator[BackgroundModule]:
     """A simulated module in a thread of its own, ended with the test.
@@ -66,6 +79,7 @@ def esp32_background(request: pytest.FixtureRequest) -> Iterator[BackgroundModul
     """
     from esp32sock.simulator import BackgroundModule, TextTrace  # noqa: PLC0415
 
+    _need_sockets(request.node)
     lines: list[str] = []
     request.node.stash[_dialogues] = lines
     try:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from requests.adapters import DEFAULT_POOLSIZE, DEFAULT_RETRIES, HTTPAdapter
 
 from esp32sock._constants import LINKS
+from esp32sock.shims.explicit import blocking
 from esp32sock.shims.urllib3 import PoolManager
 
 if TYPE_CHECKING:
     from esp32sock.net.interface_api import Interface
+    from esp32sock.trio_network import ModuleNetwork
 
 
 class ModuleAdapter(HTTPAdapter):
@@ -31,9 +33,9 @@ class ModuleAdapter(HTTPAdapter):
         max_retries: Any = DEFAULT_RETRIES,
         pool_block: bool = True,
         *,
-        interface: Interface | None = None,
+        interface: Interface | ModuleNetwork | None = None,
     ) -> None:
-        self._interface = interface
+        self._interface = blocking(interface)
         super().__init__(pool_connections, pool_maxsize, max_retries, pool_block)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:

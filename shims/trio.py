@@ -17,12 +17,14 @@ import trio
 
 from esp32sock.attach import default
 from esp32sock.net.resolver import getaddrinfo_enums, getnameinfo
+from esp32sock.shims.explicit import blocking
 from esp32sock.trio_socket import in_worker, open_socket
 
 if TYPE_CHECKING:
     from socket import AddressFamily, SocketKind
 
     from esp32sock.net.interface_api import Interface
+    from esp32sock.trio_network import ModuleNetwork
     from esp32sock.trio_socket import ModuleSocket
 
 
@@ -32,8 +34,8 @@ class SocketFactory(trio.abc.SocketFactory):
     `interface` is the one they use; None: that of `esp32sock.default()`, OSError(ENETDOWN) without any.
     """
 
-    def __init__(self, interface: Interface | None = None) -> None:
-        self._interface = default() if interface is None else interface
+    def __init__(self, interface: Interface | ModuleNetwork | None = None) -> None:
+        self._interface = blocking(interface) or default()
 
     def socket(
         self,
@@ -52,8 +54,8 @@ class HostnameResolver(trio.abc.HostnameResolver):
     does. Cancelling returns at once; the module still answers the question that was put to it.
     """
 
-    def __init__(self, interface: Interface | None = None) -> None:
-        self._interface = default() if interface is None else interface
+    def __init__(self, interface: Interface | ModuleNetwork | None = None) -> None:
+        self._interface = blocking(interface) or default()
 
     async def getaddrinfo(
         self,

@@ -13,13 +13,14 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 from esp32sock import socket
 from esp32sock._constants import LINKS
-from esp32sock.shims.explicit import connect
+from esp32sock.shims.explicit import blocking, connect
 from esp32sock.shims.idle_connections import LINK_WAIT_S, register
 
 if TYPE_CHECKING:
     from urllib3._base_connection import BaseHTTPConnection, BaseHTTPSConnection
 
     from esp32sock.net.interface_api import Interface
+    from esp32sock.trio_network import ModuleNetwork
 
 
 def _open(connection: HTTPConnection, interface: Interface | None) -> socket.socket:
@@ -97,11 +98,15 @@ class PoolManager(urllib3.PoolManager):
     """
 
     def __init__(
-        self, *args: Any, interface: Interface | None = None, maxsize: int = LINKS, **options: Any
+        self,
+        *args: Any,
+        interface: Interface | ModuleNetwork | None = None,
+        maxsize: int = LINKS,
+        **options: Any,
     ) -> None:
         super().__init__(*args, maxsize=maxsize, block=options.pop("block", True), **options)
-        self.interface = interface
-        self.pool_classes_by_scheme = _pool_classes(interface)
+        self.interface = blocking(interface)
+        self.pool_classes_by_scheme = _pool_classes(self.interface)
         register(self)
 
     def close_idle(self) -> bool:

@@ -22,6 +22,7 @@ from esp32sock.at.events import (
     WifiChanged,
 )
 from esp32sock.at.framing import DISCARD
+from esp32sock.at.state import ModuleState
 from esp32sock.engine.link_closing import close_orphan
 from esp32sock.errors import Error, ModuleReset, PortError, RemoteProtocolError
 
@@ -115,7 +116,8 @@ class Router:
                 self._supervisor.module_silent(error)
                 self._forget_module(error.clone())
             case UnknownText():
-                context.counters.unknown_lines += 1
+                if context.channel.state is not ModuleState.SYNCING:  # then the probe's echoes come
+                    context.counters.unknown_lines += 1
                 log.debug("unsolicited text: %r", event.text)
             case _:
                 log.debug("unsolicited text: %r", event)

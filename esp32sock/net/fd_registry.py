@@ -85,6 +85,12 @@ def objects_of(state: SocketState) -> list[_socket.socket]:
     return [sock for sock in found if sock is not None]
 
 
+def living() -> list[tuple[_socket.socket, SocketState]]:
+    """Every object that stands for a virtual socket, with its state."""
+    found = [(reference(), _states.get(number)) for number, reference in list(_objects.items())]
+    return [(sock, state) for sock, state in found if sock is not None and state is not None]
+
+
 def rekey(state: SocketState, key: Key) -> None:
     """The descriptors of a state have been given another open file."""
     _by_key.pop(state.key, None)

@@ -53,6 +53,13 @@ async def test_resets_by_reason(autojump_clock: MockClock) -> None:
         assert harness.engine.stats()["restarts"] == 1
 
 
+@pytest.mark.parametrize("profile", ["2.0", "4.1"])
+async def test_a_clean_start_counts_no_unknown_line(autojump_clock: MockClock, profile: str) -> None:
+    async with running(Settings(profile=profile), network()) as harness:
+        stats = harness.engine.stats()
+        assert (stats["unknown_lines"], stats["doubts"], stats["repeats"]) == (0, 0, 0)
+
+
 async def test_a_clean_end_is_no_reset(autojump_clock: MockClock) -> None:
     async with running(Settings(), network(p7000=echo)) as harness:
         user = await harness.connect(7000)

@@ -23,6 +23,7 @@ from esp32sock.shims import explicit
 from esp32sock.shims import httpx as httpx_shim
 from esp32sock.shims.requests import ModuleAdapter
 from esp32sock.shims.urllib3 import PoolManager
+from esp32sock.trio import open_interface
 from tests.e2e.support import HOST, PAGE, http_server
 
 if TYPE_CHECKING:
@@ -134,6 +135,17 @@ async def get_all(urls: list[str], **options: Any) -> list[bytes]:
 
 def get_under_asyncio(urls: list[str], **options: Any) -> list[bytes]:
     return asyncio.run(get_all(urls, **options))
+
+
+def test_httpx_over_an_interface_of_trio(url: str) -> None:
+    async def fetch() -> bytes:
+        async with open_interface("sim://") as interface:
+            async with httpx.AsyncClient(transport=httpx_shim.async_transport(interface)) as client:
+                content = (await client.get(url)).content
+            assert interface.stats()["links_opened"] == 1
+            return content
+
+    assert trio.run(fetch) == PAGE
 
 
 def get_under_trio(urls: list[str], **options: Any) -> list[bytes]:

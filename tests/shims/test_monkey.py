@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from esp32sock import socket as virtual
 from esp32sock.net import context
 from esp32sock.shims import monkey
 from esp32sock.shims.monkey import is_patched, patch, patched, unpatch
@@ -170,6 +171,22 @@ def test_what_is_open_goes_on_after_unpatch(fake: FakeInterface) -> None:
         with sock:
             sock.sendall(b"x")
             assert sock.recv(1) == b"x"
+
+
+def test_a_listener_goes_on_after_unpatch(fake: FakeInterface) -> None:
+    with patched():
+        listener = socket.create_server(("127.0.0.1", 0))
+        address = listener.getsockname()
+        datagram = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with listener, datagram, socket.create_connection(address) as client:
+        assert listener.getsockname() == address
+        accepted, _ = listener.accept()
+        with accepted:
+            client.sendall(b"x")
+            assert accepted.recv(1) == b"x"
+        with pytest.raises(OSError, match="not connected"):
+            datagram.getpeername()
+        assert isinstance(datagram, virtual.socket)
 
 
 def test_the_module_s_own_names(fake: FakeInterface) -> None:

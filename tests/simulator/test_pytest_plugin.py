@@ -58,6 +58,36 @@ def test_a_terminal_with_a_module(run):
     result.assert_outcomes(passed=5)
 
 
+def test_forbidden_sockets_are_named(run):
+    """As pytest-socket's --disable-socket forbids them, and its marker allows them again."""
+    result = run(
+        """
+        import socket
+        import pytest
+
+        @pytest.fixture(autouse=True)
+        def forbid(monkeypatch, request):
+            class Guarded(socket.socket):
+                def __new__(cls, *args, **options):
+                    raise RuntimeError("A test tried to use socket.socket.")
+
+            if not request.node.get_closest_marker("enable_socket"):
+                monkeypatch.setattr(socket, "socket", Guarded)
+
+        def test_forbidden(esp32):
+            assert False
+
+        @pytest.mark.enable_socket
+        def test_allowed(esp32):
+            assert esp32.status().station_ip
+        """,
+        "-o",
+        "markers=enable_socket",
+    )
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*forbidden here (A test tried*pytest.mark.enable_socket"])
+
+
 def test_an_attached_interface(run):
     result = run(
         """
