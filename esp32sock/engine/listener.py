@@ -327,7 +327,8 @@ async def _start(context: Context, request: ListenRequest) -> Server:
     if context.server is not None:
         same = context.server.port == request.port
         raise Error(
-            f"the module has one server, and it listens on port {context.server.port} already",
+            f"the module has one server, as every AT firmware, and it listens on port {context.server.port} "
+            "already",
             errno=errno.EADDRINUSE if same else errno.EMFILE,
         )
     if request.ipv6:
