@@ -43,7 +43,10 @@ class SocketFactory(trio.abc.SocketFactory):
         type: SocketKind | int = SOCK_STREAM,  # noqa: A002
         proto: int = 0,
     ) -> ModuleSocket:
-        """A new socket; OSError(EAFNOSUPPORT) for IPv6, OSError(EPROTONOSUPPORT) for neither TCP nor UDP."""
+        """A new socket.
+
+        OSError(EAFNOSUPPORT) for IPv6 where that is off, OSError(EPROTONOSUPPORT) for neither TCP nor UDP.
+        """
         return open_socket(self._interface, family, type, proto)
 
 

@@ -312,7 +312,7 @@ class VirtualDatagram(DatagramReceiver):
             raise os_error(
                 errno.ENETUNREACH,
                 f"{remote[0]}: a UDP link of the module is for IPv4 or for IPv6, and this socket has one for "
-                f"the other; use one socket for each",
+                "the other; use one socket for each",
             )
         try:
             C.sendmsg(sock, [packed_peer(remote), *views], (), flags)
