@@ -11,18 +11,19 @@ import errno
 import os
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from esp32sock._claim import Claim
 from esp32sock.net import context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Unpack
 
     from esp32sock.config import AttachOptions
     from esp32sock.engine.options import Options
     from esp32sock.net.interface_api import Interface
+    from esp32sock.net.pools import Pooling
     from esp32sock.net.routes import Direct
 
 _attaching = Claim()
@@ -34,11 +35,12 @@ _open: set[Interface] = set()
 
 
 def attach(
-    url: str | Options | None = None,
+    url: str | Options | Sequence[str | Options] | None = None,
     *,
-    module: str | None = None,
+    module: str | Sequence[str] | None = None,
     direct: Direct | None = None,
     share: bool = False,
+    pooling: Pooling | None = None,
     **options: Unpack[AttachOptions],
 ) -> Interface:
     """Make a module the network interface of this process; with `share`, of its Python children too.
@@ -51,6 +53,9 @@ def attach(
     `password` and limits; an `Options` object in place of `url` has them all. What no argument says is taken
     from the environment (ESP32SOCK_PORT, ESP32SOCK_BAUDRATE and so on), then from the configuration files.
 
+    Several ports, or names of modules, are a pool: each new link goes to one of them as `pooling` says, by
+    default the least used, and elsewhere if that is lost (docs/pools.md). The options are those of each.
+
     With `share` a broker of its own has the module as long as this process and its children live: forked
     children go on using it, and Python children that are started begin patched (docs/sharing.md).
 
@@ -62,7 +67,7 @@ def attach(
     attached already. The interface closes at interpreter exit, with `detach()`, or, as a context manager, at
     the end of the block, once what was sent is delivered.
     """
-    attach_now = partial(_attach, url, direct, options, module, share)
+    attach_now = partial(_attach, url, direct, options, module, share, pooling)
     return _keep(lambda opened: _attaching.run(partial(attach_now, opened)))
 
 
@@ -77,10 +82,11 @@ def detach() -> None:
 
 
 def open_interface(
-    url: str | Options | None = None,
+    url: str | Options | Sequence[str | Options] | None = None,
     *,
-    module: str | None = None,
+    module: str | Sequence[str] | None = None,
     direct: Direct | None = None,
+    pooling: Pooling | None = None,
     **options: Unpack[AttachOptions],
 ) -> Interface:
     """One more module, as `attach` opens it, for the code in `with interface.use()` alone.
@@ -88,7 +94,7 @@ def open_interface(
     Any number of them, each on a port of its own. As a context manager it closes at the end of the block.
     Arguments, blocking and exceptions as with `attach`.
     """
-    return _keep(partial(_start, url, direct, options, module))
+    return _keep(partial(_start_all, url, direct, options, module, pooling))
 
 
 def default() -> Interface:
@@ -118,17 +124,18 @@ def _keep(open_it: Callable[[list[Interface]], Interface]) -> Interface:
 
 
 def _attach(
-    url: str | Options | None,
+    url: str | Options | Sequence[str | Options] | None,
     direct: Direct | None,
     options: AttachOptions,
-    module: str | None,
+    module: str | Sequence[str] | None,
     share: bool,
+    pooling: Pooling | None,
     opened: list[Interface],
 ) -> Interface:
     global _default
     if _attached() is not None:
         raise RuntimeError("an interface is attached already; detach() it first")
-    interface = _default = _start(url, direct, options, module, opened, share=share)
+    interface = _default = _start_all(url, direct, options, module, pooling, opened, share=share)
     context.note_attached(interface, interface.routes)
     return interface
 
@@ -145,6 +152,28 @@ def _attach_configured() -> Interface:
     if not import_module("esp32sock.config").names_port():
         return context.no_default()
     return attach()
+
+
+def _start_all(
+    url: str | Options | Sequence[str | Options] | None,
+    direct: Direct | None,
+    given: AttachOptions,
+    module: str | Sequence[str] | None,
+    pooling: Pooling | None,
+    opened: list[Interface],
+    *,
+    share: bool = False,
+) -> Interface:
+    if not isinstance(url, list | tuple) and not isinstance(module, list | tuple):
+        if pooling is not None:
+            raise ValueError("pooling: to be given with a list of ports or modules")
+        return _start(cast("Any", url), direct, given, cast("Any", module), opened, share=share)
+    if share:
+        raise ValueError("share: a pool cannot be shared; start a broker with the modules (esp32sock serve)")
+    one = partial(_start, direct=direct, given=given, opened=opened)
+    pool: Interface = import_module("esp32sock.pooling").start_pool(url, module, direct, pooling, one)
+    opened.append(pool)
+    return pool
 
 
 def _start(

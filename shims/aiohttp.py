@@ -14,9 +14,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from esp32sock import socket
-from esp32sock._constants import LINKS
 from esp32sock.shims.explicit import blocking, make, through
-from esp32sock.shims.idle_connections import LINK_WAIT_S, POLL_S, make_room, register
+from esp32sock.shims.idle_connections import LINK_WAIT_S, POLL_S, make_room, most_links, register
 
 if TYPE_CHECKING:
     from esp32sock.net.interface_api import Interface
@@ -109,5 +108,5 @@ def connector(interface: Interface | ModuleNetwork | None = None, **options: Any
         return make(used, family, kind, proto)
 
     used = blocking(interface)
-    options = {"limit": LINKS, **options}
+    options = {"limit": most_links(used), **options}
     return _Connector(used, resolver=Resolver(used), socket_factory=socket_factory, **options)

@@ -21,9 +21,8 @@ from anyio.abc import SocketStream
 from httpcore._backends.anyio import AnyIOStream
 from httpcore._backends.sync import SyncStream
 
-from esp32sock._constants import LINKS
 from esp32sock.shims.explicit import blocking, connect
-from esp32sock.shims.idle_connections import register
+from esp32sock.shims.idle_connections import most_links, register
 
 if TYPE_CHECKING:
     import ssl
@@ -92,8 +91,8 @@ def transport(
 
     `options` are those of `httpx.HTTPTransport`; ValueError for `uds`. A proxy is reached through the module.
     """
-    made = httpx.HTTPTransport(verify=verify, **_bounded(options))
     used = blocking(interface)
+    made = httpx.HTTPTransport(verify=verify, **_bounded(options, used))
     pool = _change_backend(made, _Blocking(used), options)
     pool._idle_connections = _Idle(used, pool)
     return made
@@ -110,17 +109,18 @@ def async_transport(
     `options` are those of `httpx.AsyncHTTPTransport`; ValueError for `uds`. A proxy is reached through the
     module.
     """
-    made = httpx.AsyncHTTPTransport(verify=verify, **_bounded(options))
     used = blocking(interface)
+    made = httpx.AsyncHTTPTransport(verify=verify, **_bounded(options, used))
     backend = _Asynchronous(used)
     pool = _change_backend(made, backend, options)
     pool._idle_connections = _AsynchronousIdle(used, pool, backend)
     return made
 
 
-def _bounded(options: dict[str, Any]) -> dict[str, Any]:
+def _bounded(options: dict[str, Any], interface: Interface | None) -> dict[str, Any]:
     """The options, with no more connections than the module has links, unless they say how many."""
-    return {"limits": httpx.Limits(max_connections=LINKS, max_keepalive_connections=LINKS), **options}
+    most = most_links(interface)
+    return {"limits": httpx.Limits(max_connections=most, max_keepalive_connections=most), **options}
 
 
 class _Idle:

@@ -15,6 +15,7 @@ import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from esp32sock._constants import LINKS
 from esp32sock._monotonic import monotonic
 from esp32sock.net import context
 
@@ -45,6 +46,12 @@ class IdleConnections(Protocol):
 _kept: weakref.WeakSet[IdleConnections] = weakref.WeakSet()
 _connecting: weakref.WeakKeyDictionary[Interface, threading.Lock] = weakref.WeakKeyDictionary()
 _registry_lock = threading.Lock()
+
+
+def most_links(interface: Interface | None) -> int:
+    """How many links there can be: those of the interface, of the attached one, or of one module."""
+    used = interface or context.attached()
+    return LINKS if used is None else used.max_links
 
 
 def register(pool: IdleConnections) -> None:

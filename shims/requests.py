@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from requests.adapters import DEFAULT_POOLSIZE, DEFAULT_RETRIES, HTTPAdapter
 
-from esp32sock._constants import LINKS
 from esp32sock.shims.explicit import blocking
+from esp32sock.shims.idle_connections import most_links
 from esp32sock.shims.urllib3 import PoolManager
 
 if TYPE_CHECKING:
@@ -29,14 +29,15 @@ class ModuleAdapter(HTTPAdapter):
     def __init__(
         self,
         pool_connections: int = DEFAULT_POOLSIZE,
-        pool_maxsize: int = LINKS,
+        pool_maxsize: int | None = None,
         max_retries: Any = DEFAULT_RETRIES,
         pool_block: bool = True,
         *,
         interface: Interface | ModuleNetwork | None = None,
     ) -> None:
         self._interface = blocking(interface)
-        super().__init__(pool_connections, pool_maxsize, max_retries, pool_block)
+        most = most_links(self._interface) if pool_maxsize is None else pool_maxsize
+        super().__init__(pool_connections, most, max_retries, pool_block)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
         """requests calls this when it creates or unpickles the adapter."""

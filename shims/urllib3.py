@@ -12,9 +12,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from esp32sock import socket
-from esp32sock._constants import LINKS
 from esp32sock.shims.explicit import blocking, connect
-from esp32sock.shims.idle_connections import LINK_WAIT_S, register
+from esp32sock.shims.idle_connections import LINK_WAIT_S, most_links, register
 
 if TYPE_CHECKING:
     from urllib3._base_connection import BaseHTTPConnection, BaseHTTPSConnection
@@ -101,11 +100,12 @@ class PoolManager(urllib3.PoolManager):
         self,
         *args: Any,
         interface: Interface | ModuleNetwork | None = None,
-        maxsize: int = LINKS,
+        maxsize: int | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(*args, maxsize=maxsize, block=options.pop("block", True), **options)
         self.interface = blocking(interface)
+        most = most_links(self.interface) if maxsize is None else maxsize
+        super().__init__(*args, maxsize=most, block=options.pop("block", True), **options)
         self.pool_classes_by_scheme = _pool_classes(self.interface)
         register(self)
 

@@ -47,6 +47,11 @@ def interface() -> Interface:
     return _override.get() or _provider()
 
 
+def attached() -> Interface | None:
+    """The interface to use now, if there is one already; nothing is attached for the answer."""
+    return _override.get() or (None if _last_attached is None else _last_attached.interface())
+
+
 def has_ipv6() -> bool:
     """Whether the interface to use now has IPv6; False without an interface that can be asked."""
     try:

@@ -35,12 +35,13 @@ from esp32sock.net.error_map import os_error
 
 if TYPE_CHECKING:
     import _socket
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
     from typing import Self
 
     from esp32sock.at.commands import Command
     from esp32sock.at.commands.wifi import JoinedTo
+    from esp32sock.at.events import ModuleEvent
     from esp32sock.net.event_queue import EventQueue
     from esp32sock.net.routes import Routes
 
@@ -139,6 +140,27 @@ class Interface(ABC):
     def may_block(self) -> bool:
         """Whether this thread may wait for an answer; False in the thread that runs the engine."""
         return True
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the module is set up, as far as is known. Does not block."""
+        return not self.is_closed
+
+    @property
+    def max_links(self) -> int:
+        """How many links there can be at a time."""
+        return LINKS
+
+    def module(self, name: str) -> Interface:
+        """The interface of one module, by its port or the last part of it; OSError(ENODEV) without."""
+        port = self.status().port
+        if name in (port, port.rpartition("/")[2]):
+            return self
+        raise os_error(errno.ENODEV, f"there is no module {name!r}; there is {port}")
+
+    def with_address(self, host: str) -> Interface:
+        """The interface of the module that has this address, this one itself if none is known to."""
+        return self
 
     def has_free_link(self) -> bool:
         """Whether a socket that connects now finds a link of the module. Does not block."""
@@ -277,6 +299,10 @@ class Interface(ABC):
         (PermissionError) for a refused password, ENETUNREACH where no network of that name is in range,
         ConnectionRefusedError; EBUSY for links that it would end, unless `force` ends them.
         """
+
+    @abstractmethod
+    def watch(self, watcher: Callable[[ModuleEvent], object]) -> Callable[[], object]:
+        """Call `watcher` with every event from now on, in the engine's thread; gives back what stops that."""
 
     @abstractmethod
     def events(self, maxsize: int = ...) -> EventQueue:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from esp32sock.at.commands import Command, wifi
+    from esp32sock.at.events import ModuleEvent
     from esp32sock.engine.options import Options
     from esp32sock.engine.portal import EnginePortal
     from esp32sock.engine.requests import Address
@@ -112,6 +113,10 @@ class LocalInterface(Interface):
 
     def may_block(self) -> bool:
         return not self._portal.is_current
+
+    @property
+    def is_ready(self) -> bool:
+        return self._engine.context.is_ready and not self.is_closed
 
     def has_free_link(self) -> bool:
         return self._engine.context.has_free_link()
@@ -229,6 +234,9 @@ class LocalInterface(Interface):
             return answer.result()
         finally:
             answer.cancel()  # of no effect on one that came; what nothing waits for any more is given up
+
+    def watch(self, watcher: Callable[[ModuleEvent], object]) -> Callable[[], object]:
+        return self._engine.watch(watcher)
 
     def events(self, maxsize: int = MAX_EVENTS) -> EventQueue:
         feed = EventQueue(self._engine.watch, maxsize)

@@ -46,6 +46,7 @@ RCVTIMEO = (_socket.SOL_SOCKET, _socket.SO_RCVTIMEO)
 SNDBUF = (_socket.SOL_SOCKET, _socket.SO_SNDBUF)
 RCVBUF = (_socket.SOL_SOCKET, _socket.SO_RCVBUF)
 BROADCAST = (_socket.SOL_SOCKET, _socket.SO_BROADCAST)
+BINDTODEVICE = (_socket.SOL_SOCKET, _socket.SO_BINDTODEVICE)
 V6ONLY = (_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY)
 
 # Given to the module with the link, or when they change on an open one.
@@ -114,6 +115,7 @@ STORED: Mapping[Option, bytes] = MappingProxyType(
             },
         ),
         LINGER: _LINGER.pack(0, 0),
+        BINDTODEVICE: b"",
     }
 )
 
@@ -240,7 +242,7 @@ def encoded(value: object, length: int | None) -> bytes:
 def decoded(value: bytes, length: int) -> int | bytes:
     """What `getsockopt(level, option[, length])` returns for a value: an int, or its bytes."""
     if length == 0:
-        return int(_INT.unpack_from(value)[0])
+        return int(_INT.unpack_from(value.ljust(_INT.size, b"\0"))[0])
     if not 0 < length <= 1024:
         raise OSError("getsockopt buflen out of range")
     return value[:length]

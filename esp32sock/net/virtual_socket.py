@@ -137,7 +137,7 @@ class VirtualSocket(ABC):
             self.move_to_host(sock)
             _socket.socket.bind(sock, named((dotted, port), self.family))
             return
-        interface = self.require_interface()
+        interface = self.interface = self.require_interface().with_address(dotted)
         _refuse_foreign(interface, dotted)
         self.bound = dotted, local_ports.claim(interface, self, port)
         self.any_port = not port
@@ -187,6 +187,8 @@ class VirtualSocket(ABC):
                 _socket.socket.setsockopt(carrier, level, optname, encoded)
         if option == options.V6ONLY and self.bound is not None and self.family == _socket.AF_INET6:
             raise os_error(errno.EINVAL, "IPV6_V6ONLY: this socket is bound")
+        if option == options.BINDTODEVICE:
+            self._use_module(encoded)
         before = self.options.for_stream()
         self.options.store(option, encoded)
         changed = option in options.HONOURED and self.options.for_stream() != before
@@ -195,6 +197,13 @@ class VirtualSocket(ABC):
             # Best effort: whether the firmware has it is not worth failing for, and this call must not wait.
             with suppress(Error):
                 self.handle.set_options(self.options.for_stream()).add_done_callback(_ignore_result)
+
+    def _use_module(self, name: bytes) -> None:
+        """The module of this name serves this socket; OSError(ENODEV) without, EINVAL once it is in use."""
+        if self.bound is not None or not self.unused():
+            raise os_error(errno.EINVAL, "SO_BINDTODEVICE: this socket is bound or connected")
+        device = name.rstrip(b"\0").decode(errors="replace")
+        self.interface = context.interface().module(device) if device else None
 
     @contextmanager
     def _carrier(self, sock: _socket.socket, option: options.Option) -> Iterator[_socket.socket]:

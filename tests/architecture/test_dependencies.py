@@ -29,6 +29,7 @@ ROOM_OF_FILE = {
             "config",
             "config_files",
             "events",
+            "pooling",
             "settings",
             "socket",
             "trio",

@@ -552,6 +552,9 @@ class FakeInterface(Interface):
     def join(self, *args: Any, **options: Any) -> Any:
         raise AssertionError("the fake network has no Wi-Fi")
 
+    def watch(self, watcher: Any) -> Any:
+        raise AssertionError("the sockets watch no events")
+
     def events(self, maxsize: int = 0) -> Any:
         raise AssertionError("the sockets watch no events")
 
