@@ -42,6 +42,12 @@ async def secret(question: str) -> str:
     return answer
 
 
+async def line_given() -> str:
+    """The first line of a stdin that is no terminal, without its end; empty if it has none."""
+    line: str = await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
+    return line.removesuffix("\n").removesuffix("\r")
+
+
 async def ask(question: str) -> str:
     """A typed line without its end; UsageError at the end of input. Ctrl-C interrupts at once.
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from difflib import get_close_matches
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
 from esp32sock.at.commands import addresses, dhcp, scan, wifi
 from esp32sock.cli.common import UsageError, add_subcommand, add_subparsers, keep_settings
 from esp32sock.cli.output import member_name, print_fields, print_result, printable, table
-from esp32sock.cli.prompts import secret
+from esp32sock.cli.prompts import line_given, secret
 from esp32sock.config import PASSWORD_VARIABLE
 from esp32sock.engine.wifi import enable_station
+from esp32sock.errors import CommandError
 
 if TYPE_CHECKING:
     import argparse
@@ -72,13 +74,18 @@ async def scan_all(session: ManagementSession, arguments: argparse.Namespace) ->
 
 
 async def password_for(ssid: str, *, no_password: bool) -> str:
-    """The password, from the environment or a prompt. Not an option: other users can read command lines."""
+    """The password, from the environment, a pipe or a prompt; no option, because others can read those."""
     if no_password:
         return ""
     if PASSWORD_VARIABLE in os.environ:
         return os.environ[PASSWORD_VARIABLE]
     if not sys.stdin.isatty():
-        raise UsageError(f"set {PASSWORD_VARIABLE}, or use --no-password for a network without a password")
+        given = await line_given()
+        if not given:
+            raise UsageError(
+                f"set {PASSWORD_VARIABLE} or write the password to stdin; --no-password is for open networks"
+            )
+        return given
     return await secret(f"password of {printable(ssid)}: ")
 
 
@@ -88,8 +95,22 @@ async def join(session: ManagementSession, arguments: argparse.Namespace) -> Non
     command.line(session.firmware)  # raises for a wrong argument before any setting changes
     await keep_settings(session, arguments)
     await enable_station(session.execute)
-    await session.execute(command)
+    try:
+        await session.execute(command)
+    except CommandError as error:
+        if error.reason is wifi.JoinFailure.NOT_FOUND:
+            await name_similar(session, arguments.ssid)
+        raise
     await status(session, arguments)
+
+
+async def name_similar(session: ManagementSession, ssid: str) -> None:
+    """Names in reach that may have been meant, on stderr; nothing if the scan fails."""
+    found = {point.ssid for point in await session.try_execute(scan.Scan()) or () if point.ssid}
+    near = get_close_matches(ssid.lower(), [name.lower() for name in found], n=3)
+    meant = sorted(printable(name) for name in found if name.lower() in near)
+    if meant:
+        print(f"in reach: {', '.join(meant)}", file=sys.stderr, flush=True)
 
 
 async def leave(session: ManagementSession, arguments: argparse.Namespace) -> None:

@@ -35,6 +35,18 @@ def quiet_log() -> Iterator[None]:
     log.setLevel(level)
 
 
+def test_a_password_from_a_pipe(in_a_pipe: Run) -> None:
+    done = in_a_pipe("wifi", "join", "attic", "--port", f"{SCENARIO}&joined=0", given="correct horse\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "attic" in done.stdout
+
+
+def test_similar_names_are_shown(in_a_pipe: Run) -> None:
+    done = in_a_pipe("wifi", "join", "Atic", "--no-password", "--port", f"{SCENARIO}&joined=0")
+    assert done.returncode == 1
+    assert "in reach: attic\n" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
