@@ -82,11 +82,11 @@ demo: $(call needs,demo) which-build
 ready: $(call needs,test) which-build
 
 test: $(call needs,test) which-build
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --ignore=tests/programs $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --ignore=tests/programs --ignore=tests/first_hour $(ARGS)
 
 test-programs: $(call needs,test) $(call needs,programs) which-build
 	@$(PY) -m tests.programs.tools
-	@$(PY) -m pytest tests/programs $(ARGS)
+	@$(PY) -m pytest tests/programs tests/first_hour $(ARGS)
 
 # The two builds differ in what reads the module's bytes, and tests/at holds them equal token by token. The simulator
 # has no part in them; command line, cases, pages and architecture use them through what is tested here.
