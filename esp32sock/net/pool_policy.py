@@ -68,11 +68,10 @@ class PoolMember:
         return not self.interface.is_closed and self.interface.is_ready
 
     def has_room(self) -> bool:
-        """Whether a link is free; True where that cannot be asked now."""
-        try:
-            return self.interface.has_free_link()
-        except OSError:
-            return True
+        """Whether a link is free, as far as is known here. Never waits for a broker: that may wait for us."""
+        if self.interface.is_shared:
+            return self.links < self.interface.max_links
+        return self.interface.has_free_link()
 
 
 def may_move(error: Error) -> bool:

@@ -349,6 +349,20 @@ def test_what_concerns_one_module_is_not_asked_of_a_pool(pooled: Any) -> None:
     assert pool.status().port == "/dev/ttyUSB0, /dev/ttyUSB1, /dev/ttyUSB2"
 
 
+def test_a_choice_asks_no_broker_anything(
+    modules: dict[str, Module], pooled: Any, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is made under a lock that the thread which takes a broker's answers needs as well."""
+    monkeypatch.setattr(Module, "is_shared", True)
+    monkeypatch.setattr(Module, "has_free_link", lambda self: pytest.fail("asked a broker"))
+    pool = pooled()
+    with ExitStack() as stack:
+        for _ in range(6):
+            stack.enter_context(socket.create_connection(server.getsockname(), timeout=10))
+        assert used(modules) == [2, 2, 2]
+        assert pool.has_free_link()  # as far as the pool knows: its own links are less than five
+
+
 def test_counters_are_summed() -> None:
     one: Any = {"links_opened": 1, "bytes_sent": 10, "resets": {"port": 1}}
     two: Any = {"links_opened": 2, "bytes_sent": 0, "resets": {"port": 1, "wifi": 3}}
