@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.mutants.workshop import Workshop
 
 TREE = Path(__file__).parents[1]
-SUITE = ["tests", "--ignore=tests/programs"]
+SUITE = ["tests", "--ignore=tests/programs", "--ignore=tests/first_hour"]
 PURE_AGAIN = ["tests/at", "tests/engine", "tests/net"]
 
 
