@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING
 
-from esp32sock.errors import Error
+from esp32sock.at.state import LinkState
+from esp32sock.errors import Error, ModuleReset
+
+if TYPE_CHECKING:
+    from esp32sock.engine.channel import CommandChannel
 
 
 def abandoned() -> Error:
@@ -20,3 +25,9 @@ def detached() -> Error:
 def unsent(count: int) -> Error:
     """Its peer closed before all bytes of the application were sent."""
     return Error(f"the peer closed before the last {count} bytes were sent", errno=errno.ECONNRESET)
+
+
+def check_not_lost(channel: CommandChannel, link_id: int) -> None:
+    """ModuleReset if the module restarted since this link was opened, before its pump could be told."""
+    if channel.session.links[link_id].state is LinkState.FREE:
+        raise ModuleReset(f"the module restarted while link {link_id} was opened")

@@ -29,14 +29,15 @@ async def execute_repeated(channel: CommandChannel, command: Command[R]) -> R:
         try:
             return await channel.execute_exclusive(command)
         except CommandError as error:
-            if isinstance(error, CommandTimeout) and _is_looked_for(channel):
+            if isinstance(error, CommandTimeout) and is_looked_for(channel):
                 raise
             channel.session.count_repeat()
             log.debug("%s; trying again", error)
     return await channel.execute_exclusive(command)
 
 
-def _is_looked_for(channel: CommandChannel) -> bool:
+def is_looked_for(channel: CommandChannel) -> bool:
+    """Whether a module that does not answer is looked for: it was known, and is being set up again."""
     return channel.is_found and channel.state is ModuleState.SYNCING
 
 

@@ -15,8 +15,8 @@ import trio
 
 from esp32sock.at.commands import basic, passthrough, servers, sleep, tcpip
 from esp32sock.engine.probe import probe
-from esp32sock.engine.repeating import TRIES, execute_repeated
-from esp32sock.errors import CommandError, Error
+from esp32sock.engine.repeating import TRIES, execute_repeated, is_looked_for
+from esp32sock.errors import CommandError, CommandTimeout, Error
 
 if TYPE_CHECKING:
     from esp32sock.at.commands import SimpleCommand
@@ -45,8 +45,9 @@ async def set_up(channel: CommandChannel) -> bool:
         await _allowed_to_fail(channel, passthrough.SetSystemMessages(passthrough.Messages.LINK_DETAILS))
     was_in_passthrough = await end_passthrough(channel)
     if await execute_repeated(channel, tcpip.Multiplexed()):
-        await _allowed_to_fail(channel, servers.StopListening())
-        await _allowed_to_fail(channel, tcpip.Close(tcpip.ALL_LINKS))
+        # tried again when it fails: what stays open unseen has lost bytes, and may be taken for new
+        await _allowed_to_fail(channel, servers.StopListening(), repeated=True)
+        await _allowed_to_fail(channel, tcpip.Close(tcpip.ALL_LINKS), repeated=True)
     elif await _multiplex(channel) and channel.session.firmware.leaves_passthrough_unseen:
         _warn_of_passthrough(channel)
         was_in_passthrough = True
@@ -154,9 +155,16 @@ async def _multiplex(channel: CommandChannel) -> bool:
     return False
 
 
-async def _allowed_to_fail(channel: CommandChannel, command: SimpleCommand) -> None:
+async def _allowed_to_fail(
+    channel: CommandChannel, command: SimpleCommand, *, repeated: bool = False
+) -> None:
     """What brings a known state about and is refused where that is the state already."""
     try:
-        await channel.execute_exclusive(command)
+        if repeated:
+            await execute_repeated(channel, command)
+        else:
+            await channel.execute_exclusive(command)
     except CommandError as error:
+        if isinstance(error, CommandTimeout) and repeated and is_looked_for(channel):
+            raise
         log.debug("set-up continues without %s", error)
