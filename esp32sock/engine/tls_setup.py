@@ -15,6 +15,7 @@ import logging
 import re
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -221,4 +222,8 @@ class TlsConfigurator:
 
 def _is_address(name: str) -> bool:
     """Whether it is a numeric address, which does not belong into SNI (RFC 6066, 3)."""
-    return ":" in name or (bool(name) and name.replace(".", "").isdigit())
+    try:
+        ip_address(name)
+    except ValueError:
+        return bool(name) and name.replace(".", "").isdigit()
+    return True
