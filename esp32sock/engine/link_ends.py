@@ -10,6 +10,7 @@ from esp32sock.errors import Error, ModuleReset
 
 if TYPE_CHECKING:
     from esp32sock.engine.channel import CommandChannel
+    from esp32sock.engine.link_pool import LinkPool, Pump
 
 
 def abandoned() -> Error:
@@ -27,7 +28,11 @@ def unsent(count: int) -> Error:
     return Error(f"the peer closed before the last {count} bytes were sent", errno=errno.ECONNRESET)
 
 
-def check_not_lost(channel: CommandChannel, link_id: int) -> None:
-    """ModuleReset if the module restarted since this link was opened, before its pump could be told."""
-    if channel.session.links[link_id].state is LinkState.FREE:
-        raise ModuleReset(f"the module restarted while link {link_id} was opened")
+def check_not_lost(channel: CommandChannel, pool: LinkPool, pump: Pump) -> None:
+    """ModuleReset if the module restarted since this link was opened, before its pump could be told.
+
+    A pump that was told of the end has given its link back.
+    """
+    has_link = pool.pumps.get(pump.link_id) is pump
+    if has_link and channel.session.links[pump.link_id].state is LinkState.FREE:
+        raise ModuleReset(f"the module restarted while link {pump.link_id} was opened")

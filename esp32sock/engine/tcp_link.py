@@ -101,7 +101,7 @@ async def _open(context: Context, request: StreamRequest) -> tuple[StreamPump, A
                 await context.server.all_announced()
                 if tls is None:  # with TLS the two ends count different bytes
                     pool.pair_loopback(local_port, pump)
-        check_not_lost(channel, link_id)
+        check_not_lost(channel, pool, pump)
         return pump, (context.local_ip(request.remote[0]), local_port)
     except BaseException:
         pump.discard()

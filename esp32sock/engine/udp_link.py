@@ -310,7 +310,7 @@ async def _open(context: Context, request: DatagramRequest) -> tuple[DatagramPum
                 await context.verify_network(host)
             raise
         links = channel.session.links
-        check_not_lost(channel, link_id)
+        check_not_lost(channel, pool, pump)
         announced = announced_link(links, link_id, "UDP", command.remote)
         if announced is not None:
             pool.listed[link_id] = announced
@@ -323,7 +323,7 @@ async def _open(context: Context, request: DatagramRequest) -> tuple[DatagramPum
             links.confirm(link_id, listed=not is_told or link_id in (listed or ()))
             if links[link_id].state is LinkState.FREE:
                 raise CommandError("AT+CIPSTART", "OK, but it does not list the link")
-        check_not_lost(channel, link_id)
+        check_not_lost(channel, pool, pump)
         if listed is not None and link_id in listed:
             pool.listed[link_id] = listed[link_id]
             pump.local_port = listed[link_id].local_port
