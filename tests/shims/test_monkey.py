@@ -84,6 +84,7 @@ def patched_until(stop: int | None) -> int:
     return seen
 
 
+@pytest.mark.timeout(240)  # each of its hundreds of patches looks through all modules of the test process
 def test_an_interrupt_anywhere_leaves_no_half_patch() -> None:
     before = everything()
     for stop in range(1, patched_until(None), 3):
