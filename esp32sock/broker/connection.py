@@ -43,6 +43,8 @@ SEND_S = 30
 HELLO_S = 30
 """How long a broker may take for its first answer; it may be starting."""
 
+_RESTART = "if it does not come back, start it again with `esp32sock serve`"
+
 _TIMEVAL = struct.Struct("ll")  # struct timeval: seconds, microseconds
 
 _connections: weakref.WeakSet[BrokerConnection] = weakref.WeakSet()
@@ -242,7 +244,8 @@ class BrokerConnection:
         except OSError as error:
             raise self._unreachable(error) from error
         if received is None:
-            raise PortError(f"the broker at {self.path} ended the connection", errno=errno.ECONNRESET)
+            said = f"the broker at {self.path} ended the connection; {_RESTART}"
+            raise PortError(said, errno=errno.ECONNRESET)
         message = received[0]
         if isinstance(message, protocol.Refused):
             raise PortError(f"the broker at {self.path}: {message.error}", errno=message.error.errno)
@@ -255,6 +258,8 @@ class BrokerConnection:
         advice = {
             errno.ENOENT: "no broker runs there; start one with `esp32sock serve`",
             errno.ECONNREFUSED: "no broker runs there any more; start one with `esp32sock serve`",
+            errno.EPIPE: f"it ended; {_RESTART}",
+            errno.ECONNRESET: f"it ended; {_RESTART}",
             errno.EACCES: "this user may not use it",
             errno.EPROTOTYPE: "what listens there is no broker",
         }.get(error.errno or 0, "")
@@ -265,7 +270,8 @@ class BrokerConnection:
     # -- in the reading thread ------------------------------------------------------------------------
 
     def _read(self, sock: _socket.socket) -> None:
-        why = Error(f"the broker at {self.path} ended, or was killed", errno=errno.ECONNRESET)
+        said = f"the broker at {self.path} ended, or was killed; {_RESTART}"
+        why = Error(said, errno=errno.ECONNRESET)
         try:
             while (received := self._receive(sock)) is not None:
                 message, ends = received

@@ -18,12 +18,14 @@ import pytest
 
 import esp32sock
 from esp32sock.at.commands import basic
+from esp32sock.broker import records, socket_file
 from esp32sock.net import socketpairs
 from esp32sock.socket import socket
 from tests.broker.harness import PATIENCE_S, peer, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from esp32sock import Interface
     from tests.broker.harness import Served
@@ -108,6 +110,34 @@ def test_waiting_verbs_end_with_an_error_and_the_next_ones_find_the_new_broker(
             sock.connect(address)
             assert sock.recv(100) == b"hello"
         assert type(events.get(PATIENCE_S)).__name__ == "LinkOpened"
+
+
+@pytest.mark.parametrize("code", [errno.EPIPE, errno.ECONNRESET])
+def test_a_verb_that_finds_the_connection_cut_names_the_remedy(
+    own_broker: Served, interface: Interface, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    interface.execute(basic.Test())
+
+    def cut(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(records, "send", cut)
+        with pytest.raises(OSError, match="esp32sock serve") as failed:
+            interface.execute(basic.Test())
+    assert failed.value.errno == errno.ENETDOWN
+
+
+def test_a_broker_that_ends_at_once_names_the_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "broker"
+    with stdlib.socket(stdlib.AF_UNIX, socket_file.KIND) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        ending = threading.Thread(target=lambda: listener.accept()[0].close())
+        ending.start()
+        with pytest.raises(OSError, match="esp32sock serve"):
+            esp32sock.open_interface(f"unix:{path}", direct=())
+        ending.join()
 
 
 def test_a_listener_ends_and_another_can_be_had(own_broker: Served, interface: Interface) -> None:
