@@ -251,8 +251,9 @@ class Links:
     def reset(self, error: Error) -> None:
         """The module or the port is gone: no link survives."""
         for link_id, record in enumerate(self.records):
+            if record.confirming:
+                self.confirm(link_id, listed=True)  # it was open, and its user waits for no command any more
             before = record.state
-            record.confirming = False
             record.is_known_orphan = record.is_unsettled = record.came_up = False
             self._set_sink(link_id, DISCARD)
             if before is LinkState.FREE:

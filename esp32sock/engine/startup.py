@@ -45,9 +45,7 @@ async def set_up(channel: CommandChannel) -> bool:
         await _allowed_to_fail(channel, passthrough.SetSystemMessages(passthrough.Messages.LINK_DETAILS))
     was_in_passthrough = await end_passthrough(channel)
     if await execute_repeated(channel, tcpip.Multiplexed()):
-        # tried again when it fails: what stays open unseen has lost bytes, and may be taken for new
-        await _allowed_to_fail(channel, servers.StopListening(), repeated=True)
-        await _allowed_to_fail(channel, tcpip.Close(tcpip.ALL_LINKS), repeated=True)
+        await _end_links_of_before(channel)
     elif await _multiplex(channel) and channel.session.firmware.leaves_passthrough_unseen:
         _warn_of_passthrough(channel)
         was_in_passthrough = True
@@ -155,16 +153,20 @@ async def _multiplex(channel: CommandChannel) -> bool:
     return False
 
 
-async def _allowed_to_fail(
-    channel: CommandChannel, command: SimpleCommand, *, repeated: bool = False
-) -> None:
+async def _end_links_of_before(channel: CommandChannel) -> None:
+    """What stays open unseen has lost bytes, and would pass for a new client; refused where there is none."""
+    for command in (servers.StopListening(), tcpip.Close(tcpip.ALL_LINKS)):
+        try:
+            await execute_repeated(channel, command)
+        except CommandError as error:
+            if isinstance(error, CommandTimeout) and is_looked_for(channel):
+                raise
+            log.debug("set-up continues without %s", error)
+
+
+async def _allowed_to_fail(channel: CommandChannel, command: SimpleCommand) -> None:
     """What brings a known state about and is refused where that is the state already."""
     try:
-        if repeated:
-            await execute_repeated(channel, command)
-        else:
-            await channel.execute_exclusive(command)
+        await channel.execute_exclusive(command)
     except CommandError as error:
-        if isinstance(error, CommandTimeout) and repeated and is_looked_for(channel):
-            raise
         log.debug("set-up continues without %s", error)

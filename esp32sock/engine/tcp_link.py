@@ -17,7 +17,7 @@ from esp32sock.at.state import LinkState
 from esp32sock.engine.context import is_ipv6
 from esp32sock.engine.link_announcements import announced_link
 from esp32sock.engine.link_closing import close_link, drop_link
-from esp32sock.engine.link_ends import abandoned, check_not_lost, detached
+from esp32sock.engine.link_ends import abandoned, detached
 from esp32sock.engine.link_preparing import prepared
 from esp32sock.engine.reconcile import expect_listed
 from esp32sock.engine.repeating import list_links
@@ -101,7 +101,6 @@ async def _open(context: Context, request: StreamRequest) -> tuple[StreamPump, A
                 await context.server.all_announced()
                 if tls is None:  # with TLS the two ends count different bytes
                     pool.pair_loopback(local_port, pump)
-        check_not_lost(channel, pool, pump)
         return pump, (context.local_ip(request.remote[0]), local_port)
     except BaseException:
         pump.discard()

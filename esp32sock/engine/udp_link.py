@@ -31,7 +31,7 @@ from esp32sock.engine.datagram_peers import canonical_ipv6, packed_peer, unpacke
 from esp32sock.engine.hangup import HangupWatch
 from esp32sock.engine.link_announcements import announced_link
 from esp32sock.engine.link_closing import close_link, drop_link
-from esp32sock.engine.link_ends import abandoned, check_not_lost
+from esp32sock.engine.link_ends import abandoned
 from esp32sock.engine.link_preparing import prepared
 from esp32sock.engine.repeating import list_links
 from esp32sock.engine.requests import DatagramOpened
@@ -310,7 +310,6 @@ async def _open(context: Context, request: DatagramRequest) -> tuple[DatagramPum
                 await context.verify_network(host)
             raise
         links = channel.session.links
-        check_not_lost(channel, pool, pump)
         announced = announced_link(links, link_id, "UDP", command.remote)
         if announced is not None:
             pool.listed[link_id] = announced
@@ -323,7 +322,6 @@ async def _open(context: Context, request: DatagramRequest) -> tuple[DatagramPum
             links.confirm(link_id, listed=not is_told or link_id in (listed or ()))
             if links[link_id].state is LinkState.FREE:
                 raise CommandError("AT+CIPSTART", "OK, but it does not list the link")
-        check_not_lost(channel, pool, pump)
         if listed is not None and link_id in listed:
             pool.listed[link_id] = listed[link_id]
             pump.local_port = listed[link_id].local_port

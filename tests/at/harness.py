@@ -195,6 +195,13 @@ class SessionHarness:
             assert self.session.next_deadline() > self.now, "a deadline that stays due is called for ever"
         self.now = until
 
+    def wait_for(self, line: bytes) -> None:
+        """Let time pass until this is written."""
+        before = len(self.written)
+        while line not in self.written[before:]:
+            assert self.session.next_deadline() < NEVER, "nothing will happen any more"
+            self.wait(self.session.next_deadline() - self.now)
+
     def pump(self) -> None:
         """As a driver does: events until there are none, then write."""
         while (event := self.session.next_event()) is not NEED_DATA:

@@ -11,6 +11,7 @@ from esp32sock.at.commands.certificates import CertificateKind, StoreCertificate
 from esp32sock.at.events import (
     CommandFailed,
     Contradiction,
+    LinkClosed,
     LinkOpened,
     ModuleRestarted,
     OrphanLink,
@@ -41,6 +42,7 @@ OPEN = tcpip.OpenTcp(0, "10.0.2.2", 7000)
 SEND = tcpip.Send(0, chunk(0, b"hello"))
 STORE = StoreCertificate(CertificateKind.AUTHORITY, 1, b"-----BEGIN X-----\nabc\n-----END X-----\n")
 OK, ERROR = b"\r\nOK\r\n", b"\r\nERROR\r\n"
+BARRIER, ANSWER = b"AT+CIPMUX?\r\n", b"+CIPMUX:1\r\n\r\nOK\r\n"
 ORPHAN_DATA = OrphanLink(0, "payload arrived for a link that is not open")
 NOT_LISTED = Contradiction("it does not list link 0, which it opened")
 ORPHAN_LATE = OrphanLink(0, "it opened after its request had been cancelled")
@@ -763,3 +765,66 @@ def test_a_read_whose_payload_was_lost_is_not_repeated_for_a_busy_to_its_barrier
     harness.feed(b"\r\nbusy p...\r\n+CIPMUX:1\r\n" + OK)
     assert sum(line.startswith(b"AT+CIPRECVDATA") for line in harness.written) == 1
     assert any(isinstance(event, CommandFailed) for event in harness.events)
+
+
+@pytest.mark.parametrize("refusals", [ERROR, ERROR + ERROR], ids=["once", "twice"])
+def test_the_error_of_a_mangled_barrier_does_not_end_a_read_whose_payload_may_be_lost(
+    refusals: bytes,
+) -> None:
+    harness = SessionHarness.ready(links=[0])
+    read = passive.ReceiveData(0)
+    harness.send(read)
+    harness.feed(OK)
+    harness.wait_for(BARRIER)
+    harness.feed(refusals)
+    assert not harness.idle
+    harness.feed(ANSWER)
+    failed = [event.error for event in harness.events if isinstance(event, CommandFailed)]
+    assert [isinstance(error, CommandError) and error.result for error in failed] == [
+        "no answer, though it was worked off"
+    ]
+
+
+def test_a_read_of_a_link_that_holds_nothing_is_ended_by_error() -> None:
+    harness = SessionHarness.ready(links=[0])
+    read = passive.ReceiveData(0)
+    harness.send(read)
+    harness.feed(ERROR)
+    assert_events(harness.events, [Failed(read, CommandError, "ERROR")])
+
+
+def test_a_barrier_of_before_a_recovery_does_not_settle_it() -> None:
+    harness = SessionHarness.ready(links=[0])
+    harness.send(SEND)
+    harness.wait_for(BARRIER)
+    harness.feed(OK + b"\r\n>")
+    harness.wait_for(b"+++")
+    harness.feed(b"\r\nSEND Canceled\r\n")
+    assert harness.written[-1] == b"\r\n"
+    harness.feed(ANSWER)
+    assert not harness.idle, "the answer to the empty line is to come still"
+    harness.feed(ERROR)
+    harness.wait_for(BARRIER)
+    harness.feed(ANSWER)
+    assert harness.idle
+
+
+def test_a_slow_line_does_not_slow_each_step_of_a_recovery() -> None:
+    harness = SessionHarness.ready(links=[0])
+    harness.send(AT)
+    harness.wait(0.4)
+    harness.feed(OK)
+    assert harness.session.grace_s == pytest.approx(1.2)
+    started = harness.now
+    harness.send(tcpip.Send(0, chunk(0, bytes(5760))))
+    harness.wait_for(BARRIER)
+    assert harness.now - started < 12.0
+
+
+def test_a_restart_ends_a_link_whose_opening_was_answered_and_not_announced() -> None:
+    harness = SessionHarness.ready()
+    harness.send(tcpip.OpenTcp(3, "10.0.2.2", 80))
+    harness.feed(OK)
+    harness.forget()
+    harness.feed(b"\r\nready\r\n")
+    assert [type(event) for event in harness.events[:2]] == [LinkOpened, LinkClosed]

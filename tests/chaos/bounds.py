@@ -42,11 +42,11 @@ then the half-close time passes."""
 def recover_s(plan: Plan) -> float:
     """How long after the end of the faults new work must succeed."""
     held_s = max((_held_s(dose, plan.faults_s) for dose in plan.doses), default=0.0)
-    return RECOVER_S + EVIDENCE_S + held_s + PROBE_EXCHANGES * plan.latency_s + _full_s(plan)
+    return RECOVER_S + EVIDENCE_S + held_s + PROBE_EXCHANGES * plan.latency_s
 
 
-def _full_s(plan: Plan) -> float:
-    """How long the listener may have all the clients that it may have, because their users do not read."""
+def listener_full_s(plan: Plan) -> float:
+    """How much longer the listener may have all the clients that it may have: their users do not read."""
     pauses = sorted((tcp.read_pause_s for tcp in plan.tcp if tcp.accepted), reverse=True)
     return pauses[SERVER_LINKS - 1] if len(pauses) >= SERVER_LINKS else 0.0
 

@@ -26,7 +26,7 @@ from esp32sock.engine.options import Options
 from esp32sock.errors import Error, PortError
 from esp32sock.simulator import MemoryNetwork, Settings, open_module
 from tests.chaos import probes, questions, tcp_users, udp_users
-from tests.chaos.bounds import SETTLE_S, recover_s
+from tests.chaos.bounds import SETTLE_S, listener_full_s, recover_s
 from tests.chaos.ledger import Ledger, Violation
 from tests.chaos.line import ChaosFaults, ChaosPort, FaultWindow
 from tests.chaos.peers import set_peers
@@ -354,6 +354,8 @@ async def _probe(world: World) -> None:
     until = trio.current_time() + recover_s(world.plan)
     for name, attempt in (("stream", probes.stream), ("look-up", _probe_name), ("listener", _probe_listener)):
         why = "never tried"
+        if name == "listener":
+            until += listener_full_s(world.plan)
         while trio.current_time() < until:
             with trio.move_on_at(until):
                 why = "it did not end"
@@ -383,7 +385,7 @@ async def _probe_listener(world: World) -> str:
 
 async def _watch(world: World, scope: trio.CancelScope) -> None:
     """What has not ended in time never will."""
-    await world.until(world.plan.faults_s + recover_s(world.plan) + SETTLE_S)
+    await world.until(world.plan.faults_s + recover_s(world.plan) + listener_full_s(world.plan) + SETTLE_S)
     world.ledger.violate("hang", _waits(world.ledger))
     scope.cancel()
 

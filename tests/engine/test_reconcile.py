@@ -138,6 +138,36 @@ async def test_a_link_that_is_not_even_listed_when_it_is_new_ends(
         await works(harness)
 
 
+async def test_a_known_module_that_answers_nothing_while_it_is_set_up_again_is_looked_for(
+    autojump_clock: MockClock,
+) -> None:
+    """It may be in a data phase: what is asked again is payload, too."""
+    line = Once()
+    async with running(Settings(profile="4.1"), network(p7000=echo), line.opener) as harness:
+        channel = harness.engine.context.channel
+        line.replies[b"ATE0\r\n"] = None
+        started = trio.current_time()
+        channel.missed_restart("a test")
+        await harness.engine.context.until(lambda: harness.engine.context.is_ready)
+        assert not line.replies
+        assert trio.current_time() - started < 10.0
+        assert b" " * 100 in b"".join(line.written), "the filler of a data phase"
+        await works(harness)
+
+
+@pytest.mark.parametrize("ending", [b"AT+CIPSERVER=0\r\n", b"AT+CIPCLOSE=5\r\n"])
+async def test_what_ends_the_links_of_before_is_said_again_when_it_was_spoilt(
+    ending: bytes, autojump_clock: MockClock
+) -> None:
+    line = Once()
+    async with running(Settings(profile="2.0"), network(p7000=echo), line.opener) as harness:
+        line.replies[ending] = ERROR
+        harness.engine.context.channel.missed_restart("a test")
+        await harness.engine.context.until(lambda: harness.engine.context.is_ready)
+        assert line.written.count(ending) == 2
+        await works(harness)
+
+
 async def test_clients_of_an_earlier_server_that_come_during_set_up_are_closed(
     autojump_clock: MockClock,
 ) -> None:
