@@ -302,6 +302,7 @@ def test_a_listener_accepts_on_every_module(modules: dict[str, Module], pooled: 
     with socket.create_server(("", 0)) as listener:
         listener.settimeout(10)
         for one in modules.values():
+            one.settle()  # the first that listens is enough for the socket
             with closing(stdlib.create_connection(("127.0.0.1", one.listens_on))) as caller:
                 wait_readable(listener)
                 accepted, _ = listener.accept()
@@ -320,8 +321,9 @@ def test_a_listener_may_be_on_some_and_one_of_them_may_fail(
 ) -> None:
     pooled(listen_on=["ttyUSB0", "ttyUSB1"])
     first, second, third = modules.values()
-    first.listens_on = second.listens_on = unused_port()  # the second finds it taken
-    with socket.create_server(("", 0)) as listener:
+    taken = stdlib.create_server(("127.0.0.1", 0))
+    first.listens_on, second.listens_on = unused_port(), taken.getsockname()[1]
+    with closing(taken), socket.create_server(("", 0)) as listener:
         listener.settimeout(10)
         second.settle()
         assert "/dev/ttyUSB1 does not listen" in caplog.text
