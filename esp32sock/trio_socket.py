@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import trio
 
 from esp32sock import socket as virtual
+from esp32sock._address_text import address_text
 from esp32sock.errors import Error
 from esp32sock.net import fd_registry
 from esp32sock.net.addresses import any_of, numeric
@@ -313,7 +314,7 @@ class ModuleSocket(trio.socket.SocketType):
         """OSError if the connecting that has just ended has failed."""
         state = self._state
         if state is not None:
-            state.raise_error(f"connecting to {address[0]}:{address[1]}")
+            state.raise_error(f"connecting to {address_text(*address[:2])}")
         code = self._sock.getsockopt(SOL_SOCKET, SO_ERROR)
         if code:
             raise OSError(code, f"{os.strerror(code)}: connecting to {address!r}")

@@ -42,6 +42,8 @@ SEND_S = 30
 """How long a broker that takes no message is waited for."""
 HELLO_S = 30
 """How long a broker may take for its first answer; it may be starting."""
+LOOK_S = 15
+"""After so long without a word a broker that owes an answer is asked whether it lives, and given as long."""
 
 _RESTART = "if it does not come back, start it again with `esp32sock serve`"
 
@@ -70,6 +72,7 @@ class BrokerConnection:
         self._reader: threading.Thread | None = None
         self._calls: dict[int, Answer[Any]] = {}
         self._links: dict[int, ClientLink] = {}
+        self._look = 0  # the number of the call that asks whether the broker lives
         self._retry = threading.Event()
 
     @property
@@ -133,7 +136,10 @@ class BrokerConnection:
         return nothing
 
     def result(self, verb: protocol.Verb) -> Any:
-        """Send a verb and wait for its value; what interrupts that gives the call up."""
+        """Send a verb and wait for its value; what interrupts that gives the call up.
+
+        A broker bounds each verb. If it answers nothing at all, Error(ETIMEDOUT) after 2 LOOK_S + SEND_S.
+        """
         answer = self.ask(verb)
         try:
             return answer.result()
@@ -251,7 +257,7 @@ class BrokerConnection:
             raise PortError(f"the broker at {self.path}: {message.error}", errno=message.error.errno)
         if not isinstance(message, protocol.Welcome) or message.version != protocol.VERSION:
             raise PortError(f"what listens at {self.path} is no broker of this version", errno=errno.EPROTO)
-        _limit_waiting(sock, _socket.SO_RCVTIMEO, 0)
+        _limit_waiting(sock, _socket.SO_RCVTIMEO, LOOK_S)
         return message
 
     def _unreachable(self, error: OSError) -> PortError:
@@ -292,6 +298,23 @@ class BrokerConnection:
                 return records.receive(sock)
             except records.NoRoom as error:
                 _settle(self._calls.pop(getattr(error.message, "number", 0), None), error)
+            except BlockingIOError:
+                self._heard_nothing()
+
+    def _heard_nothing(self) -> None:
+        """For LOOK_S: ask the broker for what it has at hand; without an answer to that the calls fail."""
+        with self._lock:
+            if not self._calls:
+                return
+            if self._look not in self._calls:
+                self._look = self.new_number()
+                self._calls[self._look] = Answer()
+                with suppress(Error):
+                    self._send(protocol.Call(self._look, protocol.GetStats()))
+                    return
+            calls, self._calls = self._calls, {}
+        for answer in calls.values():
+            _settle(answer, Error(f"the broker at {self.path} does not answer", errno=errno.ETIMEDOUT))
 
     def _take(self, message: Any, ends: list[EngineEnd]) -> None:
         match message:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from esp32sock._address_text import address_text
 from esp32sock.at.commands import servers, tcpip
 from esp32sock.cli.common import UsageError, add_options, set_job
 from esp32sock.cli.output import print_result, table
@@ -31,8 +32,7 @@ async def job(session: ManagementSession, arguments: argparse.Namespace) -> None
         links = await session.execute(tcpip.Links())
     server = await session.try_execute(servers.GetServer())
     rows = [
-        (link.link_id, link.kind, f"{link.remote[0]}:{link.remote[1]}", link.local_port, opener(link))
-        for link in links
+        (link.link_id, link.kind, address_text(*link.remote), link.local_port, opener(link)) for link in links
     ]
 
     def show() -> None:

@@ -7,6 +7,7 @@ import selectors
 from typing import TYPE_CHECKING
 
 from esp32sock import socket
+from esp32sock._address_text import address_text
 from esp32sock.attach import detach
 from esp32sock.cli.common import UsageError, add_options, attach_module, handle_errors
 from esp32sock.cli.output import printable
@@ -73,7 +74,7 @@ class _Clients:
 
     def _accept(self, ready: selectors.BaseSelector) -> None:
         client, (host, port) = self._listener.accept()
-        self._names[client] = f"{host}:{port}"
+        self._names[client] = address_text(host, port)
         ready.register(client, selectors.EVENT_READ)
         self._report("connected", self._names[client])
 

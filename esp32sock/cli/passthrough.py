@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from esp32sock._address_text import address_text
 from esp32sock.cli.common import UsageError, set_job
 from esp32sock.cli.shared_options import add_port
 from esp32sock.engine.passthrough import Passthrough, open_passthrough
@@ -52,7 +53,7 @@ async def job(session: ManagementSession, arguments: argparse.Namespace) -> None
     async with open_passthrough(
         session, arguments.host, arguments.host_port, arguments.kind or "TCP"
     ) as stream:
-        _note(f"connected with {arguments.host}:{arguments.host_port}; Ctrl-D ends")
+        _note(f"connected with {address_text(arguments.host, arguments.host_port)}; Ctrl-D ends")
         async with trio.open_nursery() as nursery:
             send, received = trio.open_memory_channel[None](0)
             nursery.start_soon(_show, stream, send)

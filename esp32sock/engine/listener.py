@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from esp32sock._address_text import address_text
 from esp32sock._hangup import hung_up
 from esp32sock.at.commands import servers
 from esp32sock.engine.context import ANY_V6
@@ -186,7 +187,7 @@ class Server:
         if self._context.is_own(remote[0]):
             self.pool.pair_loopback(remote[1], pump)
         local = (self._context.local_ip(remote[0]), self.port)
-        log.info("link %d from %s:%d was accepted on port %d", event.link_id, *remote, self.port)
+        log.info("link %d from %s was accepted on port %d", event.link_id, address_text(*remote), self.port)
         opened = StreamOpened(event.link_id, local, remote)
         self.request.events.accepted(user_end, opened, self.request.make_handle(stream))
         try:

@@ -14,6 +14,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from esp32sock._address_text import address_text
 from esp32sock.at.commands import servers, tcpip
 from esp32sock.at.framing import LINKS, STREAM
 from esp32sock.at.kinds import without_family
@@ -205,5 +206,7 @@ def _not_listed(link_id: int) -> Error:
 
 def _exchanged(link_id: int, shown: tcpip.LinkStatus) -> Error:
     host, port = shown.remote
-    reason = f"the module has another connection on link {link_id}: {shown.kind} with {host}:{port}"
+    reason = (
+        f"the module has another connection on link {link_id}: {shown.kind} with {address_text(host, port)}"
+    )
     return Error(reason, errno=errno.ECONNRESET)

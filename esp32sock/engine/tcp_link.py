@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from esp32sock._address_text import address_text
 from esp32sock.at.commands import ssl, tcpip
 from esp32sock.at.commands.validation import MAX_WITHIN_MS
 from esp32sock.at.state import LinkState
-from esp32sock.engine.context import is_ipv6
 from esp32sock.engine.link_announcements import announced_link
 from esp32sock.engine.link_closing import close_link, drop_link
 from esp32sock.engine.link_ends import abandoned, detached
@@ -49,7 +49,7 @@ async def run_stream(context: Context, request: StreamRequest) -> None:
         error = Error(str(caught), errno=errno.EINVAL)
     except trio.TooSlowError:
         error = (not context.is_ready and context.unavailable()) or Error(
-            f"connecting to {_text(request.remote)} took longer than {request.timeout} s",
+            f"connecting to {address_text(*request.remote)} took longer than {request.timeout} s",
             errno=errno.ETIMEDOUT,
         )
     finally:
@@ -57,7 +57,7 @@ async def run_stream(context: Context, request: StreamRequest) -> None:
             request.failed(error)
     if pump is None:
         return
-    log.info("link %d to %s is open", pump.link_id, _text(request.remote))
+    log.info("link %d to %s is open", pump.link_id, address_text(*request.remote))
     request.opened(StreamOpened(pump.link_id, local, request.remote))
     request.opening.opened(partial(pump.fail, abandoned()))
     await pump_to_the_end(context, pump, request, request.filler_bytes)
@@ -90,7 +90,7 @@ async def _open(context: Context, request: StreamRequest) -> tuple[StreamPump, A
         account=context.account,
         looks=context.receive_mode.looks,
     )
-    pool.use(pump, f"{'TCP' if tls is None else 'SSL'} to {_text(request.remote)}")
+    pool.use(pump, f"{'TCP' if tls is None else 'SSL'} to {address_text(*request.remote)}")
     try:
         with trio.fail_at(deadline):
             configurator = context.tls  # after a restart there is another one
@@ -169,7 +169,7 @@ async def _connect(
             refused = errno.ECONNREFUSED if tls is None else errno.EPROTO
             error.errno = refused if quick else errno.ETIMEDOUT
             await context.verify_network(host)
-        error.add_note(f"while connecting link {link_id} to {_text(request.remote)}")
+        error.add_note(f"while connecting link {link_id} to {address_text(*request.remote)}")
         raise
 
 
@@ -198,7 +198,3 @@ async def pump_to_the_end(
     if lingers:
         context.tasks.linger(pump)
     await close_link(context, pump)
-
-
-def _text(address: Address) -> str:
-    return f"[{address[0]}]:{address[1]}" if is_ipv6(address[0]) else f"{address[0]}:{address[1]}"

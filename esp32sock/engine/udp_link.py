@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from esp32sock._address_text import address_text
 from esp32sock._constants import DATAGRAM_HEADER, ESCAPE_SEQUENCE
 from esp32sock._hangup import hung_up
 from esp32sock.at.commands import tcpip
@@ -99,7 +100,11 @@ class DatagramPump:
             if host is not None and self._remote in (None, (host, port)):
                 self._received((host, port), payload)
             else:
-                log.debug("UDP link %d: datagram from a stranger, %s:%d, dropped", self.link_id, host, port)
+                log.debug(
+                    "UDP link %d: datagram from a stranger, %s, dropped",
+                    self.link_id,
+                    address_text(host, port),
+                )
                 self._counters.datagrams_dropped += 1
 
     @property
@@ -298,7 +303,7 @@ async def _open(context: Context, request: DatagramRequest) -> tuple[DatagramPum
     await _wait_for_port(context, request.local_port)
     link_id = await pool.take(WAIT_FOR_LINK_S)
     pump = DatagramPump(channel, pool, link_id, request, context.counters)
-    peer = "to any peer" if request.remote is None else "to {}:{}".format(*request.remote)
+    peer = "to any peer" if request.remote is None else f"to {address_text(*request.remote)}"
     pool.use(pump, f"UDP {peer}")
     try:
         command = _open_command(link_id, request)

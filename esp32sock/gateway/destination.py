@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
+from esp32sock._address_text import address_text
+
 LONGEST_NAME = 255
 """What SOCKS5 can carry (RFC 1928, section 5)."""
 MAX_PORT = 65535
@@ -22,7 +24,7 @@ class Destination:
     port: int
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return address_text(self.host, self.port)
 
     @property
     def is_ipv6(self) -> bool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from esp32sock._address_text import address_text
 from esp32sock._answer import Answer
 from esp32sock._clock import UnfrozenClock
 from esp32sock.engine import passthrough as engine
@@ -70,7 +71,7 @@ async def open_passthrough(
         raise ValueError(f"passthrough needs a port: url=, or set {PORT_VARIABLE}")
     if chosen == "auto" or chosen.startswith("unix:"):
         raise ValueError("passthrough takes the module alone: end the broker, and give the port itself")
-    with translated(f"passthrough to {host}:{port}"):
+    with translated(f"passthrough to {address_text(host, port)}"):
         async with open_management_session(chosen, baudrate, opener=open_on_host) as management:
             if rtscts:
                 async with management.channel.exclusive():

@@ -22,6 +22,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from esp32sock._address_text import address_text
 from esp32sock.net import fd_registry, socketpairs
 from esp32sock.net.accept_queue import LISTENS_S, AcceptQueue, shared_listener
 from esp32sock.net.addresses import any_of, named, parse, scope_of
@@ -212,10 +213,9 @@ class VirtualStream(StreamData):
 
     def _begin(self, sock: C, attempt: Attempt) -> None:
         self._attempt, self.handle = attempt, attempt.handle
-        self.phase = Phase.CONNECTING
+        self.phase, self._connect_reported = Phase.CONNECTING, False
         self._is_filled = sock.gettimeout() == 0
-        self._connect_reported = False
-        self._doing = f"connecting to {attempt.remote[0]}:{attempt.remote[1]}"
+        self._doing = f"connecting to {address_text(*attempt.remote[:2])}"
 
     def _wait(self, sock: C, attempt: Attempt) -> None:
         """Wait until the attempt is decided; give it up if the timeout or a signal comes first."""

@@ -50,6 +50,7 @@ ROOM_OF_FILE = {
     "esp32sock._files": "common",
     "esp32sock._hangup": "common",
     "esp32sock._claim": "common",
+    "esp32sock._address_text": "common",
     "esp32sock._latch": "common",
     "esp32sock._logging": "common",
     "esp32sock._pcapng": "common",

@@ -11,7 +11,6 @@ from esp32sock.at.commands.certificates import CertificateKind, StoreCertificate
 from esp32sock.at.events import (
     CommandFailed,
     Contradiction,
-    LinkClosed,
     LinkOpened,
     ModuleRestarted,
     OrphanLink,
@@ -819,12 +818,3 @@ def test_a_slow_line_does_not_slow_each_step_of_a_recovery() -> None:
     harness.send(tcpip.Send(0, chunk(0, bytes(5760))))
     harness.wait_for(BARRIER)
     assert harness.now - started < 12.0
-
-
-def test_a_restart_ends_a_link_whose_opening_was_answered_and_not_announced() -> None:
-    harness = SessionHarness.ready()
-    harness.send(tcpip.OpenTcp(3, "10.0.2.2", 80))
-    harness.feed(OK)
-    harness.forget()
-    harness.feed(b"\r\nready\r\n")
-    assert [type(event) for event in harness.events[:2]] == [LinkOpened, LinkClosed]

@@ -322,7 +322,7 @@ def test_ready_behind_a_prompt_keeps_the_payload_from_being_written() -> None:
 
 
 @pytest.mark.parametrize(("end", "after", "error"), ENDS, ids=[end[0].__name__ for end in ENDS])
-@pytest.mark.parametrize("then", ["connecting", "closing", "late", "confirming"])
+@pytest.mark.parametrize("then", ["connecting", "closing", "late"])
 def test_links_that_are_neither_open_nor_gone_are_free_then(
     then: str, end: Callable[[SessionHarness], None], after: ModuleState, error: type[Exception]
 ) -> None:
@@ -330,21 +330,12 @@ def test_links_that_are_neither_open_nor_gone_are_free_then(
     harness.send(tcpip.Close(0) if then == "closing" else tcpip.OpenTcp(0, "h", 1))
     if then == "late":
         harness.session.abandon()
-    if then == "confirming":
-        harness.feed(b"\r\nOK\r\n")
-        assert harness.session.links.needs_confirmation(0)
-    states = {
-        "connecting": L.CONNECTING,
-        "confirming": L.CONNECTING,
-        "closing": L.CLOSING,
-        "late": L.LATE_CONNECT,
-    }
+    states = {"connecting": L.CONNECTING, "closing": L.CLOSING, "late": L.LATE_CONNECT}
     assert harness.link(0) is states[then]
     harness.forget()
     end(harness)
     harness.pump()
     assert harness.link(0) is L.FREE
-    assert not harness.session.links.needs_confirmation(0)
     assert not [event for event in harness.events if isinstance(event, LinkClosed)]
     failed = [event for event in harness.events if isinstance(event, CommandFailed)]
     assert [type(event.error) for event in failed] == [error] * (then in ("connecting", "closing"))
@@ -353,3 +344,21 @@ def test_links_that_are_neither_open_nor_gone_are_free_then(
         harness.session.port_opened()
     harness.feed(b"\r\n+IPD,0,3:old\r\n")  # nobody's any more
     assert [type(event) for event in harness.events] == [OrphanLink]
+
+
+@pytest.mark.parametrize(("end", "after", "error"), ENDS, ids=[end[0].__name__ for end in ENDS])
+def test_a_link_whose_opening_was_answered_and_not_announced_ends_like_an_open_one(
+    end: Callable[[SessionHarness], None], after: ModuleState, error: type[Exception]
+) -> None:
+    """Its user waits for no command any more that could fail in its place."""
+    harness = SessionHarness.ready()
+    harness.send(tcpip.OpenTcp(0, "h", 1))
+    harness.feed(b"\r\nOK\r\n")
+    assert harness.session.links.needs_confirmation(0)
+    harness.forget()
+    end(harness)
+    harness.pump()
+    assert harness.link(0) is L.PEER_CLOSED
+    assert not harness.session.links.needs_confirmation(0)
+    closed = [event for event in harness.events if isinstance(event, LinkClosed)]
+    assert [(event.link_id, type(event.error)) for event in closed] == [(0, error)]

@@ -18,7 +18,7 @@ import pytest
 
 import esp32sock
 from esp32sock.at.commands import basic
-from esp32sock.broker import records, socket_file
+from esp32sock.broker import connection, records, socket_file
 from esp32sock.net import socketpairs
 from esp32sock.socket import socket
 from tests.broker.harness import PATIENCE_S, peer, until
@@ -138,6 +138,27 @@ def test_a_broker_that_ends_at_once_names_the_remedy(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="esp32sock serve"):
             esp32sock.open_interface(f"unix:{path}", direct=())
         ending.join()
+
+
+def test_a_call_ends_while_the_broker_answers_nothing_and_streams_stay(
+    own_broker: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "LOOK_S", 1)
+    with (
+        esp32sock.open_interface(own_broker.url, direct=()) as interface,
+        interface.use(),
+        peer(greet) as address,
+        socket() as sock,
+    ):
+        sock.connect(address)
+        own_broker.process.send_signal(signal.SIGSTOP)
+        try:
+            with pytest.raises(TimeoutError, match="does not answer"):
+                interface.execute(basic.Test())
+        finally:
+            own_broker.process.send_signal(signal.SIGCONT)
+        interface.execute(basic.Test())
+        assert sock.recv(100) == b"hello"
 
 
 def test_a_listener_ends_and_another_can_be_had(own_broker: Served, interface: Interface) -> None:
